@@ -1,0 +1,55 @@
+# Needs Python 3.11 or newer and make; everything else goes into $(VENV).
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help install demo demo-web test test-browser test-long check format bench clean
+
+help:
+	@echo "make demo          the main job on rules/, shown as a table"
+	@echo "make demo-web      the same, left open in mitmweb"
+	@echo "make test          all tests that need nothing but Python"
+	@echo "make check         format, lint, types, and the design's arrows"
+	@echo "make format        put the format right"
+	@echo "make bench         throughput, latency and memory, with the mirror and without"
+	@echo "make clean         remove $(VENV) and caches"
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mirror_addon needs Python 3.11 or newer; say which: make PYTHON=python3.13")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,check]'
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/mirror-addon demo
+
+demo-web: $(STAMP)
+	$(BIN)/mirror-addon demo --web
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -m "not browser and not long" $(ARGS)
+
+test-browser: $(STAMP)
+	$(BIN)/python -m pytest -m browser $(ARGS)
+
+test-long: $(STAMP)
+	$(BIN)/python -m pytest -m long $(ARGS)
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	PYTHONPATH=src $(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMP)
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
