@@ -1,0 +1,139 @@
+"""Documents with positions, and the Kubernetes objects read from them."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from typing import Any
+from typing import Generic
+from typing import TypeVar
+
+from mirror_addon.istio.diagnostics import FieldPath
+from mirror_addon.istio.resources import Spec
+from mirror_addon.istio.resources import snake_case
+
+S = TypeVar("S", bound=Spec)
+
+MERGE = 0
+"""Stands among a mapping's keys for a plain `<<`."""
+
+
+class Nodes:
+    """The nodes of one YAML document in the order of the text: compact, cheap to pickle, unfolded when asked.
+
+    For each node but mapping keys: `starts` and `key_starts` (line << 32 | column, from 0; without key its own start),
+    `keys` (None for a sequence's item), `ends` (the index after its last descendant). `aliases` maps alias to anchor.
+    """
+
+    __slots__ = ("_children", "aliases", "ends", "key_starts", "keys", "starts")
+
+    def __init__(
+        self,
+        starts: array[int],
+        key_starts: array[int],
+        keys: list[str | int | None],
+        ends: array[int],
+        aliases: dict[int, int],
+    ) -> None:
+        self.starts = starts
+        self.key_starts = key_starts
+        self.keys = keys
+        self.ends = ends
+        self.aliases = aliases
+        self._children: dict[int, dict[str | int, int]] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Nodes, (self.starts, self.key_starts, self.keys, self.ends, self.aliases)
+
+    def children(self, node: int) -> dict[str | int, int]:
+        """The node's children by key or by index, those merged in with `<<` included."""
+        node = self.aliases.get(node, node)
+        found = self._children.get(node)
+        if found is None:
+            found = self._children[node] = {}
+            child, end, index = node + 1, self.ends[node], 0
+            while child < end:
+                key = self.keys[child]
+                if key is None:
+                    found[index] = child
+                    index += 1
+                elif key == MERGE:
+                    for merged in self._merged(child):
+                        found.update(self.children(merged))
+                else:
+                    found[key] = child
+                child = self.ends[child]
+        return found
+
+    def _merged(self, node: int) -> list[int]:
+        children = self.children(node)
+        return list(reversed(children.values())) if 0 in children else [node]
+
+
+class Document:
+    """One YAML document of a file, or one item of a Kubernetes List."""
+
+    __slots__ = ("_nodes", "_root", "file")
+
+    def __init__(self, file: str, nodes: Nodes, root: int = 0) -> None:
+        self.file = file
+        self._nodes = nodes
+        self._root = root
+
+    def locate(self, path: FieldPath) -> tuple[int, int]:
+        """Line and column, from 1, of the value at `path`, or of its nearest ancestor that exists.
+
+        A value written in lines of its own below its key begins at the key. Fields are found in both spellings.
+        """
+        node, _ = self._find(path)
+        start = self._nodes.starts[node]
+        return (start >> 32) + 1, (start & 0xFFFFFFFF) + 1
+
+    def locate_key(self, path: FieldPath) -> tuple[int, int]:
+        """Line and column, from 1, of the key at the end of `path`; otherwise as `locate`."""
+        node, spelled = self._find(path)
+        if len(spelled) < len(path):
+            return self.locate(path)
+        start = self._nodes.key_starts[node]
+        return (start >> 32) + 1, (start & 0xFFFFFFFF) + 1
+
+    def spelled(self, path: FieldPath) -> FieldPath:
+        """`path` as the document spells it (`mirror_percent` for `mirrorPercent`)."""
+        _, found = self._find(path)
+        return (*found, *path[len(found) :])
+
+    def names(self) -> set[str]:
+        """All mapping keys of the whole YAML document."""
+        return {key for key in self._nodes.keys if isinstance(key, str)}
+
+    def item(self, path: FieldPath) -> Document:
+        """The part of this document at `path` as a document of its own."""
+        return Document(self.file, self._nodes, self._find(path)[0])
+
+    def _find(self, path: FieldPath) -> tuple[int, FieldPath]:
+        node, found = self._root, list[str | int]()
+        for part in path:
+            children = self._nodes.children(node)
+            if part not in children and isinstance(part, str):
+                part = snake_case(part)
+            if part not in children:
+                break
+            node = children[part]
+            found.append(part)
+        return node, tuple(found)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resource(Generic[S]):
+    """A Kubernetes object: metadata, typed spec, and the document it was read from."""
+
+    kind: str
+    api_version: str
+    name: str
+    namespace: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    creation_timestamp: str
+    """RFC 3339 text, empty when absent; orders virtual services of one host as Istio does."""
+    spec: S
+    document: Document

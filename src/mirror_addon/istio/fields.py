@@ -1,0 +1,251 @@
+"""A document's values against the fields of a message: unknown fields, spellings and wrong types, in people's words.
+
+pydantic judges the same when it builds the message; this module is asked where it refused, to say why, and to give
+back what is left without the offending parts, so that the remaining checks can go on.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import math
+import types
+import typing
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from typing import Literal
+
+import annotated_types
+from pydantic import BeforeValidator
+from pydantic.fields import FieldInfo
+
+from mirror_addon.istio.diagnostics import FieldPath
+from mirror_addon.istio.findings import Findings
+from mirror_addon.istio.resources import Message
+from mirror_addon.istio.resources import parse_base64
+from mirror_addon.istio.resources import parse_duration
+
+KEPT_SNAKE_CASE = frozenset({"mirror_percent"})
+"""The one snake_case property in Istio's CRDs."""
+_DROP: Any = object()
+_PARSERS = {parse_duration: "duration", parse_base64: "base64"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What a field takes: `kind` is a word of `_conform`, `item` the shape of a list's or map's items."""
+
+    kind: str
+    item: _Shape | None = None
+    message: type[Message] | None = None
+    names: tuple[str, ...] = ()
+    low: int = 0
+    high: int = 0
+
+
+def conform(message: type[Message], value: Any, path: FieldPath, findings: Findings) -> tuple[Any, bool]:
+    """`value` without what `message` cannot take, and whether its types were right; all else goes to `findings`."""
+    conformer = _Conformer(findings)
+    cleaned = conformer.conform(_Shape("message", message=message), value, path)
+    return ({} if cleaned is _DROP else cleaned), conformer.well_typed
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """For an unknown name: `did you mean 'x'?` or the list of what is known."""
+    known = sorted(known)
+    lowered = {item.lower().replace("_", ""): item for item in known}
+    close = difflib.get_close_matches(name.lower().replace("_", ""), lowered, n=1, cutoff=0.6)
+    return f"did you mean {lowered[close[0]]!r}?" if close else f"known are: {', '.join(known)}"
+
+
+def describe(value: Any) -> str:
+    """What a value is, in words: `the number 5`, `a list`."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return f"the number {value:.40}" if isinstance(value, float) else f"the number {value}"
+        case str():
+            return f"the text {value[:40]!r}{'...' if len(value) > 40 else ''}"
+        case list():
+            return "a list"
+        case _:
+            return "a mapping"
+
+
+class _Conformer:
+    def __init__(self, findings: Findings) -> None:
+        self.findings = findings
+        self.well_typed = True
+
+    def conform(self, shape: _Shape, value: Any, path: FieldPath) -> Any:
+        match shape.kind:
+            case "message":
+                return self._message(shape, value, path)
+            case "list":
+                return self._list(shape, value, path)
+            case "map":
+                return self._map(shape, value, path)
+        problem = _scalar_problem(shape, value)
+        return value if problem is None else self._wrong(path, problem)
+
+    def _wrong(self, path: FieldPath, problem: str) -> Any:
+        self.findings.error(path, problem)
+        self.well_typed = False
+        return _DROP
+
+    def _message(self, shape: _Shape, value: Any, path: FieldPath) -> Any:
+        assert shape.message is not None
+        fields = _fields(shape.message)
+        if not isinstance(value, dict):
+            known = ", ".join(camel for camel, spelled in fields.items() if camel == spelled[0])
+            return self._wrong(path, f"must be a mapping with the fields {known}; it is {describe(value)}")
+        cleaned = {}
+        for key, item in value.items():
+            if key not in fields:
+                if shape.message.model_config.get("extra") != "ignore":
+                    camel_names = {spelled[0] for spelled in fields.values()}
+                    self.findings.error((*path, key), f"unknown field; {nearest(key, camel_names)}", at_key=True)
+                continue
+            camel, inner = fields[key]
+            if key != camel and not self._snake_case(key, camel, value, path):
+                continue
+            if item is None and inner.kind not in ("list", "map"):
+                continue
+            kept = self.conform(inner, item, (*path, key))
+            if kept is not _DROP:
+                cleaned[camel] = kept
+        return cleaned
+
+    def _snake_case(self, key: str, camel: str, value: dict[str, Any], path: FieldPath) -> bool:
+        """Whether the value under a snake_case key counts."""
+        if key in KEPT_SNAKE_CASE and camel not in value:
+            return True
+        if camel in value:
+            self.findings.warning((*path, key), f"{camel!r} stands here too and wins; remove this one", at_key=True)
+            return False
+        self.findings.warning(
+            (*path, key), f"a real API server drops this spelling; write {camel!r} to have it there too", at_key=True
+        )
+        return True
+
+    def _list(self, shape: _Shape, value: Any, path: FieldPath) -> Any:
+        assert shape.item is not None
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            return self._wrong(path, f"must be a list; it is {describe(value)}: write '- ' before each item")
+        items = [
+            self.conform(shape.item, {} if item is None and shape.item.kind == "message" else item, (*path, index))
+            for index, item in enumerate(value)
+        ]
+        return [item for item in items if item is not _DROP]
+
+    def _map(self, shape: _Shape, value: Any, path: FieldPath) -> Any:
+        assert shape.item is not None
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            return self._wrong(path, f"must be a mapping of names to values; it is {describe(value)}")
+        items = {
+            key: self.conform(shape.item, {} if item is None and shape.item.kind == "message" else item, (*path, key))
+            for key, item in value.items()
+        }
+        return {key: item for key, item in items.items() if item is not _DROP}
+
+
+def _scalar_problem(shape: _Shape, value: Any) -> str | None:
+    """Why `value` is not of the shape, or None."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    match shape.kind:
+        case "text":
+            return None if isinstance(value, str) else text_problem(value)
+        case "flag":
+            return None if isinstance(value, bool) else f"must be true or false; it is {describe(value)}"
+        case "integer":
+            if not number or isinstance(value, float):
+                return f"must be a whole number; it is {describe(value)}{_quotes(value)}"
+            if not shape.low <= value <= shape.high:
+                return f"must be a whole number from {shape.low} to {shape.high}; it is {value}"
+        case "number":
+            if not number:
+                return f"must be a number; it is {describe(value)}{_quotes(value)}"
+            if not math.isfinite(value):
+                return f"must be a finite number; it is {value}"
+        case "name":
+            if not isinstance(value, str) or value not in shape.names:
+                hint = nearest(value, shape.names) if isinstance(value, str) else f"known: {', '.join(shape.names)}"
+                return f"must be one of Istio's names; it is {describe(value)}: {hint}"
+        case "duration" | "base64":
+            try:
+                (parse_duration if shape.kind == "duration" else parse_base64)(value)
+            except ValueError as error:
+                return str(error)
+        case "number or text":
+            if not number and not isinstance(value, str):
+                return f"must be a number or a name; it is {describe(value)}"
+    return None
+
+
+def text_problem(value: Any) -> str:
+    """Why a value that is no text cannot stand where text must."""
+    if isinstance(value, dict | list):
+        return f"must be text; it is {describe(value)}"
+    return f"must be text; it is {describe(value)}: put it in quotes"
+
+
+def _quotes(value: Any) -> str:
+    return ": remove the quotes" if isinstance(value, str) and value.strip().lstrip("-").isdecimal() else ""
+
+
+@functools.cache
+def _fields(message: type[Message]) -> dict[str, tuple[str, _Shape]]:
+    """Each accepted spelling of a field with its camelCase name and shape."""
+    fields = {}
+    for name, info in message.model_fields.items():
+        camel = info.alias or name
+        fields[camel] = fields[name] = (camel, _field_shape(info))
+    # A keyword's stand-in (`from_`) is no spelling of the proto layer.
+    return {key: found for key, found in fields.items() if not key.endswith("_")}
+
+
+def _field_shape(info: FieldInfo) -> _Shape:
+    return _shape(info.annotation, info.metadata)
+
+
+def _shape(annotation: Any, metadata: Iterable[Any] = ()) -> _Shape:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _shape(arguments[0], annotation.__metadata__)
+    if origin in (typing.Union, types.UnionType):
+        members = [member for member in arguments if member is not type(None)]
+        return _shape(members[0], metadata) if len(members) == 1 else _Shape("number or text")
+    for extra in metadata:
+        if isinstance(extra, BeforeValidator) and extra.func in _PARSERS:
+            return _Shape(_PARSERS[typing.cast(Any, extra.func)])
+    if origin is Literal:
+        return _Shape("name", names=arguments)
+    if origin is tuple:
+        return _Shape("list", _shape(arguments[0]))
+    if origin is dict:
+        return _Shape("map", _shape(arguments[1]))
+    if isinstance(annotation, type) and issubclass(annotation, Message):
+        return _Shape("message", message=annotation)
+    if annotation is int:
+        low, high = _bounds(metadata)
+        return _Shape("integer", low=low, high=high)
+    return _Shape({str: "text", bool: "flag", float: "number"}.get(annotation, "anything"))
+
+
+def _bounds(metadata: Iterable[Any]) -> tuple[int, int]:
+    low, high = -(2**63), 2**63 - 1
+    for extra in metadata:
+        for bound in extra.metadata if isinstance(extra, FieldInfo) else (extra,):
+            if isinstance(bound, annotated_types.Ge):
+                low = typing.cast(int, bound.ge)
+            elif isinstance(bound, annotated_types.Le):
+                high = typing.cast(int, bound.le)
+    return low, high

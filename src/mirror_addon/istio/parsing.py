@@ -1,0 +1,207 @@
+"""Files into resources: what is read of each document, and what is wrong with it."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from collections import Counter
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from mirror_addon.istio.composing import compose
+from mirror_addon.istio.diagnostics import Diagnostic
+from mirror_addon.istio.documents import Document
+from mirror_addon.istio.documents import Resource
+from mirror_addon.istio.fields import KEPT_SNAKE_CASE
+from mirror_addon.istio.fields import conform
+from mirror_addon.istio.fields import describe
+from mirror_addon.istio.fields import nearest
+from mirror_addon.istio.findings import Findings
+from mirror_addon.istio.metadata import Metadata
+from mirror_addon.istio.metadata import read_metadata
+from mirror_addon.istio.resources import DestinationRuleSpec
+from mirror_addon.istio.resources import GatewaySpec
+from mirror_addon.istio.resources import KubernetesServiceSpec
+from mirror_addon.istio.resources import Message
+from mirror_addon.istio.resources import ServiceEntrySpec
+from mirror_addon.istio.resources import Spec
+from mirror_addon.istio.resources import VirtualServiceSpec
+from mirror_addon.istio.resources import WorkloadEntrySpec
+from mirror_addon.istio.resources import snake_case_names
+from mirror_addon.istio.validation import validate
+
+_GROUP = "networking.istio.io"
+_VERSIONS = ("v1alpha3", "v1beta1", "v1")
+_SPECS: dict[str, type[Spec]] = {
+    "VirtualService": VirtualServiceSpec,
+    "DestinationRule": DestinationRuleSpec,
+    "ServiceEntry": ServiceEntrySpec,
+    "WorkloadEntry": WorkloadEntrySpec,
+    "Gateway": GatewaySpec,
+}
+_OTHER_KINDS = ("EnvoyFilter", "ProxyConfig", "Sidecar", "WorkloadGroup")
+_FIELDS = ("apiVersion", "kind", "metadata", "spec", "status")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file's content. `name` is what diagnostics print as its file."""
+
+    name: str
+    text: bytes
+
+
+@dataclass(frozen=True)
+class ParsedRules:
+    """Everything that was read. `skipped` counts the objects of other kinds, by kind."""
+
+    resources: tuple[Resource[Any], ...]
+    diagnostics: tuple[Diagnostic, ...]
+    skipped: Mapping[str, int]
+
+
+def parse_sources(sources: Iterable[Source], *, default_namespace: str = "default") -> ParsedRules:
+    """Reads and validates each object of each document by itself; `analysis` looks at them together.
+
+    Resources keep the order of the sources and of their documents. An object that an API server would not store, for
+    its YAML, its metadata or the type of a field, gives no resource; other findings do not keep it out. Objects
+    without a namespace are given `default_namespace`. Whatever the sources hold, nothing is raised.
+    """
+    reader = _Reader(default_namespace)
+    with _without_collector():
+        for source in sources:
+            documents, diagnostics = compose(source.name, source.text)
+            reader.diagnostics += diagnostics
+            for document, value in documents:
+                reader.read(document, value)
+    return ParsedRules(tuple(reader.resources), tuple(reader.diagnostics), dict(reader.skipped))
+
+
+@contextlib.contextmanager
+def _without_collector() -> Iterator[None]:
+    """Holds the cyclic collector: it would scan the growing tree again and again, and there is no garbage in it."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+class _Reader:
+    def __init__(self, default_namespace: str) -> None:
+        self.default_namespace = default_namespace
+        self.resources: list[Resource[Any]] = []
+        self.diagnostics: list[Diagnostic] = []
+        self.skipped: Counter[str] = Counter()
+
+    def read(self, document: Document, value: Any) -> None:
+        findings = Findings(document)
+        resource = self._object(document, value, findings)
+        if resource is not None:
+            self.resources.append(resource)
+        self.diagnostics += findings.diagnostics
+
+    def _object(self, document: Document, value: Any, findings: Findings) -> Resource[Any] | None:
+        if not isinstance(value, dict):
+            findings.error(
+                (), f"must be a Kubernetes object (apiVersion, kind, metadata, spec); it is {describe(value)}"
+            )
+            return None
+        kind, api_version = value.get("kind"), value.get("apiVersion")
+        if kind is None and api_version is None:
+            findings.warning((), "no Kubernetes object (it has neither apiVersion nor kind); skipped")
+            return None
+        for name, given in (("kind", kind), ("apiVersion", api_version)):
+            if not isinstance(given, str):
+                what = "is missing" if given is None else f"must be text; it is {describe(given)}"
+                findings.error((name,), f"{name} {what}; write it as in '{_EXAMPLE[name]}'")
+        if not isinstance(kind, str) or not isinstance(api_version, str):
+            return None
+        group, _, version = api_version.rpartition("/")
+        if kind == "List" or (group == _GROUP and kind.removesuffix("List") in _SPECS and kind.endswith("List")):
+            self._list(document, value, findings)
+            return None
+        spec_type = self._spec_type(kind, group, version, findings)
+        if spec_type is None:
+            return None
+        for key in value:
+            if key not in _FIELDS:
+                findings.error((key,), f"unknown field; {nearest(key, _FIELDS)}", at_key=True)
+        metadata = read_metadata(kind, value.get("metadata"), self.default_namespace, findings)
+        spec, well_typed = _read_spec(spec_type, document, value.get("spec"), findings)
+        if spec is None:
+            return None
+        resource = _resource(kind, api_version, metadata or Metadata.unknown(self.default_namespace), spec, document)
+        validate(resource, findings)
+        return resource if well_typed and metadata is not None else None
+
+    def _list(self, document: Document, value: dict[str, Any], findings: Findings) -> None:
+        items = value.get("items")
+        if not isinstance(items, list):
+            if items is not None:
+                findings.error(("items",), f"must be a list; it is {describe(items)}")
+            return
+        for index, item in enumerate(items):
+            self.read(document.item(("items", index)), item)
+
+    def _spec_type(self, kind: str, group: str, version: str, findings: Findings) -> type[Spec] | None:
+        """The type of an object's spec; None for what is skipped, or refused as a likely slip of the pen."""
+        if (group, version, kind) == ("", "v1", "Service"):
+            return KubernetesServiceSpec
+        if group == _GROUP:
+            if kind not in _SPECS and kind not in _OTHER_KINDS:
+                findings.error(("kind",), f"{kind!r} is no kind of {_GROUP}; {nearest(kind, (*_SPECS, *_OTHER_KINDS))}")
+                return None
+            if kind in _SPECS:
+                if version in _VERSIONS:
+                    return _SPECS[kind]
+                findings.error(("apiVersion",), f"unknown version {version!r}; write '{_GROUP}/v1'")
+                return None
+        elif kind in _SPECS and not group:
+            findings.error(("apiVersion",), f"a {kind} is of the group {_GROUP}; write '{_GROUP}/v1'")
+            return None
+        self.skipped[kind] += 1
+        return None
+
+
+_EXAMPLE = {"kind": "kind: VirtualService", "apiVersion": f"apiVersion: {_GROUP}/v1"}
+
+
+def _read_spec(spec_type: type[Spec], document: Document, value: Any, findings: Findings) -> tuple[Spec | None, bool]:
+    """The typed spec, without its offending parts where it has some, and whether it was well typed."""
+    well_typed = True
+    if value is None:
+        value = {}
+    if snake_case_names(document.names()) - KEPT_SNAKE_CASE:
+        value, well_typed = conform(spec_type, value, ("spec",), findings)
+    try:
+        return spec_type.model_validate(value), well_typed
+    except ValidationError:
+        value, now_well_typed = conform(spec_type, value, ("spec",), findings)
+    try:
+        return spec_type.model_validate(value), well_typed and now_well_typed
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        findings.error(("spec", *first["loc"]), str(first["msg"]))
+        return None, False
+
+
+def _resource(kind: str, api_version: str, metadata: Metadata, spec: Message, document: Document) -> Resource[Any]:
+    return Resource(
+        kind=kind,
+        api_version=api_version,
+        name=metadata.name,
+        namespace=metadata.namespace,
+        labels=metadata.labels,
+        annotations=metadata.annotations,
+        creation_timestamp=metadata.creation_timestamp,
+        spec=spec,
+        document=document,
+    )
