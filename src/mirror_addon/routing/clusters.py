@@ -1,0 +1,124 @@
+"""Clusters: where a destination's requests can go, and which endpoint one of them gets."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import zlib
+from bisect import bisect_right
+from dataclasses import dataclass
+from dataclasses import field
+from itertools import accumulate
+
+from mirror_addon.routing.names import without_port
+from mirror_addon.routing.randomness import derived
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One address of a cluster. `address` is an IP, a DNS name, or `unix:///path` (then `port` is 0)."""
+
+    address: str
+    port: int
+    labels: tuple[tuple[str, str], ...] = ()
+    weight: int = 1
+
+    def __str__(self) -> str:
+        """`127.0.0.1:9001`, `[::1]:9001`."""
+        if not self.address:
+            return "original destination"
+        if self.address.startswith("unix:"):
+            return self.address
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{host}:{self.port}"
+
+
+ORIGINAL_DESTINATION = Endpoint("", 0)
+"""Dial where the request would have gone without any rule (ServiceEntry `resolution: NONE`). Compare with `is`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TLS:
+    """How a cluster is spoken to over TLS (Istio ClientTLSSettings, resolved)."""
+
+    sni: str = ""
+    """Empty: the target's host name."""
+    ca_certificates: str = ""
+    client_certificate: str = ""
+    private_key: str = ""
+    subject_alt_names: tuple[str, ...] = ()
+    insecure_skip_verify: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HashPolicy:
+    """What a consistent hash is taken of: one of `header`, `cookie`, `query`, `source`."""
+
+    kind: str
+    name: str = ""
+    ttl: float | None = None
+    """Cookie only: its lifetime in seconds, 0 for a session's; None: a missing cookie is not made."""
+    path: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(eq=False, slots=True)
+class Cluster:
+    """A destination's endpoints (Istio: one outbound cluster per host, port and subset)."""
+
+    host: str
+    """Fully qualified."""
+    subset: str
+    port: int
+    endpoints: tuple[Endpoint, ...]
+    protocol: str = "http"
+    """Istio's protocol name, lower case: http, http2, grpc, https, tls, ..."""
+    tls: TLS | None = None
+    label: str = ""
+    """For people and counters: `serviceB/v2`."""
+    balancer: str = "LEAST_REQUEST"
+    """Istio's name. LEAST_REQUEST is RANDOM here: nobody counts requests in flight."""
+    hash_policy: HashPolicy | None = None
+    connect_timeout: float | None = None
+    """Seconds, where a DestinationRule says so."""
+    resolves_request_host: bool = False
+    """`resolution: DYNAMIC_DNS`: the endpoint is the request's own host at this cluster's port."""
+    missing: str = ""
+    """Why there is no endpoint and what gives one, for people; empty where there are some."""
+    _salt: int = field(init=False, repr=False)
+    _cumulative: list[int] = field(init=False, repr=False)
+    _turn: int = field(default=-1, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._salt = zlib.crc32(f"{self.host}|{self.port}|{self.subset}".encode())
+        self._cumulative = list(accumulate(endpoint.weight for endpoint in self.endpoints))
+
+    def pick(self, draw: int, authority: bytes = b"") -> Endpoint | None:
+        """One endpoint by weight, None where there are none. `authority` is the request's, as it leaves.
+
+        Fixed by the draw, except ROUND_ROBIN, which takes turns.
+        """
+        endpoints = self.endpoints
+        if len(endpoints) == 1:
+            return endpoints[0]
+        if not endpoints:
+            if self.resolves_request_host and authority:
+                return Endpoint(without_port(authority).decode("latin-1").strip("[]"), self.port)
+            return None
+        if self.balancer == "ROUND_ROBIN":
+            self._turn += 1
+            number = self._turn
+        else:
+            number = derived(draw, self._salt)
+        return endpoints[bisect_right(self._cumulative, number % self._cumulative[-1])]
+
+    def pick_by_hash(self, key: bytes) -> Endpoint | None:
+        """The endpoint that `key` always gets while it exists (rendezvous hashing, weighted)."""
+        if len(self.endpoints) < 2:
+            return self.endpoints[0] if self.endpoints else None
+        return max(self.endpoints, key=lambda endpoint: _score(key, endpoint))
+
+
+def _score(key: bytes, endpoint: Endpoint) -> float:
+    digest = hashlib.blake2b(b"%s|%s" % (key, str(endpoint).encode()), digest_size=8).digest()
+    return -endpoint.weight / math.log((int.from_bytes(digest, "big") + 1) / (2**64 + 2))

@@ -1,0 +1,123 @@
+"""Delegates: a root route's `delegate` replaced by the routes it names, merged as Istio does (semantics 1.10)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mirror_addon.istio.resources import Destination
+from mirror_addon.istio.resources import HTTPMatchRequest
+from mirror_addon.istio.resources import HTTPRoute
+from mirror_addon.istio.resources import StringMatch
+from mirror_addon.routing import names
+
+Matches = tuple[tuple[HTTPMatchRequest, int | None], ...]
+"""Match conditions, each with its index in the document that the rule is counted in."""
+
+_INHERITED = (
+    "rewrite", "direct_response", "timeout", "retries", "fault", "mirror_percent", "mirror_percentage", "cors_policy",
+    "headers",
+)  # fmt: skip
+
+
+def numbered(http: HTTPRoute) -> Matches:
+    """A route's own matches."""
+    return tuple((match, index) for index, match in enumerate(http.match))
+
+
+def merge_route(
+    root: HTTPRoute, delegate: HTTPRoute, root_namespace: str, domain: str
+) -> tuple[HTTPRoute, Matches] | None:
+    """A delegate's route with what the root adds to it; None where their matches exclude each other."""
+    matches = _merge_matches(root, delegate)
+    if matches is None:
+        return None
+    update: dict[str, Any] = {name: getattr(root, name) for name in _INHERITED if getattr(delegate, name) is None}
+    if delegate.mirror is None and root.mirror is not None:
+        update["mirror"] = _resolved(root.mirror, root_namespace, domain)
+    if not delegate.mirrors:
+        update["mirrors"] = tuple(
+            policy.model_copy(
+                update={"destination": policy.destination and _resolved(policy.destination, root_namespace, domain)}
+            )
+            for policy in root.mirrors
+        )
+    update["name"] = "-".join(name for name in (root.name, delegate.name) if name)
+    return delegate.model_copy(update=update), matches
+
+
+def _resolved(destination: Destination, namespace: str, domain: str) -> Destination:
+    """Short names are of the document that wrote them."""
+    return destination.model_copy(update={"host": names.qualified(destination.host, namespace, domain)})
+
+
+def _merge_matches(root: HTTPRoute, delegate: HTTPRoute) -> Matches | None:
+    if not root.match:
+        return numbered(delegate)
+    if not delegate.match:
+        return tuple((match, None) for match in root.match)
+    merged = []
+    for index, match in enumerate(delegate.match):
+        compatible = [outer for outer in root.match if not _conflict(outer, match)]
+        if not compatible:
+            return None
+        merged += [(_merge_match(outer, match), index) for outer in compatible]
+    return tuple(merged)
+
+
+def _merge_match(root: HTTPMatchRequest, delegate: HTTPMatchRequest) -> HTTPMatchRequest:
+    update: dict[str, Any] = {
+        name: getattr(root, name)
+        for name in ("uri", "scheme", "method", "authority")
+        if getattr(delegate, name) is None
+    }
+    update |= {
+        name: getattr(root, name)
+        for name in ("port", "gateways", "source_namespace", "stat_prefix")
+        if not getattr(delegate, name)
+    }
+    update |= {
+        name: {**getattr(root, name), **getattr(delegate, name)}
+        for name in ("headers", "without_headers", "query_params", "source_labels")
+    }
+    update["name"] = "-".join(name for name in (root.name, delegate.name) if name)
+    return delegate.model_copy(update=update)
+
+
+def _conflict(root: HTTPMatchRequest, delegate: HTTPMatchRequest) -> bool:
+    pairs: list[tuple[StringMatch | None, StringMatch | None]] = [
+        (root.uri, delegate.uri),
+        (root.scheme, delegate.scheme),
+        (root.method, delegate.method),
+        (root.authority, delegate.authority),
+    ]
+    for outer, inner in (
+        (root.headers, delegate.headers),
+        (root.without_headers, delegate.without_headers),
+        (root.query_params, delegate.query_params),
+    ):
+        pairs += [(outer.get(name), match) for name, match in inner.items()]
+    labels = root.source_labels
+    namespaces = {root.source_namespace, delegate.source_namespace} - {""}
+    return (
+        any(_strings_conflict(outer, inner) for outer, inner in pairs)
+        or root.ignore_uri_case != delegate.ignore_uri_case
+        or bool(root.port and delegate.port and root.port != delegate.port)
+        or len(namespaces) > 1
+        or any(labels.get(name, value) != value for name, value in delegate.source_labels.items())
+        or bool(root.gateways and not set(delegate.gateways) <= set(root.gateways))
+    )
+
+
+def _strings_conflict(root: StringMatch | None, delegate: StringMatch | None) -> bool:
+    """Whether the delegate's condition is not narrower than the root's."""
+    if root is None or delegate is None:
+        return False
+    if (root.regex and (delegate.regex or delegate.prefix or delegate.exact)) or (
+        delegate.regex and (root.prefix or root.exact)
+    ):
+        return True
+    if root.exact:
+        return delegate.exact != root.exact
+    if root.prefix:
+        return not (delegate.exact or delegate.prefix or "").startswith(root.prefix)
+    return False

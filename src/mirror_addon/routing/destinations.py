@@ -1,0 +1,145 @@
+"""From a route's Destination to its cluster (semantics 1.4 and 4.2: port rules, subsets, overrides)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+from mirror_addon.istio.documents import Resource
+from mirror_addon.istio.resources import Destination
+from mirror_addon.istio.resources import Spec
+from mirror_addon.routing import names
+from mirror_addon.routing.clusters import ORIGINAL_DESTINATION
+from mirror_addon.routing.clusters import Cluster
+from mirror_addon.routing.clusters import Endpoint
+from mirror_addon.routing.identity import Identity
+from mirror_addon.routing.services import Service
+from mirror_addon.routing.services import build_services
+from mirror_addon.routing.traffic_policies import DestinationRules
+from mirror_addon.routing.traffic_policies import Policy
+
+Overrides = Mapping[tuple[str, str], Endpoint]
+"""By fully qualified host and subset; an empty subset stands for every subset without an entry of its own."""
+
+
+class Clusters:
+    """All clusters that routes ask for, each made once."""
+
+    def __init__(self, resources: Sequence[Resource[Spec]], identity: Identity, overrides: Overrides) -> None:
+        self.services = build_services(resources, identity.domain)
+        self._rules = DestinationRules(resources, identity)
+        self._identity = identity
+        self._overrides = overrides
+        self._clusters: dict[tuple[str, str, int], Cluster] = {}
+
+    def target(self, destination: Destination, namespace: str) -> Target:
+        """What a Destination means in a document of `namespace`."""
+        host = names.qualified(destination.host, namespace, self._identity.domain)
+        label = f"{destination.host}/{destination.subset}" if destination.subset else destination.host
+        if destination.port is not None and destination.port.number:
+            port = destination.port.number
+        else:
+            service = self.services.get(host)
+            port = next(iter(service.ports)) if service and len(service.ports) == 1 else 0
+        return Target(self, host, destination.subset, port, label)
+
+    def cluster(self, host: str, subset: str, port: int, label: str) -> Cluster:
+        """The cluster of a host, subset and service port; one without endpoints says in `missing` why."""
+        key = (host, subset, port)
+        cluster = self._clusters.get(key)
+        if cluster is None:
+            cluster = self._clusters[key] = self._make(host, subset, port, label)
+        return cluster
+
+    def _make(self, host: str, subset: str, port: int, label: str) -> Cluster:
+        service = self.services.get(host)
+        namespace = service.namespace if service else names.service_namespace(host, self._identity.domain)
+        rule = self._rules.find(host, namespace)
+        chosen = rule.subsets.get(subset) if rule and subset else None
+        policy = Policy().overlaid(rule.policy if rule else None, port)
+        policy = policy.overlaid(chosen.traffic_policy if chosen else None, port)
+        override = self._overrides.get((host, subset)) or self._overrides.get((host, ""))
+        dynamic = False
+        problem = ""
+        if override is not None:
+            endpoints: tuple[Endpoint, ...] = (override,)
+        elif service is None:
+            endpoints, problem = (), f"no ServiceEntry or Service declares {host}"
+        elif port not in service.ports:
+            endpoints, problem = (), f"{host} has no port {port}, but {_ports(service)}"
+        elif subset and chosen is None:
+            endpoints, problem = (), f"no DestinationRule declares subset {subset} of {host}"
+        else:
+            labels = chosen.labels if chosen else {}
+            dynamic = service.resolution == "DYNAMIC_DNS"
+            endpoints, problem = _endpoints(service, labels, port, policy)
+        protocol = service.ports[port].protocol if service and port in service.ports else "http"
+        option = f"--set mirror_endpoints={label}=ADDRESS:PORT"
+        cure = f"give it one with endpoints in a ServiceEntry for {host}, or with {option}"
+        return Cluster(
+            host,
+            subset,
+            port,
+            endpoints,
+            protocol="http2" if protocol == "http" and policy.upgrades_to_http2 else protocol,
+            tls=policy.client_tls(service.subject_alt_names if service else ()),
+            label=label,
+            balancer=policy.balancer,
+            hash_policy=policy.hash_policy,
+            connect_timeout=policy.connect_timeout,
+            resolves_request_host=dynamic and override is None,
+            missing="" if endpoints or dynamic else f"no endpoint for {label}: {problem}; {cure}",
+        )
+
+
+class Target:
+    """A Destination whose port may be the listener's: it then stands for one cluster a port."""
+
+    __slots__ = ("_clusters", "_ports", "host", "label", "port", "sole", "subset")
+
+    def __init__(self, clusters: Clusters, host: str, subset: str, port: int, label: str) -> None:
+        self.host = host
+        self.subset = subset
+        self.port = port
+        """0: the port that the request arrived on (semantics 1.4)."""
+        self.label = label
+        self._clusters = clusters
+        self._ports: dict[int, Cluster] = {}
+        self.sole = clusters.cluster(host, subset, port, label) if port else None
+
+    def at(self, port: int) -> Cluster:
+        """The cluster for a request that arrived on `port`."""
+        if self.sole is not None:
+            return self.sole
+        cluster = self._ports.get(port)
+        if cluster is None:
+            cluster = self._ports[port] = self._clusters.cluster(self.host, self.subset, port, self.label)
+        return cluster
+
+    def any_port(self) -> Cluster:
+        """For a listing: the cluster itself, or the one of the service's first port."""
+        service = self._clusters.services.get(self.host)
+        return self.at(next(iter(service.ports), 0) if service else 0)
+
+
+def _endpoints(service: Service, labels: dict[str, str], port: int, policy: Policy) -> tuple[tuple[Endpoint, ...], str]:
+    """The endpoints of a subset, or why there are none."""
+    if service.resolution == "DYNAMIC_DNS":
+        return (), ""
+    if policy.balancer == "PASSTHROUGH" or (service.resolution == "NONE" and not service.instances):
+        return (ORIGINAL_DESTINATION,), ""
+    found = tuple(
+        Endpoint(instance.address, instance.ports[port], tuple(sorted(instance.labels.items())), instance.weight)
+        for instance in service.instances
+        if port in instance.ports and labels.items() <= instance.labels.items()
+    )
+    if found:
+        return found, ""
+    if not service.instances:
+        return (), f"{' and '.join(dict.fromkeys(service.kinds))} {service.host} gives no endpoints"
+    wanted = ", ".join(f"{name}={value}" for name, value in labels.items())
+    return (), f"no endpoint of {service.host} has the labels {wanted}" if wanted else f"none listens on port {port}"
+
+
+def _ports(service: Service) -> str:
+    return ", ".join(str(port) for port in service.ports) or "none"

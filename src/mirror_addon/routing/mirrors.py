@@ -1,0 +1,88 @@
+"""A rule's mirrors: which there are, and which of them a request's draw takes (semantics 1.4)."""
+
+from __future__ import annotations
+
+from mirror_addon.istio.resources import Destination
+from mirror_addon.istio.resources import HTTPRoute
+from mirror_addon.routing.clusters import ORIGINAL_DESTINATION
+from mirror_addon.routing.clusters import Cluster
+from mirror_addon.routing.decision import Mirror
+from mirror_addon.routing.destinations import Target
+from mirror_addon.routing.fractions import ALWAYS
+from mirror_addon.routing.fractions import Fraction
+from mirror_addon.routing.fractions import from_integer
+from mirror_addon.routing.fractions import from_percent
+
+
+def mirror_destinations(http: HTTPRoute) -> list[tuple[Destination, Fraction]]:
+    """A route's mirrors in document order, `mirror` before `mirrors`.
+
+    A percentage that is missing means all, one that says zero (or nothing: `{}`) means none, and `mirrorPercentage`
+    beats `mirrorPercent` even then. Neither counts for `mirrors`.
+    """
+    found = []
+    if http.mirror is not None:
+        if http.mirror_percentage is not None:
+            fraction = from_percent(http.mirror_percentage)
+        elif http.mirror_percent is not None:
+            fraction = from_integer(http.mirror_percent)
+        else:
+            fraction = ALWAYS
+        found.append((http.mirror, fraction))
+    for policy in http.mirrors:
+        if policy.destination is not None:
+            fraction = ALWAYS if policy.percentage is None else from_percent(policy.percentage)
+            found.append((policy.destination, fraction))
+    return found
+
+
+class MirrorPolicy:
+    """One compiled mirror."""
+
+    __slots__ = ("_denominator", "_numerator", "cluster", "fraction", "path_prefix", "target", "timeout")
+
+    def __init__(
+        self,
+        target: Target | Cluster,
+        fraction: Fraction,
+        timeout: float | None,
+        path_prefix: bytes = b"",
+    ) -> None:
+        """`timeout` in seconds is the route's."""
+        self.target = target if isinstance(target, Target) else None
+        self.cluster = target.sole if isinstance(target, Target) else target
+        self.fraction = fraction
+        self.timeout = timeout
+        self.path_prefix = path_prefix
+        self._numerator = fraction.numerator
+        self._denominator = fraction.denominator
+
+    def has_endpoint(self, cluster: Cluster) -> bool:
+        """Whether a shadow can go to `cluster`. It has no connection whose original destination it could take."""
+        return cluster.resolves_request_host or cluster.endpoints not in ((), (ORIGINAL_DESTINATION,))
+
+    def cluster_at(self, port: int) -> Cluster:
+        """The cluster for a request that arrived on `port`."""
+        if self.cluster is None:
+            assert self.target is not None
+            return self.target.at(port)
+        return self.cluster
+
+    def decide(self, draw: int, port: int, authority: bytes, obstacle: str | None) -> Mirror:
+        """What becomes of it for a request that arrived on `port` and leaves with `authority`.
+
+        `obstacle`: why no request is mirrored here (`local_reply`, `method`), or None.
+        """
+        cluster = self.cluster
+        if cluster is None:
+            cluster = self.cluster_at(port)
+        endpoint = cluster.pick(draw, authority)
+        if endpoint is ORIGINAL_DESTINATION:
+            endpoint = None
+        sampled = draw % self._denominator < self._numerator
+        skipped = obstacle
+        if not sampled:
+            skipped = None
+        elif endpoint is None and obstacle is None:
+            skipped = "no_endpoint"
+        return Mirror(cluster, endpoint, self.fraction.percent, sampled, skipped, self.timeout, self.path_prefix)

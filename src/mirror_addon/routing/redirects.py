@@ -1,0 +1,112 @@
+"""Redirects and direct responses: routes that end in this proxy (semantics 1.10)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mirror_addon.istio.resources import HTTPDirectResponse
+from mirror_addon.istio.resources import HTTPRedirect
+from mirror_addon.routing.decision import Action
+from mirror_addon.routing.decision import LocalResponse
+from mirror_addon.routing.decision import Request
+from mirror_addon.routing.local_replies import local_reply
+from mirror_addon.routing.names import without_port
+from mirror_addon.routing.uris import Rewrite
+from mirror_addon.routing.uris import Uri
+from mirror_addon.routing.uris import replaced
+
+_CODES = (301, 302, 303, 307, 308)
+_DEFAULT_PORTS = {b"http": 80, b"https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """A compiled redirect; empty members keep what the request has."""
+
+    code: int
+    scheme: bytes
+    authority: bytes
+    port: int
+    port_of_request: bool
+    path: bytes
+
+    action = Action.REDIRECT
+
+    def reply(self, request: Request, target: bytes) -> LocalResponse:
+        """`target` is the request's, its prefix rewritten where the redirect says so."""
+        scheme = self.scheme or request.scheme
+        port = request.port if self.port_of_request else self.port
+        if port == _DEFAULT_PORTS.get(scheme):
+            port = 0
+        host = self.authority
+        if not host:
+            host = request.authority
+            own = without_port(host)
+            default = b":%d" % _DEFAULT_PORTS.get(request.scheme, 0)
+            if port or (scheme != request.scheme and host[len(own) :] == default):
+                host = own
+        if self.path:
+            target = self.path if b"?" in self.path else self.path + b"".join(target.partition(b"?")[1:])
+        location = b"%s://%s%s%s" % (scheme, host, b":%d" % port if port else b"", target)
+        return local_reply(request, self.code, b"", ((b"location", location),))
+
+    def words(self) -> str:
+        return f"redirect with {self.code}"
+
+
+@dataclass(frozen=True, slots=True)
+class DirectResponse:
+    """A fixed answer."""
+
+    status: int
+    body: bytes
+
+    action = Action.DIRECT_RESPONSE
+
+    def reply(self, request: Request, target: bytes) -> LocalResponse:
+        return local_reply(request, self.status, self.body)
+
+    def words(self) -> str:
+        return f"direct response {self.status}"
+
+
+@dataclass(frozen=True, slots=True)
+class NoAction:
+    """A route that does nothing Envoy knows, such as a redirect with 304: no cluster takes it, here it answers 404."""
+
+    action = Action.NOT_FOUND
+
+    def reply(self, request: Request, target: bytes) -> LocalResponse:
+        return local_reply(request, 404)
+
+    def words(self) -> str:
+        return "no action that Envoy knows"
+
+
+Local = Redirect | DirectResponse | NoAction
+
+
+def compile_redirect(redirect: HTTPRedirect) -> Local:
+    code = redirect.redirect_code or 301
+    if code not in _CODES:
+        return NoAction()
+    return Redirect(
+        code=code,
+        scheme=redirect.scheme.encode(),
+        authority=redirect.authority.encode(),
+        port=redirect.port or 0,
+        port_of_request=redirect.derive_port == "FROM_REQUEST_PORT",
+        path=redirect.uri.encode() if not redirect.prefix_rewrite else b"",
+    )
+
+
+def redirect_rewrite(uri: Uri, redirect: HTTPRedirect | None) -> Rewrite | None:
+    """How a redirect's `prefixRewrite` changes the target, None where it does not."""
+    return replaced(uri, redirect.prefix_rewrite) if redirect and redirect.prefix_rewrite else None
+
+
+def compile_direct_response(response: HTTPDirectResponse) -> Local:
+    body = b""
+    if response.body is not None:
+        body = response.body.bytes if response.body.bytes is not None else (response.body.string or "").encode()
+    return DirectResponse(response.status, body)

@@ -1,0 +1,132 @@
+"""Istio's regular expressions: RE2 over raw bytes (Latin-1), always matched in full (semantics 2.5, 2.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Sequence
+
+import re2
+
+_MAX_MEMORY = 64 << 20
+_LITERAL = 256
+"""How much of a pattern's literal start is looked at."""
+
+
+def _options(captures: bool) -> re2.Options:
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.max_mem = _MAX_MEMORY
+    options.log_errors = False
+    options.never_capture = not captures
+    return options
+
+
+class Regex:
+    """One pattern. `error` is RE2's complaint about a bad one, which then matches nothing; else empty."""
+
+    __slots__ = ("_compiled", "error", "pattern")
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern.encode()
+        self.error = ""
+        try:
+            self._compiled = re2.compile(self.pattern, _options(captures=False))
+        except re2.error as error:
+            self._compiled = None
+            self.error = _text(error)
+
+    def matches(self, text: bytes) -> bool:
+        """Whether the whole of `text` matches."""
+        return self._compiled is not None and self._compiled.fullmatch(text) is not None
+
+    @property
+    def literal_prefix(self) -> bytes:
+        """Bytes with which every match begins; empty where nothing is known."""
+        if self._compiled is None:
+            return b""
+        try:
+            anchored = re2.compile(b"^(?:" + self.pattern + b")", _options(captures=False))
+            low, high = anchored.possiblematchrange(_LITERAL)
+        except re2.error:
+            return b""
+        length = 0
+        for one, other in zip(low, high, strict=False):
+            if one != other:
+                break
+            length += 1
+        return bytes(low[:length])
+
+
+class RegexSet:
+    """Many patterns asked at once.
+
+    RE2's set says "none" also when it ran out of memory. A last pattern that always matches tells the two apart;
+    then the patterns are asked one by one.
+    """
+
+    __slots__ = ("_regexes", "_sentinel", "_set")
+
+    def __init__(self, regexes: Sequence[Regex]) -> None:
+        self._regexes = tuple(regexes)
+        self._sentinel = len(self._regexes)
+        self._set = re2.Set.FullMatchSet(_options(captures=False))
+        for regex in self._regexes:
+            # A pattern that RE2 refuses keeps its place with one that matches nothing.
+            self._set.Add(rb"[^\x00-\xff]" if regex.error else regex.pattern)
+        self._set.Add(rb"(?s).*")
+        self._set.Compile()
+
+    def matches(self, text: bytes) -> list[int]:
+        """Indices of the patterns that match the whole of `text`, ascending."""
+        found = self._set.Match(text)
+        if found:
+            return sorted(index for index in found if index != self._sentinel)
+        return [index for index, regex in enumerate(self._regexes) if regex.matches(text)]
+
+
+def substitution(pattern: str, rewrite: str) -> Callable[[bytes], bytes] | None:
+    r"""RE2's GlobalReplace: every match of `pattern` replaced by `rewrite`, where `\0` to `\9` are groups.
+
+    None where pattern or rewrite is not valid.
+    """
+    try:
+        compiled = re2.compile(pattern.encode(), _options(captures=True))
+    except re2.error:
+        return None
+    parts = _template(rewrite.encode(), compiled.groups)
+    if parts is None:
+        return None
+
+    def replacement(match: re2._Match) -> bytes:
+        return b"".join((match.group(part) or b"") if isinstance(part, int) else part for part in parts)
+
+    def replace(text: bytes) -> bytes:
+        return bytes(compiled.sub(replacement, text))
+
+    return replace
+
+
+def _template(rewrite: bytes, groups: int) -> list[bytes | int] | None:
+    parts: list[bytes | int] = []
+    pieces = rewrite.split(b"\\")
+    parts.append(pieces[0])
+    index = 1
+    while index < len(pieces):
+        piece = pieces[index]
+        if piece[:1].isdigit():
+            group = int(piece[:1])
+            if group > groups:
+                return None
+            parts += [group, piece[1:]]
+        elif not piece and index + 1 < len(pieces):
+            index += 1
+            parts.append(b"\\" + pieces[index])
+        else:
+            return None
+        index += 1
+    return parts
+
+
+def _text(error: re2.error) -> str:
+    reason = error.args[0] if error.args else ""
+    return reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)

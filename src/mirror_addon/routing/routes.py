@@ -1,0 +1,228 @@
+"""One HTTPRoute, compiled: what becomes of a request that met it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from mirror_addon.istio.resources import Destination
+from mirror_addon.istio.resources import HeaderOperations
+from mirror_addon.istio.resources import Headers
+from mirror_addon.istio.resources import HTTPRoute
+from mirror_addon.istio.resources import HTTPRouteDestination
+from mirror_addon.routing.clusters import Cluster
+from mirror_addon.routing.clusters import Endpoint
+from mirror_addon.routing.cors import compile_cors
+from mirror_addon.routing.decision import Action
+from mirror_addon.routing.decision import Decision
+from mirror_addon.routing.decision import LocalResponse
+from mirror_addon.routing.decision import Mirror
+from mirror_addon.routing.decision import Request
+from mirror_addon.routing.decision import Rule
+from mirror_addon.routing.destinations import Clusters
+from mirror_addon.routing.destinations import Target
+from mirror_addon.routing.faults import compile_fault
+from mirror_addon.routing.hashing import hash_key
+from mirror_addon.routing.header_edits import HeaderEdit
+from mirror_addon.routing.header_edits import compile_edit
+from mirror_addon.routing.header_edits import host_of
+from mirror_addon.routing.local_replies import local_reply
+from mirror_addon.routing.mirrors import MirrorPolicy
+from mirror_addon.routing.mirrors import mirror_destinations
+from mirror_addon.routing.redirects import Local
+from mirror_addon.routing.redirects import compile_direct_response
+from mirror_addon.routing.redirects import compile_redirect
+from mirror_addon.routing.uris import Rewrite
+
+_NO_DESTINATION = b"the rule has no destination with a weight above zero; give its route one"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weighted:
+    """One destination of a route, with what it does to headers: passes in order, and its own Host."""
+
+    target: Target
+    weight: int
+    request: tuple[HeaderEdit, ...]
+    response: tuple[HeaderEdit, ...]
+    authority: bytes
+    """What Host becomes; empty: it stays."""
+
+
+class CompiledRoute:
+    """A rule's action. `http` is the source, with inherited fields where the rule was delegated to."""
+
+    __slots__ = (
+        "_bounds", "_plain", "cors", "destinations", "fault", "http", "local", "mirrors",
+        "response_edits", "rule", "total",
+    )  # fmt: skip
+
+    def __init__(self, http: HTTPRoute, rule: Rule, clusters: Clusters, namespace: str) -> None:
+        self.http = http
+        self.rule = rule
+        self.fault = compile_fault(http.fault)
+        self.cors = compile_cors(http.cors_policy)
+        self.local: Local | None = None
+        if http.redirect is not None:
+            self.local = compile_redirect(http.redirect)
+        elif http.direct_response is not None:
+            self.local = compile_direct_response(http.direct_response)
+        response = compile_edit([http.headers.response]) if http.headers else None
+        self.response_edits = (response,) if response else ()
+        self.destinations = _destinations(http, clusters, namespace)
+        self._bounds = list(accumulate(destination.weight for destination in self.destinations))
+        self.total = self._bounds[-1] if self._bounds else 0
+        timeout = http.timeout or None
+        self.mirrors = tuple(
+            MirrorPolicy(clusters.target(destination, namespace), fraction, timeout)
+            for destination, fraction in mirror_destinations(http)
+        )
+        self._plain = self.fault is None and self.cors is None and self.local is None
+
+    def decide(
+        self, match: int | None, request: Request, target: bytes, path_end: int, rewrite: Rewrite | None, draw: int
+    ) -> Decision:
+        """What becomes of `request`, which is normalised; its path without query ends at `path_end` of `target`."""
+        if self._plain:
+            return self._forward(match, request, target, path_end, rewrite, draw, ())
+        delay = 0.0
+        if self.fault is not None:
+            delay = self.fault.delay_of(draw)
+            if (response := self.fault.abort_of(request, draw)) is not None:
+                return self._reply(Action.FAULT_ABORT, match, request, response, draw, delay)
+        edits: tuple[HeaderEdit, ...] = ()
+        if self.cors is not None:
+            if (response := self.cors.preflight(request)) is not None:
+                return self._reply(Action.CORS_PREFLIGHT, match, request, response, draw, delay)
+            edit = self.cors.response_edit(request)
+            edits = (edit,) if edit else ()
+        if self.local is not None:
+            if rewrite is not None:
+                target = rewrite(target, path_end)
+            response = _edited(self.local.reply(request, target), (*self.response_edits, *edits))
+            return self._reply(self.local.action, match, request, response, draw, delay)
+        decision = self._forward(match, request, target, path_end, rewrite, draw, edits)
+        decision.delay = delay
+        return decision
+
+    def choose(self, draw: int) -> Weighted | None:
+        """The destination that a draw falls on: the first owns `[0, weight)`, and so on."""
+        destinations = self.destinations
+        if len(destinations) == 1:
+            return destinations[0]
+        if not self.total:
+            return None
+        return destinations[bisect_right(self._bounds, draw % self.total)]
+
+    def _forward(
+        self,
+        match: int | None,
+        request: Request,
+        target: bytes,
+        path_end: int,
+        rewrite: Rewrite | None,
+        draw: int,
+        edits: tuple[HeaderEdit, ...],
+    ) -> Decision:
+        chosen = self.choose(draw)
+        if chosen is None:
+            return self._unavailable(match, request, None, _NO_DESTINATION, draw, edits)
+        port = request.port
+        cluster = chosen.target.sole
+        if cluster is None:
+            cluster = chosen.target.at(port)
+        authority = chosen.authority or request.authority
+        if cluster.hash_policy is None:
+            endpoint = cluster.pick(draw, authority)
+        else:
+            endpoint, cookie = _pick_by_hash(cluster, request, authority, draw)
+            if cookie is not None:
+                edits = (cookie, *edits)
+        if endpoint is None:
+            return self._unavailable(match, request, cluster, cluster.missing.encode(), draw, edits)
+        headers = request.headers
+        for edit in chosen.request:
+            headers = edit.apply(headers)
+        if rewrite is not None:
+            target = rewrite(target, path_end)
+        method = request.method
+        leaving = Request(method, request.scheme, authority, target, headers, port, request.client)
+        obstacle = "method" if method == b"CONNECT" else None
+        mirrors = tuple([mirror.decide(draw, port, authority, obstacle) for mirror in self.mirrors])
+        response_edits = chosen.response + edits if edits else chosen.response
+        return Decision(Action.ROUTE, self.rule, match, cluster, endpoint, leaving, None, mirrors, 0.0, response_edits)
+
+    def _unavailable(
+        self,
+        match: int | None,
+        request: Request,
+        cluster: Cluster | None,
+        reason: bytes,
+        draw: int,
+        edits: tuple[HeaderEdit, ...],
+    ) -> Decision:
+        response = _edited(local_reply(request, 503, reason + b"\n"), edits)
+        decision = self._reply(Action.UNAVAILABLE, match, request, response, draw, 0.0)
+        decision.cluster = cluster
+        return decision
+
+    def _reply(
+        self,
+        action: Action,
+        match: int | None,
+        request: Request,
+        response: LocalResponse,
+        draw: int,
+        delay: float,
+    ) -> Decision:
+        mirrors = self._unsent(request, draw)
+        return Decision(action, self.rule, match, response=response, mirrors=mirrors, delay=delay)
+
+    def _unsent(self, request: Request, draw: int) -> tuple[Mirror, ...]:
+        return tuple(mirror.decide(draw, request.port, request.authority, "local_reply") for mirror in self.mirrors)
+
+
+def _edited(response: LocalResponse, edits: Sequence[HeaderEdit]) -> LocalResponse:
+    for edit in edits:
+        response.headers = edit.apply(response.headers)
+    return response
+
+
+def _pick_by_hash(
+    cluster: Cluster, request: Request, authority: bytes, draw: int
+) -> tuple[Endpoint | None, HeaderEdit | None]:
+    assert cluster.hash_policy is not None
+    key, cookie = hash_key(cluster.hash_policy, request, draw)
+    return (cluster.pick(draw, authority) if key is None else cluster.pick_by_hash(key)), cookie
+
+
+def _destinations(http: HTTPRoute, clusters: Clusters, namespace: str) -> tuple[Weighted, ...]:
+    """The destinations that can be chosen: a single one whatever its weight, of several those with a weight."""
+    if len(http.route) == 1:
+        return (_weighted(http.route[0], 1, http, clusters, namespace, merged=True),)
+    return tuple(
+        _weighted(item, item.weight, http, clusters, namespace, merged=False) for item in http.route if item.weight > 0
+    )
+
+
+def _weighted(
+    item: HTTPRouteDestination, weight: int, http: HTTPRoute, clusters: Clusters, namespace: str, merged: bool
+) -> Weighted:
+    route, own = http.headers or Headers(), item.headers or Headers()
+    authority = http.rewrite.authority if http.rewrite else ""
+    authority = authority or host_of(route.request) or host_of(own.request)
+    return Weighted(
+        target=clusters.target(item.destination or Destination(), namespace),
+        weight=weight,
+        request=_passes(own.request, route.request, merged),
+        response=_passes(own.response, route.response, merged),
+        authority=authority.encode(),
+    )
+
+
+def _passes(own: HeaderOperations | None, route: HeaderOperations | None, merged: bool) -> tuple[HeaderEdit, ...]:
+    """With one destination its operations follow the route's in one pass; of several, each has a pass before it."""
+    edits = [compile_edit([route, own])] if merged else [compile_edit([own]), compile_edit([route])]
+    return tuple(edit for edit in edits if edit is not None)

@@ -1,0 +1,49 @@
+"""What a rule's conditions look at."""
+
+from __future__ import annotations
+
+from mirror_addon.routing.decision import Request
+
+_PSEUDO = {
+    b":method": "method",
+    b":scheme": "scheme",
+    b":authority": "authority",
+    b"host": "authority",
+    b":path": "path",
+}
+
+
+class Subject:
+    """A request as conditions see it, with its header and query lookups made once and only when asked."""
+
+    __slots__ = ("_fields", "_params", "path", "request")
+
+    def __init__(self, request: Request, path: bytes) -> None:
+        """`request` is normalised and has its X-Forwarded-For; `path` is its path without the query."""
+        self.request = request
+        self.path = path
+        self._fields: dict[bytes, list[bytes]] | None = None
+        self._params: dict[bytes, bytes] | None = None
+
+    def lines(self, name: bytes) -> list[bytes]:
+        """Values of the header `name` (lower case; pseudo headers too), one a line, empty where it is absent."""
+        pseudo = _PSEUDO.get(name)
+        if pseudo is not None:
+            return [getattr(self.request, pseudo)]
+        fields = self._fields
+        if fields is None:
+            fields = self._fields = {}
+            for field, value in self.request.headers:
+                fields.setdefault(field.lower(), []).append(value)
+        return fields.get(name, [])
+
+    def param(self, name: bytes) -> bytes | None:
+        """First value of the query parameter `name`, raw; None where it is absent."""
+        params = self._params
+        if params is None:
+            params = self._params = {}
+            query = self.request.path.partition(b"?")[2].partition(b"#")[0]
+            for pair in query.split(b"&") if query else ():
+                key, _, value = pair.partition(b"=")
+                params.setdefault(key, value)
+        return params.get(name)

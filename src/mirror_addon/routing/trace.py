@@ -1,0 +1,199 @@
+"""Why a request went where it went, and what a table holds, in words for people.
+
+Made when somebody asks, by looking at every rule in order; routing itself keeps no trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mirror_addon.routing.clusters import Cluster
+from mirror_addon.routing.conditions import text
+from mirror_addon.routing.decision import Request
+from mirror_addon.routing.decision import Rule
+from mirror_addon.routing.fractions import Fraction
+from mirror_addon.routing.hosts import VirtualHost
+from mirror_addon.routing.mirrors import MirrorPolicy
+from mirror_addon.routing.paths import path_end
+from mirror_addon.routing.routes import CompiledRoute
+from mirror_addon.routing.subject import Subject
+from mirror_addon.routing.table import RouteTable
+from mirror_addon.routing.virtual_services import Entry
+
+
+def explain(table: RouteTable, request: Request, draw: int) -> list[str]:
+    """One line a step: host, normalisation, every rule with the first condition that failed, draws, mirrors."""
+    return list(_explain(table, request, draw))
+
+
+def _explain(table: RouteTable, request: Request, draw: int) -> Iterator[str]:
+    host = table.virtual_host(request)
+    if host is None:
+        yield f"host {text(request.authority)}: no virtual service claims it; the request passes through"
+        for mirror in table.passthrough.mirrors:
+            yield from _mirror(mirror, request, draw, "method" if request.method == b"CONNECT" else None)
+        return
+    yield f"host {text(request.authority)}: virtual host {host.host}"
+    arrived = table.arrived(request)
+    if arrived.path != request.path:
+        yield f"path {text(request.path)} is normalised to {text(arrived.path)}"
+    entry = yield from _entries(host, arrived)
+    if entry is None:
+        yield "no rule matches: 404"
+        return
+    yield from _outcome(entry.route, arrived, draw)
+
+
+def _entries(host: VirtualHost, request: Request) -> Generator[str, None, Entry | None]:
+    """A line an entry, up to and with the first that matches, which is returned."""
+    subject = Subject(request, request.path[: path_end(request.path)])
+    index = host.at(request.port)
+    reachable = index.entries if index else ()
+    for entry in host.unreachable(request.port):
+        yield f"{entry}: not looked at: {entry.excluded or _unreachable(entry, request.port)}"
+    for entry in reachable:
+        failed = _first_failure(entry, subject)
+        if not failed:
+            yield f"{entry}: matches: {entry.words()}"
+            return entry
+        yield f"{entry}: {failed}"
+    return None
+
+
+def _unreachable(entry: Entry, port: int) -> str:
+    if entry.port not in (0, port):
+        return f"it is for port {entry.port}, the request arrived on {port}"
+    return "a rule before it matches everything, or another virtual service has the host"
+
+
+def _first_failure(entry: Entry, subject: Subject) -> str:
+    if not entry.uri.matches(subject.path):
+        return f"no: {entry.uri.words}, but it is {text(subject.path)}"
+    for condition in entry.conditions:
+        if not condition.test(subject):
+            return f"no: {condition.words}, but it {condition.actual(subject)}"
+    return ""
+
+
+def _outcome(route: CompiledRoute, request: Request, draw: int) -> Iterator[str]:
+    obstacle: str | None = "method" if request.method == b"CONNECT" else None
+    if route.fault is not None:
+        yield from (f"fault: {said}" for said in route.fault.words(draw))
+    if route.fault is not None and route.fault.aborts(draw):
+        yield "answered here: fault abort"
+        obstacle = "local_reply"
+    elif route.cors is not None and route.cors.preflight(request) is not None:
+        yield "answered here: CORS preflight"
+        obstacle = "local_reply"
+    elif route.local is not None:
+        yield f"answered here: {route.local.words()}"
+        obstacle = "local_reply"
+    else:
+        chosen = route.choose(draw)
+        if chosen is None:
+            yield "no destination has a weight above zero: 503"
+            obstacle = "local_reply"
+        else:
+            if len(route.destinations) > 1:
+                yield f"draw % {route.total} = {draw % route.total} of {_weights(route)}: {chosen.target.label}"
+            cluster = chosen.target.at(request.port)
+            if cluster.missing:
+                yield f"destination {chosen.target.label}: 503: {cluster.missing}"
+                obstacle = "local_reply"
+            else:
+                yield f"destination {chosen.target.label}: {_endpoints(cluster)}"
+                yield from (f"request header: {word}" for edit in chosen.request for word in edit.words)
+    for mirror in route.mirrors:
+        yield from _mirror(mirror, request, draw, obstacle)
+
+
+def _weights(route: CompiledRoute) -> str:
+    return " : ".join(f"{destination.target.label} {destination.weight}" for destination in route.destinations)
+
+
+def _endpoints(cluster: Cluster) -> str:
+    if cluster.resolves_request_host:
+        return "the request's own host"
+    return ", ".join(map(str, cluster.endpoints)) or "no endpoint"
+
+
+def _mirror(mirror: MirrorPolicy, request: Request, draw: int, obstacle: str | None) -> Iterator[str]:
+    cluster = mirror.cluster_at(request.port)
+    drawn = mirror.fraction.words(draw)
+    if not mirror.fraction.includes(draw):
+        yield f"mirror {cluster.label}: not drawn: {drawn}"
+    elif obstacle is not None:
+        why = "the request is answered here" if obstacle == "local_reply" else "CONNECT is never mirrored"
+        yield f"mirror {cluster.label}: drawn ({drawn}), but skipped: {obstacle}: {why}"
+    elif not mirror.has_endpoint(cluster):
+        why = cluster.missing or "a shadow has no original destination"
+        yield f"mirror {cluster.label}: drawn ({drawn}), but skipped: no_endpoint: {why}"
+    else:
+        yield f"mirror {cluster.label}: drawn: {drawn}, to {_endpoints(cluster)}"
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorView:
+    """A mirror of a listed rule."""
+
+    label: str
+    fraction: Fraction
+    cluster: Cluster
+
+    def __str__(self) -> str:
+        return f"{self.label} {self.fraction} -> {_endpoints(self.cluster)}"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleView:
+    """One rule of a table, for a listing."""
+
+    rule: Rule
+    hosts: tuple[str, ...]
+    matches: tuple[str, ...]
+    """In words; a rule without any takes every path."""
+    destinations: tuple[str, ...]
+    """Where it goes, in words: `serviceB/v1 90 % -> 127.0.0.1:9001`, or the local reply."""
+    mirrors: tuple[MirrorView, ...]
+
+
+def rules(table: RouteTable) -> list[RuleView]:
+    """All rules that apply to this proxy, in the order of virtual services; the mirror without YAML comes last."""
+    hosts: dict[int, list[str]] = {}
+    matches: dict[int, list[str]] = {}
+    routes: dict[int, CompiledRoute] = {}
+    for host in table.virtual_hosts:
+        for service in host.services:
+            for entry in service.entries:
+                key = id(entry.route)
+                routes[key] = entry.route
+                for items, value in ((hosts, host.host), (matches, entry.words())):
+                    known = items.setdefault(key, [])
+                    if value not in known:
+                        known.append(value)
+    views = [_view(route, hosts[key], matches[key]) for key, route in routes.items()]
+    passthrough = table.passthrough
+    if passthrough.rule is not None:
+        mirrors = tuple(map(_mirror_view, passthrough.mirrors))
+        views.append(RuleView(passthrough.rule, ("any other",), ("any path",), ("passes through",), mirrors))
+    return views
+
+
+def _view(route: CompiledRoute, hosts: list[str], matches: list[str]) -> RuleView:
+    if route.local is not None:
+        destinations = [route.local.words()]
+    else:
+        destinations = []
+        for destination in route.destinations:
+            share = "" if len(route.destinations) == 1 else f" {100 * destination.weight / route.total:.4g} %"
+            cluster = destination.target.any_port()
+            destinations.append(f"{destination.target.label}{share} -> {_endpoints(cluster)}")
+    mirrors = tuple(map(_mirror_view, route.mirrors))
+    return RuleView(route.rule, tuple(hosts), tuple(matches), tuple(destinations), mirrors)
+
+
+def _mirror_view(mirror: MirrorPolicy) -> MirrorView:
+    cluster = mirror.cluster or (mirror.target.any_port() if mirror.target else mirror.cluster_at(0))
+    return MirrorView(cluster.label, mirror.fraction, cluster)

@@ -1,0 +1,97 @@
+"""The uri condition of a match, and the rewrites that depend on it (semantics 2.5, 3)."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mirror_addon.istio.resources import HTTPMatchRequest
+from mirror_addon.istio.resources import HTTPRewrite
+from mirror_addon.routing.regexes import Regex
+from mirror_addon.routing.regexes import substitution
+
+Rewrite = Callable[[bytes, int], bytes]
+"""From target and length of its path (the rest is the query) to the new target."""
+
+
+class Kind(enum.Enum):
+    """How a path is compared. Istio's "no uri" is Envoy's prefix `/`."""
+
+    EXACT = "exact"
+    PREFIX = "prefix"
+    REGEX = "regex"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Uri:
+    """A uri condition. `value` is lower-cased where `ignore_case`; `regex` stands for Kind.REGEX only."""
+
+    kind: Kind
+    value: bytes
+    ignore_case: bool
+    words: str
+    regex: Regex | None = None
+
+    def matches(self, path: bytes) -> bool:
+        """Whether the path (no query) meets the condition."""
+        if self.regex is not None:
+            return self.regex.matches(path)
+        if self.ignore_case:
+            path = path.lower()
+        return path.startswith(self.value) if self.kind is Kind.PREFIX else path == self.value
+
+
+def compile_uri(match: HTTPMatchRequest | None) -> Uri:
+    """The uri condition of a match; without one, prefix `/`."""
+    uri = match.uri if match else None
+    ignore_case = match.ignore_uri_case if match else False
+    if uri is None or (uri.exact is None and uri.prefix is None and uri.regex is None):
+        return Uri(Kind.PREFIX, b"/", False, "any path")
+    suffix = ", in any case" if ignore_case else ""
+    if uri.regex is not None:
+        regex = Regex(uri.regex)
+        note = f" (not a regular expression: {regex.error})" if regex.error else ""
+        return Uri(Kind.REGEX, uri.regex.encode(), False, f"path matches regex {uri.regex!r}{note}", regex)
+    if uri.prefix is not None:
+        value = uri.prefix.encode()
+        words = f"path begins with {uri.prefix!r}{suffix}"
+        return Uri(Kind.PREFIX, value.lower() if ignore_case else value, ignore_case, words)
+    exact = uri.exact or ""
+    value = exact.encode()
+    return Uri(Kind.EXACT, value.lower() if ignore_case else value, ignore_case, f"path is {exact!r}{suffix}")
+
+
+def is_catch_all(uri: Uri, match: HTTPMatchRequest | None) -> bool:
+    """Whether Istio takes the match for one that everything meets, and makes no routes after it."""
+    anywhere = uri.value == (b".*" if uri.kind is Kind.REGEX else b"/") and uri.kind is not Kind.EXACT
+    if match is None or not anywhere:
+        return anywhere
+    attributes = (match.method, match.scheme, match.authority)
+    conditions = (match.headers, match.without_headers, match.query_params)
+    return not any(conditions) and all(attribute is None for attribute in attributes)
+
+
+def replaced(uri: Uri, new: str) -> Rewrite:
+    """Envoy's prefix rewrite: the matched part of the path is replaced verbatim, the rest and the query stay.
+
+    Matched is the prefix, or the whole path for exact and regex.
+    """
+    value = new.encode()
+    if uri.kind is Kind.PREFIX:
+        length = len(uri.value)
+        return lambda target, _: value + target[length:]
+    return lambda target, end: value + target[end:]
+
+
+def compile_rewrite(uri: Uri, rewrite: HTTPRewrite | None) -> Rewrite | None:
+    """The path rewrite of a route for one of its matches, None where the path stays."""
+    if rewrite is None:
+        return None
+    if rewrite.uri_regex_rewrite is not None:
+        replace = substitution(rewrite.uri_regex_rewrite.match, rewrite.uri_regex_rewrite.rewrite)
+        if replace is None:
+            return None
+        # Envoy keeps a path that would become empty.
+        return lambda target, end: (replace(target[:end]) or target[:end]) + target[end:]
+    return replaced(uri, rewrite.uri) if rewrite.uri else None

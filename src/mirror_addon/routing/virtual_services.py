@@ -1,0 +1,145 @@
+"""Virtual services as this proxy gets them: ordered, filtered, delegates resolved (semantics 1.10, 2.3, 2.4, 2.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from mirror_addon.istio.documents import Resource
+from mirror_addon.istio.resources import HTTPMatchRequest
+from mirror_addon.istio.resources import HTTPRoute
+from mirror_addon.istio.resources import Spec
+from mirror_addon.istio.resources import VirtualServiceSpec
+from mirror_addon.routing import names
+from mirror_addon.routing.conditions import Condition
+from mirror_addon.routing.conditions import compile_conditions
+from mirror_addon.routing.decision import Rule
+from mirror_addon.routing.delegation import Matches
+from mirror_addon.routing.delegation import merge_route
+from mirror_addon.routing.delegation import numbered
+from mirror_addon.routing.destinations import Clusters
+from mirror_addon.routing.identity import Identity
+from mirror_addon.routing.redirects import redirect_rewrite
+from mirror_addon.routing.routes import CompiledRoute
+from mirror_addon.routing.uris import Rewrite
+from mirror_addon.routing.uris import Uri
+from mirror_addon.routing.uris import compile_rewrite
+from mirror_addon.routing.uris import compile_uri
+from mirror_addon.routing.uris import is_catch_all
+
+VirtualService = Resource[VirtualServiceSpec]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """One match of one rule: what Envoy calls a route."""
+
+    route: CompiledRoute
+    match: int | None
+    uri: Uri
+    conditions: tuple[Condition, ...]
+    rewrite: Rewrite | None
+    port: int
+    """The listener's port it is for, 0 for all."""
+    catch_all: bool
+    excluded: str = ""
+    """Why this proxy never gets it (gateways, source labels); empty where it does."""
+
+    def __str__(self) -> str:
+        rule = f"{self.route.rule.virtual_service} {self.route.rule.rule}"
+        return rule if self.match is None else f"{rule} match[{self.match}]"
+
+    def words(self) -> str:
+        """The match in words."""
+        said = [self.uri.words, *(condition.words for condition in self.conditions)]
+        return " and ".join([*said, f"port is {self.port}"] if self.port else said)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledVirtualService:
+    """A virtual service that applies here, with the hosts it claims and all its entries in document order."""
+
+    hosts: tuple[str, ...]
+    entries: tuple[Entry, ...]
+
+
+def compile_virtual_services(
+    resources: Sequence[Resource[Spec]], identity: Identity, clusters: Clusters
+) -> list[CompiledVirtualService]:
+    """All virtual services that this proxy gets, in the order in which they compete for a host."""
+    every = [cast(VirtualService, item) for item in resources if isinstance(item.spec, VirtualServiceSpec)]
+    every.sort(key=lambda item: (item.creation_timestamp, item.name, item.namespace))
+    delegates = {(item.namespace, item.name): item for item in every if not item.spec.hosts}
+    compiled = []
+    for item in every:
+        spec = item.spec
+        if not spec.hosts or not spec.http:
+            continue
+        if not identity.serves(spec.gateways, item.namespace) or not identity.sees(spec.export_to, item.namespace):
+            continue
+        hosts = tuple(names.qualified(host, item.namespace, identity.domain) for host in spec.hosts)
+        entries = tuple(_entries(item, delegates, identity, clusters))
+        compiled.append(CompiledVirtualService(hosts, entries))
+    return compiled
+
+
+def _rule(item: VirtualService, index: int, name: str) -> Rule:
+    line, _ = item.document.locate(("spec", "http", index))
+    return Rule(f"{item.namespace}/{item.name}", f"http[{index}]", name, f"{item.document.file}:{line}")
+
+
+def _entries(
+    item: VirtualService, delegates: dict[tuple[str, str], VirtualService], identity: Identity, clusters: Clusters
+) -> Iterator[Entry]:
+    for index, http in enumerate(item.spec.http):
+        if http.delegate is None:
+            rule = _rule(item, index, http.name)
+            yield from _route_entries(http, numbered(http), rule, item.namespace, identity, clusters)
+            continue
+        namespace = http.delegate.namespace or item.namespace
+        delegate = delegates.get((namespace, http.delegate.name))
+        if delegate is None or not names.exported(delegate.spec.export_to, namespace, item.namespace):
+            continue
+        for inner, route in enumerate(delegate.spec.http):
+            merged = merge_route(http, route, item.namespace, identity.domain)
+            if merged is not None and route.delegate is None:
+                rule = _rule(delegate, inner, merged[0].name)
+                yield from _route_entries(*merged, rule, namespace, identity, clusters)
+
+
+def _route_entries(
+    http: HTTPRoute, matches: Matches, rule: Rule, namespace: str, identity: Identity, clusters: Clusters
+) -> Iterator[Entry]:
+    route = CompiledRoute(http, rule, clusters, namespace)
+    for match, index in matches or ((None, None),):
+        uri = compile_uri(match)
+        rewrite = compile_rewrite(uri, http.rewrite)
+        if http.redirect is not None:
+            rewrite = redirect_rewrite(uri, http.redirect)
+        yield Entry(
+            route=route,
+            match=index,
+            uri=uri,
+            conditions=compile_conditions(match) if match else (),
+            rewrite=rewrite,
+            port=match.port if match else 0,
+            catch_all=is_catch_all(uri, match),
+            excluded=_excluded(match, namespace, identity) if match else "",
+        )
+
+
+def _excluded(match: HTTPMatchRequest, namespace: str, identity: Identity) -> str:
+    """Why the match is not for this proxy. Gateways, where given, replace the test of source labels and namespace."""
+    if match.gateways:
+        return "" if identity.serves(match.gateways, namespace) else f"it is for gateways {', '.join(match.gateways)}"
+    if not identity.has_labels(match.source_labels):
+        return f"it is for clients with labels {_labels(match.source_labels)}"
+    if match.source_namespace and match.source_namespace != identity.namespace:
+        return f"it is for clients in namespace {match.source_namespace}"
+    return ""
+
+
+def _labels(labels: dict[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in labels.items())
