@@ -1,0 +1,120 @@
+"""The counters of DESIGN.md: what was seen, and what became of every shadow.
+
+Every shadow that should be sent is `offered`, and is at any moment exactly one of sent, failed, dropped and pending:
+`offered` is their sum and not a number of its own, so the books cannot but balance.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from collections.abc import Iterator
+
+
+class TargetCounters:
+    """The shadows of one mirror target."""
+
+    __slots__ = ("adapted", "dropped", "failed", "pending", "sent", "skipped")
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.pending = 0
+        self.failed: Counter[str] = Counter()
+        self.dropped: Counter[str] = Counter()
+        self.skipped: Counter[str] = Counter()
+        self.adapted: Counter[str] = Counter()
+
+    @property
+    def offered(self) -> int:
+        return self.sent + self.failed.total() + self.dropped.total() + self.pending
+
+    def add(self, other: TargetCounters) -> None:
+        self.sent += other.sent
+        self.pending += other.pending
+        self.failed.update(other.failed)
+        self.dropped.update(other.dropped)
+        self.skipped.update(other.skipped)
+        self.adapted.update(other.adapted)
+
+    def items(self) -> Iterator[tuple[str, int]]:
+        """Names and numbers in the order in which people read them, each total before its parts."""
+        yield "offered", self.offered
+        yield "sent", self.sent
+        for name in ("failed", "dropped", "pending", "skipped", "adapted"):
+            value: int | Counter[str] = getattr(self, name)
+            if isinstance(value, int):
+                yield name, value
+                continue
+            yield name, value.total()
+            for reason in sorted(value):
+                yield f"{name}.{reason}", value[reason]
+
+
+class Counters:
+    """All counters of one proxy. Labels are those of the clusters, `serviceB/v2`."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.targets: dict[str, TargetCounters] = {}
+        self._unlabelled = TargetCounters()
+
+    def _of(self, label: str) -> TargetCounters:
+        counters = self.targets.get(label)
+        if counters is None:
+            if not label:
+                return self._unlabelled
+            counters = self.targets[label] = TargetCounters()
+        return counters
+
+    def request(self) -> None:
+        """A request was seen."""
+        self.requests += 1
+
+    def skip(self, label: str, reason: str) -> None:
+        """By a rule there is no shadow; `label` is empty where the target is not known either."""
+        self._of(label).skipped[reason] += 1
+
+    def offer(self, label: str) -> None:
+        """A shadow should be sent: it is pending until one of `sent`, `fail` and `drop`."""
+        self._of(label).pending += 1
+
+    def sent(self, label: str) -> None:
+        """A pending shadow got its whole answer."""
+        counters = self._of(label)
+        counters.pending -= 1
+        counters.sent += 1
+
+    def fail(self, label: str, reason: str) -> None:
+        """A pending shadow got no complete answer."""
+        counters = self._of(label)
+        counters.pending -= 1
+        counters.failed[reason] += 1
+
+    def drop(self, label: str, reason: str) -> None:
+        """A pending shadow was given up by this side."""
+        counters = self._of(label)
+        counters.pending -= 1
+        counters.dropped[reason] += 1
+
+    def adapt(self, label: str, names: Iterable[str]) -> None:
+        """A shadow could not be exactly as the primary, in these respects."""
+        self._of(label).adapted.update(names)
+
+    def totals(self) -> TargetCounters:
+        total = TargetCounters()
+        total.add(self._unlabelled)
+        for counters in self.targets.values():
+            total.add(counters)
+        return total
+
+    def items(self) -> Iterator[tuple[str, int]]:
+        """`requests`, the totals, then `LABEL.NAME` for each target."""
+        yield "requests", self.requests
+        yield from self.totals().items()
+        for label in sorted(self.targets):
+            for name, number in self.targets[label].items():
+                yield f"{label}.{name}", number
+
+    def text(self) -> str:
+        """One `NAME NUMBER` a line."""
+        return "".join(f"{name} {number}\n" for name, number in self.items())

@@ -1,0 +1,299 @@
+"""The proxy's side of the shadow engine: takes shadows and passes them to workers, or drops and counts them.
+
+Everything here runs in the proxy's loop and is quick; nothing awaits a mirror, a worker or a socket.
+
+Bytes are counted in one place, `_waiting`: what a shadow occupies from its hand-over, wherever it is, until the worker
+says that it passed those bytes on or is done with the shadow. A worker that is stuck says nothing, so the count stays
+and shadows are dropped as `queue_full`. All of its writing goes through lists that this count bounds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from mirror_addon.shadow.breaker import Breaker
+from mirror_addon.shadow.counters import Counters
+from mirror_addon.shadow.frames import CHUNK_OVERHEAD
+from mirror_addon.shadow.frames import Kind
+from mirror_addon.shadow.frames import Report
+from mirror_addon.shadow.frames import encode
+from mirror_addon.shadow.frames import pack
+from mirror_addon.shadow.link import WorkerLink
+from mirror_addon.shadow.request import ShadowRequest
+from mirror_addon.shadow.request import Target
+from mirror_addon.shadow.result import Outcome
+from mirror_addon.shadow.result import ShadowResult
+from mirror_addon.shadow.result import result_of
+from mirror_addon.shadow.settings import ShadowSettings
+from mirror_addon.shadow.status import LaneGauges
+from mirror_addon.shadow.upload import Pending
+from mirror_addon.shadow.upload import Upload
+from mirror_addon.shadow.waiting import Waiting
+
+__all__ = ["Dispatcher", "Upload"]
+
+logger = logging.getLogger(__name__)
+
+_OVERHEAD = 1024
+"""What a waiting shadow costs besides its bytes, in objects on both sides."""
+_PIECE = 256 * 1024
+"""A longer body goes through the pipe in pieces of this size."""
+_JOIN = 4096
+
+
+class Dispatcher:
+    """Sends shadows from worker processes.
+
+    `on_result` is told the end of every shadow, in the loop and quickly: for dropped ones before `offer` returns.
+    Counters may be shared with a predecessor's that is still draining.
+    """
+
+    def __init__(
+        self,
+        settings: ShadowSettings,
+        on_result: Callable[[ShadowResult], None] | None = None,
+        counters: Counters | None = None,
+    ) -> None:
+        self.settings = settings
+        self.counters = counters if counters is not None else Counters()
+        self._on_result = on_result
+        self._links: list[WorkerLink] = []
+        self._loads: dict[WorkerLink, int] = {}
+        self._pending: dict[int, Pending] = {}
+        self._number = 0
+        self._waiting = Waiting(settings.queue)
+        self._breakers: dict[Target, Breaker] = {}
+        self._lanes = LaneGauges(settings.concurrency * settings.workers)
+        self._closing = False
+        self._drained: asyncio.Future[None] | None = None
+        self._time: Callable[[], float] = lambda: 0.0
+
+    def start(self) -> None:
+        """Start the workers. Needs the running loop."""
+        self._time = asyncio.get_running_loop().time
+        for _ in range(self.settings.workers):
+            link = WorkerLink(self.settings.concurrency, self._on_frame, self._on_lost)
+            self._links.append(link)
+            self._loads[link] = 0
+            link.start()
+
+    # Taking shadows
+
+    def offer(self, shadow: ShadowRequest, body: bytes) -> None:
+        """Send a shadow with its whole body. Never blocks, never raises: what cannot be sent is dropped and counted."""
+        length = len(body)
+        pending = self._admit(shadow, body if length <= _PIECE else b"", length, length > _PIECE)
+        if pending is not None and length > _PIECE:
+            _send_pieces(pending, body, last=True)
+
+    def open(self, shadow: ShadowRequest) -> Upload:
+        """Begin a shadow whose body comes in pieces; its head is sent at once."""
+        return Upload(self, self._admit(shadow, b"", 0, True))
+
+    def _admit(self, shadow: ShadowRequest, body: bytes, length: int, more: bool) -> Pending | None:
+        target = shadow.target
+        label = target.label
+        self.counters.offer(label)
+        if shadow.adaptions:
+            self.counters.adapt(label, shadow.adaptions)
+        if self._closing or not self._links:
+            self._refuse(shadow, "shutdown")
+            return None
+        if length > self.settings.max_body:
+            self._refuse(shadow, "body_too_large")
+            return None
+        settings = self.settings
+        try:
+            request = pack(
+                (
+                    shadow.method,
+                    shadow.authority,
+                    shadow.path,
+                    shadow.headers,
+                    shadow.timeout,
+                    settings.keep_body,
+                    settings.drain_body,
+                )
+            )
+            number = self._number + 1
+            head = encode((Kind.REQUEST, number, pack(target), request, more), len(body))
+        except (TypeError, ValueError, OverflowError) as error:
+            logger.warning("mirror: a shadow for %s cannot be handed over: %s", label, error)
+            self._refuse(shadow, "unsendable")
+            return None
+        cost = len(head) + length + _OVERHEAD + CHUNK_OVERHEAD * (1 + length // _PIECE)
+        if not self._waiting.fits(target, cost):
+            self._refuse(shadow, "queue_full")
+            return None
+        breaker = self._breakers.get(target)
+        probe = False
+        if breaker is not None and breaker.state != "closed":
+            if not breaker.allow(self._time()):
+                self._refuse(shadow, "breaker_open")
+                return None
+            probe = True
+        self._number = number
+        link = self._links[0] if len(self._links) == 1 else min(self._links, key=self._loads.__getitem__)
+        pending = self._pending[number] = Pending(number, shadow, link, cost, probe)
+        self._loads[link] += 1
+        self._waiting.add(target, cost)
+        if len(body) < _JOIN:
+            link.send(head + body)
+        else:
+            link.send(head, body)
+        return pending
+
+    def _refuse(self, shadow: ShadowRequest, reason: str) -> None:
+        """Drop a shadow at the door."""
+        label = shadow.target.label
+        self.counters.drop(label, reason)
+        if self._on_result is not None:
+            self._tell(ShadowResult(shadow.id, label, "dropped", reason))
+
+    def feed(self, pending: Pending, chunk: bytes, length: int) -> bool:
+        """Pass on a piece of an upload of which `length` bytes were given; False if the shadow is given up."""
+        if pending.counted:
+            return False
+        if length > self.settings.max_body:
+            self.give_up(pending, "body_too_large")
+            return False
+        cost = len(chunk) + CHUNK_OVERHEAD * (1 + len(chunk) // _PIECE)
+        if not self._waiting.fits(pending.target, cost, own=pending.cost):
+            self.give_up(pending, "queue_full")
+            return False
+        pending.cost += cost
+        self._waiting.add(pending.target, cost)
+        _send_pieces(pending, chunk, last=False)
+        return True
+
+    def give_up(self, pending: Pending, reason: str) -> None:
+        """Count a shadow as dropped. Its bytes count until the worker has let go of them."""
+        if not pending.counted:
+            pending.link.send(encode((Kind.ABORT, pending.number)))
+            self._drop(pending, reason)
+
+    # Hearing of them again
+
+    def _on_frame(self, link: WorkerLink, head: tuple[Any, ...], tail: bytes) -> None:
+        kind = head[0]
+        if kind == Kind.RESULT:
+            pending = self._forget(head[1])
+            if pending is not None and not pending.counted:
+                self._finish(pending, Report(*head[2:]), tail)
+        elif kind == Kind.CREDIT:
+            pending = self._pending.get(head[1])
+            if pending is not None:
+                passed = min(head[2], pending.cost)
+                pending.cost -= passed
+                self._waiting.add(pending.target, -passed)
+        elif kind == Kind.STATUS:
+            self._lanes.tell(link, head[1])
+        elif kind == Kind.LOG:
+            logger.warning("mirror: worker process %s: %s", link.pid, head[1])
+
+    def _finish(self, pending: Pending, report: Report, body: bytes) -> None:
+        if report.error == "breaker_open":
+            self._drop(pending, report.error)
+        elif report.error:
+            breaker = self._breakers.get(pending.target)
+            if breaker is None:
+                breaker = self._breakers[pending.target] = Breaker()
+            if breaker.failed(self._time(), probe=pending.probe):
+                for link in self._links:
+                    link.send(encode((Kind.FLUSH, pack(pending.target))))
+            self._settle(pending, "failed", report.error, report, body)
+        else:
+            breaker = self._breakers.get(pending.target) if self._breakers else None
+            if breaker is not None:
+                breaker.succeeded()
+            self._settle(pending, "sent", "", report, body)
+
+    def _drop(self, pending: Pending, reason: str) -> None:
+        if pending.probe:
+            self._breakers[pending.target].given_up(self._time())
+        self._settle(pending, "dropped", reason)
+
+    def _settle(
+        self, pending: Pending, outcome: Outcome, reason: str, report: Report | None = None, body: bytes = b""
+    ) -> None:
+        pending.counted = True
+        if outcome == "sent":
+            self.counters.sent(pending.label)
+        elif outcome == "failed":
+            self.counters.fail(pending.label, reason)
+        else:
+            self.counters.drop(pending.label, reason)
+        if self._on_result is not None:
+            self._tell(result_of(pending.id, pending.label, outcome, reason, report, body))
+
+    def _tell(self, result: ShadowResult) -> None:
+        assert self._on_result is not None
+        try:
+            self._on_result(result)
+        except Exception as error:  # somebody else's code, which must not keep shadows from being counted
+            logger.warning("mirror: a result was not taken: %s: %s", type(error).__name__, error)
+
+    def _forget(self, number: int) -> Pending | None:
+        pending = self._pending.pop(number, None)
+        if pending is not None:
+            self._waiting.add(pending.target, -pending.cost)
+            self._loads[pending.link] -= 1
+            if not self._pending and self._drained is not None and not self._drained.done():
+                self._drained.set_result(None)
+        return pending
+
+    def _on_lost(self, link: WorkerLink) -> None:
+        self._lanes.tell(link, ())
+        for pending in [pending for pending in self._pending.values() if pending.link is link]:
+            self._forget(pending.number)
+            if not pending.counted:
+                self._drop(pending, "worker_lost")
+
+    def status(self) -> dict[str, Any]:
+        """The limits and how near they are: plain values, for `mirror.status` and the live page.
+
+        Lanes are as the workers last told, a quarter of a second ago at most.
+        """
+        now = self._time()
+        targets = self._lanes.as_dict()
+        for target, breaker in self._breakers.items():
+            breakers = targets.setdefault(target.label, {}).setdefault("circuit_breakers", {})
+            breakers[f"{target.address}:{target.port}"] = {"state": breaker.state, "opened": breaker.opened}
+        return {
+            "workers": [link.status(now) | {"shadows": self._loads[link]} for link in self._links],
+            "waiting_bytes": self._waiting.total.as_dict(),
+            "shadows": len(self._pending),
+            "targets": targets,
+        }
+
+    async def close(self, drain: float) -> None:
+        """Take no more (`dropped.shutdown`), let what was taken finish for `drain` seconds, uploads too, and end the
+        workers. What is left then is `dropped.shutdown` as well."""
+        self._closing = True
+        try:
+            if self._pending:
+                self._drained = asyncio.get_running_loop().create_future()
+                await asyncio.wait([self._drained], timeout=drain)
+        finally:
+            left = list(self._pending.values())
+            for pending in left:
+                self._forget(pending.number)
+                if not pending.counted:
+                    self._drop(pending, "shutdown")
+            links, self._links = self._links, []
+            await asyncio.gather(*(link.close(kill=bool(left)) for link in links))
+
+
+def _send_pieces(pending: Pending, body: bytes, *, last: bool) -> None:
+    length = len(body)
+    if length <= _PIECE:
+        pending.link.send(encode((Kind.CHUNK, pending.number, last), length), body)
+        return
+    view = memoryview(body)
+    for at in range(0, length, _PIECE):
+        piece = view[at : at + _PIECE]
+        done = at + _PIECE >= length
+        pending.link.send(encode((Kind.CHUNK, pending.number, last and done), len(piece)), piece)

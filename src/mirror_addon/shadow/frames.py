@@ -1,0 +1,151 @@
+"""The language of the pipe between proxy and worker: frames of a msgpack head and a raw tail. Pure.
+
+    frame = length of head (4 bytes, big-endian), length of tail (4 bytes), head, tail
+
+The head is an array that starts with the frame's kind; the tail carries body bytes, so that a body is never copied
+into a msgpack buffer.
+
+| kind    | from   | head after the kind                       | tail                           |
+|---------|--------|-------------------------------------------|--------------------------------|
+| REQUEST | proxy  | number, target, request, more             | the body, or its first part    |
+| CHUNK   | proxy  | number, last                              | the next part                  |
+| ABORT   | proxy  | number                                    |                                |
+| FLUSH   | proxy  | target                                    |                                |
+| READY   | worker | pid                                       |                                |
+| CREDIT  | worker | number, bytes of body passed on           |                                |
+| RESULT  | worker | number, and the fields of a Report        | the kept body                  |
+| STATUS  | worker | list of (label, lanes, active, queued)    |                                |
+| LOG     | worker | text                                      |                                |
+
+FLUSH gives up what waits for a lane to the target: the error in its RESULT is `breaker_open`. An ABORT may come for a
+shadow that is over. A shadow's number counts up in one dispatcher. `target` and `request` are msgpack in bytes: a
+worker holds shadows that wait as they came, and needs only the target's bytes to find their lanes.
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+from collections.abc import Iterator
+from typing import Any
+from typing import NamedTuple
+
+import msgpack
+
+MAX_HEAD = 16 * 1024 * 1024
+MAX_TAIL = 64 * 1024 * 1024
+CHUNK_OVERHEAD = 256
+"""What a part of a body costs besides its bytes, in objects; both sides count it."""
+_LENGTHS = struct.Struct(">II")
+
+
+class Kind(enum.IntEnum):
+    """The kinds of frames, see above."""
+
+    REQUEST = 1
+    CHUNK = 2
+    ABORT = 3
+    READY = 4
+    CREDIT = 5
+    RESULT = 6
+    STATUS = 7
+    LOG = 8
+    FLUSH = 9
+
+
+class FrameError(ValueError):
+    """What was received is no frame, or what should be sent would be none."""
+
+
+class Head(NamedTuple):
+    """What a lane needs to know of a request, besides its target and body."""
+
+    method: bytes
+    authority: bytes
+    path: bytes
+    headers: tuple[tuple[bytes, bytes], ...]
+    timeout: float
+    keep_body: int
+    drain_body: int
+
+
+class Report(NamedTuple):
+    """A worker's account of one shadow; see ShadowResult for the fields."""
+
+    error: str
+    detail: str
+    status: int | None
+    http_version: str
+    headers: tuple[tuple[bytes, bytes], ...]
+    kept: bool
+    bytes: int
+    truncated: bool
+    connect_ms: float | None
+    first_byte_ms: float | None
+    total_ms: float
+
+
+_packer = msgpack.Packer(unicode_errors="surrogateescape", autoreset=True)
+
+
+def pack(value: Any) -> bytes:
+    """msgpack of bytes, str, numbers, None and tuples of them."""
+    try:
+        packed: bytes = _packer.pack(value)
+    except BaseException:
+        _packer.reset()  # else what was packed so far would stand before the next value
+        raise
+    return packed
+
+
+def unpack(data: bytes) -> Any:
+    """The value that `pack` was given. Raises FrameError."""
+    try:
+        return msgpack.unpackb(data, use_list=False, unicode_errors="surrogateescape", strict_map_key=False)
+    except (ValueError, TypeError, msgpack.exceptions.UnpackException) as error:
+        raise FrameError(f"no msgpack: {error}") from None
+
+
+def encode(head: tuple[Any, ...], tail_length: int = 0) -> bytes:
+    """A frame up to its tail, which the caller sends after it. Raises FrameError for one that is too long."""
+    packed = pack(head)
+    if len(packed) > MAX_HEAD or tail_length > MAX_TAIL:
+        raise FrameError(f"a frame of {len(packed)} + {tail_length} bytes")
+    return _LENGTHS.pack(len(packed), tail_length) + packed
+
+
+class Decoder:
+    """Takes bytes as they arrive and gives whole frames."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._needed = _LENGTHS.size
+
+    def feed(self, data: bytes) -> Iterator[tuple[tuple[Any, ...], bytes]]:
+        """Yield (head, tail) of each frame that is now whole. Raises FrameError, after which the stream is lost."""
+        buffer = self._buffer
+        buffer += data
+        at = 0
+        try:
+            while len(buffer) - at >= self._needed:
+                head_length, tail_length = _LENGTHS.unpack_from(buffer, at)
+                if head_length > MAX_HEAD or tail_length > MAX_TAIL:
+                    raise FrameError(f"a frame of {head_length} + {tail_length} bytes")
+                size = _LENGTHS.size + head_length + tail_length
+                if len(buffer) - at < size:
+                    self._needed = size
+                    break
+                self._needed = _LENGTHS.size
+                start = at + _LENGTHS.size
+                middle = start + head_length
+                with memoryview(buffer) as view:
+                    packed = bytes(view[start:middle])
+                    tail = bytes(view[middle : at + size])
+                at += size
+                head = unpack(packed)
+                if not isinstance(head, tuple) or not head:
+                    raise FrameError("a frame's head is no array")
+                yield head, tail
+        finally:
+            if at:
+                del buffer[:at]

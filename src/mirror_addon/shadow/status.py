@@ -1,0 +1,62 @@
+"""Numbers with their high-water marks, for `mirror.status`."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(slots=True)
+class Gauge:
+    """A number now, its highest so far, and the limit it is held to, if there is one."""
+
+    limit: int | None = None
+    value: int = 0
+    high: int = 0
+
+    def add(self, difference: int) -> None:
+        value = self.value = self.value + difference
+        if value > self.high:
+            self.high = value
+
+    def set(self, value: int) -> None:
+        self.value = value
+        if value > self.high:
+            self.high = value
+
+    def as_dict(self) -> dict[str, int | None]:
+        return {"value": self.value, "high": self.high, "limit": self.limit}
+
+
+class LaneGauges:
+    """The lanes of each target in all workers, under the names that Envoy gives the like in its cluster statistics."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._told: dict[Hashable, tuple[tuple[str, int, int, int], ...]] = {}
+        self._targets: dict[str, dict[str, Gauge]] = {}
+
+    def tell(self, worker: Hashable, groups: tuple[tuple[str, int, int, int], ...]) -> None:
+        """A worker has these: label, lanes, lanes that are sending, shadows that wait for one."""
+        if self._told.get(worker, ()) == groups:
+            return
+        self._told[worker] = groups
+        sums: dict[str, list[int]] = {label: [0, 0, 0] for label in self._targets}
+        for label, *numbers in (group for groups in self._told.values() for group in groups):
+            sums[label] = [a + b for a, b in zip(sums.get(label, (0, 0, 0)), numbers, strict=True)]
+        for label, (lanes, active, waiting) in sums.items():
+            gauges = self._targets.get(label)
+            if gauges is None:
+                gauges = self._targets[label] = {
+                    "upstream_cx_active": Gauge(self._limit),
+                    "upstream_rq_active": Gauge(self._limit),
+                    "upstream_rq_pending_active": Gauge(),
+                }
+            for gauge, value in zip(gauges.values(), (lanes, active, waiting), strict=True):
+                gauge.set(value)
+
+    def as_dict(self) -> dict[str, dict[str, Any]]:
+        return {
+            label: {name: gauge.as_dict() for name, gauge in gauges.items()} for label, gauges in self._targets.items()
+        }

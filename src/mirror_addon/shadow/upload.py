@@ -1,0 +1,65 @@
+"""Shadows under way: what the proxy's side knows of one, and the handle of one whose body comes in pieces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mirror_addon.shadow.frames import Kind
+from mirror_addon.shadow.frames import encode
+
+if TYPE_CHECKING:
+    from mirror_addon.shadow.dispatcher import Dispatcher
+    from mirror_addon.shadow.link import WorkerLink
+    from mirror_addon.shadow.request import ShadowRequest
+
+
+class Pending:
+    """A shadow between hand-over and the worker's last word on it."""
+
+    __slots__ = ("cost", "counted", "id", "label", "link", "number", "probe", "target")
+
+    def __init__(self, number: int, shadow: ShadowRequest, link: WorkerLink, cost: int, probe: bool) -> None:
+        self.number = number
+        self.id = shadow.id
+        self.label = shadow.target.label
+        self.target = shadow.target
+        self.link = link
+        self.cost = cost
+        self.probe = probe
+        self.counted = False
+        """It has an outcome; the worker has not let go of it yet."""
+
+
+class Upload:
+    """A shadow whose body comes in pieces. After its end, and after it was given up, calls do nothing."""
+
+    __slots__ = ("_dispatcher", "_length", "_pending")
+
+    def __init__(self, dispatcher: Dispatcher, pending: Pending | None) -> None:
+        self._dispatcher = dispatcher
+        self._pending = pending
+        self._length = 0
+
+    @property
+    def alive(self) -> bool:
+        """False once it is ended or given up: no need to pass on more."""
+        return self._pending is not None and not self._pending.counted
+
+    def write(self, chunk: bytes) -> None:
+        """Pass on a piece of the body. If it does not fit, the shadow is given up, and the client never slowed."""
+        if self._pending is not None and chunk:
+            self._length += len(chunk)
+            if not self._dispatcher.feed(self._pending, chunk, self._length):
+                self._pending = None
+
+    def end(self) -> None:
+        """The body is complete."""
+        if self._pending is not None and not self._pending.counted:
+            self._pending.link.send(encode((Kind.CHUNK, self._pending.number, True)))
+        self._pending = None
+
+    def abort(self, reason: str = "aborted") -> None:
+        """The body will not be complete; `dropped.<reason>`."""
+        if self._pending is not None:
+            self._dispatcher.give_up(self._pending, reason)
+        self._pending = None

@@ -1,0 +1,191 @@
+"""The worker process: takes shadows from the pipe, sends them, reports. Knows neither mitmproxy nor the rules.
+
+It lives as long as the other end of its socket: that end closes when the dispatcher is done with it, and also when the
+proxy dies in whatever way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from typing import cast
+
+import anyio
+
+from mirror_addon.shadow.frames import CHUNK_OVERHEAD
+from mirror_addon.shadow.frames import Decoder
+from mirror_addon.shadow.frames import Kind
+from mirror_addon.shadow.frames import Report
+from mirror_addon.shadow.frames import encode
+from mirror_addon.shadow.frames import unpack
+from mirror_addon.shadow.lanes import Job
+from mirror_addon.shadow.lanes import LaneGroup
+from mirror_addon.shadow.request import ClientTLS
+from mirror_addon.shadow.request import Target
+
+_CREDIT_STEP = 64 * 1024
+_STATUS_EVERY = 0.25
+_HEARTBEAT = 1.0
+_BACKLOG = 4 * 1024 * 1024
+_NOTHING = Report("", "", None, "", (), False, 0, False, None, None, 0.0)
+_NAME_LOOKUPS = 64
+
+
+class Worker(asyncio.Protocol):
+    """The worker's end of the pipe."""
+
+    def __init__(self, concurrency: int) -> None:
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._concurrency = concurrency
+        self._decoder = Decoder()
+        self._groups: dict[bytes, LaneGroup] = {}
+        self._jobs: dict[int, Job] = {}
+        self._transport: asyncio.Transport | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._told: tuple[Any, ...] = ()
+        self._told_at = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=_BACKLOG)
+        self._send((Kind.READY, os.getpid()))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def data_received(self, data: bytes) -> None:
+        for head, tail in self._decoder.feed(data):
+            kind = head[0]
+            if kind == Kind.REQUEST:
+                _, number, target, request, more = head
+                job = self._jobs[number] = Job(number, request, tail, not more)
+                self._group(target).submit(job)
+            elif kind == Kind.CHUNK:
+                started = self._jobs.get(head[1])
+                if started is not None:
+                    started.more(tail, head[2])
+            elif kind == Kind.ABORT:
+                started = self._jobs.get(head[1])
+                if started is not None:
+                    self._abort(started)
+            elif kind == Kind.FLUSH:
+                group = self._groups.get(head[1])
+                for waiting in group.flush() if group is not None else ():
+                    self._give_up(waiting, "breaker_open")
+
+    def _group(self, packed: bytes) -> LaneGroup:
+        group = self._groups.get(packed)
+        if group is None:
+            target = Target(*unpack(packed))
+            target = target._replace(tls=None if target.tls is None else ClientTLS(*target.tls))
+            group = self._groups[packed] = LaneGroup(target, self._concurrency, self._done, self._credit)
+        return group
+
+    def _abort(self, job: Job) -> None:
+        job.abort()
+        if not job.started:
+            job.chunks.clear()
+            self._give_up(job, "aborted")
+
+    def _give_up(self, job: Job, reason: str) -> None:
+        del self._jobs[job.number]
+        self._send((Kind.RESULT, job.number, *_NOTHING._replace(error=reason)))
+
+    async def _done(self, job: Job, report: Report, body: bytes) -> None:
+        """Report a shadow's end. Waits while the proxy does not read, so that kept answers do not pile up here."""
+        del self._jobs[job.number]
+        self._send((Kind.RESULT, job.number, *report), body)
+        await self._writable.wait()
+
+    def _credit(self, job: Job, size: int) -> None:
+        job.passed += size + CHUNK_OVERHEAD
+        if job.passed >= _CREDIT_STEP:
+            self._send((Kind.CREDIT, job.number, job.passed))
+            job.passed = 0
+
+    def log(self, text: str) -> None:
+        """Say what is wrong with this worker where the proxy logs."""
+        self._send((Kind.LOG, text))
+
+    def _send(self, head: tuple[Any, ...], tail: bytes = b"") -> None:
+        assert self._transport is not None
+        self._transport.write(encode(head, len(tail)) + tail)
+
+    async def housekeeping(self) -> None:
+        """Close idle lanes, forget unused targets, and tell the numbers of the lanes: when they have changed, and as a
+        sign of life."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_STATUS_EVERY)
+            for packed, group in list(self._groups.items()):
+                group.sweep(loop.time())
+                if not group.lanes and not group.waiting:
+                    del self._groups[packed]
+            numbers = tuple(group.numbers() for group in self._groups.values())
+            due = numbers != self._told or loop.time() - self._told_at >= _HEARTBEAT
+            if due and self._writable.is_set():
+                self._told = numbers
+                self._told_at = loop.time()
+                self._send((Kind.STATUS, numbers))
+
+
+async def run(sock: socket.socket, concurrency: int) -> None:
+    """Serve the pipe until its other end closes, then end the process: a name look-up that hangs would keep it."""
+    loop = asyncio.get_running_loop()
+    _, worker = await loop.create_unix_connection(lambda: Worker(concurrency), sock=sock)
+    anyio.Lock()  # imports anyio's backend, or else the first shadow would wait for that
+    loop.set_exception_handler(lambda _, context: worker.log(_describe(context)))
+    loop.set_default_executor(ThreadPoolExecutor(_NAME_LOOKUPS))
+    housekeeping = asyncio.create_task(worker.housekeeping())
+    gc.freeze()
+    await worker.closed
+    housekeeping.cancel()
+    os._exit(0)
+
+
+def _describe(context: dict[str, Any]) -> str:
+    error = context.get("exception")
+    return f"{context.get('message', '')}" + (f": {type(error).__name__}: {error}" if error is not None else "")
+
+
+def main(descriptor: int, concurrency: int) -> None:
+    """The process's whole life. Never returns."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.disable()
+    sys.unraisablehook = lambda _: None
+    _die_with_parent()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        asyncio.run(run(socket.socket(fileno=descriptor), concurrency))
+    except Exception as error:  # the last line of a process: one line of text, no traceback
+        sys.exit(f"mirror worker: {type(error).__name__}: {error}")
+
+
+def _die_with_parent() -> None:
+    """On Linux, so that a worker that is frozen when the proxy is killed does not stay."""
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    parent_death_signal = 1  # PR_SET_PDEATHSIG, <linux/prctl.h>
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGKILL)
