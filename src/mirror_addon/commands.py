@@ -1,0 +1,114 @@
+"""The `mirror.*` commands of the console, of mitmweb's command bar and of its REST interface. Each returns text."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from mitmproxy import command
+from mitmproxy import exceptions
+from mitmproxy import flow
+from mitmproxy import http
+
+from mirror_addon.listing import rule_lines
+from mirror_addon.routing.trace import explain
+
+if TYPE_CHECKING:
+    from mirror_addon.addon import MirrorAddon
+
+logger = logging.getLogger(__name__)
+
+
+class Commands:
+    """Looks at a MirrorAddon and steers it."""
+
+    name = "mirror_commands"
+
+    def __init__(self, addon: MirrorAddon) -> None:
+        self._addon = addon
+        self._reloads: set[asyncio.Task[None]] = set()
+
+    @command.command("mirror.status")
+    def status(self) -> str:
+        """What is mirrored where, what was dropped and why, and how the workers are."""
+        addon = self._addon
+        if not (addon.mirroring and addon.dispatcher and addon.rules.table):
+            return "mirror: not started; the event log says why"
+        mirroring = addon.mirroring
+        lines = []
+        if mirroring.paused:
+            lines.append("state: paused")
+        elif not mirroring.settings.enabled:
+            lines.append("state: off (mirror_enabled=false)")
+        elif mirroring.expired:
+            lines.append("state: expired")
+        else:
+            lines.append("state: mirroring")
+        if mirroring.expires is not None:
+            moment = datetime.fromtimestamp(mirroring.expires).astimezone().isoformat(timespec="seconds")
+            left = mirroring.expires - time.time()
+            lines.append(f"expires: {moment}" + (f", in {left:.0f} s" if left > 0 else ", over"))
+        if addon.rules.problem:
+            lines.append(f"rules: {addon.rules.problem}")
+        lines += [f"mirror: {line}" for line in rule_lines(addon.rules.table, mirrored_only=True)] or ["mirror: none"]
+        lines.append(mirroring.counters.text().rstrip())
+        lines += [f"{name}: {value}" for name, value in addon.dispatcher.status().items()]
+        return "\n".join(lines)
+
+    @command.command("mirror.rules")
+    def rules(self) -> str:
+        """The rules in force, in the order in which they are looked at."""
+        table = self._addon.rules.table
+        if table is None:
+            return "mirror: no rules are loaded; the event log says why"
+        return "\n".join(rule_lines(table)) or "no rules: every request passes through"
+
+    @command.command("mirror.explain")
+    def explain(self, flows: Sequence[flow.Flow]) -> str:
+        """Why these requests went where they went, rule by rule."""
+        blocks = []
+        for each in flows:
+            passage = self._addon.passages.get(each) if isinstance(each, http.HTTPFlow) else None
+            if passage is None:
+                blocks.append(f"{each.id[:8]}: was not routed by this proxy")
+                continue
+            request = passage.request
+            head = b"%s %s%s" % (request.method, request.authority, request.path)
+            first = f"{each.id[:8]}: {head.decode('latin-1')} -> {passage.decision.action}"
+            blocks.append("\n  ".join([first, *explain(passage.table, request, passage.draw)]))
+        if not blocks:
+            raise exceptions.CommandError("No flows: name some, as in mirror.explain @focus")
+        return "\n".join(blocks)
+
+    @command.command("mirror.reload")
+    def reload(self) -> str:
+        """Read the rules again now. The outcome is told in the event log and in mirror.status."""
+
+        async def run() -> None:
+            logger.info("mirror: %s", await self._addon.rules.reload())
+
+        task = asyncio.ensure_future(run())
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
+        return "reading the rules again"
+
+    @command.command("mirror.pause")
+    def pause(self) -> str:
+        """Send no new shadows; those handed over finish, and routing goes on."""
+        return self._pause(True, "paused: no new shadows; routing goes on")
+
+    @command.command("mirror.resume")
+    def resume(self) -> str:
+        """Send shadows again."""
+        return self._pause(False, "resumed")
+
+    def _pause(self, paused: bool, said: str) -> str:
+        if self._addon.mirroring is None:
+            raise exceptions.CommandError("The mirror has not started; the event log says why")
+        self._addon.mirroring.paused = paused
+        logger.info("mirror: %s", said)
+        return said

@@ -1,0 +1,131 @@
+"""Between mitmproxy's flows and the pure core: a flow's head as a `Request`, and a `Decision` done to a flow."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+from typing import TYPE_CHECKING
+
+from mitmproxy import http
+
+from mirror_addon.routing.decision import LocalResponse
+from mirror_addon.routing.decision import Request
+
+if TYPE_CHECKING:
+    from mirror_addon.routing.clusters import Cluster
+    from mirror_addon.routing.clusters import Endpoint
+
+UNROUTED_METHODS = frozenset({b"CONNECT", b"PRI"})
+
+
+@functools.lru_cache(maxsize=1024)
+def forwarded_address(peer: str, local_address: bytes) -> bytes:
+    """What a peer is called in X-Forwarded-For: its IP, or this machine's for a loopback peer (as Envoy does)."""
+    try:
+        address = ipaddress.ip_address(peer.partition("%")[0])
+    except ValueError:  # a Unix socket's path: Envoy appends nothing
+        return b""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return local_address if address.is_loopback else str(address).encode()
+
+
+def authority_port(authority: bytes, scheme: bytes) -> int:
+    """The port a client asked for: the authority's, else its scheme's."""
+    host, colon, port = authority.rpartition(b":")
+    if colon and not host.endswith(b":") and port.isdigit() and (b":" not in host or host.endswith(b"]")):
+        return int(port)
+    return 443 if scheme == b"https" else 80
+
+
+def read_request(flow: http.HTTPFlow, local_address: bytes) -> Request:
+    """The head of `flow`'s request as the client sent it.
+
+    The authority is the target's own where it has one (HTTP/2, absolute-form), else Host (RFC 9112 3.2.2); the scheme
+    is that of the client's connection, as the listener saw it.
+    """
+    data = flow.request.data
+    authority = data.authority
+    fields = data.headers.fields
+    host = b""
+    others = fields
+    for index, (name, value) in enumerate(fields):
+        if len(name) == 4 and name.lower() == b"host":
+            host = value
+            others = fields[:index] + tuple(
+                field for field in fields[index + 1 :] if not (len(field[0]) == 4 and field[0].lower() == b"host")
+            )
+            break
+    authority = authority or host
+    scheme = b"https" if flow.client_conn.tls_established else b"http"
+    peer = flow.client_conn.peername
+    return Request(
+        method=data.method,
+        scheme=scheme,
+        authority=authority,
+        path=data.path,
+        headers=others,
+        port=authority_port(authority, scheme),
+        client=forwarded_address(peer[0], local_address) if peer else b"",
+    )
+
+
+def write_request(flow: http.HTTPFlow, request: Request, cluster: Cluster, endpoint: Endpoint) -> None:
+    """Make `flow` go to `endpoint`, as `request`.
+
+    `data` is written directly: the properties of `http.Request` would rewrite Host to the endpoint's address.
+    """
+    data = flow.request.data
+    data.host = endpoint.address
+    data.port = endpoint.port
+    data.scheme = b"https" if cluster.tls else b"http"
+    data.path = request.path
+    if data.http_version in (b"HTTP/2.0", b"HTTP/3"):
+        data.authority = request.authority
+        data.headers.fields = request.headers
+        return
+    position, name = 0, b"Host"
+    for index, field in enumerate(data.headers.fields):
+        if len(field[0]) == 4 and field[0].lower() == b"host":
+            position, name = index, field[0]
+            break
+    data.authority = b""  # absolute-form leaves as origin-form
+    data.headers.fields = (*request.headers[:position], (name, request.authority), *request.headers[position:])
+
+
+def frame_body(flow: http.HTTPFlow) -> None:
+    """Frame a whole HTTP/2 body for an HTTP/1 upstream.
+
+    mitmproxy sends a body that had no Content-Length without any framing at all, and crashes on HTTP/2 request
+    trailers; the upstream would read an empty body, then garbage.
+    """
+    request = flow.request
+    if request.data.http_version == b"HTTP/1.1" or request.data.scheme == b"https":
+        return
+    request.trailers = None
+    if request.raw_content and "content-length" not in request.headers and "transfer-encoding" not in request.headers:
+        request.headers["content-length"] = str(len(request.raw_content))
+
+
+def frame_stream(flow: http.HTTPFlow) -> None:
+    """The same for a body that is streamed, whose length is not known."""
+    request = flow.request
+    if request.data.http_version == b"HTTP/1.1" or request.data.scheme == b"https":
+        return
+    if "content-length" not in request.headers and "transfer-encoding" not in request.headers:
+        request.headers["transfer-encoding"] = "chunked"
+
+
+def is_upgrade(flow: http.HTTPFlow) -> bool:
+    """Whether the client asks to leave HTTP (RFC 9110 7.8, RFC 8441)."""
+    headers = flow.request.headers
+    return "upgrade" in headers and "upgrade" in headers.get("connection", "").lower()
+
+
+def answer(flow: http.HTTPFlow, reply: LocalResponse) -> None:
+    """Answer `flow` here. A HEAD request gets the length of the body, not the body (RFC 9110 9.3.2)."""
+    response = http.Response.make(reply.status, reply.body, reply.headers)
+    if flow.request.data.method == b"HEAD":
+        response.data.content = b""
+    flow.request.stream = False
+    flow.response = response

@@ -1,0 +1,108 @@
+"""The table in force: loaded at start, replaced whole when its files change, kept when they break."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from mirror_addon.istio.diagnostics import Severity
+from mirror_addon.options import Settings
+from mirror_addon.routing.table import RouteTable
+from mirror_addon.rule_set import RuleSet
+from mirror_addon.rule_set import load_rule_set
+from mirror_addon.watching import changes
+
+logger = logging.getLogger(__name__)
+
+
+class RulesRefused(ValueError):
+    """A rules set that the proxy does not take; the text lists its errors."""
+
+
+def log_findings(rule_set: RuleSet) -> None:
+    """Errors of a refused set at ERROR (which ends a start), all else that a cluster would take at WARNING."""
+    for finding in rule_set.diagnostics:
+        if finding.severity is Severity.INFO:
+            logger.debug("mirror: %s", finding)
+        elif rule_set.refused and finding.severity is Severity.ERROR:
+            logger.error("mirror: %s", finding)
+        else:
+            logger.warning("mirror: %s", finding)
+
+
+class LiveRules:
+    """Holds the table that requests meet. `table` is replaced between two requests, never changed."""
+
+    def __init__(self, local_address: bytes, on_change: Callable[[RuleSet], None]) -> None:
+        self.table: RouteTable | None = None
+        self.problem = ""
+        """Why the files on disk are not the table in force, or empty."""
+        self._local_address = local_address
+        self._on_change = on_change
+        self._settings: Settings | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._reloading = asyncio.Lock()
+
+    def load(self, settings: Settings) -> None:
+        """Take the rules that `settings` name, or raise RulesRefused and change nothing."""
+        rule_set = load_rule_set(settings, self._local_address)
+        log_findings(rule_set)
+        if rule_set.refused:
+            raise RulesRefused(self._refusal(rule_set))
+        watched = self._settings is None or self._settings.rules != settings.rules
+        self._settings = settings
+        self._take(rule_set)
+        if watched and self._watcher:
+            self.watch()
+
+    async def reload(self) -> str:
+        """Read the files again, off the loop; say in a line what came of it. A broken set leaves all as it is."""
+        async with self._reloading:
+            settings = self._settings
+            if settings is None:
+                return "there are no rules to reload"
+            vanished = [path for path in settings.rules if not Path(path).expanduser().exists()]
+            if vanished and self.table is not None and not settings.to:
+                self.problem = f"{', '.join(vanished)} is gone; the rules read before stay in force"
+                logger.error("mirror: %s", self.problem)
+                return self.problem
+            rule_set = await asyncio.to_thread(load_rule_set, settings, self._local_address)
+            if settings is not self._settings:
+                return "the options changed meanwhile; their rules are in force"
+            log_findings(rule_set)
+            if rule_set.refused:
+                self.problem = f"{self._refusal(rule_set)}; the rules read before stay in force"
+                logger.error("mirror: %s", self.problem)
+                return self.problem
+            self._take(rule_set)
+            return f"reloaded {rule_set.documents} resources"
+
+    def watch(self) -> None:
+        """From now on, reload when the files change. Needs a running loop."""
+        self.stop()
+        assert self._settings is not None
+        self._watcher = asyncio.create_task(self._watch(self._settings))
+
+    def stop(self) -> None:
+        if self._watcher:
+            self._watcher.cancel()
+            self._watcher = None
+
+    async def _watch(self, settings: Settings) -> None:
+        try:
+            async for _ in changes([Path(path).expanduser() for path in settings.rules]):
+                logger.info("mirror: %s", await self.reload())
+        except OSError as error:
+            logger.warning("mirror: cannot watch the rules (%s); use the command mirror.reload", error)
+
+    def _take(self, rule_set: RuleSet) -> None:
+        self.table = rule_set.table
+        self.problem = ""
+        self._on_change(rule_set)
+
+    @staticmethod
+    def _refusal(rule_set: RuleSet) -> str:
+        errors = [finding for finding in rule_set.diagnostics if finding.severity is Severity.ERROR]
+        return f"the rules were not loaded: {len(errors)} error{'s' * (len(errors) != 1)}, first {errors[0]}"

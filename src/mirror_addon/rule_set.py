@@ -1,0 +1,55 @@
+"""From options and files to a table: what the addon and the command line both start with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirror_addon.istio.diagnostics import Diagnostic
+from mirror_addon.istio.names import resolve_host
+from mirror_addon.options import Settings
+from mirror_addon.routing.clusters import Endpoint
+from mirror_addon.routing.identity import Identity
+from mirror_addon.routing.table import MirrorTo
+from mirror_addon.routing.table import RouteTable
+from mirror_addon.rules_files import load_rules
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """A table and what was found while it was made.
+
+    `refused`: the proxy does not take this set (YAML that does not parse, a value Istio refuses, a missing path); the
+    table then holds what is left, as `explain` wants it.
+    """
+
+    table: RouteTable
+    diagnostics: Sequence[Diagnostic]
+    refused: bool
+    documents: int
+
+
+def load_rule_set(settings: Settings, local_address: bytes) -> RuleSet:
+    """Read the rules' files and build the table. Reads files, else pure; raises nothing for bad input."""
+    overrides = {
+        (resolve_host(override.host, settings.namespace), override.subset): Endpoint(override.address, override.port)
+        for override in settings.endpoints
+    }
+    paths = [Path(path).expanduser() for path in settings.rules]
+    if settings.to and settings.rules == ("rules",) and not paths[0].exists():
+        paths = []  # the mirror without YAML needs no rules folder
+    loaded = load_rules(paths, default_namespace=settings.namespace, overrides=frozenset(overrides))
+    table = RouteTable.build(
+        loaded.resources,
+        Identity(
+            namespace=settings.namespace,
+            gateways=settings.gateways,
+            use_remote_address=settings.use_remote_address,
+            local_address=local_address,
+            path_normalization=settings.path_normalization,
+        ),
+        endpoint_overrides=overrides,
+        mirror_to=[MirrorTo(url.scheme, url.host, url.port, url.path) for url in settings.to],
+    )
+    return RuleSet(table, loaded.diagnostics, loaded.refused, len(loaded.resources))

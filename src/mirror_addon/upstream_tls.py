@@ -1,0 +1,127 @@
+"""TLS from the proxy to a routed destination, as its DestinationRule wants it (Istio ClientTLSSettings).
+
+mitmproxy has one set of TLS options for all servers; here each destination has its own CA, names and certificate.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import logging
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mitmproxy import connection
+from mitmproxy import ctx
+from mitmproxy import tls as mitm_tls
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
+from OpenSSL import SSL
+from OpenSSL.crypto import X509
+from service_identity import CertificateError
+from service_identity import VerificationError
+from service_identity.cryptography import verify_certificate_hostname
+from service_identity.cryptography import verify_certificate_ip_address
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
+    from mirror_addon.routing.clusters import TLS
+    from mirror_addon.routing.clusters import Endpoint
+
+logger = logging.getLogger(__name__)
+
+
+def names_match(certificate: Certificate, names: tuple[str, ...]) -> bool:
+    """Whether `certificate` is for one of `names` (RFC 6125): DNS names, wildcards included, or IP addresses."""
+    for name in names:
+        try:
+            try:
+                ipaddress.ip_address(name)
+            except ValueError:
+                verify_certificate_hostname(certificate, name)
+            else:
+                verify_certificate_ip_address(certificate, name)
+        except (VerificationError, CertificateError):
+            continue
+        return True
+    return False
+
+
+def _verifier(names: tuple[str, ...]) -> Callable[[SSL.Connection, X509, int, int, int], bool]:
+    def verify(_connection: SSL.Connection, certificate: X509, _error: int, depth: int, chain_is_good: int) -> bool:
+        return bool(chain_is_good) and (depth > 0 or names_match(certificate.to_cryptography(), names))
+
+    return verify
+
+
+@functools.lru_cache(maxsize=64)
+def client_context(tls: TLS, names: tuple[str, ...], insecure: bool) -> SSL.Context:
+    """An OpenSSL context for one destination. Raises SSL.Error where a file is missing or no certificate."""
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    if insecure:
+        context.set_verify(SSL.VERIFY_NONE)
+    else:
+        if tls.ca_certificates:
+            context.load_verify_locations(tls.ca_certificates)
+        else:
+            context.set_default_verify_paths()
+        context.set_verify(SSL.VERIFY_PEER, _verifier(names))
+    if tls.client_certificate:
+        context.use_certificate_chain_file(tls.client_certificate)
+        context.use_privatekey_file(tls.private_key)
+        context.check_privatekey()
+    return context
+
+
+class UpstreamTLS:
+    """Remembers which connection of which client goes to which TLS destination, and sets that connection up."""
+
+    name = "mirror_upstream_tls"
+
+    def __init__(self) -> None:
+        self._expected: weakref.WeakKeyDictionary[connection.Client, dict[tuple[str, int], tuple[TLS, str]]] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    def expect(self, client: connection.Client, endpoint: Endpoint, tls: TLS, authority: bytes) -> None:
+        """The next connection of `client` to `endpoint` is for this destination. Without an `sni` of its own, the
+        request's host is sent (Istio: SNI unset)."""
+        host = authority.rpartition(b":")[0] if not authority.endswith(b"]") and b":" in authority else authority
+        sni = tls.sni or host.strip(b"[]").decode("latin-1")
+        self._expected.setdefault(client, {})[endpoint.address, endpoint.port] = (tls, sni)
+
+    def server_connect(self, data: ServerConnectionHookData) -> None:
+        if data.server.address and (found := self._find(data.client, data.server)):
+            data.server.sni = found[1]
+
+    def tls_start_server(self, data: mitm_tls.TlsData) -> None:
+        server = data.conn
+        if not isinstance(server, connection.Server) or not (found := self._find(data.context.client, server)):
+            return
+        tls, sni = found
+        try:
+            context = client_context(
+                tls, tls.subject_alt_names or (sni,), tls.insecure_skip_verify or ctx.options.ssl_insecure
+            )
+        except SSL.Error as error:
+            # Left to mitmproxy's own settings, which verify: the client gets a 502 and not an unverified answer.
+            logger.warning("mirror: TLS files of %s cannot be used: %s %s", server.address, tls, error)
+            return
+        ssl = SSL.Connection(context)
+        try:
+            ipaddress.ip_address(sni)
+        except ValueError:
+            ssl.set_tlsext_host_name(sni.encode("idna"))
+        if not server.alpn_offers:
+            offers = data.context.client.alpn_offers
+            server.alpn_offers = [offer for offer in offers if ctx.options.http2 or offer != b"h2"]
+        if server.alpn_offers:
+            ssl.set_alpn_protos(list(server.alpn_offers))
+        ssl.set_connect_state()
+        data.ssl_conn = ssl
+
+    def _find(self, client: connection.Client, server: connection.Server) -> tuple[TLS, str] | None:
+        expected = self._expected.get(client)
+        return expected.get((server.address[0], server.address[1])) if expected and server.address else None

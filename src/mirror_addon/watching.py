@@ -1,0 +1,84 @@
+"""When the rules' files change: watchfiles, made to survive editors, vanishing folders and ConfigMap swaps."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from collections.abc import Iterable
+from collections.abc import Sequence
+from pathlib import Path
+
+from watchfiles import awatch
+
+# How long watchfiles gathers events at most, and how long it waits for silence (milliseconds): one save of an editor
+# is several events, and a change must be in force within two seconds.
+DEBOUNCE = 400
+STEP = 50
+
+
+def _folders(paths: Iterable[Path]) -> list[Path]:
+    return [path for path in paths if path.is_dir()]
+
+
+def _parents(paths: Iterable[Path]) -> list[Path]:
+    return sorted({path.parent for path in paths if path.parent.is_dir()})
+
+
+class _Watch:
+    """Two watches: into the folders, and beside every path, where a file or folder is renamed over, removed or made.
+
+    The second is not recursive: the parent of a rules file may be somebody's home.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = [Path(os.path.abspath(path)) for path in paths]
+        self.changed = asyncio.Event()
+        self._inside: asyncio.Task[None] | None = None
+        self._beside: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._watch_inside()
+        if parents := _parents(self.paths):
+            self._beside = asyncio.create_task(self._run_beside(parents))
+
+    def _watch_inside(self) -> None:
+        if self._inside:
+            self._inside.cancel()
+        self._inside = None
+        if folders := _folders(self.paths):
+            self._inside = asyncio.create_task(self._run_inside(folders))
+
+    async def _run_inside(self, folders: Sequence[Path]) -> None:
+        async for _ in awatch(*folders, watch_filter=None, debounce=DEBOUNCE, step=STEP):
+            self.changed.set()
+
+    async def _run_beside(self, parents: Sequence[Path]) -> None:
+        names = {str(path) for path in self.paths}
+        async for changes in awatch(*parents, watch_filter=None, recursive=False, debounce=DEBOUNCE, step=STEP):
+            if any(path in names for _, path in changes):
+                # The folder may be another one of the same name now: watch that one.
+                self._watch_inside()
+                self.changed.set()
+
+    async def stop(self) -> None:
+        tasks = [task for task in (self._inside, self._beside) if task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def changes(paths: Sequence[Path]) -> AsyncIterator[None]:
+    """Yields within half a second of every change at or below `paths`, once for changes that come together.
+
+    A path may be missing: it counts as changed when it appears, if its parent is there. Ends with the generator.
+    """
+    watch = _Watch(paths)
+    watch.start()
+    try:
+        while True:
+            await watch.changed.wait()
+            watch.changed.clear()
+            yield
+    finally:
+        await watch.stop()

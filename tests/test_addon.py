@@ -1,0 +1,327 @@
+"""The addon in a real proxy inside this process, with real sockets on both sides."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from collections.abc import Awaitable
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mitmproxy import exceptions
+from mitmproxy.addons.next_layer import NextLayer
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.test import taddons
+
+from mirror_addon.addon import MirrorAddon
+
+RULES = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop}
+spec:
+  hosts: [shop.test]
+  http:
+  - match: [{uri: {prefix: /b/}}]
+    rewrite: {uri: /}
+    route:
+    - destination: {host: b, subset: v1}
+      headers: {response: {set: {x-by: v1}, remove: [server]}}
+    mirror: {host: b, subset: v2}
+  - match: [{uri: {exact: /held}}]
+    fault: {delay: {fixedDelay: 200ms, percentage: {value: 100}}}
+    route: [{destination: {host: b, subset: v1}}]
+  - match: [{uri: {prefix: /gone}}]
+    route: [{destination: {host: b, subset: v9}}]
+    mirror: {host: b, subset: v2}
+  - match: [{uri: {prefix: /teapot}}]
+    directResponse: {status: 418, body: {string: short and stout}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: b}
+spec:
+  host: b
+  subsets:
+  - {name: v1, labels: {version: v1}}
+  - {name: v2, labels: {version: v2}}
+  - {name: v9, labels: {version: v9}}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: b}
+spec:
+  hosts: [b.default.svc.cluster.local]
+  resolution: STATIC
+  location: MESH_INTERNAL
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  endpoints: []
+"""
+
+ANSWER = b"HTTP/1.1 200 OK\r\nserver: tiny\r\ncontent-length: 2\r\n\r\nok"
+
+
+class Upstream:
+    """Answers every request with ANSWER and keeps what came, whole requests with a counted body."""
+
+    def __init__(self) -> None:
+        self.requests: list[bytes] = []
+        self.arrived = asyncio.Event()
+        self.port = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError), contextlib.closing(writer):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = 0
+                for line in head.lower().split(b"\r\n"):
+                    if line.startswith(b"content-length:"):
+                        length = int(line.partition(b":")[2])
+                body = await reader.readexactly(length)
+                self.requests.append(head + body)
+                self.arrived.set()
+                writer.write(ANSWER)
+                await writer.drain()
+
+    async def request(self) -> bytes:
+        """The next request that comes."""
+        while not self.requests:
+            self.arrived.clear()
+            await asyncio.wait_for(self.arrived.wait(), 10)
+        return self.requests.pop(0)
+
+
+class Proxy:
+    def __init__(self, addon: MirrorAddon, context: Any, v1: Upstream, v2: Upstream, address: tuple[str, int]) -> None:
+        self.addon, self.context, self.v1, self.v2 = addon, context, v1, v2
+        self.address = address
+
+    async def ask(self, request: bytes) -> bytes:
+        """The answer to one request, connection closed after it."""
+        reader, writer = await asyncio.open_connection(*self.address)
+        writer.write(request)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        length = next(
+            int(line.partition(b":")[2]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")
+        )
+        body = b"" if request.startswith(b"HEAD") else await reader.readexactly(length)
+        writer.close()
+        await writer.wait_closed()
+        return head + body
+
+    @property
+    def counters(self) -> dict[str, int]:
+        assert self.addon.mirroring
+        return dict(self.addon.mirroring.counters.items())
+
+    async def settled(self, name: str, number: int) -> None:
+        async with asyncio.timeout(10):
+            while self.counters.get(name) != number:
+                await asyncio.sleep(0.01)
+
+
+Start = Callable[..., Awaitable[Proxy]]
+
+
+@pytest.fixture
+async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Start]:
+    monkeypatch.chdir(tmp_path)
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "shop.yaml").write_text(RULES)
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(**options: Any) -> Proxy:
+            upstreams = []
+            for _ in range(2):
+                upstream = Upstream()
+                server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)
+                upstream.port = server.sockets[0].getsockname()[1]
+                stack.callback(server.close)
+                upstreams.append(upstream)
+            v1, v2 = upstreams
+            endpoints = [f"b/v1=127.0.0.1:{v1.port}", f"b/v2=127.0.0.1:{v2.port}"]
+            server, addon = Proxyserver(), MirrorAddon()
+            context = stack.enter_context(taddons.context(loadcore=True))
+            context.master.addons.add(server, addon, NextLayer())
+            context.options.update(mirror_endpoints=endpoints, mirror_drain="5s", **options)
+            context.configure(server, listen_host="127.0.0.1", listen_port=0, mode=["reverse:http://127.0.0.1:9"])
+            assert await server.setup_servers()
+            server.running()
+            addon.running()
+
+            async def stop() -> None:
+                context.configure(server, server=False)
+                if (drained := addon.done()) is not None:
+                    await drained
+
+            stack.push_async_callback(stop)
+            return Proxy(addon, context, v1, v2, server.listen_addrs()[0][:2])
+
+        yield start
+
+
+async def test_routed_rewritten_and_mirrored(start: Start) -> None:
+    proxy = await start()
+    answer = await proxy.ask(b"POST /b/x?y HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 3\r\n\r\nabc")
+    own = proxy.addon.local_address
+    assert (
+        await proxy.v1.request()
+        == b"POST /x?y HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 3\r\nx-forwarded-for: " + own + b"\r\n\r\nabc"
+    )
+    assert (
+        await proxy.v2.request()
+        == b"POST /x?y HTTP/1.1\r\nHost: shop.test-shadow\r\nContent-Length: 3\r\nx-forwarded-for: "
+        + own
+        + b","
+        + own
+        + b"\r\n\r\nabc"
+    )
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert body == b"ok"
+    assert b"x-by: v1" in head and b"server" not in head
+    await proxy.settled("sent", 1)
+    counters = proxy.counters
+    assert (counters["requests"], counters["offered"], counters["b/v2.sent"]) == (1, 1, 1)
+
+
+async def test_options_hold_for_the_next_request(start: Start) -> None:
+    proxy = await start()
+    get = b"GET /b/ HTTP/1.1\r\nHost: shop.test\r\n\r\n"
+    proxy.context.options.update(mirror_host_suffix="", mirror_use_remote_address=False, mirror_request_id=True)
+    await proxy.ask(get)
+    first, shadow = await proxy.v1.request(), await proxy.v2.request()
+    assert b"Host: shop.test\r\n" in shadow
+    assert b"x-forwarded-for" not in first.lower()
+    assert (
+        [line for line in first.split(b"\r\n") if b"x-request-id" in line]
+        == [line for line in shadow.split(b"\r\n") if b"x-request-id" in line]
+        != []
+    )
+    proxy.context.options.update(mirror_enabled=False)
+    await proxy.ask(get)
+    assert proxy.counters["skipped.paused"] == 1
+    proxy.context.options.update(mirror_enabled=True, mirror_methods="POST")
+    await proxy.ask(get)
+    assert proxy.counters["skipped.method"] == 1
+    assert not proxy.v2.requests
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"mirror_timeout": "soon"}, "mirror_timeout=soon: "),
+        ({"mirror_rules": ["nowhere"]}, "nowhere"),
+    ],
+)
+async def test_a_bad_value_while_running_is_refused_and_rolled_back(
+    start: Start, option: dict[str, Any], message: str
+) -> None:
+    proxy = await start()
+    with pytest.raises(exceptions.OptionsError, match=message):
+        proxy.context.options.update(**option)
+    await proxy.ask(b"GET /b/ HTTP/1.1\r\nHost: shop.test\r\n\r\n")
+    assert (await proxy.v1.request()).startswith(b"GET / ")
+
+
+async def test_engine_options_replace_the_engine_without_losing_the_books(start: Start) -> None:
+    proxy = await start()
+    get = b"GET /b/ HTTP/1.1\r\nHost: shop.test\r\n\r\n"
+    await proxy.ask(get)
+    proxy.context.options.update(mirror_concurrency="2")
+    await proxy.ask(get)
+    await proxy.settled("sent", 2)
+    assert proxy.counters["offered"] == 2
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status", "body", "skipped"),
+    [
+        (b"GET /gone", b"503", b"v9", {"skipped.local_reply": 1}),
+        (b"GET /teapot", b"418", b"short and stout", {}),
+        (b"HEAD /teapot", b"418", b"", {}),
+        (b"GET /none", b"404", b"", {}),
+    ],
+)
+async def test_local_replies(
+    start: Start, request_line: bytes, status: bytes, body: bytes, skipped: dict[str, int]
+) -> None:
+    proxy = await start()
+    answer = await proxy.ask(request_line + b" HTTP/1.1\r\nHost: shop.test\r\n\r\n")
+    assert answer.split(b" ")[1] == status
+    assert body in answer.partition(b"\r\n\r\n")[2]
+    assert not proxy.v1.requests and not proxy.v2.requests
+    assert {name: number for name, number in proxy.counters.items() if name.startswith("skipped.")} == skipped
+    assert proxy.counters["offered"] == 0
+
+
+async def test_fault_delay_holds_the_request(start: Start) -> None:
+    proxy = await start()
+    loop = asyncio.get_running_loop()
+    before = loop.time()
+    await proxy.ask(b"GET /held HTTP/1.1\r\nHost: shop.test\r\n\r\n")
+    assert loop.time() - before >= 0.2
+
+
+async def test_upgrades_are_not_mirrored(start: Start) -> None:
+    proxy = await start()
+    await proxy.ask(
+        b"GET /b/ HTTP/1.1\r\nHost: shop.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    assert (await proxy.v1.request()).startswith(b"GET / ")
+    assert proxy.counters["skipped.upgrade"] == 1
+
+
+async def test_streamed_body_is_teed(start: Start) -> None:
+    proxy = await start(stream_large_bodies="1k")
+    body = bytes(range(256)) * 1024
+    head = b"PUT /b/ HTTP/1.1\r\nHost: shop.test\r\nContent-Length: %d\r\n\r\n" % len(body)
+    await proxy.ask(head + body)
+    assert (await proxy.v1.request()).partition(b"\r\n\r\n")[2] == body
+    assert (await proxy.v2.request()).partition(b"\r\n\r\n")[2] == body
+    await proxy.settled("sent", 1)
+
+
+async def test_aborted_upload_is_not_mirrored(start: Start) -> None:
+    proxy = await start()
+    _, writer = await asyncio.open_connection(*proxy.address)
+    writer.write(b"POST /b/ HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 10\r\n\r\nabc")
+    await writer.drain()
+    await proxy.settled("requests", 1)
+    writer.close()
+    await proxy.settled("skipped.aborted", 1)
+    assert not proxy.v2.requests
+
+
+async def test_commands(start: Start) -> None:
+    proxy = await start()
+    call = proxy.context.master.commands.call
+    assert "state: mirroring" in call("mirror.status")
+    assert "shop" in call("mirror.rules")
+    call("mirror.pause")
+    assert "state: paused" in call("mirror.status")
+    await proxy.ask(b"GET /b/ HTTP/1.1\r\nHost: shop.test\r\n\r\n")
+    assert "skipped.paused 1" in call("mirror.status")
+    call("mirror.resume")
+    assert "state: mirroring" in call("mirror.status")
+    with pytest.raises(exceptions.CommandError):
+        call("mirror.explain", [])
+    flow = next(iter(proxy.addon.passages))
+    assert "route" in call("mirror.explain", [flow])
+
+
+async def test_reload_command(start: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    proxy = await start()
+    caplog.set_level(logging.INFO)
+    (tmp_path / "rules" / "shop.yaml").write_text(RULES.replace("status: 418", "status: 420"))
+    proxy.context.master.commands.call("mirror.reload")
+    async with asyncio.timeout(10):
+        while "reloaded" not in caplog.text:
+            await asyncio.sleep(0.01)
+    answer = await proxy.ask(b"GET /teapot HTTP/1.1\r\nHost: shop.test\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 420 ")
