@@ -97,6 +97,16 @@ def test_read_prefers_the_targets_own_authority() -> None:
     assert (request.authority, request.scheme, request.port) == (b"a.test", b"https", 443)
 
 
+def test_read_joins_the_crumbs_of_an_http2_cookie() -> None:
+    fields = ((b"a", b"1"), (b"cookie", b"x=1"), (b"b", b"2"), (b"cookie", b"y=2"))
+    assert flows.read_request(flow_of(*fields, version=b"HTTP/2.0"), OWN).headers == (
+        (b"a", b"1"),
+        (b"cookie", b"x=1; y=2"),
+        (b"b", b"2"),
+    )
+    assert flows.read_request(flow_of(*fields), OWN).headers == fields
+
+
 def test_write_keeps_place_and_case_of_host() -> None:
     flow = flow_of((b"A", b"1"), (b"hOsT", b"a.test"), (b"B", b"2"), authority=b"a.test")
     request = flows.read_request(flow, OWN)

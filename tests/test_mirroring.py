@@ -52,6 +52,9 @@ def test_a_sampled_mirror_with_an_endpoint_is_due() -> None:
         ({"expires": "2001-01-01T00:00:00Z"}, {}, mirror(), "expired"),
         ({}, {"authority": b"a.test-shadow:8080"}, mirror(), "loop"),
         ({"host_suffix": ""}, {"headers": ((b"X-Forwarded-For", b"10.0.0.1," + OWN),)}, mirror(), "loop"),
+        ({}, {"headers": ((b"X-Forwarded-For", b"10.0.0.1, " + OWN),)}, mirror(), "loop"),
+        ({}, {"headers": ((b"X-Forwarded-For", b"10.0.0.1"), (b"x-forwarded-for", OWN))}, mirror(), "loop"),
+        ({"use_remote_address": False}, {"headers": ((b"X-Forwarded-For", OWN),)}, mirror(), "loop"),
     ],
 )
 def test_reasons(options: dict[str, Any], asked: dict[str, Any], each: Mirror, reason: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mitmproxy import http
 
+from mirror_addon.routing.decision import Fields
 from mirror_addon.routing.decision import LocalResponse
 from mirror_addon.routing.decision import Request
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from mirror_addon.routing.clusters import Endpoint
 
 UNROUTED_METHODS = frozenset({b"CONNECT", b"PRI"})
+HTTP2_AND_NEWER = frozenset({b"HTTP/2.0", b"HTTP/3"})
 
 
 @functools.lru_cache(maxsize=1024)
@@ -38,6 +40,16 @@ def authority_port(authority: bytes, scheme: bytes) -> int:
     return 443 if scheme == b"https" else 80
 
 
+def join_cookies(fields: Fields) -> Fields:
+    """The crumbs of a Cookie in one field (RFC 9113 8.2.3), as rules see it and HTTP/1 upstreams get it."""
+    crumbs = [value for name, value in fields if name == b"cookie"]
+    if len(crumbs) < 2:
+        return fields
+    first = next(index for index, field in enumerate(fields) if field[0] == b"cookie")
+    rest = tuple(field for field in fields[first + 1 :] if field[0] != b"cookie")
+    return (*fields[:first], (b"cookie", b"; ".join(crumbs)), *rest)
+
+
 def read_request(flow: http.HTTPFlow, local_address: bytes) -> Request:
     """The head of `flow`'s request as the client sent it.
 
@@ -57,6 +69,8 @@ def read_request(flow: http.HTTPFlow, local_address: bytes) -> Request:
             )
             break
     authority = authority or host
+    if data.http_version in HTTP2_AND_NEWER:
+        others = join_cookies(others)
     scheme = b"https" if flow.client_conn.tls_established else b"http"
     peer = flow.client_conn.peername
     return Request(
@@ -80,7 +94,7 @@ def write_request(flow: http.HTTPFlow, request: Request, cluster: Cluster, endpo
     data.port = endpoint.port
     data.scheme = b"https" if cluster.tls else b"http"
     data.path = request.path
-    if data.http_version in (b"HTTP/2.0", b"HTTP/3"):
+    if data.http_version in HTTP2_AND_NEWER:
         data.authority = request.authority
         data.headers.fields = request.headers
         return

@@ -59,13 +59,20 @@ class Mirroring:
         return self.expires is not None and time.time() >= self.expires
 
     def is_shadow(self, request: Request) -> bool:
-        """Whether `request` is itself a shadow: it carries the suffix, or without one ends at this proxy's hop."""
+        """Whether `request` is itself a shadow: its Host has the suffix, or its last hop is this proxy's of a shadow.
+
+        An edge names at least two hops on a shadow, its client and itself; one alone may be the client of an edge before
+        it on the same machine.
+        """
         if self._suffix:
-            return request.authority == shadow_authority(request.authority.replace(self._suffix, b"", 1), self._suffix)
+            authority = request.authority
+            if authority == shadow_authority(authority.replace(self._suffix, b"", 1), self._suffix):
+                return True
+        hops: list[bytes] = []
         for name, value in request.headers:
-            if name.lower() == b"x-forwarded-for":
-                return value.rpartition(b",")[2].strip() == self.local_address
-        return False
+            if len(name) == 15 and name.lower() == b"x-forwarded-for":
+                hops += value.split(b",")
+        return len(hops) > self.settings.use_remote_address and hops[-1].strip() == self.local_address
 
     def reason_to_skip(self, request: Request, mirror: Mirror) -> str | None:
         """Why `mirror` gets no shadow of `request` (a word of the counters), or None."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirror_addon.istio.diagnostics import Diagnostic
-from mirror_addon.istio.names import resolve_host
+from mirror_addon.istio.names import resolve_short_name
 from mirror_addon.options import Settings
 from mirror_addon.routing.clusters import Endpoint
 from mirror_addon.routing.identity import Identity
@@ -33,7 +33,7 @@ class RuleSet:
 def load_rule_set(settings: Settings, local_address: bytes) -> RuleSet:
     """Read the rules' files and build the table. Reads files, else pure; raises nothing for bad input."""
     overrides = {
-        (resolve_host(override.host, settings.namespace), override.subset): Endpoint(override.address, override.port)
+        (resolve_short_name(override.host, settings.namespace), override.subset): Endpoint(override.address, override.port)
         for override in settings.endpoints
     }
     paths = [Path(path).expanduser() for path in settings.rules]
