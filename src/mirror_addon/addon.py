@@ -20,7 +20,7 @@ from mitmproxy import http
 
 from mirror_addon import flows
 from mirror_addon.commands import Commands
-from mirror_addon.listing import rule_lines
+from mirror_addon.live_rules import SHOWN
 from mirror_addon.live_rules import LiveRules
 from mirror_addon.live_rules import RulesRefused
 from mirror_addon.mirroring import Mirroring
@@ -321,11 +321,12 @@ class MirrorAddon:
             self.mirroring.listen([(address[0], address[1]) for address in server.listen_addrs()])
 
     def _announce(self, rule_set: RuleSet) -> None:
-        lines = list(rule_lines(rule_set.table, mirrored_only=True))
-        if not rule_set.documents and not lines:
+        if not rule_set.documents and not rule_set.mirrors:
             logger.warning("mirror: there are no rules: every request passes through, and nothing is mirrored")
-        for line in lines:
+        for line in rule_set.mirrors[:SHOWN]:
             logger.info("mirror: %s", line)
+        if len(rule_set.mirrors) > SHOWN:
+            logger.info("mirror: and %d rules more that mirror; see mirror.rules", len(rule_set.mirrors) - SHOWN)
 
     def _set_proxy_defaults(self) -> None:
         for name, value in PROXY_DEFAULTS.items():

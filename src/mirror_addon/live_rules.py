@@ -7,6 +7,9 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from mirror_addon.background import collector_paused
+from mirror_addon.background import in_background
+from mirror_addon.background import keep_from_collector
 from mirror_addon.istio.diagnostics import Severity
 from mirror_addon.options import Settings
 from mirror_addon.routing.table import RouteTable
@@ -16,6 +19,12 @@ from mirror_addon.watching import changes
 
 logger = logging.getLogger(__name__)
 
+SHOWN = 20
+"""Lines of a kind in the log; a folder of thousands of rules would bury the rest."""
+
+MANY_RULES = 3000
+"""From here on a full garbage collection would be felt: 0.1 s and more."""
+
 
 class RulesRefused(ValueError):
     """A rules set that the proxy does not take; the text lists its errors."""
@@ -23,13 +32,14 @@ class RulesRefused(ValueError):
 
 def log_findings(rule_set: RuleSet) -> None:
     """Errors of a refused set at ERROR (which ends a start), all else that a cluster would take at WARNING."""
-    for finding in rule_set.diagnostics:
-        if finding.severity is Severity.INFO:
-            logger.debug("mirror: %s", finding)
-        elif rule_set.refused and finding.severity is Severity.ERROR:
-            logger.error("mirror: %s", finding)
-        else:
-            logger.warning("mirror: %s", finding)
+    errors = [finding for finding in rule_set.diagnostics if finding.severity is Severity.ERROR]
+    warnings = [finding for finding in rule_set.diagnostics if finding.severity is Severity.WARNING]
+    log_errors = logger.error if rule_set.refused else logger.warning
+    for log, findings in ((log_errors, errors), (logger.warning, warnings)):
+        for finding in findings[:SHOWN]:
+            log("mirror: %s", finding)
+        if len(findings) > SHOWN:
+            log("mirror: and %d more; `mirror-addon check` lists them all", len(findings) - SHOWN)
 
 
 class LiveRules:
@@ -47,7 +57,8 @@ class LiveRules:
 
     def load(self, settings: Settings) -> None:
         """Take the rules that `settings` name, or raise RulesRefused and change nothing."""
-        rule_set = load_rule_set(settings, self._local_address)
+        with collector_paused():
+            rule_set = load_rule_set(settings, self._local_address)
         log_findings(rule_set)
         if rule_set.refused:
             raise RulesRefused(self._refusal(rule_set))
@@ -68,7 +79,7 @@ class LiveRules:
                 self.problem = f"{', '.join(vanished)} is gone; the rules read before stay in force"
                 logger.error("mirror: %s", self.problem)
                 return self.problem
-            rule_set = await asyncio.to_thread(load_rule_set, settings, self._local_address)
+            rule_set = await in_background(lambda: load_rule_set(settings, self._local_address))
             if settings is not self._settings:
                 return "the options changed meanwhile; their rules are in force"
             log_findings(rule_set)
@@ -98,6 +109,8 @@ class LiveRules:
             logger.warning("mirror: cannot watch the rules (%s); use the command mirror.reload", error)
 
     def _take(self, rule_set: RuleSet) -> None:
+        if rule_set.rules >= MANY_RULES:
+            keep_from_collector()
         self.table = rule_set.table
         self.problem = ""
         self._on_change(rule_set)

@@ -61,8 +61,8 @@ class Mirroring:
     def is_shadow(self, request: Request) -> bool:
         """Whether `request` is itself a shadow: its Host has the suffix, or its last hop is this proxy's of a shadow.
 
-        An edge names at least two hops on a shadow, its client and itself; one alone may be the client of an edge before
-        it on the same machine.
+        An edge names at least two hops on a shadow, its client and itself; one alone may be the client of an edge
+        before it on the same machine.
         """
         if self._suffix:
             authority = request.authority

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from mirror_addon.istio.diagnostics import Diagnostic
 from mirror_addon.istio.names import resolve_short_name
+from mirror_addon.istio.resources import VirtualServiceSpec
+from mirror_addon.listing import rule_lines
 from mirror_addon.options import Settings
 from mirror_addon.routing.clusters import Endpoint
 from mirror_addon.routing.identity import Identity
@@ -28,12 +30,18 @@ class RuleSet:
     diagnostics: Sequence[Diagnostic]
     refused: bool
     documents: int
+    rules: int
+    """HTTP routes of all virtual services."""
+    mirrors: Sequence[str]
+    """The rules that mirror, in a line each."""
 
 
 def load_rule_set(settings: Settings, local_address: bytes) -> RuleSet:
     """Read the rules' files and build the table. Reads files, else pure; raises nothing for bad input."""
     overrides = {
-        (resolve_short_name(override.host, settings.namespace), override.subset): Endpoint(override.address, override.port)
+        (resolve_short_name(override.host, settings.namespace), override.subset): Endpoint(
+            override.address, override.port
+        )
         for override in settings.endpoints
     }
     paths = [Path(path).expanduser() for path in settings.rules]
@@ -52,4 +60,14 @@ def load_rule_set(settings: Settings, local_address: bytes) -> RuleSet:
         endpoint_overrides=overrides,
         mirror_to=[MirrorTo(url.scheme, url.host, url.port, url.path) for url in settings.to],
     )
-    return RuleSet(table, loaded.diagnostics, loaded.refused, len(loaded.resources))
+    rules = sum(
+        len(resource.spec.http) for resource in loaded.resources if isinstance(resource.spec, VirtualServiceSpec)
+    )
+    return RuleSet(
+        table,
+        loaded.diagnostics,
+        loaded.refused,
+        len(loaded.resources),
+        rules,
+        list(rule_lines(table, mirrored_only=True)),
+    )

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import threading
+
+import pytest
+
+from mirror_addon.background import SWITCH_INTERVAL
+from mirror_addon.background import collector_paused
+from mirror_addon.background import in_background
+
+
+def test_collector_is_paused_and_put_back() -> None:
+    assert gc.isenabled()
+    with collector_paused():
+        assert not gc.isenabled()
+        with collector_paused():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+async def test_work_runs_in_a_thread_while_the_loop_goes_on() -> None:
+    before = sys.getswitchinterval()
+    go_on = threading.Event()
+    seen: list[object] = []
+
+    def work() -> int:
+        seen.extend([threading.current_thread(), gc.isenabled(), sys.getswitchinterval()])
+        assert go_on.wait(10)
+        return 7
+
+    task = asyncio.ensure_future(in_background(work))
+    await asyncio.sleep(0)
+    go_on.set()
+    assert await task == 7
+    thread, collecting, interval = seen
+    assert thread is not threading.main_thread() and collecting is False
+    assert interval == pytest.approx(SWITCH_INTERVAL)
+    assert sys.getswitchinterval() == before and gc.isenabled()
+
+
+async def test_all_is_put_back_after_a_failure() -> None:
+    before = sys.getswitchinterval()
+
+    def work() -> None:
+        raise LookupError("no")
+
+    with pytest.raises(LookupError):
+        await in_background(work)
+    assert sys.getswitchinterval() == before and gc.isenabled()
