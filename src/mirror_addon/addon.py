@@ -106,6 +106,7 @@ class MirrorAddon:
         self.mirroring: Mirroring | None = None
         self.passages: weakref.WeakKeyDictionary[http.HTTPFlow, Passage] = weakref.WeakKeyDictionary()
         self._running = False
+        self._streams_large_bodies = False
         self._draining: set[asyncio.Future[None]] = set()
 
     # Life
@@ -116,6 +117,8 @@ class MirrorAddon:
             loader.add_option(option.name, option.kind, option.default, option.help)
 
     def configure(self, updated: Collection[str]) -> None:
+        if "stream_large_bodies" in updated:
+            self._streams_large_bodies = bool(ctx.options.stream_large_bodies)
         if self.settings is not None and not any(name in BY_NAME for name in updated):
             return
         try:
@@ -135,6 +138,8 @@ class MirrorAddon:
             self.dispatcher = self._make_dispatcher(settings)
             self.dispatcher.start()
             self.mirroring = Mirroring(settings, self.dispatcher.counters, self.local_address, time.time())
+            if self._running:  # put right after a reload of the script that failed
+                self._attend()
         elif self.mirroring:
             self.mirroring.apply(settings)
             if ENGINE_OPTIONS.intersection(updated):
@@ -146,10 +151,9 @@ class MirrorAddon:
             if name.startswith("mirror_"):
                 logger.error("mirror: %s", unknown_option(name))
         if self.settings is None:
-            logger.error("mirror: not started; requests pass through unmirrored until this is put right")
+            logger.error("mirror: not started, requests pass through; put it right, then save the script again")
             return
-        self._listen()
-        self.rules.watch()
+        self._attend()
 
     def done(self) -> Awaitable[None] | None:
         """Drain. Synchronous for a reload of the script, awaited at exit (mitmproxy awaits what a hook returns)."""
@@ -264,7 +268,7 @@ class MirrorAddon:
 
     def _streams_later(self, flow: http.HTTPFlow) -> bool:
         """Whether mitmproxy may start to stream this body half-way, when no tee can be put in any more."""
-        return bool(ctx.options.stream_large_bodies) and "content-length" not in flow.request.headers
+        return self._streams_large_bodies and "content-length" not in flow.request.headers
 
     def _shadow(self, flow: http.HTTPFlow, passage: Passage, mirror: Mirror, body: int | None) -> ShadowRequest:
         """The shadow of the request as it leaves, later edits of the hooks (framing) included."""
@@ -316,9 +320,11 @@ class MirrorAddon:
         if dispatcher.counters.requests:
             logger.info("mirror: at the end\n%s", dispatcher.counters.text().rstrip())
 
-    def _listen(self) -> None:
+    def _attend(self) -> None:
+        """What needs listeners and a settled start: knowing the own addresses, watching the files."""
         if self.mirroring and (server := ctx.master.addons.get("proxyserver")):
             self.mirroring.listen([(address[0], address[1]) for address in server.listen_addrs()])
+        self.rules.watch()
 
     def _announce(self, rule_set: RuleSet) -> None:
         if not rule_set.documents and not rule_set.mirrors:

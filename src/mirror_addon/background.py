@@ -1,9 +1,9 @@
 """Heavy work in a thread beside a busy event loop, without the loop feeling it.
 
 Threads share the interpreter's lock, and each hands it over only every 5 ms by default: a request that waits for it a
-dozen times then takes 60 ms longer. And building a table of 10,000 routes makes enough objects for several full collections,
-each of which stops every thread for half a second and more. Measured with such a table and a loop that wakes each
-millisecond: 540 ms at worst without these measures, 10-15 ms with them, on either Python line.
+dozen times then takes 60 ms longer. And building a table of 10,000 routes makes enough objects for several full
+collections, each of which stops every thread for half a second and more. Measured with such a table and a loop that
+wakes each millisecond: 540 ms at worst without these measures, 10-15 ms with them, on either Python line.
 """
 
 from __future__ import annotations

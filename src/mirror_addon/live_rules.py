@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from mirror_addon.background import collector_paused
@@ -31,11 +32,13 @@ class RulesRefused(ValueError):
 
 
 def log_findings(rule_set: RuleSet) -> None:
-    """Errors of a refused set at ERROR (which ends a start), all else that a cluster would take at WARNING."""
+    """Errors of a refused set at ERROR (which ends a start); all that a cluster would take as warnings."""
     errors = [finding for finding in rule_set.diagnostics if finding.severity is Severity.ERROR]
     warnings = [finding for finding in rule_set.diagnostics if finding.severity is Severity.WARNING]
-    log_errors = logger.error if rule_set.refused else logger.warning
-    for log, findings in ((log_errors, errors), (logger.warning, warnings)):
+    if not rule_set.refused:
+        warnings = [replace(finding, severity=Severity.WARNING) for finding in errors] + warnings
+        errors = []
+    for log, findings in ((logger.error, errors), (logger.warning, warnings)):
         for finding in findings[:SHOWN]:
             log("mirror: %s", finding)
         if len(findings) > SHOWN:

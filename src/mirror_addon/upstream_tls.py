@@ -12,45 +12,40 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from cryptography import x509
 from mitmproxy import connection
 from mitmproxy import ctx
 from mitmproxy import tls as mitm_tls
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
-from service_identity import CertificateError
-from service_identity import VerificationError
-from service_identity.cryptography import verify_certificate_hostname
-from service_identity.cryptography import verify_certificate_ip_address
+
+from mirror_addon.shadow.tls import names_match
 
 if TYPE_CHECKING:
-    from cryptography.x509 import Certificate
-
     from mirror_addon.routing.clusters import TLS
     from mirror_addon.routing.clusters import Endpoint
 
 logger = logging.getLogger(__name__)
 
 
-def names_match(certificate: Certificate, names: tuple[str, ...]) -> bool:
-    """Whether `certificate` is for one of `names` (RFC 6125): DNS names, wildcards included, or IP addresses."""
-    for name in names:
-        try:
-            try:
-                ipaddress.ip_address(name)
-            except ValueError:
-                verify_certificate_hostname(certificate, name)
-            else:
-                verify_certificate_ip_address(certificate, name)
-        except (VerificationError, CertificateError):
-            continue
-        return True
-    return False
+def subject_alt_names(certificate: x509.Certificate) -> dict[str, list[tuple[str, str]]]:
+    """The names of a certificate, as `ssl.SSLSocket.getpeercert()` gives them."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return {}
+    found = [("DNS", name) for name in names.get_values_for_type(x509.DNSName)]
+    found += [("IP Address", str(address)) for address in names.get_values_for_type(x509.IPAddress)]
+    found += [("URI", uri) for uri in names.get_values_for_type(x509.UniformResourceIdentifier)]
+    return {"subjectAltName": found}
 
 
 def _verifier(names: tuple[str, ...]) -> Callable[[SSL.Connection, X509, int, int, int], bool]:
     def verify(_connection: SSL.Connection, certificate: X509, _error: int, depth: int, chain_is_good: int) -> bool:
-        return bool(chain_is_good) and (depth > 0 or names_match(certificate.to_cryptography(), names))
+        if depth > 0 or not chain_is_good:
+            return bool(chain_is_good)
+        return names_match(subject_alt_names(certificate.to_cryptography()), names)
 
     return verify
 

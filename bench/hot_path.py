@@ -1,0 +1,84 @@
+"""`python -m bench.hot_path`: microseconds that a mirrored small request costs in the proxy's own loop.
+
+Calls the addon's hooks on ready flows, without network on the primary's side: read and match, copy, hand-off to the
+worker. Prints the best and the median of many batches as a Markdown table; what mitmproxy itself does is not in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import statistics
+import sys
+import time
+from importlib.metadata import version
+
+import click
+from mitmproxy import http
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.test import taddons
+from mitmproxy.test import tflow
+
+from bench.contenders import ROOT
+from bench.processes import stub
+
+sys.path.insert(0, str(ROOT / "src"))
+
+from mirror_addon import MirrorAddon
+
+URL = "http://istio.gateway.xxxx.tech/serviceB/orders/17?expand=items"
+FIELDS = (
+    (b"Host", b"istio.gateway.xxxx.tech"),
+    (b"User-Agent", b"bench"),
+    (b"Accept", b"application/json"),
+    (b"Cookie", b"session=0123456789abcdef"),
+)
+
+
+def flow() -> http.HTTPFlow:
+    made = tflow.tflow(req=http.Request.make("GET", URL))
+    made.request.headers.fields = FIELDS
+    return made
+
+
+async def batch(addon: MirrorAddon, size: int) -> float:
+    """Microseconds of CPU a request, the mean of `size`."""
+    flows = [flow() for _ in range(size)]
+    before = time.process_time()
+    for each in flows:
+        addon.requestheaders(each)
+        addon.request(each)
+    taken = time.process_time() - before
+    await asyncio.sleep(0.1)  # the worker catches up
+    return taken * 1e6 / size
+
+
+async def measure(batches: int, size: int) -> tuple[list[float], str]:
+    addon = MirrorAddon()
+    with stub("0") as v2, taddons.context(Proxyserver()) as context:
+        context.master.addons.add(addon)
+        overrides = ["serviceB/v1=127.0.0.1:9", f"serviceB/v2=127.0.0.1:{v2}"]
+        context.configure(addon, mirror_rules=[str(ROOT / "rules")], mirror_endpoints=overrides)
+        addon.running()
+        await batch(addon, size)
+        measured = [await batch(addon, size) for _ in range(batches)]
+        if (drained := addon.done()) is not None:
+            await drained
+        assert addon.mirroring
+        return measured, addon.mirroring.counters.text()
+
+
+@click.command(help=__doc__)
+@click.option("--batches", default=30, show_default=True)
+@click.option("--size", default=200, show_default=True, help="Requests in a batch.")
+def main(batches: int, size: int) -> None:
+    measured, counters = asyncio.run(measure(batches, size))
+    if f"sent {(batches + 1) * size}\n" not in counters:
+        raise click.ClickException(f"not every shadow was sent:\n{counters}")
+    click.echo(f"mitmproxy {version('mitmproxy')}, Python {platform.python_version()}\n")
+    click.echo("| microseconds a mirrored request | best | median |\n|---|---:|---:|")
+    click.echo(f"| requestheaders and request hooks | {min(measured):.0f} | {statistics.median(measured):.0f} |")
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m bench.hot_path")

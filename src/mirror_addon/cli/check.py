@@ -1,0 +1,54 @@
+"""`mirror-addon check`: what is wrong with a folder of Istio YAML, before anything runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import click
+
+from mirror_addon.istio.diagnostics import Diagnostic
+from mirror_addon.istio.diagnostics import Severity
+from mirror_addon.rules_files import load_rules
+
+COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+
+
+def as_json(diagnostic: Diagnostic) -> str:
+    return json.dumps(dataclasses.asdict(diagnostic))
+
+
+def as_text(diagnostic: Diagnostic) -> str:
+    """The diagnostic's own text; click takes the colours out again where the output is no terminal."""
+    where, severity, rest = str(diagnostic).partition(f" {diagnostic.severity} ")
+    return click.style(where, bold=True) + click.style(severity, fg=COLOURS[diagnostic.severity]) + rest
+
+
+@click.command()
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--strict", is_flag=True, help="Exit 1 for warnings too.")
+@click.option("--json", "json_lines", is_flag=True, help="One JSON object a line.")
+@click.option("--namespace", default="default", show_default=True, help="Namespace of documents without one.")
+def check(paths: tuple[Path, ...], strict: bool, json_lines: bool, namespace: str) -> None:
+    """Check Istio YAML as `istioctl analyze` would. PATHs are files and folders; none given: rules."""
+    if not paths:
+        paths = (Path("rules"),)
+        if not paths[0].exists():
+            raise click.UsageError("There is no folder 'rules' here; name the files or folders to check.")
+    loaded = load_rules(paths, default_namespace=namespace)
+    for diagnostic in loaded.diagnostics:
+        click.echo(as_json(diagnostic) if json_lines else as_text(diagnostic))
+    found = {severity: sum(1 for each in loaded.diagnostics if each.severity is severity) for severity in Severity}
+    if not json_lines:
+        kinds: dict[str, int] = {}
+        for resource in loaded.resources:
+            kinds[resource.kind] = kinds.get(resource.kind, 0) + 1
+        read = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "no resources"
+        skipped = sum(loaded.skipped.values())
+        if skipped:
+            read += f" ({skipped} of other kinds skipped)"
+        counts = ", ".join(f"{found[severity]} {severity}{'s' * (found[severity] != 1)}" for severity in Severity)
+        click.echo(f"{read}: {counts}", err=True)
+    if found[Severity.ERROR] or (strict and found[Severity.WARNING]):
+        raise SystemExit(1)

@@ -1,0 +1,128 @@
+"""`mirror-addon explain`: what becomes of a request, and why, without sending anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from typing import TextIO
+
+import click
+
+from mirror_addon.cli.requests import RequestError
+from mirror_addon.cli.requests import answer
+from mirror_addon.cli.requests import read_lines
+from mirror_addon.cli.requests import read_request
+from mirror_addon.cli.rules_option import read_rule_set
+from mirror_addon.cli.rules_option import read_settings
+from mirror_addon.cli.rules_option import rules_options
+from mirror_addon.routing.decision import Request
+from mirror_addon.routing.trace import explain as trace_request
+from mirror_addon.shadow.local_address import own_address
+
+
+def _requests(
+    file: TextIO | None, arguments: tuple[str, ...], headers: tuple[str, ...], draw: int | None
+) -> Iterator[tuple[Request, int]]:
+    if file:
+        name = getattr(file, "name", "<stdin>")
+        for number, document in read_lines(file, name):
+            try:
+                yield read_request(document)
+            except RequestError as error:
+                raise RequestError(f"{name}:{number}: {error}") from None
+    if len(arguments) % 2:
+        raise RequestError("give METHOD and URL, as in: GET http://example.com/")
+    pairs = []
+    for header in headers:
+        name, colon, value = header.partition(":")
+        if not colon or not name.strip():
+            raise RequestError(f"-H {header!r}: write 'Name: value'")
+        pairs.append([name.strip(), value.strip()])
+    for method, url in zip(arguments[::2], arguments[1::2], strict=True):
+        yield read_request({"method": method, "url": url, "headers": pairs, "draw": draw})
+
+
+def as_text(request: Request, found: dict[str, Any]) -> str:
+    """An answer for people, a block of lines."""
+    head = f"{request.method.decode('latin-1')} {request.authority.decode('latin-1')}{request.path.decode('latin-1')}"
+    lines = [f"{click.style(head, bold=True)}  ->  {click.style(found['action'], fg='cyan')}"]
+    if found["virtual_service"]:
+        match = "" if found["match"] is None else f" match[{found['match']}]"
+        lines.append(f"  rule         {found['virtual_service']} {found['rule']}{match}")
+    if found["destination"]:
+        lines.append(f"  destination  {_target(found['destination'])}")
+    if found["request"]:
+        leaves = found["request"]
+        lines.append(f"  leaves as    {leaves['method']} {leaves['path']}  Host: {leaves['authority']}")
+        lines += [f"               {name}: {value}" for name, value in leaves["headers"]]
+    if found["response"]:
+        lines.append(f"  answered     {found['response']['status']} {found['response']['body'].strip()}".rstrip())
+    for mirror in found["mirrors"]:
+        if mirror["skipped"]:
+            state = click.style(f"skipped: {mirror['skipped']}", fg="yellow")
+        elif not mirror["sampled"]:
+            state = click.style("not drawn", fg="yellow")
+        else:
+            state = click.style(f"Host: {mirror['authority']}", fg="green")
+        lines.append(f"  mirror       {_target(mirror)} {mirror['percent']:g} %  {state}")
+    lines += [
+        f"  why          {line}" if index == 0 else f"               {line}"
+        for index, line in enumerate(found["trace"])
+    ]
+    printable = "\n".join(lines)
+    return printable.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _target(target: dict[str, Any]) -> str:
+    subset = f"/{target['subset']}" if target["subset"] else ""
+    port = f":{target['port']}" if target["port"] else ""
+    return f"{target['host']}{port}{subset} at {target['endpoint'] or 'no endpoint'}"
+
+
+@click.command()
+@rules_options
+@click.option(
+    "--requests",
+    "file",
+    type=click.File(encoding="utf-8", errors="surrogateescape"),
+    help="Requests, JSON Lines; - is stdin.",
+)
+@click.option("--json", "json_lines", is_flag=True, help="One JSON object a request.")
+@click.option(
+    "-H",
+    "--header",
+    "headers",
+    multiple=True,
+    metavar="'NAME: VALUE'",
+    help="A header of the requests given as arguments.",
+)
+@click.option("--draw", type=click.IntRange(0, 2**64 - 1), help="Envoy's random number of the request. [default: 0]")
+@click.argument("arguments", metavar="[METHOD URL]...", nargs=-1)
+def explain(
+    rules: tuple[str, ...],
+    assignments: tuple[str, ...],
+    file: TextIO | None,
+    json_lines: bool,
+    headers: tuple[str, ...],
+    draw: int | None,
+    arguments: tuple[str, ...],
+) -> None:
+    """Say what becomes of requests under the rules, and why. Sends nothing.
+
+    A request in a file is a line {"method", "url", "headers": [[name, value], ...], "port", "draw", "client"}, where
+    all but the URL may be left out.
+    """
+    if not file and not arguments:
+        raise click.UsageError("Nothing to explain: give METHOD URL, or --requests FILE.")
+    local_address = own_address().encode()
+    settings = read_settings(rules, assignments)
+    table = read_rule_set(settings, local_address).table
+    try:
+        for request, number in _requests(file, arguments, headers, draw):
+            found = answer(
+                table.route(request, number), list(trace_request(table, request, number)), settings, local_address
+            )
+            click.echo(json.dumps(found) if json_lines else as_text(request, found))
+    except RequestError as error:
+        raise click.UsageError(str(error)) from None

@@ -1,0 +1,41 @@
+"""`mirror-addon`: the command line. Exit codes: 0 fine, 1 findings, 2 wrong usage."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from mirror_addon import __version__
+
+COMMANDS = {
+    "check": "mirror_addon.cli.check",
+    "console": "mirror_addon.cli.run",
+    "demo": "mirror_addon.cli.demo",
+    "dump": "mirror_addon.cli.run",
+    "envoy": "mirror_addon.cli.envoy",
+    "explain": "mirror_addon.cli.explain",
+    "export": "mirror_addon.cli.export",
+    "test": "mirror_addon.cli.test",
+    "web": "mirror_addon.cli.run",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when it is asked for: `check` need not wait for mitmproxy's import."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(COMMANDS[name]), name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mirror-addon")
+def main() -> None:
+    """Istio's traffic mirroring in mitmproxy: routes by your own VirtualServices, shows what the mirror answered."""

@@ -1,0 +1,196 @@
+"""Requests and answers as JSON: the language of `explain` and `test`.
+
+Strings are UTF-8 on the wire; a lone surrogate `\\udcXX` is the raw byte XX.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import Any
+
+from mirror_addon.options import Settings
+from mirror_addon.routing.decision import Action
+from mirror_addon.routing.decision import Decision
+from mirror_addon.routing.decision import Fields
+from mirror_addon.routing.decision import Mirror
+from mirror_addon.routing.decision import Request
+from mirror_addon.shadow.request import shadow_request
+
+REQUEST_KEYS = frozenset({"method", "url", "headers", "port", "draw", "client"})
+MAX_DRAW = 2**64 - 1
+
+
+class RequestError(ValueError):
+    """A request that cannot be read: says which key and what it must be."""
+
+
+def to_bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def to_text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def split_url(url: str) -> tuple[bytes, bytes, bytes]:
+    """Scheme, authority and path of an absolute URL, taken literally: nothing is decoded, encoded or normalised."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.lower() not in ("http", "https"):
+        raise RequestError("url: must be absolute, as in http://example.com/path")
+    end = min((i for i in (rest.find("/"), rest.find("?"), rest.find("#")) if i >= 0), default=len(rest))
+    authority, path = rest[:end], rest[end:]
+    if not authority:
+        raise RequestError("url: has no host")
+    if not path.startswith("/"):
+        path = "/" + path
+    return scheme.lower().encode(), to_bytes(authority), to_bytes(path)
+
+
+def _integer(document: dict[str, Any], key: str, low: int, high: int) -> int | None:
+    value = document.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise RequestError(f"{key}: must be a whole number, {low} to {high}")
+    return value
+
+
+def _headers(value: Any) -> Fields:
+    if not isinstance(value, list):
+        raise RequestError("headers: must be a list of [name, value]")
+    for pair in value:
+        if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(part, str) for part in pair)):
+            raise RequestError("headers: must be a list of [name, value]")
+    return tuple((to_bytes(name), to_bytes(text)) for name, text in value)
+
+
+def read_request(document: Any) -> tuple[Request, int]:
+    """The request and its draw (0 where none is given) of `{"method", "url", "headers", "port"?, "draw"?, "client"?}`.
+
+    A Host among the headers is the authority, as on the wire. Raises RequestError.
+    """
+    if not isinstance(document, dict):
+        raise RequestError("must be an object")
+    if unknown := sorted(set(document) - REQUEST_KEYS):
+        raise RequestError(f"unknown key {unknown[0]!r}; there are {', '.join(sorted(REQUEST_KEYS))}")
+    method, url = document.get("method", "GET"), document.get("url")
+    if not isinstance(method, str) or not method:
+        raise RequestError("method: must be text")
+    if not isinstance(url, str):
+        raise RequestError("url: must be text")
+    scheme, authority, path = split_url(url)
+    fields = _headers(document.get("headers") or [])
+    for name, value in fields:
+        if name.lower() == b"host":
+            authority = value
+            break
+    client = document.get("client")
+    if client is not None and not isinstance(client, str):
+        raise RequestError("client: must be an IP address")
+    port = _integer(document, "port", 1, 65535)
+    if port is None:
+        port = _url_port(split_url(url)[1], scheme)
+    request = Request(
+        method=to_bytes(method),
+        scheme=scheme,
+        authority=authority,
+        path=path,
+        headers=tuple(field for field in fields if field[0].lower() != b"host"),
+        port=port,
+        client=to_bytes(client or ""),
+    )
+    return request, _integer(document, "draw", 0, MAX_DRAW) or 0
+
+
+def _url_port(authority: bytes, scheme: bytes) -> int:
+    host, colon, port = authority.rpartition(b":")
+    if colon and port.isdigit() and (b":" not in host or host.endswith(b"]")):
+        number = int(port)
+        if not 1 <= number <= 65535:
+            raise RequestError(f"url: {number} is not a port")
+        return number
+    return 443 if scheme == b"https" else 80
+
+
+def read_lines(lines: Iterable[str], file: str) -> Iterator[tuple[int, Any]]:
+    """Line number and value of each line of JSON Lines; blank lines are passed over.
+
+    Raises RequestError that names file and line.
+    """
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                value = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise RequestError(f"{file}:{number}: not JSON: {error}") from None
+            yield number, value
+
+
+def _fields(fields: Fields) -> list[list[str]]:
+    return [[to_text(name), to_text(value)] for name, value in fields]
+
+
+def _mirror(mirror: Mirror, decision: Decision, settings: Settings, local_address: bytes) -> dict[str, Any]:
+    authority = headers = None
+    if mirror.endpoint is not None and decision.request is not None:
+        shadow = shadow_request(
+            decision.request,
+            mirror,
+            id="",
+            body=0,
+            own_address=local_address,
+            suffix=settings.host_suffix.encode(),
+            timeout=settings.timeout,
+        )
+        authority, headers = to_text(shadow.authority), _fields(shadow.headers)
+    return {
+        "host": mirror.cluster.host,
+        "subset": mirror.cluster.subset or None,
+        "port": mirror.cluster.port or None,
+        "endpoint": str(mirror.endpoint) if mirror.endpoint else None,
+        "percent": mirror.percent,
+        "sampled": mirror.sampled,
+        "authority": authority,
+        "headers": headers,
+        "skipped": mirror.skipped,
+    }
+
+
+def answer(decision: Decision, trace: list[str], settings: Settings, local_address: bytes) -> dict[str, Any]:
+    """A decision as `explain --json` prints it. What does not apply is null."""
+    rule, request, response, cluster = decision.rule, decision.request, decision.response, decision.cluster
+    leaves = decision.action in (Action.ROUTE, Action.PASSTHROUGH)
+    return {
+        "action": str(decision.action),
+        "virtual_service": rule.virtual_service if rule else None,
+        "rule": rule.rule if rule else None,
+        "match": decision.match,
+        "destination": {
+            "host": cluster.host,
+            "subset": cluster.subset or None,
+            "port": cluster.port or None,
+            "endpoint": str(decision.endpoint) if decision.endpoint else None,
+        }
+        if cluster
+        else None,
+        "request": {
+            "method": to_text(request.method),
+            "scheme": to_text(request.scheme),
+            "authority": to_text(request.authority),
+            "path": to_text(request.path),
+            "headers": _fields(request.headers),
+        }
+        if request and leaves
+        else None,
+        "response": {
+            "status": response.status,
+            "headers": _fields(response.headers),
+            "body": to_text(response.body),
+        }
+        if response
+        else None,
+        "mirrors": [_mirror(mirror, decision, settings, local_address) for mirror in decision.mirrors],
+        "trace": trace,
+    }

@@ -1,0 +1,81 @@
+"""`--rules` and `--set`, shared by the commands that decide without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from typing import TypeVar
+
+import click
+
+from mirror_addon.options import BY_NAME
+from mirror_addon.options import OPTIONS
+from mirror_addon.options import OptionError
+from mirror_addon.options import Settings
+from mirror_addon.options import parse_settings
+from mirror_addon.options import unknown_option
+from mirror_addon.rule_set import RuleSet
+from mirror_addon.rule_set import load_rule_set
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def rules_options(command: F) -> F:
+    """Adds `--rules PATH` (many) and `--set NAME=VALUE` (many) to a click command."""
+    command = click.option(
+        "--set",
+        "assignments",
+        metavar="NAME=VALUE",
+        multiple=True,
+        help="A mirror_* option, as for mitmdump: --set mirror_gateways=mesh. May be repeated.",
+    )(command)
+    return click.option(
+        "--rules",
+        "rules",
+        metavar="PATH",
+        multiple=True,
+        help="Istio YAML, a file or folder. May be repeated. [default: rules]",
+    )(command)
+
+
+def read_settings(rules: Sequence[str], assignments: Sequence[str]) -> Settings:
+    """Options as mitmproxy would read them. Raises click.UsageError."""
+    values: dict[str, Any] = {option.name: option.default for option in OPTIONS}
+    if rules:
+        values["mirror_rules"] = list(rules)
+    given: dict[str, list[str]] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not name.startswith("mirror_"):
+            name = f"mirror_{name}" if f"mirror_{name}" in BY_NAME else name
+        if name not in BY_NAME:
+            raise click.UsageError(unknown_option(name))
+        given.setdefault(name, []).append(value if equals else "true")
+    for name, texts in given.items():
+        option = BY_NAME[name]
+        if option.kind is bool:
+            if texts[-1] not in ("true", "false"):
+                raise click.UsageError(f"{name}={texts[-1]}: must be true or false")
+            values[name] = texts[-1] == "true"
+        elif option.kind is str:
+            values[name] = texts[-1]
+        else:
+            values[name] = texts
+    try:
+        return parse_settings(values)
+    except OptionError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def read_rule_set(settings: Settings, local_address: bytes) -> RuleSet:
+    """The table for these settings. Findings go to stderr; a path that is not there is wrong usage."""
+    for path in settings.rules:
+        if not Path(path).expanduser().exists() and not (settings.to and settings.rules == ("rules",)):
+            raise click.UsageError(f"There is no file or folder {path!r}; say where the rules are: --rules PATH")
+    rule_set = load_rule_set(settings, local_address)
+    for diagnostic in rule_set.diagnostics:
+        if diagnostic.severity == "error":
+            click.echo(str(diagnostic), err=True)
+    return rule_set

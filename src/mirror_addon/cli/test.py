@@ -1,0 +1,89 @@
+"""`mirror-addon test`: a team's own routing tests, for CI."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from typing import TextIO
+
+import click
+
+from mirror_addon.cli.requests import RequestError
+from mirror_addon.cli.requests import answer
+from mirror_addon.cli.requests import read_lines
+from mirror_addon.cli.requests import read_request
+from mirror_addon.cli.rules_option import read_rule_set
+from mirror_addon.cli.rules_option import read_settings
+from mirror_addon.cli.rules_option import rules_options
+from mirror_addon.routing.trace import explain as trace_request
+from mirror_addon.shadow.local_address import own_address
+
+
+def mismatches(expected: Any, found: Any, path: str = "") -> Iterator[str]:
+    """Where `found` is not what `expected` asks for. Objects may be partial, lists and all else must be equal."""
+    where = path or "answer"
+    if isinstance(expected, dict):
+        if not isinstance(found, dict):
+            yield f"{where}: expected an object, found {json.dumps(found)}"
+            return
+        for key, value in expected.items():
+            if key not in found:
+                yield f"{where}: has no {key!r}; there are {', '.join(found)}"
+            else:
+                yield from mismatches(value, found[key], f"{path}.{key}" if path else key)
+    elif isinstance(expected, list):
+        if not isinstance(found, list) or len(found) != len(expected):
+            yield f"{where}: expected {json.dumps(expected)}, found {json.dumps(found)}"
+            return
+        for index, (value, other) in enumerate(zip(expected, found, strict=True)):
+            yield from mismatches(value, other, f"{path}[{index}]")
+    elif expected != found or isinstance(expected, bool) != isinstance(found, bool):
+        yield f"{where}: expected {json.dumps(expected)}, found {json.dumps(found)}"
+
+
+@click.command()
+@rules_options
+@click.option("--json", "json_lines", is_flag=True, help="One JSON object a test.")
+@click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, type=click.File(encoding="utf-8", errors="surrogateescape")
+)
+def test(rules: tuple[str, ...], assignments: tuple[str, ...], json_lines: bool, files: tuple[TextIO, ...]) -> None:
+    """Check that requests are decided as expected.
+
+    A line of FILE is {"request": ..., "expect": ...}: a request as `explain` takes it, and the part of its answer
+    that matters.
+    """
+    local_address = own_address().encode()
+    settings = read_settings(rules, assignments)
+    table = read_rule_set(settings, local_address).table
+    passed = failed = 0
+    try:
+        for file in files:
+            name = getattr(file, "name", "<stdin>")
+            for number, document in read_lines(file, name):
+                where = f"{name}:{number}"
+                if not isinstance(document, dict) or set(document) != {"request", "expect"}:
+                    raise RequestError(f'{where}: write {{"request": ..., "expect": ...}}')
+                try:
+                    request, draw = read_request(document["request"])
+                except RequestError as error:
+                    raise RequestError(f"{where}: request: {error}") from None
+                found = answer(
+                    table.route(request, draw), list(trace_request(table, request, draw)), settings, local_address
+                )
+                wrong = list(mismatches(document["expect"], found))
+                passed, failed = passed + (not wrong), failed + bool(wrong)
+                if json_lines:
+                    result = {"file": name, "line": number, "passed": not wrong, "mismatches": wrong}
+                    click.echo(json.dumps(result))
+                for line in wrong if not json_lines else ():
+                    click.echo(f"{where}: {line}")
+                if wrong and not json_lines:
+                    click.echo("".join(f"    {line}\n" for line in found["trace"]), nl=False)
+    except RequestError as error:
+        raise click.UsageError(str(error)) from None
+    if not json_lines:
+        click.echo(f"{passed} passed, {failed} failed", err=True)
+    if failed:
+        raise SystemExit(1)

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mirror_addon.cli.check import check
+
+RULES = Path(__file__).resolve().parents[2] / "rules"
+
+
+def test_the_worked_example_has_warnings_and_no_errors() -> None:
+    result = CliRunner().invoke(check, [str(RULES)])
+    assert result.exit_code == 0
+    assert "0 errors" in result.stderr
+    assert "virtual-service.yaml:15:12: warning IST0133 spec.http[0].rewrite.uri: " in result.stdout
+    assert "error" not in result.stdout
+    assert CliRunner().invoke(check, ["--strict", str(RULES)]).exit_code == 1
+
+
+def test_json_lines() -> None:
+    result = CliRunner().invoke(check, ["--json", str(RULES)])
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert found
+    for each in found:
+        assert set(each) == {"severity", "code", "path", "file", "line", "column", "message"}
+        assert each["severity"] == "warning" and isinstance(each["line"], int)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("kind: [", "error IST0106"),
+        ((RULES / "virtual-service.yaml").read_text().replace("rewrite:", "rewrit:"), "did you mean"),
+    ],
+)
+def test_errors(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "a.yaml").write_text(text)
+    result = CliRunner().invoke(check, [str(tmp_path)])
+    assert result.exit_code == 1
+    assert "a.yaml:" in result.stdout and said in result.stdout
+
+
+def test_default_folder_and_missing_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(check, [])
+    assert result.exit_code == 2 and "rules" in result.output
+    assert CliRunner().invoke(check, ["nowhere"]).exit_code == 2
+    monkeypatch.chdir(RULES.parent)
+    assert CliRunner().invoke(check, []).exit_code == 0

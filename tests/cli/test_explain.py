@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from click.testing import Result
+
+from mirror_addon.cli.explain import explain
+
+ROOT = Path(__file__).resolve().parents[2]
+RULES = str(ROOT / "rules")
+HOST = "http://istio.gateway.xxxx.tech"
+
+
+def run(*arguments: str, input: str | None = None) -> Result:
+    return CliRunner().invoke(explain, ["--rules", RULES, *arguments], input=input)
+
+
+def answers(*documents: dict[str, Any], options: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    result = run("--json", "--requests", "-", *options, input="".join(json.dumps(each) + "\n" for each in documents))
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_the_worked_example() -> None:
+    (answer,) = answers(
+        {"method": "GET", "url": f"{HOST}/serviceB/request/info", "headers": [["X-A", "1"]], "client": "10.10.2.151"}
+    )
+    own = answer["mirrors"][0]["headers"][-1][1].rpartition(",")[2]
+    assert answer.pop("trace")
+    assert answer == {
+        "action": "route",
+        "virtual_service": "default/serviceB",
+        "rule": "http[0]",
+        "match": 0,
+        "destination": {
+            "host": "serviceB.default.svc.cluster.local",
+            "subset": "v1",
+            "port": 80,
+            "endpoint": "127.0.0.1:9001",
+        },
+        "request": {
+            "method": "GET",
+            "scheme": "http",
+            "authority": "istio.gateway.xxxx.tech",
+            "path": "//request/info",
+            "headers": [["X-A", "1"], ["x-forwarded-for", "10.10.2.151"]],
+        },
+        "response": None,
+        "mirrors": [
+            {
+                "host": "serviceB.default.svc.cluster.local",
+                "subset": "v2",
+                "port": 80,
+                "endpoint": "127.0.0.1:9002",
+                "percent": 100,
+                "sampled": True,
+                "authority": "istio.gateway.xxxx.tech-shadow",
+                "headers": [["X-A", "1"], ["x-forwarded-for", f"10.10.2.151,{own}"]],
+                "skipped": None,
+            }
+        ],
+    }
+
+
+def test_in_order_and_each_on_a_line() -> None:
+    found = answers({"url": f"{HOST}/serviceB"}, {"url": f"{HOST}/none"}, {"url": "http://other.test/x?y"})
+    assert [each["action"] for each in found] == ["route", "not_found", "passthrough"]
+    assert found[1]["response"]["status"] == 404 and found[1]["request"] is None
+    assert found[2]["request"]["path"] == "/x?y" and found[2]["virtual_service"] is None
+    assert found[2]["mirrors"] == []
+
+
+def test_raw_bytes_are_lone_surrogates() -> None:
+    (answer,) = answers({"url": f"{HOST}/serviceB/\udcff\u00e9", "headers": [["X-B", "\udc80"]]})
+    assert answer["request"]["path"] == "//\udcff\u00e9"
+    assert answer["request"]["headers"] == [["X-B", "\udc80"]]
+
+
+def test_options_are_the_proxys() -> None:
+    (answer,) = answers(
+        {"url": f"{HOST}/serviceB", "client": "10.0.0.9"},
+        options=(
+            "--set",
+            "mirror_host_suffix=",
+            "--set",
+            "mirror_use_remote_address=false",
+            "--set",
+            "mirror_endpoints=serviceB/v2=127.0.0.1:9012",
+        ),
+    )
+    assert answer["request"]["headers"] == []
+    assert answer["mirrors"][0]["authority"] == "istio.gateway.xxxx.tech"
+    assert answer["mirrors"][0]["endpoint"] == "127.0.0.1:9012"
+
+
+def test_host_header_wins_over_the_url() -> None:
+    (answer,) = answers({"url": "http://127.0.0.1:8080/serviceB", "headers": [["Host", "istio.gateway.xxxx.tech"]]})
+    assert answer["action"] == "route"
+    assert answer["request"]["authority"] == "istio.gateway.xxxx.tech"
+
+
+def test_for_people() -> None:
+    result = run("GET", f"{HOST}/serviceB/x", "-H", "X-A: 1", "POST", f"{HOST}/none")
+    assert result.exit_code == 0
+    assert "serviceB.default.svc.cluster.local:80/v1 at 127.0.0.1:9001" in result.stdout
+    assert "Host: istio.gateway.xxxx.tech-shadow" in result.stdout
+    assert "not_found" in result.stdout
+    assert "\x1b" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{", ":1: not JSON"),
+        ("[]", ":1: must be an object"),
+        ('{"url": 1}', "url: must be text"),
+        ('{"url": "/path"}', "url: must be absolute"),
+        ('{"url": "ftp://x/"}', "url: must be absolute"),
+        ('{"url": "http:///x"}', "url: has no host"),
+        ('{"url": "http://a:99999/x"}', "url: 99999 is not a port"),
+        ('{"url": "http://a/", "method": ""}', "method: must be text"),
+        ('{"url": "http://a/", "headers": {"a": "b"}}', "headers: must be a list"),
+        ('{"url": "http://a/", "headers": [["a"]]}', "headers: must be a list"),
+        ('{"url": "http://a/", "port": 0}', "port: must be a whole number"),
+        ('{"url": "http://a/", "draw": -1}', "draw: must be a whole number"),
+        ('{"url": "http://a/", "draw": true}', "draw: must be a whole number"),
+        ('{"url": "http://a/", "header": []}', "unknown key 'header'"),
+        ("[" * 100_000, ":1: not JSON"),
+    ],
+)
+def test_bad_requests_name_line_and_cure(line: str, said: str) -> None:
+    result = run("--requests", "-", input=line + "\n")
+    assert result.exit_code == 2
+    assert said in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("GET",), ("GET", "nourl"), ("GET", f"{HOST}/", "-H", "nocolon"), ("--set", "mirror_timeout=x", "GET", HOST)],
+)
+def test_wrong_usage(arguments: tuple[str, ...]) -> None:
+    assert run(*arguments).exit_code == 2
+
+
+def test_a_missing_path_is_wrong_usage() -> None:
+    result = CliRunner().invoke(explain, ["--rules", "no-such-folder", "GET", HOST])
+    assert result.exit_code == 2
+    assert "no-such-folder" in result.output
+
+
+def test_findings_do_not_stop_it(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(Path(RULES, "virtual-service.yaml").read_text().replace("v1alpha3", "v1alpha3"))
+    (tmp_path / "b.yaml").write_text("kind: [")
+    result = CliRunner().invoke(explain, ["--json", "--rules", str(tmp_path), "GET", f"{HOST}/serviceB"])
+    assert result.exit_code == 0
+    answer = json.loads(result.stdout)
+    assert answer["action"] == "unavailable"
+    assert answer["mirrors"][0]["skipped"] == "local_reply"
+    assert "b.yaml:2:1: error IST0106" in result.stderr

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mirror_addon.live_rules import SHOWN
+from mirror_addon.live_rules import LiveRules
+from mirror_addon.live_rules import RulesRefused
+from mirror_addon.options import OPTIONS
+from mirror_addon.options import Settings
+from mirror_addon.options import parse_settings
+from mirror_addon.routing.decision import Action
+from mirror_addon.routing.decision import Request
+from mirror_addon.rule_set import RuleSet
+
+RULE = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: a}
+spec:
+  hosts: [a.test]
+  http: [{directResponse: {status: %d}}]
+"""
+
+
+def settings(*rules: Path, **options: Any) -> Settings:
+    values = {option.name: option.default for option in OPTIONS} | {f"mirror_{k}": v for k, v in options.items()}
+    return parse_settings(values | {"mirror_rules": [str(path) for path in rules]})
+
+
+def status(rules: LiveRules) -> int | None:
+    assert rules.table
+    response = rules.table.route(Request(b"GET", b"http", b"a.test", b"/", (), 80), 0).response
+    return response.status if response else None
+
+
+@pytest.fixture
+def live() -> LiveRules:
+    return LiveRules(b"192.0.2.1", lambda _: None)
+
+
+async def test_a_broken_set_leaves_the_old_one_and_says_why(
+    live: LiveRules, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(RULE % 201)
+    live.load(settings(tmp_path))
+    assert status(live) == 201
+    file.write_text(RULE % 202 + "---\nkind: [")
+    assert "stay in force" in await live.reload()
+    assert status(live) == 201
+    assert "a.yaml:10:" in live.problem and "a.yaml:10:" in caplog.text
+    file.write_text(RULE % 203)
+    assert await live.reload() == "reloaded 1 resources"
+    assert (status(live), live.problem) == (203, "")
+
+
+async def test_emptied_is_empty_but_vanished_keeps_the_old(live: LiveRules, tmp_path: Path) -> None:
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "a.yaml").write_text(RULE % 201)
+    live.load(settings(folder))
+    (folder / "a.yaml").unlink()
+    await live.reload()
+    assert live.table and live.table.route(Request(b"GET", b"http", b"a.test", b"/", (), 80), 0).action is (
+        Action.PASSTHROUGH
+    )
+    (folder / "a.yaml").write_text(RULE % 204)
+    await live.reload()
+    (folder / "a.yaml").unlink()
+    folder.rmdir()
+    assert "is gone" in await live.reload()
+    assert status(live) == 204
+
+
+async def test_refused_at_start_raises_and_takes_nothing(live: LiveRules, tmp_path: Path) -> None:
+    with pytest.raises(RulesRefused, match="nowhere"):
+        live.load(settings(tmp_path / "nowhere"))
+    assert live.table is None
+
+
+async def test_a_default_folder_may_miss_where_a_url_is_mirrored_to(
+    live: LiveRules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    live.load(parse_settings({option.name: option.default for option in OPTIONS} | {"mirror_to": ["http://b.test"]}))
+    assert live.table
+    (mirror,) = live.table.route(Request(b"GET", b"http", b"a.test", b"/", (), 80), 0).mirrors
+    assert mirror.endpoint and mirror.endpoint.address == "b.test"
+
+
+async def test_references_are_warnings_in_the_log_and_many_are_counted(
+    live: LiveRules, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    route = "  - {match: [{uri: {exact: /%d}}], route: [{destination: {host: nobody%d}}]}\n"
+    text = RULE % 201
+    text = text[: text.index("  http:")] + "  http:\n" + "".join(route % (n, n) for n in range(SHOWN + 5))
+    (tmp_path / "a.yaml").write_text(text)
+    live.load(settings(tmp_path))
+    assert {record.levelno for record in caplog.records} == {logging.WARNING}
+    assert " error " not in caplog.text
+    assert sum("IST0101" in record.message for record in caplog.records) == SHOWN
+    assert "and 5 more" in caplog.text
+
+
+async def test_the_watch_reloads(tmp_path: Path) -> None:
+    taken: list[RuleSet] = []
+    live = LiveRules(b"192.0.2.1", taken.append)
+    (tmp_path / "a.yaml").write_text(RULE % 201)
+    live.load(settings(tmp_path))
+    live.watch()
+    async with asyncio.timeout(20):
+        while len(taken) == 1:  # the watch is not yet on when the task is made
+            (tmp_path / "a.yaml").write_text(RULE % 202)
+            await asyncio.sleep(0.3)
+    assert status(live) == 202
+    live.stop()

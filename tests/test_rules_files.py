@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mirror_addon.rules_files import load_rules
+from mirror_addon.rules_files import read_rules
+
+RULES = Path(__file__).parents[1] / "rules"
+BAD = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a}\nspec: {hosst: [a]}\n"
+
+
+def names(folder: Path) -> list[str]:
+    sources, problems = read_rules([folder])
+    assert not problems
+    return [os.path.relpath(source.name, folder) for source in sources]
+
+
+def test_the_worked_example_loads() -> None:
+    loaded = load_rules([RULES])
+    assert not loaded.refused
+    assert len(loaded.resources) == 3
+    assert {item.severity for item in loaded.diagnostics} == {"warning"}
+    assert list(loaded.diagnostics) == sorted(loaded.diagnostics)
+
+
+def test_folders_are_searched_in_order(tmp_path: Path) -> None:
+    for name in ("b.yaml", "a.yml", "c.json", "d.txt", "sub/e.YAML", ".hidden.yaml", ".git/f.yaml", "#g.yaml~"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    assert names(tmp_path) == ["a.yml", "b.yaml", "c.json", "sub/e.YAML"]
+
+
+def test_config_map_mounts_are_read_once(tmp_path: Path) -> None:
+    (tmp_path / "..2026_11_22").mkdir()
+    (tmp_path / "..2026_11_22" / "a.yaml").write_text("{}")
+    (tmp_path / "..data").symlink_to("..2026_11_22")
+    (tmp_path / "a.yaml").symlink_to("..data/a.yaml")
+    assert names(tmp_path) == ["a.yaml"]
+
+
+def test_links_do_not_lead_in_circles_or_read_twice(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("{}")
+    (tmp_path / "b.yaml").symlink_to("a.yaml")
+    (tmp_path / "loop").symlink_to(".")
+    assert names(tmp_path) == ["a.yaml"]
+    sources, _ = read_rules([tmp_path, tmp_path / "a.yaml"])
+    assert len(sources) == 1
+
+
+def test_an_empty_folder_is_an_empty_table(tmp_path: Path) -> None:
+    loaded = load_rules([tmp_path])
+    assert (loaded.resources, loaded.diagnostics, loaded.refused) == ((), (), False)
+
+
+def test_a_missing_path_is_refused(tmp_path: Path) -> None:
+    loaded = load_rules([RULES, tmp_path / "nowhere"])
+    assert loaded.refused
+    [error] = [item for item in loaded.diagnostics if item.severity == "error"]
+    assert error.file == str(tmp_path / "nowhere")
+    assert "mirror_rules" in error.message
+
+
+def test_pipes_do_not_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.yaml")
+    _, problems = read_rules([tmp_path])
+    assert "no regular file" in problems[0].message
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_unreadable_files(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("{}")
+    (tmp_path / "a.yaml").chmod(0)
+    _, problems = read_rules([tmp_path])
+    assert "let this user read it" in problems[0].message
+
+
+def test_huge_files_are_not_read_whole(tmp_path: Path) -> None:
+    with open(tmp_path / "a.yaml", "wb") as file:
+        file.truncate(10 * 1024**3)
+    loaded = load_rules([tmp_path])
+    assert loaded.refused
+    assert "16 MiB" in loaded.diagnostics[0].message
+
+
+def test_dangling_links(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").symlink_to("nowhere")
+    _, problems = read_rules([tmp_path])
+    assert problems[0].file == str(tmp_path / "a.yaml")
+
+
+@pytest.mark.parametrize("text", [BAD, "a: [", "a: 1\na: 2\n"])
+def test_what_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.yaml").write_text(text)
+    assert load_rules([tmp_path]).refused
+
+
+def test_references_that_lead_nowhere_are_no_reason(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a}\n"
+        "spec: {hosts: [a.b], http: [{route: [{destination: {host: nowhere}}]}]}\n"
+    )
+    loaded = load_rules([tmp_path], default_namespace="ns")
+    assert [(item.severity, item.code) for item in loaded.diagnostics] == [("error", "IST0101")]
+    assert not loaded.refused
+    satisfied = load_rules([tmp_path], default_namespace="ns", overrides=[("nowhere.ns.svc.cluster.local", "")])
+    assert satisfied.diagnostics == ()
