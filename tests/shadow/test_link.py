@@ -60,6 +60,18 @@ async def test_what_is_offered_between_two_workers_waits(mirrors: Any, engine: A
     assert made.counters.totals().sent == 6
 
 
+async def test_a_worker_that_is_down_gets_nothing_while_there_is_another(mirrors: Any, engine: Any) -> None:
+    port = await mirrors.answering()
+    made = engine(workers=2)
+    assert (await made.one(port)).outcome == "sent"
+    os.kill(made.pids()[0], signal.SIGKILL)
+    await made.until(lambda: made.dispatcher.status()["workers"][0]["state"] == "restarting")
+    for _ in range(5):
+        made.offer(port)
+    assert [worker["shadows"] for worker in made.dispatcher.status()["workers"]] == [0, 5]
+    await made.wait(6)
+
+
 async def test_no_shadow_is_lost_from_the_books_when_workers_die_at_random(mirrors: Any, engine: Any) -> None:
     port = await mirrors.answering()
     made = engine(workers=2)
@@ -123,16 +135,14 @@ async def test_a_worker_that_is_silent_is_called_unresponsive(
 
 
 async def test_a_worker_that_cannot_start_is_tried_again_more_and_more_slowly(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    mirrors: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(link, "_PROGRAM", "import sys; sys.exit('mirror worker: cannot start: no luck')")
     lost: list[WorkerLink] = []
     made = WorkerLink(1, lambda *_: None, lost.append)
     made.start()
     made.send(b"waits")
-    deadline = asyncio.get_running_loop().time() + 5
-    while len(lost) < 3 and asyncio.get_running_loop().time() < deadline:
-        await asyncio.sleep(0.01)
+    await mirrors.until(lambda: len(lost) == 3)
     await made.close(kill=True)
     assert len(lost) == 3
     assert [record.args[-1] for record in caplog.records if isinstance(record.args, tuple)] == [0.1, 0.2, 0.4]
@@ -151,7 +161,7 @@ async def test_a_process_that_cannot_be_started_is_said(
 
 
 async def test_a_worker_that_speaks_nonsense_is_replaced(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    mirrors: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     program = "import os, sys, time; os.write(int(sys.argv[1]), b'\\xff' * 100); time.sleep(60)"
     monkeypatch.setattr(link, "_PROGRAM", program)
@@ -160,9 +170,7 @@ async def test_a_worker_that_speaks_nonsense_is_replaced(
     made.start()
     pid = made.pid
     assert pid
-    deadline = asyncio.get_running_loop().time() + 5
-    while state(pid) and asyncio.get_running_loop().time() < deadline:
-        await asyncio.sleep(0.01)
+    await mirrors.until(lambda: not state(pid))
     await made.close(kill=True)
     assert lost
     assert state(pid) == ""
@@ -202,22 +210,19 @@ async def test_a_worker_ends_when_its_parent_is_killed(mirrors: Any, frozen: boo
     (tmp_path / "http.py").write_text("raise RuntimeError('the wrong http')")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     program = textwrap.dedent(PARENT)
-    with subprocess.Popen(
-        [sys.executable, "-P", "-c", program, str(ROOT)],
+    parent = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-c", program, str(ROOT)),
         cwd=tmp_path,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
-    ) as parent:
-        try:
-            assert parent.stdout
-            worker = int(await asyncio.to_thread(parent.stdout.readline))
-            if frozen:
-                os.kill(worker, signal.SIGSTOP)
-                await mirrors.until(lambda: state(worker) == "T")
-        finally:
-            parent.kill()
-        await mirrors.until(lambda: state(worker) in ("", "Z"))
-        assert parent.stderr
-        assert await asyncio.to_thread(parent.stderr.read) == ""
+    )
+    assert parent.stdout
+    worker = int(await parent.stdout.readline())
+    if frozen:
+        os.kill(worker, signal.SIGSTOP)
+        await mirrors.until(lambda: state(worker) == "T")
+    parent.kill()
+    await mirrors.until(lambda: state(worker) in ("", "Z"))
+    _, errors = await parent.communicate()
+    assert errors == b""

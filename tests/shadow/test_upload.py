@@ -201,3 +201,28 @@ async def test_an_answer_before_the_end_of_the_upload(mirrors: Any, engine: Any)
     upload.end()
     await made.wait(1)
     assert (made.results[0].outcome, made.results[0].status) == ("sent", 413)
+
+
+async def test_uploads_aborted_at_once(mirrors: Any, engine: Any) -> None:
+    """Also between the worker's giving them to an idle lane and that lane's taking them up."""
+    port = await mirrors.answering()
+    made = engine(concurrency=2)
+    for _ in range(20):
+        for _ in range(5):
+            upload = made.dispatcher.open(made.shadow(port, None, made.request(b"POST")))
+            upload.write(b"part")
+            upload.abort()
+        assert (await made.one(port)).outcome == "sent"
+    assert made.counters.totals().dropped == {"aborted": 100}
+    assert [received.body for received in mirrors.received] == [b""] * 20
+    await made.until(lambda: made.dispatcher.status()["waiting_bytes"]["value"] == 0)
+
+
+async def test_a_declared_length_that_is_too_big_is_not_begun(mirrors: Any, engine: Any) -> None:
+    made = engine(max_body=MIB)
+    request = made.request(b"POST", headers=((b"Content-Length", str(MIB + 1).encode()),))
+    upload = made.dispatcher.open(made.shadow(await mirrors.hanging(), None, request))
+    assert not upload.alive
+    assert made.results[0].reason == "body_too_large"
+    upload.write(b"a")
+    upload.end()

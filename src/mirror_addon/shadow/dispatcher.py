@@ -16,7 +16,6 @@ from typing import Any
 
 from mirror_addon.shadow.breaker import Breaker
 from mirror_addon.shadow.counters import Counters
-from mirror_addon.shadow.frames import CHUNK_OVERHEAD
 from mirror_addon.shadow.frames import Kind
 from mirror_addon.shadow.frames import Report
 from mirror_addon.shadow.frames import encode
@@ -29,8 +28,12 @@ from mirror_addon.shadow.result import ShadowResult
 from mirror_addon.shadow.result import result_of
 from mirror_addon.shadow.settings import ShadowSettings
 from mirror_addon.shadow.status import LaneGauges
+from mirror_addon.shadow.upload import PIECE
 from mirror_addon.shadow.upload import Pending
 from mirror_addon.shadow.upload import Upload
+from mirror_addon.shadow.upload import cost_of
+from mirror_addon.shadow.upload import declared_length
+from mirror_addon.shadow.upload import send_pieces
 from mirror_addon.shadow.waiting import Waiting
 
 __all__ = ["Dispatcher", "Upload"]
@@ -39,8 +42,6 @@ logger = logging.getLogger(__name__)
 
 _OVERHEAD = 1024
 """What a waiting shadow costs besides its bytes, in objects on both sides."""
-_PIECE = 256 * 1024
-"""A longer body goes through the pipe in pieces of this size."""
 _JOIN = 4096
 
 
@@ -85,15 +86,18 @@ class Dispatcher:
     def offer(self, shadow: ShadowRequest, body: bytes) -> None:
         """Send a shadow with its whole body. Never blocks, never raises: what cannot be sent is dropped and counted."""
         length = len(body)
-        pending = self._admit(shadow, body if length <= _PIECE else b"", length, length > _PIECE)
-        if pending is not None and length > _PIECE:
-            _send_pieces(pending, body, last=True)
+        pending = self._admit(shadow, body if length <= PIECE else b"", length, length > PIECE)
+        if pending is not None and length > PIECE:
+            send_pieces(pending, body, last=True)
 
     def open(self, shadow: ShadowRequest) -> Upload:
         """Begin a shadow whose body comes in pieces; its head is sent at once."""
-        return Upload(self, self._admit(shadow, b"", 0, True))
+        return Upload(self, self._admit(shadow, b"", declared_length(shadow), True, cost=0))
 
-    def _admit(self, shadow: ShadowRequest, body: bytes, length: int, more: bool) -> Pending | None:
+    def _admit(
+        self, shadow: ShadowRequest, body: bytes, length: int, more: bool, *, cost: int | None = None
+    ) -> Pending | None:
+        """Let a shadow in, whose body has `length` bytes, and of which `cost` bytes (all of them) come at once."""
         target = shadow.target
         label = target.label
         self.counters.offer(label)
@@ -124,7 +128,7 @@ class Dispatcher:
             logger.warning("mirror: a shadow for %s cannot be handed over: %s", label, error)
             self._refuse(shadow, "unsendable")
             return None
-        cost = len(head) + length + _OVERHEAD + CHUNK_OVERHEAD * (1 + length // _PIECE)
+        cost = len(head) + (cost_of(length) if cost is None else cost) + _OVERHEAD
         if not self._waiting.fits(target, cost):
             self._refuse(shadow, "queue_full")
             return None
@@ -136,7 +140,7 @@ class Dispatcher:
                 return None
             probe = True
         self._number = number
-        link = self._links[0] if len(self._links) == 1 else min(self._links, key=self._loads.__getitem__)
+        link = self._links[0] if len(self._links) == 1 else min(self._links, key=self._burden)
         pending = self._pending[number] = Pending(number, shadow, link, cost, probe)
         self._loads[link] += 1
         self._waiting.add(target, cost)
@@ -145,6 +149,10 @@ class Dispatcher:
         else:
             link.send(head, body)
         return pending
+
+    def _burden(self, link: WorkerLink) -> tuple[bool, int]:
+        """Workers with less of it are preferred."""
+        return link.state == "restarting", self._loads[link]
 
     def _refuse(self, shadow: ShadowRequest, reason: str) -> None:
         """Drop a shadow at the door."""
@@ -160,13 +168,13 @@ class Dispatcher:
         if length > self.settings.max_body:
             self.give_up(pending, "body_too_large")
             return False
-        cost = len(chunk) + CHUNK_OVERHEAD * (1 + len(chunk) // _PIECE)
+        cost = cost_of(len(chunk))
         if not self._waiting.fits(pending.target, cost, own=pending.cost):
             self.give_up(pending, "queue_full")
             return False
         pending.cost += cost
         self._waiting.add(pending.target, cost)
-        _send_pieces(pending, chunk, last=False)
+        send_pieces(pending, chunk, last=False)
         return True
 
     def give_up(self, pending: Pending, reason: str) -> None:
@@ -285,15 +293,3 @@ class Dispatcher:
                     self._drop(pending, "shutdown")
             links, self._links = self._links, []
             await asyncio.gather(*(link.close(kill=bool(left)) for link in links))
-
-
-def _send_pieces(pending: Pending, body: bytes, *, last: bool) -> None:
-    length = len(body)
-    if length <= _PIECE:
-        pending.link.send(encode((Kind.CHUNK, pending.number, last), length), body)
-        return
-    view = memoryview(body)
-    for at in range(0, length, _PIECE):
-        piece = view[at : at + _PIECE]
-        done = at + _PIECE >= length
-        pending.link.send(encode((Kind.CHUNK, pending.number, last and done), len(piece)), piece)

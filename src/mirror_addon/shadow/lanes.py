@@ -25,6 +25,7 @@ IDLE = 4.0
 """Seconds after which an idle lane closes. Shorter than the 5 s after which the servers of Node and uvicorn close, so
 that a shadow rarely meets a connection that is just being closed."""
 
+ABORTED = Report("aborted", "", None, "", (), False, 0, False, None, None, 0.0)
 _PLACEHOLDER = httpx.URL("http://mirror")
 
 
@@ -106,7 +107,6 @@ class Lane:
         """Send `job` and all that follow, until the group has none for too long."""
         try:
             while job is not None:
-                job.started = True
                 report, body = await self._shadow(job)
                 await self._group.done(job, report, body)
                 job = self._group.next() or await self._wait()
@@ -121,6 +121,8 @@ class Lane:
         return await self.idle
 
     async def _shadow(self, job: Job) -> tuple[Report, bytes]:
+        if job.aborted:
+            return ABORTED, b""
         head = Head(*unpack(job.request))
         transport = self._transport
         error = detail = version = ""
@@ -165,9 +167,13 @@ class Lane:
             error, detail = "aborted", ""
         total = self._loop.time() - start
         connected = None if transport.reused or transport.stream is None else transport.stream.connected_at
+        broken = bool(error) or truncated
         if response is not None:
-            await response.aclose()
-        if error or truncated:
+            try:
+                await response.aclose()
+            except Exception:  # a connection that cannot be tidied up is closed; the shadow's end is known
+                broken = True
+        if broken:
             await transport.aclose()
         return Report(
             error,
@@ -209,8 +215,10 @@ class LaneGroup:
         if self.idle:
             lane = self.idle.pop()
             assert lane.idle is not None
+            job.started = True
             lane.idle.set_result(job)
         elif len(self.lanes) < self._concurrency:
+            job.started = True
             lane = Lane(self)
             self.lanes.add(lane)
             task = asyncio.create_task(lane.run(job))
@@ -224,6 +232,7 @@ class LaneGroup:
         while self.waiting:
             job = self.waiting.popleft()
             if not job.aborted:
+                job.started = True
                 return job
         return None
 
@@ -239,6 +248,7 @@ class LaneGroup:
         if old:
             self.idle = [lane for lane in self.idle if now - lane.idle_since < IDLE]
         for lane in old:
+            self.lanes.discard(lane)  # now, for what comes before its task runs again must not count on it
             assert lane.idle is not None
             lane.idle.set_result(None)
 

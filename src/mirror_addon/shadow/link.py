@@ -95,34 +95,40 @@ class WorkerLink:
         """Start the process; its imports happen there, so what is sent at once waits for it in the socket."""
         if self.state == "closed":
             return
-        ours, theirs = socket.socketpair()
         try:
-            for end in (ours, theirs):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
-            ours.setblocking(False)
-            self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-P", "-W", "ignore", "-c", _PROGRAM),
-                    *(str(theirs.fileno()), str(self._concurrency), _ROOT),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
+            ours = self._spawn()
         except OSError as error:
-            ours.close()
             logger.warning("mirror: cannot start a worker process: %s", error)
             self._restart_later()
             return
-        finally:
-            theirs.close()
         self._socket = ours
         self._decoder = Decoder()
         self._started_at = self.heard_at = self._loop.time()
         self.state = "starting"
         self._loop.add_reader(ours.fileno(), self._readable)
         self._schedule_flush()
+
+    def _spawn(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                for end in (ours, theirs):
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
+                ours.setblocking(False)
+                self._process = subprocess.Popen(
+                    [
+                        *(sys.executable, "-P", "-W", "ignore", "-c", _PROGRAM),
+                        *(str(theirs.fileno()), str(self._concurrency), _ROOT),
+                    ],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,
+                )
+            except OSError:
+                ours.close()
+                raise
+        return ours
 
     def send(self, *buffers: Buffer) -> None:
         """Send these bytes after all that was sent before, as soon as the worker takes them."""

@@ -44,6 +44,7 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         self._write_paused = False
         self._read_paused = False
         self._lost = False
+        self._closed = False
         self._error: Exception | None = None
         self._secured = False
         self.connected_at = 0.0
@@ -108,6 +109,9 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
                 await self._waiter
             finally:
                 self._waiter = None
+        if self._backend.http2 and self._incoming.startswith(b"HTTP/"):
+            # h2 takes this for the head of a frame of 4 MiB and waits for the rest.
+            raise httpcore.RemoteProtocolError("the mirror answers in HTTP/1, but its port's protocol is HTTP/2")
         data = bytes(self._incoming[:max_bytes])
         del self._incoming[:max_bytes]
         if self._read_paused and len(self._incoming) < _HIGH_WATER // 2 and not self._lost:
@@ -151,8 +155,9 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
 
     def close(self) -> None:
         """Close at once if anything is left to send or read, else as TLS and TCP do it properly."""
-        if self._transport is None or self._lost:
+        if self._transport is None or self._lost or self._closed:
             return
+        self._closed = True
         if self._outgoing or self._incoming or self._transport.get_write_buffer_size():
             self._transport.abort()
         else:
@@ -194,7 +199,7 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
 
         Bytes that nobody asked for make an HTTP/1.1 connection useless; over HTTP/2 only a GOAWAY among them does.
         """
-        if self.eof or self._lost or self._transport is None or self._transport.is_closing():
+        if self.eof or self._closed or self._transport is None or self._transport.is_closing():
             return True
         if self._incoming and (not self.http2 or _has_goaway(self._incoming)):
             return True
@@ -231,10 +236,11 @@ def _is_address(host: str) -> bool:
 
 class Backend(httpcore.AsyncNetworkBackend):
     """Opens one Stream. `names`: what a TLS peer's certificate must be for, where the settings list names; that is
-    checked before a byte of the request is written."""
+    checked before a byte of the request is written. `http2`: it will be spoken without asking."""
 
-    def __init__(self, names: tuple[str, ...] = ()) -> None:
+    def __init__(self, names: tuple[str, ...] = (), *, http2: bool = False) -> None:
         self.stream: Stream | None = None
+        self.http2 = http2
         self._names = names
 
     async def connect_tcp(

@@ -14,22 +14,33 @@ from mirror_addon.shadow.request import ClientTLS
 def context(tls: ClientTLS) -> ssl.SSLContext:
     """The context for these settings. Without CA the operating system's are trusted, as by Istio.
 
-    Raises OSError (with ssl.SSLError) for files that cannot be read or are not certificates.
+    Raises OSError that names the file which cannot be read or is no certificate.
     """
-    made = ssl.create_default_context(cafile=tls.ca_certificates or None)
+    made = _trusting(tls.ca_certificates) if tls.ca_certificates else ssl.create_default_context()
     paths = ssl.get_default_verify_paths()
     if not tls.ca_certificates and paths.cafile is None and paths.capath is None:
         import certifi  # httpx brings it; a Python that knows no system store is the only one to need it
 
         made.load_verify_locations(certifi.where())
     if tls.client_certificate:
-        made.load_cert_chain(tls.client_certificate, tls.private_key or None)
+        try:
+            made.load_cert_chain(tls.client_certificate, tls.private_key or None)
+        except OSError as error:
+            files = f"{tls.client_certificate}, {tls.private_key}"
+            raise OSError(f"{files}: {error.strerror or error}") from error
     if tls.insecure_skip_verify:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
     elif tls.subject_alt_names:
         made.check_hostname = False  # the names listed stand in its place, see names_match
     return made
+
+
+def _trusting(ca_certificates: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_certificates)
+    except OSError as error:
+        raise OSError(f"{ca_certificates}: {error.strerror or error}") from error
 
 
 def names_match(certificate: dict[str, Any], names: tuple[str, ...]) -> bool:

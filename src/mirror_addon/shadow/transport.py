@@ -6,6 +6,7 @@ needs one connection and no pool.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterable
 from collections.abc import AsyncIterator
 from typing import Any
@@ -49,7 +50,8 @@ class LaneTransport(httpx.AsyncBaseTransport):
         self._scheme = b"http" if target.tls is None else b"https"
         self._uds = target.address[len(_UNIX) :] if target.address.startswith(_UNIX) else None
         self._host = b"localhost" if self._uds is not None else target.address.encode("ascii", "backslashreplace")
-        self._origin = httpcore.Origin(self._scheme, self._host, target.port)
+        self._port = target.port or 80  # a Unix socket has none, and httpcore takes 0 for the scheme's own
+        self._origin = httpcore.Origin(self._scheme, self._host, self._port)
         self._backend = Backend()
         self._connection: httpcore.AsyncHTTPConnection | None = None
         self.reused = False
@@ -84,7 +86,7 @@ class LaneTransport(httpx.AsyncBaseTransport):
                 httpcore.URL(
                     scheme=self._scheme,
                     host=self._host,
-                    port=self._target.port,
+                    port=self._port,
                     target=request.extensions["target"],
                 ),
                 headers=request.headers.raw,
@@ -104,7 +106,7 @@ class LaneTransport(httpx.AsyncBaseTransport):
     def _connect(self) -> httpcore.AsyncHTTPConnection:
         settings = self._target.tls
         context = None
-        self._backend = Backend()
+        self._backend = Backend(http2=settings is None and self._target.http2)
         if settings is not None:
             if not settings.insecure_skip_verify:
                 self._backend = Backend(settings.subject_alt_names)
@@ -126,7 +128,8 @@ class LaneTransport(httpx.AsyncBaseTransport):
         self._connection = None
         self._backend.stream = None
         if connection is not None:
-            await connection.aclose()
+            with contextlib.suppress(Exception):  # h2 says goodbye first, and raises where it is too late for that
+                await connection.aclose()
         if stream is not None:
             stream.close()
 

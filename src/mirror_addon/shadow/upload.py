@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mirror_addon.shadow.frames import CHUNK_OVERHEAD
 from mirror_addon.shadow.frames import Kind
 from mirror_addon.shadow.frames import encode
 
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from mirror_addon.shadow.dispatcher import Dispatcher
     from mirror_addon.shadow.link import WorkerLink
     from mirror_addon.shadow.request import ShadowRequest
+
+PIECE = 256 * 1024
+"""A longer body goes through the pipe in pieces of this size."""
 
 
 class Pending:
@@ -63,3 +67,29 @@ class Upload:
         if self._pending is not None:
             self._dispatcher.give_up(self._pending, reason)
         self._pending = None
+
+
+def cost_of(length: int) -> int:
+    """What that many bytes of a body count in the queue."""
+    return length + CHUNK_OVERHEAD * (1 + length // PIECE)
+
+
+def declared_length(shadow: ShadowRequest) -> int:
+    """Content-Length, or 0."""
+    for name, value in shadow.headers:
+        if name.lower() == b"content-length" and value.isdigit():
+            return int(value[:20])
+    return 0
+
+
+def send_pieces(pending: Pending, body: bytes, *, last: bool) -> None:
+    """Send bytes of a body after its REQUEST, without copying them; `last`: they are its end."""
+    length = len(body)
+    if length <= PIECE:
+        pending.link.send(encode((Kind.CHUNK, pending.number, last), length), body)
+        return
+    view = memoryview(body)
+    for at in range(0, length, PIECE):
+        piece = view[at : at + PIECE]
+        done = at + PIECE >= length
+        pending.link.send(encode((Kind.CHUNK, pending.number, last and done), len(piece)), piece)

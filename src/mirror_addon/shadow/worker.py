@@ -27,6 +27,7 @@ from mirror_addon.shadow.frames import Kind
 from mirror_addon.shadow.frames import Report
 from mirror_addon.shadow.frames import encode
 from mirror_addon.shadow.frames import unpack
+from mirror_addon.shadow.lanes import ABORTED
 from mirror_addon.shadow.lanes import Job
 from mirror_addon.shadow.lanes import LaneGroup
 from mirror_addon.shadow.request import ClientTLS
@@ -36,8 +37,10 @@ _CREDIT_STEP = 64 * 1024
 _STATUS_EVERY = 0.25
 _HEARTBEAT = 1.0
 _BACKLOG = 4 * 1024 * 1024
-_NOTHING = Report("", "", None, "", (), False, 0, False, None, None, 0.0)
 _NAME_LOOKUPS = 64
+_GATHER = 64 * 1024
+_PAUSE = 0.02
+"""Seconds."""
 
 
 class Worker(asyncio.Protocol):
@@ -52,6 +55,9 @@ class Worker(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._writable = asyncio.Event()
         self._writable.set()
+        self._outgoing: list[bytes] = []
+        self._outgoing_size = 0
+        self._flush_scheduled = False
         self._told: tuple[Any, ...] = ()
         self._told_at = 0.0
 
@@ -106,7 +112,7 @@ class Worker(asyncio.Protocol):
 
     def _give_up(self, job: Job, reason: str) -> None:
         del self._jobs[job.number]
-        self._send((Kind.RESULT, job.number, *_NOTHING._replace(error=reason)))
+        self._send((Kind.RESULT, job.number, *ABORTED._replace(error=reason)))
 
     async def _done(self, job: Job, report: Report, body: bytes) -> None:
         """Report a shadow's end. Waits while the proxy does not read, so that kept answers do not pile up here."""
@@ -125,8 +131,21 @@ class Worker(asyncio.Protocol):
         self._send((Kind.LOG, text))
 
     def _send(self, head: tuple[Any, ...], tail: bytes = b"") -> None:
+        """Tell the proxy, soon: each message by itself would wake its loop, which costs more than reading it."""
+        self._outgoing += (encode(head, len(tail)), tail)
+        self._outgoing_size += len(tail)
+        if self._outgoing_size > _GATHER:
+            self._flush()
+        elif not self._flush_scheduled:
+            self._flush_scheduled = True
+            asyncio.get_running_loop().call_later(_PAUSE, self._flush)
+
+    def _flush(self) -> None:
+        self._flush_scheduled = False
         assert self._transport is not None
-        self._transport.write(encode(head, len(tail)) + tail)
+        self._transport.write(b"".join(self._outgoing))
+        self._outgoing.clear()
+        self._outgoing_size = 0
 
     async def housekeeping(self) -> None:
         """Close idle lanes, forget unused targets, and tell the numbers of the lanes: when they have changed, and as a
