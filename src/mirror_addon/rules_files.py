@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from mirror_addon.istio.analysis import analyze
-from mirror_addon.istio.composing import MAX_BYTES
 from mirror_addon.istio.diagnostics import Diagnostic
 from mirror_addon.istio.diagnostics import Severity
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.findings import SCHEMA_ERROR
+from mirror_addon.istio.limits import MAX_BYTES
 from mirror_addon.istio.parsing import Source
 from mirror_addon.istio.parsing import parse_sources
 

@@ -18,7 +18,6 @@ from yaml.events import DocumentEndEvent
 from yaml.events import DocumentStartEvent
 from yaml.events import MappingEndEvent
 from yaml.events import MappingStartEvent
-from yaml.events import NodeEvent
 from yaml.events import ScalarEvent
 from yaml.events import SequenceEndEvent
 from yaml.events import SequenceStartEvent
@@ -28,21 +27,20 @@ from mirror_addon.istio.diagnostics import Severity
 from mirror_addon.istio.documents import MERGE
 from mirror_addon.istio.documents import Document
 from mirror_addon.istio.documents import Nodes
+from mirror_addon.istio.limits import MAX_DEPTH
+from mirror_addon.istio.limits import MAX_NODES
+from mirror_addon.istio.limits import TOO_MANY
+from mirror_addon.istio.limits import Refused
+from mirror_addon.istio.limits import check_bytes
+from mirror_addon.istio.limits import check_density
+from mirror_addon.istio.limits import position
 from mirror_addon.istio.scalars import MAYBE_TYPED
 from mirror_addon.istio.scalars import as_key
 from mirror_addon.istio.scalars import resolve
 from mirror_addon.istio.scalars import resolve_tagged
 
-MAX_BYTES = 16 * 1024 * 1024
-MAX_NODES = 1_000_000
-"""Of one file, keys included, an alias counted as all that it stands for."""
-MAX_DEPTH = 200
 _MAX_SYNTAX_ERRORS = 20
-_MAX_DIRECTIVES = 100
-"""libyaml compares each with all before it."""
-
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _DOCUMENT_START = re.compile(rb"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 _TEMPLATE = "; this looks like a template: render it first (helm template, kustomize build)"
 
@@ -52,15 +50,6 @@ class Composed(NamedTuple):
 
     document: Document
     value: Any
-
-
-class _Refused(Exception):
-    """The file asks for more than the limits; nothing of it is kept."""
-
-    def __init__(self, line: int, column: int, message: str) -> None:
-        self.line = line
-        self.column = column
-        self.message = message
 
 
 class _Anchor(NamedTuple):
@@ -82,8 +71,8 @@ def compose(file: str, text: bytes) -> tuple[list[Composed], list[Diagnostic]]:
         diagnostics.append(Diagnostic(file, line, column, "IST0106", Severity.ERROR, message))
 
     try:
-        _check_bytes(text)
-        _check_density(text)
+        check_bytes(text)
+        check_density(text, _Parser)
         documents: list[Composed] = []
         start = first_line = nodes = 0
         for _ in range(_MAX_SYNTAX_ERRORS):
@@ -94,15 +83,15 @@ def compose(file: str, text: bytes) -> tuple[list[Composed], list[Diagnostic]]:
             except yaml.MarkedYAMLError as error:
                 mark = error.problem_mark or error.context_mark
                 line, column = (mark.line, mark.column) if mark else (0, 0)
-                report(first_line + line + 1, column + 1, _syntax_message(error, text))
+                report(first_line + line + 1, column + 1, _syntax_message(error, text[start:], first_line))
                 failed_at = line
             except yaml.reader.ReaderError as error:
-                line, column = _position(text, start + error.position)
+                line, column = position(text, start + error.position)
                 report(line, column, f"is not YAML: {error.reason}; remove that character")
                 failed_at = line - 1 - first_line
             documents += composer.documents
-            for problem in composer.problems:
-                report(*problem)
+            for line, column, message in composer.problems:
+                report(line, column, message + (_TEMPLATE if b"{{" in text else ""))
             nodes = composer.nodes + len(composer.unfinished)
             if failed_at is None:
                 break
@@ -110,93 +99,47 @@ def compose(file: str, text: bytes) -> tuple[list[Composed], list[Diagnostic]]:
             if following is None:
                 break
             start, first_line = following, text.count(b"\n", 0, following)
-    except _Refused as refused:
+    except Refused as refused:
         report(refused.line, refused.column, refused.message)
         return [], diagnostics
     return documents, diagnostics
 
 
-def _position(text: bytes, offset: int) -> tuple[int, int]:
-    line_start = text.rfind(b"\n", 0, offset) + 1
-    return text.count(b"\n", 0, offset) + 1, len(text[line_start:offset].decode(errors="replace")) + 1
-
-
-def _check_bytes(text: bytes) -> None:
-    if len(text) > MAX_BYTES:
-        size, limit = len(text) / 1024 / 1024, MAX_BYTES // 1024 // 1024
-        raise _Refused(1, 1, f"the file has {size:.1f} MiB, more than the {limit} MiB that are read; split it")
-    if text.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise _Refused(1, 1, "the file is UTF-16; save it as UTF-8")
-    try:
-        text.decode()
-    except UnicodeDecodeError as error:
-        line, column = _position(text, error.start)
-        byte = text[error.start]
-        raise _Refused(line, column, f"byte 0x{byte:02x} is not UTF-8; is this a YAML file, saved as UTF-8?") from None
-    if control := _CONTROL.search(text):
-        line, column = _position(text, control.start())
-        byte = text[control.start()]
-        raise _Refused(line, column, f"the file holds the control character 0x{byte:02x}; is this a YAML file?")
-    if text.count(b"\n%") > _MAX_DIRECTIVES:
-        raise _Refused(1, 1, f"the file has more than {_MAX_DIRECTIVES} directives (%TAG); remove them")
-
-
-def _check_density(text: bytes) -> None:
-    """Counts the nodes of a text that has separators enough for too many, before anything is built of them."""
-    if sum(map(text.count, (b",", b"\n", b":", b"[", b"{"))) < MAX_NODES:
-        return
-    count = depth = 0
-    get_event = _Parser(text).get_event
-    try:
-        while (event := get_event()) is not None:
-            if isinstance(event, NodeEvent):
-                count += 1
-                if count > MAX_NODES:
-                    raise _too_many(event)
-                if not isinstance(event, ScalarEvent | AliasEvent):
-                    depth += 1
-                    if depth > MAX_DEPTH:
-                        raise _too_deep(event)
-            elif isinstance(event, MappingEndEvent | SequenceEndEvent):
-                depth -= 1
-    except yaml.YAMLError:
-        # Said by the composer, which goes on behind the error and counts itself.
-        return
-
-
-def _too_many(event: Any, first_line: int = 0) -> _Refused:
+def _too_many(event: Any, first_line: int = 0) -> Refused:
     mark = event.start_mark
-    return _Refused(
-        first_line + mark.line + 1,
-        mark.column + 1,
-        f"the file has more than {MAX_NODES:,} nodes, aliases counted as what they stand for; split it",
-    )
+    return Refused(first_line + mark.line + 1, mark.column + 1, TOO_MANY)
 
 
-def _too_deep(event: Any, first_line: int = 0) -> _Refused:
+def _too_deep(event: Any, first_line: int = 0) -> Refused:
     mark = event.start_mark
-    return _Refused(first_line + mark.line + 1, mark.column + 1, f"nested more than {MAX_DEPTH} levels deep")
+    return Refused(first_line + mark.line + 1, mark.column + 1, f"nested more than {MAX_DEPTH} levels deep")
 
 
 def _next_document(text: bytes, start: int, failed_line: int) -> int | None:
-    """Offset of the first `---` after the failed line, counted from `start`."""
+    """Offset of the first `---` from the failed line on; lines are counted from `start`."""
     offset = start
-    for _ in range(failed_line + 1):
+    for _ in range(failed_line):
         newline = text.find(b"\n", offset)
         if newline < 0:
             return None
         offset = newline + 1
-    found = _DOCUMENT_START.search(text, offset)
+    # The failed line itself may be the `---` that came too early, but not the one that was begun with.
+    found = _DOCUMENT_START.search(text, max(offset, start + 1))
     return found.start() if found else None
 
 
-def _syntax_message(error: yaml.MarkedYAMLError, text: bytes) -> str:
-    problem = error.problem or "cannot be read"
+def _syntax_message(error: yaml.MarkedYAMLError, text: bytes, first_line: int) -> str:
+    problem, mark = error.problem or "cannot be read", error.problem_mark
     context = f", {error.context}" if error.context else ""
-    if error.context and error.context_mark and error.problem_mark != error.context_mark:
-        context += f" that begins in line {error.context_mark.line + 1}"
-    hint = "; indent with spaces, not tabs" if "'\\t'" in problem else ""
+    if error.context and error.context_mark and (mark is None or mark.line != error.context_mark.line):
+        context += f" that begins in line {first_line + error.context_mark.line + 1}"
+    hint = "; indent with spaces, not tabs" if mark is not None and _is_tab(text, mark) else ""
     return f"is not YAML: {problem}{context}{hint}{_TEMPLATE if b'{{' in text else ''}"
+
+
+def _is_tab(text: bytes, mark: yaml.Mark) -> bool:
+    lines = text.split(b"\n", mark.line + 1)
+    return lines[mark.line].decode()[mark.column : mark.column + 1] == "\t" if mark.line < len(lines) else False
 
 
 class _Composer:

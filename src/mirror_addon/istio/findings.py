@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from mirror_addon.istio.diagnostics import Diagnostic
 from mirror_addon.istio.diagnostics import FieldPath
 from mirror_addon.istio.diagnostics import Severity
@@ -11,7 +13,7 @@ from mirror_addon.istio.documents import Document
 SCHEMA_ERROR = "IST0106"
 SCHEMA_WARNING = "IST0133"
 MAX_FINDINGS = 10_000
-"""Of one document; what goes beyond is counted."""
+"""Of one document and severity; what goes beyond is counted."""
 
 
 class Findings:
@@ -23,6 +25,7 @@ class Findings:
     def __init__(self, document: Document) -> None:
         self._document = document
         self._found: list[Diagnostic] = []
+        self._kept: Counter[Severity] = Counter()
         self._more = 0
 
     def error(self, path: FieldPath, message: str, code: str = SCHEMA_ERROR, at_key: bool = False) -> None:
@@ -46,9 +49,10 @@ class Findings:
         ]
 
     def _add(self, severity: Severity, path: FieldPath, message: str, code: str, at_key: bool) -> None:
-        if len(self._found) >= MAX_FINDINGS:
+        if self._kept[severity] >= MAX_FINDINGS:
             self._more += 1
             return
+        self._kept[severity] += 1
         line, column = self._document.locate_key(path) if at_key else self._document.locate(path)
         spelled = format_path(self._document.spelled(path))
         self._found.append(Diagnostic(self._document.file, line, column, code, severity, message, spelled))

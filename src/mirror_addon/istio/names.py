@@ -60,7 +60,7 @@ def domain_problem(text: str, wildcard: bool = False) -> str | None:
     return None
 
 
-def resolve_host(host: str, namespace: str) -> str:
+def resolve_short_name(host: str, namespace: str) -> str:
     """A short name's full one in its object's namespace; names with a dot, `*` and IPs are literal."""
     if not host or "." in host or host.startswith("*") or ":" in host:
         return host

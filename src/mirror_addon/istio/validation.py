@@ -4,9 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from mirror_addon.istio.destination_rule_validation import validate_destination_rule
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.findings import Findings
+from mirror_addon.istio.service_entry_validation import validate_service_entry
+from mirror_addon.istio.service_entry_validation import validate_workload_entry
+from mirror_addon.istio.virtual_service_validation import validate_virtual_service
 
 
 def validate(resource: Resource[Any], findings: Findings) -> None:
-    """Puts into `findings` what Istio's webhook would refuse (IST0106) or warn of (IST0133)."""
+    """Puts into `findings` what Istio's webhook would refuse (IST0106) or warn of (IST0133 and others).
+
+    At info level: what is right, but has no effect in this proxy ("not emulated").
+    """
+    match resource.kind:
+        case "VirtualService":
+            validate_virtual_service(resource, findings)
+        case "DestinationRule":
+            validate_destination_rule(resource, findings)
+        case "ServiceEntry":
+            validate_service_entry(resource, findings)
+        case "WorkloadEntry":
+            validate_workload_entry(resource, findings)

@@ -1,0 +1,70 @@
+"""DestinationRule: Istio's rules for the object and its subsets."""
+
+from __future__ import annotations
+
+from mirror_addon.istio.diagnostics import FieldPath
+from mirror_addon.istio.documents import Resource
+from mirror_addon.istio.findings import Findings
+from mirror_addon.istio.names import domain_problem
+from mirror_addon.istio.names import is_dns_label
+from mirror_addon.istio.names import validate_labels
+from mirror_addon.istio.resources import ClientTLSSettings
+from mirror_addon.istio.resources import DestinationRuleSpec
+from mirror_addon.istio.resources import TrafficPolicy
+from mirror_addon.istio.traffic_policy_validation import validate_traffic_policy
+from mirror_addon.istio.values import check_export_to
+
+NO_CA_FOR_DESTINATION = "IST0128"
+NO_CA_FOR_PORT = "IST0129"
+
+
+def validate_destination_rule(resource: Resource[DestinationRuleSpec], findings: Findings) -> None:
+    spec = resource.spec
+    if problem := domain_problem(spec.host, True):
+        findings.error(("spec", "host"), f"host {spec.host!r:.80} {problem}; name a service")
+    if spec.traffic_policy is not None:
+        here: FieldPath = ("spec", "trafficPolicy")
+        validate_traffic_policy(spec.traffic_policy, here, findings)
+        _warn_without_ca(spec.traffic_policy, here, findings)
+    first: dict[str, int] = {}
+    for index, subset in enumerate(spec.subsets):
+        here = ("spec", "subsets", index)
+        if not is_dns_label(subset.name):
+            what = f"{subset.name!r:.80} is no subset name (DNS-1123 label)" if subset.name else "name is missing"
+            findings.error((*here, "name"), f"{what}; use lower-case letters, digits and '-'")
+        elif first.setdefault(subset.name, index) != index:
+            findings.error(
+                (*here, "name"), f"the subset {subset.name!r} stands here twice, first as subsets[{first[subset.name]}]"
+            )
+        validate_labels(subset.labels, (*here, "labels"), findings)
+        if subset.traffic_policy is not None:
+            validate_traffic_policy(subset.traffic_policy, (*here, "trafficPolicy"), findings)
+    check_export_to(spec.export_to, resource.namespace, ("spec",), findings)
+    if spec.workload_selector is not None:
+        validate_labels(spec.workload_selector.match_labels, ("spec", "workloadSelector", "matchLabels"), findings)
+        if any(name not in (".", resource.namespace) for name in spec.export_to):
+            findings.error(
+                ("spec", "exportTo"), "with a workloadSelector a rule is for its own namespace only; write ['.']"
+            )
+
+
+def _warn_without_ca(policy: TrafficPolicy, path: FieldPath, findings: Findings) -> None:
+    if policy.tls is not None and _lacks_ca(policy.tls):
+        findings.warning((*path, "tls"), _no_ca(policy.tls), code=NO_CA_FOR_DESTINATION, at_key=True)
+    for index, port in enumerate(policy.port_level_settings):
+        if port.tls is not None and _lacks_ca(port.tls):
+            here = (*path, "portLevelSettings", index, "tls")
+            findings.warning(here, _no_ca(port.tls), code=NO_CA_FOR_PORT, at_key=True)
+
+
+def _lacks_ca(tls: ClientTLSSettings) -> bool:
+    return tls.mode in ("SIMPLE", "MUTUAL") and not (
+        tls.ca_certificates or tls.credential_name or tls.insecure_skip_verify
+    )
+
+
+def _no_ca(tls: ClientTLSSettings) -> str:
+    return (
+        f"TLS mode {tls.mode} without caCertificates: the server's certificate is judged by the system's roots; "
+        "name a CA file, or set insecureSkipVerify"
+    )

@@ -1,0 +1,87 @@
+"""How much of a file is read at all, judged before anything is built of it."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from typing import Any
+
+import yaml
+from yaml.events import AliasEvent
+from yaml.events import DocumentStartEvent
+from yaml.events import MappingEndEvent
+from yaml.events import MappingStartEvent
+from yaml.events import ScalarEvent
+from yaml.events import SequenceEndEvent
+from yaml.events import SequenceStartEvent
+
+MAX_BYTES = 16 * 1024 * 1024
+MAX_NODES = 1_000_000
+"""Of one file, keys included, an alias counted as all that it stands for."""
+MAX_DEPTH = 200
+TOO_MANY = f"the file has more than {MAX_NODES:,} nodes, aliases counted as what they stand for; split it"
+_CHUNK = 4096
+_MAX_DIRECTIVES = 100
+"""libyaml compares each with all before it."""
+
+_OPENING = frozenset({MappingStartEvent, SequenceStartEvent})
+_CLOSING = frozenset({MappingEndEvent, SequenceEndEvent})
+_COUNTED = _OPENING | {ScalarEvent, AliasEvent, DocumentStartEvent}
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+class Refused(Exception):
+    """The file asks for more than the limits; nothing of it is kept."""
+
+    def __init__(self, line: int, column: int, message: str) -> None:
+        self.line = line
+        self.column = column
+        self.message = message
+
+
+def position(text: bytes, offset: int) -> tuple[int, int]:
+    """Line and column, from 1, of the byte at `offset`."""
+    line_start = text.rfind(b"\n", 0, offset) + 1
+    return text.count(b"\n", 0, offset) + 1, len(text[line_start:offset].decode(errors="replace")) + 1
+
+
+def check_bytes(text: bytes) -> None:
+    """Raises Refused for a file that is too large, or no text in UTF-8."""
+    if len(text) > MAX_BYTES:
+        size, limit = len(text) / 1024 / 1024, MAX_BYTES // 1024 // 1024
+        raise Refused(1, 1, f"the file has {size:.1f} MiB, more than the {limit} MiB that are read; split it")
+    if text.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise Refused(1, 1, "the file is UTF-16; save it as UTF-8")
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        line, column = position(text, error.start)
+        byte = text[error.start]
+        raise Refused(line, column, f"byte 0x{byte:02x} is not UTF-8; is this a YAML file, saved as UTF-8?") from None
+    if control := _CONTROL.search(text):
+        line, column = position(text, control.start())
+        byte = text[control.start()]
+        raise Refused(line, column, f"the file holds the control character 0x{byte:02x}; is this a YAML file?")
+    if text.count(b"\n%") > _MAX_DIRECTIVES:
+        raise Refused(1, 1, f"the file has more than {_MAX_DIRECTIVES} directives (%TAG); remove them")
+
+
+def check_density(text: bytes, parser: Any) -> None:
+    """Counts the nodes of a text that has separators enough for too many, before anything is built of them."""
+    if sum(map(text.count, (b",", b"\n", b":", b"[", b"{"))) < MAX_NODES:
+        return
+    count = depth = 0
+    kinds = map(type, iter(parser(text).get_event, None))
+    try:
+        while chunk := Counter(itertools.islice(kinds, _CHUNK)):
+            count += sum(chunk[kind] for kind in _COUNTED)
+            if count > MAX_NODES:
+                raise Refused(1, 1, TOO_MANY)
+            depth += sum(chunk[kind] for kind in _OPENING) - sum(chunk[kind] for kind in _CLOSING)
+            if depth > MAX_DEPTH:
+                # libyaml's time grows with the square of the depth; the composer says where it is too much.
+                return
+    except yaml.YAMLError:
+        # Said by the composer, which goes on behind the error and counts itself.
+        return

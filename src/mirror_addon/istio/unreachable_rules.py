@@ -1,0 +1,129 @@
+"""Rules and matches that no request reaches, because one above them takes it (IST0130, IST0131)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import Any
+
+from mirror_addon.istio.findings import Findings
+from mirror_addon.istio.resources import HTTPMatchRequest
+from mirror_addon.istio.resources import HTTPRoute
+from mirror_addon.istio.resources import StringMatch
+
+UNREACHABLE = "IST0130"
+INEFFECTIVE = "IST0131"
+_MOST_COMPARED = 1000
+"""Matches with one prefix that a further one is compared with: beyond, a hint more is not worth the time."""
+
+_Conditions = frozenset[tuple[Any, ...]]
+
+
+def find_unreachable(routes: Sequence[HTTPRoute], findings: Findings) -> None:
+    first_open: int | None = None
+    used: dict[tuple[Any, ...], int] = {}
+    prefixes = _Prefixes()
+    for number, route in enumerate(routes):
+        path = ("spec", "http", number)
+        if first_open is not None:
+            findings.warning(
+                path,
+                f"is never reached: {_name(routes, first_open)} above it has no match and takes every request; "
+                "put that one last",
+                code=UNREACHABLE,
+            )
+        if not route.match:
+            first_open = number if first_open is None else first_open
+            continue
+        duplicates = 0
+        for index, match in enumerate(route.match):
+            conditions = _conditions(match)
+            here = (*path, "match", index)
+            same = (_string(match.uri), match.ignore_uri_case, match.port, conditions)
+            if same in used:
+                duplicates += 1
+                first = _name(routes, used[same])
+                findings.info(here, f"never matches: {first} has the same match above; remove one", code=INEFFECTIVE)
+                continue
+            used[same] = number
+            if (covering := prefixes.covering(match, conditions)) is not None:
+                findings.info(
+                    here,
+                    f"never matches: the prefix in {_name(routes, covering)} covers it; put this rule before that one",
+                    code=INEFFECTIVE,
+                )
+            prefixes.add(match, conditions, number)
+        if duplicates == len(route.match) and first_open is None:
+            findings.warning(path, "is never reached: rules above it have all its matches; remove it", code=UNREACHABLE)
+
+
+def _name(routes: Sequence[HTTPRoute], number: int) -> str:
+    name = routes[number].name
+    return f"http[{number}] ({name})" if name else f"http[{number}]"
+
+
+def _string(match: StringMatch | None) -> tuple[str | None, str | None, str | None] | None:
+    return None if match is None else (match.exact, match.prefix, match.regex)
+
+
+def _conditions(match: HTTPMatchRequest) -> _Conditions:
+    """All that a match asks for beside uri and port, each as one comparable value."""
+    found: list[tuple[Any, ...]] = []
+    # Istio takes a missing method for GET in this check.
+    method = _string(match.method) or ("GET", None, None)
+    found.append(("method", method))
+    for name, condition in (("scheme", match.scheme), ("authority", match.authority)):
+        if condition is not None:
+            found.append((name, _string(condition)))
+    for name, conditions in (
+        ("headers", match.headers),
+        ("withoutHeaders", match.without_headers),
+        ("queryParams", match.query_params),
+    ):
+        for key, condition in conditions.items():
+            found.append((name, key, _string(condition)))
+    if match.gateways:
+        found.append(("gateways", match.gateways))
+    else:
+        if match.source_namespace:
+            found.append(("sourceNamespace", match.source_namespace))
+        for key, value in match.source_labels.items():
+            found.append(("sourceLabels", key, value))
+    return frozenset(found)
+
+
+class _Prefixes:
+    """The prefix matches so far, found by the beginnings of a further one and by subsets of its conditions."""
+
+    def __init__(self) -> None:
+        self._rules: dict[tuple[str, int, bool], dict[_Conditions, int]] = {}
+        self._lengths: set[int] = set()
+
+    def add(self, match: HTTPMatchRequest, conditions: _Conditions, number: int) -> None:
+        if match.uri is not None and match.uri.prefix is not None:
+            key = (match.uri.prefix, match.port, match.ignore_uri_case)
+            self._rules.setdefault(key, {}).setdefault(conditions, number)
+            self._lengths.add(len(match.uri.prefix))
+
+    def covering(self, match: HTTPMatchRequest, conditions: _Conditions) -> int | None:
+        if match.uri is None or match.uri.prefix is None:
+            return None
+        prefix = match.uri.prefix
+        for length in self._lengths:
+            if length > len(prefix):
+                continue
+            rules = self._rules.get((prefix[:length], match.port, match.ignore_uri_case))
+            if rules is not None:
+                for known in self._candidates(rules, conditions):
+                    if known in rules:
+                        return rules[known]
+        return None
+
+    @staticmethod
+    def _candidates(rules: dict[_Conditions, int], conditions: _Conditions) -> Iterator[_Conditions]:
+        if len(rules) < 1 << min(len(conditions), 10):
+            return (known for known in itertools.islice(rules, _MOST_COMPARED) if known <= conditions)
+        chosen = sorted(conditions, key=repr)[:10] if len(conditions) > 10 else list(conditions)
+        sizes = range(len(chosen) + 1)
+        return (frozenset(subset) for size in sizes for subset in itertools.combinations(chosen, size))

@@ -1,0 +1,82 @@
+"""VirtualService: Istio's rules for the whole object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mirror_addon.istio.documents import Resource
+from mirror_addon.istio.findings import Findings
+from mirror_addon.istio.http_route_validation import validate_destination
+from mirror_addon.istio.http_route_validation import validate_route
+from mirror_addon.istio.names import domain_problem
+from mirror_addon.istio.names import is_ip
+from mirror_addon.istio.resources import VirtualServiceSpec
+from mirror_addon.istio.unreachable_rules import find_unreachable
+from mirror_addon.istio.values import check_export_to
+from mirror_addon.istio.values import check_gateway_names
+
+MESH = "mesh"
+
+
+def applies_to_mesh(spec: VirtualServiceSpec) -> bool:
+    """Whether sidecars take it: without gateways, or with `mesh` among them."""
+    return not spec.gateways or MESH in spec.gateways
+
+
+def validate_virtual_service(resource: Resource[VirtualServiceSpec], findings: Findings) -> None:
+    spec = resource.spec
+    is_delegate, in_mesh = not spec.hosts, bool(spec.hosts) and applies_to_mesh(spec)
+    if is_delegate:
+        for name, value in (("gateways", spec.gateways), ("tls", spec.tls), ("tcp", spec.tcp)):
+            if value:
+                findings.error(("spec", name), "a virtual service without hosts is a delegate and cannot have this")
+    if not (spec.http or spec.tls or spec.tcp):
+        findings.error(("spec",), "has no rules; give it http, tls or tcp")
+    _validate_hosts(spec.hosts, in_mesh, findings)
+    check_gateway_names(spec.gateways, ("spec",), findings)
+    check_export_to(spec.export_to, resource.namespace, ("spec",), findings)
+    for index, route in enumerate(spec.http):
+        validate_route(route, ("spec", "http", index), is_delegate=is_delegate, in_mesh=in_mesh, findings=findings)
+    for name, section in (("tls", spec.tls), ("tcp", spec.tcp)):
+        if section:
+            findings.info(("spec", name), f"not emulated: {name} (only http is routed here)", at_key=True)
+        for index, destinations in enumerate(rule.route for rule in section):
+            for number, item in enumerate(destinations):
+                validate_destination(item.destination, ("spec", name, index, "route", number), findings)
+    find_unreachable(spec.http, findings)
+
+
+def _validate_hosts(hosts: Sequence[str], in_mesh: bool, findings: Findings) -> None:
+    valid = True
+    for index, host in enumerate(hosts):
+        here = ("spec", "hosts", index)
+        if host == "*" and in_mesh:
+            findings.error(here, "'*' is for gateways only; name gateways (without mesh), or a host")
+            valid = False
+        elif (problem := domain_problem(host, True)) and not is_ip(host):
+            findings.error(here, f"host {host!r:.80} {problem}")
+            valid = False
+    if valid:
+        _find_overlaps(hosts, findings)
+
+
+def _find_overlaps(hosts: Sequence[str], findings: Findings) -> None:
+    """Each host once, wildcards included (`*.foo.com` and `a.foo.com` overlap)."""
+    seen: dict[str, int] = {}
+    suffixes: dict[str, int] = {}
+    for index, host in enumerate(hosts):
+        first = seen.setdefault(host, index)
+        if first != index:
+            findings.error(("spec", "hosts", index), f"{host!r} stands here twice; remove one")
+        elif host.startswith("*"):
+            suffixes[host[1:]] = index
+    lengths = {len(suffix) for suffix in suffixes}
+    for index, host in enumerate(hosts):
+        if seen[host] != index:
+            continue
+        name = host.removeprefix("*")
+        for length in lengths:
+            covering = suffixes.get(name[len(name) - length :]) if length <= len(name) else None
+            if covering is not None and covering != index:
+                findings.error(("spec", "hosts", index), f"{host!r} is covered by {hosts[covering]!r} here; remove one")
+                break

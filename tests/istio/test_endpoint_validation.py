@@ -1,0 +1,56 @@
+"""Section 5.6 of the fact sheet: endpoints, and WorkloadEntries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+E = ("error", "IST0106")
+PORT = "ports: [{number: 80, name: http, protocol: HTTP}]"
+TWO = "ports: [{number: 80, name: http, protocol: HTTP}, {number: 81, name: h2, protocol: HTTP}]"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "ports", "expected"),
+    [
+        ("{address: 1.2.3.4, ports: {http: 8080}, labels: {version: v1}, weight: 3}", PORT, []),
+        ("{address: 'unix:///x'}", PORT, []),
+        ("{address: 1.2.3.4, ports: {other: 8080}}", PORT, [(*E, "ports.other")]),
+        ("{address: 1.2.3.4, ports: {http: 70000}}", PORT, [(*E, "ports.http")]),
+        ("{address: 1.2.3.4, ports: {http: -1}}", PORT, [(*E, "ports.http")]),
+        ("{address: 'unix:///x', ports: {http: 1}}", PORT, [(*E, "ports")]),
+        ("{address: 'unix:///x'}", TWO, [(*E, "address")]),
+        ("{address: 'unix://x'}", PORT, [(*E, "address")]),
+        ("{}", PORT, [(*E, "address")]),
+        ("{network: net}", PORT, []),
+        ("{address: 1.2.3.4, labels: {'a b': c}}", PORT, [(*E, "labels.a b")]),
+        ("{address: 1.2.3.4, weight: -1}", PORT, [(*E, "weight")]),
+    ],
+)
+def test_endpoints(
+    make: Callable[..., str],
+    briefs: Callable[..., list[tuple[str, str, str]]],
+    endpoint: str,
+    ports: str,
+    expected: list[object],
+) -> None:
+    found = briefs(make("ServiceEntry", f"hosts: [a.b]\n{ports}\nresolution: STATIC\nendpoints: [{endpoint}]"))
+    assert [(*item[:2], item[2].removeprefix("spec.endpoints[0]").lstrip(".")) for item in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("address: 1.2.3.4", []),
+        ("address: vm.example.com\nports: {http: 80}", []),
+        ("labels: {a: b}", [(*E, "spec.address")]),
+        ("address: a b", [(*E, "spec.address")]),
+        ("address: 1.2.3.4\nports: {A: 80}", [(*E, "spec.ports.A")]),
+        ("address: 1.2.3.4\nports: {a: 0}", [(*E, "spec.ports.a")]),
+    ],
+)
+def test_workload_entries(
+    make: Callable[..., str], briefs: Callable[..., list[object]], spec: str, expected: list[object]
+) -> None:
+    assert briefs(make("WorkloadEntry", spec)) == expected

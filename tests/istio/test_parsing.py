@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mirror_addon.istio.parsing import ParsedRules
+from mirror_addon.istio.parsing import Source
+from mirror_addon.istio.parsing import parse_sources
+
+Parse = Callable[..., ParsedRules]
+Make = Callable[..., str]
+RULES = Path(__file__).parents[2] / "rules"
+ROUTE = "hosts: [a.b]\nhttp:\n- route:\n  - destination:\n      host: a.b\n"
+
+
+def lines(parsed: ParsedRules) -> list[str]:
+    return [str(item) for item in parsed.diagnostics]
+
+
+def test_the_worked_example_has_warnings_only() -> None:
+    sources = [Source(file.name, file.read_bytes()) for file in sorted(RULES.glob("*.yaml"))]
+    parsed = parse_sources(sources, default_namespace="default")
+    assert [(item.kind, item.namespace, item.name) for item in parsed.resources] == [
+        ("DestinationRule", "default", "serviceB"),
+        ("ServiceEntry", "default", "service-b"),
+        ("VirtualService", "default", "serviceB"),
+    ]
+    assert [(item.file, item.line, item.column, item.severity, item.path) for item in sorted(parsed.diagnostics)] == [
+        ("destination-rule.yaml", 4, 9, "warning", "metadata.name"),
+        ("virtual-service.yaml", 4, 9, "warning", "metadata.name"),
+        ("virtual-service.yaml", 9, 5, "warning", "spec.gateways[0]"),
+        ("virtual-service.yaml", 15, 12, "warning", "spec.http[0].rewrite.uri"),
+        ("virtual-service.yaml", 23, 5, "warning", "spec.http[0].mirror_percent"),
+    ]
+    route = parsed.resources[2].spec.http[0]
+    assert (route.mirror.host, route.mirror.subset, route.mirror_percent) == ("serviceB", "v2", 100)
+
+
+def test_other_kinds_are_counted() -> None:
+    text = "{apiVersion: apps/v1, kind: Deployment}\n---\n{apiVersion: v1, kind: ConfigMap, any: thing}\n---\n" * 2
+    parsed = parse_sources([Source("f", text.encode())])
+    assert parsed.skipped == {"Deployment": 2, "ConfigMap": 2}
+    assert parsed.diagnostics == ()
+
+
+def test_lists_are_unfolded(parse: Parse) -> None:
+    parsed = parse(
+        "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Secret\n"
+        "- apiVersion: networking.istio.io/v1\n  kind: WorkloadEntry\n"
+        "  metadata: {name: w}\n  spec: {addres: 1.2.3.4}\n"
+    )
+    assert parsed.skipped == {"Secret": 1}
+    assert "rules.yaml:9:10: error IST0106 spec.addres: unknown field; did you mean 'address'?" in lines(parsed)[0]
+
+
+@pytest.mark.parametrize("version", ["v1alpha3", "v1beta1", "v1"])
+def test_all_versions(version: str) -> None:
+    text = (
+        f"apiVersion: networking.istio.io/{version}\nkind: WorkloadEntry\nmetadata: {{name: w}}\nspec: {{address: a}}"
+    )
+    parsed = parse_sources([Source("f", text.encode())], default_namespace="ns")
+    assert (parsed.resources[0].namespace, parsed.resources[0].api_version) == ("ns", f"networking.istio.io/{version}")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("- a\n", "f:1:1: error IST0106 must be a Kubernetes object"),
+        ("just text\n", "f:1:1: error IST0106 must be a Kubernetes object"),
+        ("a: 1\n", "f:1:1: warning IST0133 no Kubernetes object"),
+        ("kind: VirtualService\n", "f:1:1: error IST0106 apiVersion: apiVersion is missing"),
+        ("apiVersion: v1\n", "f:1:1: error IST0106 kind: kind is missing"),
+        ("apiVersion: 1\nkind: X\n", "f:1:13: error IST0106 apiVersion: apiVersion must be text"),
+        (
+            "apiVersion: networking.istio.io/v2\nkind: VirtualService\n",
+            "f:1:13: error IST0106 apiVersion: unknown version",
+        ),
+        ("apiVersion: networking.istio.io/v1\nkind: VirtualServices\n", "f:2:7: error IST0106 kind: 'VirtualServices'"),
+        (
+            "apiVersion: v1\nkind: VirtualService\n",
+            "f:1:13: error IST0106 apiVersion: a VirtualService is of the group",
+        ),
+        ("apiVersion: v1\nkind: List\nitems: 5\n", "f:3:8: error IST0106 items: must be a list"),
+    ],
+)
+def test_what_is_no_object(text: str, found: str) -> None:
+    parsed = parse_sources([Source("f", text.encode())])
+    assert parsed.resources == ()
+    assert lines(parsed)[0].startswith(found)
+
+
+def test_unknown_fields_are_named_with_position_and_the_nearest(parse: Parse, make: Make) -> None:
+    parsed = parse(make("VirtualService", ROUTE + "  miror: {host: a.b}\n  zzzzz: 1\n"))
+    found = lines(parsed)
+    assert found[0].startswith(
+        "rules.yaml:12:5: error IST0106 spec.http[0].miror: unknown field; did you mean 'mirror'?"
+    )
+    assert found[1].startswith(
+        "rules.yaml:13:5: error IST0106 spec.http[0].zzzzz: unknown field; known are: corsPolicy,"
+    )
+    assert len(parsed.resources) == 1
+
+
+def test_unknown_fields_of_the_object_and_its_metadata(parse: Parse) -> None:
+    parsed = parse(
+        "apiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {name: w, lables: {}}\n"
+        "specs: {}\nspec: {address: a}\nstatus: {}\n"
+    )
+    assert [(item.line, item.column, item.path) for item in parsed.diagnostics] == [
+        (4, 1, "specs"),
+        (3, 21, "metadata.lables"),
+    ]
+
+
+def test_both_spellings(parse: Parse, make: Make) -> None:
+    parsed = parse(make("VirtualService", ROUTE + "  mirror: {host: a.b}\n  mirror_percentage: {value: 5}\n"))
+    assert lines(parsed) == [
+        "rules.yaml:13:5: warning IST0133 spec.http[0].mirror_percentage: a real API server drops this spelling; "
+        "write 'mirrorPercentage' to have it there too"
+    ]
+    assert parsed.resources[0].spec.http[0].mirror_percentage.value == 5
+
+
+def test_camel_case_wins(parse: Parse, make: Make) -> None:
+    parsed = parse(make("VirtualService", ROUTE + "  mirror_percent: 5\n  mirrorPercent: 7\n"))
+    assert "'mirrorPercent' stands here too and wins" in lines(parsed)[0]
+    assert parsed.resources[0].spec.http[0].mirror_percent == 7
+
+
+def test_snake_case_of_labels_is_no_field(parse: Parse, make: Make) -> None:
+    parsed = parse(make("WorkloadEntry", "address: 1.2.3.4\nlabels: {service_account: a, redirect_code: b}"))
+    assert parsed.diagnostics == ()
+
+
+@pytest.mark.parametrize(
+    ("field", "line", "column", "message"),
+    [
+        ("timeout: 5", 12, 14, "5 is not a duration; write it as in '30s'"),
+        ("name: 5", 12, 11, "must be text; it is the number 5: put it in quotes"),
+        ("name: on", 12, 11, "must be text; it is true: put it in quotes"),
+        ("mirrorPercent: '5'", 12, 20, "must be a whole number; it is the text '5': remove the quotes"),
+        ("mirrorPercent: 5.5", 12, 20, "must be a whole number; it is the number 5.5"),
+        ("mirrorPercent: -1", 12, 20, "must be a whole number from 0 to 4294967295; it is -1"),
+        ("mirror: a.b", 12, 13, "must be a mapping with the fields host, subset, port; it is the text 'a.b'"),
+        ("match: {uri: {prefix: /}}", 12, 12, "must be a list; it is a mapping: write '- ' before each item"),
+        (
+            "match:\n    - uri: /x",
+            13,
+            14,
+            "must be a mapping with the fields exact, prefix, regex; it is the text '/x'",
+        ),
+        ("headers: {request: {set: {x: 1}}}", 12, 34, "must be text; it is the number 1: put it in quotes"),
+        ("headers: {request: {set: [x]}}", 12, 30, "must be a mapping of names to values; it is a list"),
+        ("match: [{ignoreUriCase: 'true'}]", 12, 29, "must be true or false; it is the text 'true'"),
+        ("mirrorPercentage: {value: '1'}", 12, 31, "must be a number; it is the text '1': remove the quotes"),
+        ("corsPolicy: {unmatchedPreflights: ignore}", 12, 39, "must be one of Istio's names; it is the text 'ignore'"),
+    ],
+)
+def test_wrong_types(parse: Parse, make: Make, field: str, line: int, column: int, message: str) -> None:
+    parsed = parse(make("VirtualService", f"{ROUTE}  {field}\n"))
+    first = parsed.diagnostics[0]
+    assert (first.line, first.column, first.severity, first.code) == (line, column, "error", "IST0106")
+    assert message in first.message
+    assert parsed.resources == ()
+
+
+def test_null_is_absent(parse: Parse, make: Make) -> None:
+    parsed = parse(make("VirtualService", ROUTE + "  timeout: null\n  name: ~\n  match:\n  headers: {request: null}\n"))
+    assert parsed.diagnostics == ()
+    assert parsed.resources[0].spec.http[0].timeout is None
+
+
+def test_all_is_collected(parse: Parse, make: Make) -> None:
+    text = "hosts: [5, a_b]\nhttp:\n- {timeout: 0s, nmae: x, route: [{destination: {host: 1.2.3.4}}]}\n"
+    assert [item.path for item in parse(make("VirtualService", text)).diagnostics if item.severity == "error"] == [
+        "spec.hosts[0]",
+        "spec.http[0].nmae",
+        "spec.hosts[0]",
+        "spec.http[0].route[0].destination.host",
+        "spec.http[0].timeout",
+    ]
+
+
+def test_services_are_read_for_their_ports(parse: Parse, make: Make) -> None:
+    parsed = parse(make("Service", "ports: [{port: 80, targetPort: web, nodePort: 3}]\nselector: {app: a}\nany: thing"))
+    assert parsed.diagnostics == ()
+    assert parsed.resources[0].spec.ports[0].target_port == "web"
+
+
+def test_the_collector_runs_again_afterwards(parse: Parse) -> None:
+    assert gc.isenabled()
+    parse("a: 1")
+    assert gc.isenabled()
