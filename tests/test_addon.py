@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import ssl
 from collections.abc import AsyncIterator
 from collections.abc import Awaitable
 from collections.abc import Callable
@@ -15,6 +16,10 @@ import pytest
 from mitmproxy import exceptions
 from mitmproxy.addons.next_layer import NextLayer
 from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.addons.save import Save
+from mitmproxy.addons.tlsconfig import TlsConfig
+from mitmproxy.addons.view import View
+from mitmproxy.io import FlowReader
 from mitmproxy.test import taddons
 
 from mirror_addon.addon import MirrorAddon
@@ -135,11 +140,11 @@ async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     (rules / "shop.yaml").write_text(RULES)
     async with contextlib.AsyncExitStack() as stack:
 
-        async def start(**options: Any) -> Proxy:
+        async def start(*, view: bool = False, tls: ssl.SSLContext | None = None, **options: Any) -> Proxy:
             upstreams = []
             for _ in range(2):
                 upstream = Upstream()
-                server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)
+                server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0, ssl=tls)
                 upstream.port = server.sockets[0].getsockname()[1]
                 stack.callback(server.close)
                 upstreams.append(upstream)
@@ -147,8 +152,8 @@ async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
             endpoints = [f"b/v1=127.0.0.1:{v1.port}", f"b/v2=127.0.0.1:{v2.port}"]
             server, addon = Proxyserver(), MirrorAddon()
             context = stack.enter_context(taddons.context(loadcore=True))
-            context.master.addons.add(server, addon, NextLayer())
-            context.options.update(mirror_endpoints=endpoints, mirror_drain="5s", **options)
+            context.master.addons.add(server, addon, NextLayer(), TlsConfig(), Save(), *([View()] if view else []))
+            context.options.update(confdir=str(tmp_path), mirror_endpoints=endpoints, mirror_drain="5s", **options)
             context.configure(server, listen_host="127.0.0.1", listen_port=0, mode=["reverse:http://127.0.0.1:9"])
             assert await server.setup_servers()
             server.running()
@@ -325,3 +330,103 @@ async def test_reload_command(start: Start, tmp_path: Path, caplog: pytest.LogCa
             await asyncio.sleep(0.01)
     answer = await proxy.ask(b"GET /teapot HTTP/1.1\r\nHost: shop.test\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 420 ")
+
+
+async def test_shadows_stand_beside_their_primaries_in_a_view(start: Start) -> None:
+    proxy = await start(view=True)
+    await proxy.ask(b"POST /b/x HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 3\r\n\r\nabc")
+    view = proxy.context.master.addons.get("view")
+    view.requestheaders(next(iter(proxy.addon.passages)))
+    async with asyncio.timeout(10):
+        while not (shadows := [flow for flow in view if flow.marked == ":ghost:"]):
+            await asyncio.sleep(0.01)
+    (shadow,) = shadows
+    (primary,) = (flow for flow in view if flow is not shadow)
+    assert shadow.metadata["mirror_of"] == primary.id
+    assert primary.metadata["mirror_shadows"] == [shadow.id]
+    assert (shadow.request.host_header, shadow.request.path, shadow.request.content) == (
+        "shop.test-shadow",
+        "/x",
+        b"abc",
+    )
+    assert (shadow.response.status_code, shadow.response.content) == (200, b"ok")
+    assert shadow.is_replay == "request"
+    assert shadow.server_conn.address == ("127.0.0.1", proxy.v2.port)
+    assert shadow.comment.startswith(f"shadow of {primary.id[:4]} -> b/v2 · 200 vs 200 · ")
+    assert primary.comment == "mirrored to b/v2"
+    assert proxy.counters["requests"] == 1
+    assert "was not routed" in proxy.context.master.commands.call("mirror.explain", [shadow])
+
+
+async def test_failed_shadows_are_shown_with_their_reason(start: Start) -> None:
+    proxy = await start(view=True)
+    proxy.context.options.update(mirror_endpoints=[f"b/v1=127.0.0.1:{proxy.v1.port}", "b/v2=127.0.0.1:1"])
+    await proxy.ask(b"GET /b/x HTTP/1.1\r\nHost: shop.test\r\n\r\n")
+    view = proxy.context.master.addons.get("view")
+    async with asyncio.timeout(10):
+        while not (shadows := [flow for flow in view if flow.marked == ":ghost:"]):
+            await asyncio.sleep(0.01)
+    assert shadows[0].error.msg.startswith("connect: ")
+    assert "200 vs failed" in shadows[0].comment
+
+
+async def test_shadows_are_saved_with_their_pairing(start: Start, tmp_path: Path) -> None:
+    saved = tmp_path / "flows.mitm"
+    proxy = await start(save_stream_file=str(saved))
+    await proxy.ask(b"GET /b/x HTTP/1.1\r\nHost: shop.test\r\n\r\n")
+    await proxy.settled("sent", 1)
+    proxy.context.options.update(save_stream_file=None)
+    with saved.open("rb") as file:
+        flows = list(FlowReader(file).stream())
+    (shadow,) = (flow for flow in flows if flow.marked == ":ghost:")
+    (primary,) = (flow for flow in flows if flow.marked == "")
+    assert shadow.metadata["mirror_of"] == primary.id
+
+
+async def test_nothing_is_built_where_nothing_wants_it(start: Start) -> None:
+    proxy = await start()
+    await proxy.ask(b"GET /b/x HTTP/1.1\r\nHost: shop.test\r\n\r\n")
+    await proxy.settled("sent", 1)
+    assert not proxy.addon.shadow_flows.wanted()
+    assert all(not flow.metadata and not flow.comment for flow in proxy.addon.passages)
+
+
+TLS_RULES = """
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: b-tls}}
+spec:
+  host: b
+  trafficPolicy:
+    tls: {{mode: {mode}, sni: b.test, caCertificates: {ca}, clientCertificate: {certificate}, privateKey: {key}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("names", "mutual", "status"),
+    [(("b.test",), False, b"200"), (("b.test",), True, b"200"), (("other.test",), False, b"502")],
+)
+async def test_tls_to_the_destination(
+    start: Start, tmp_path: Path, authority: Any, names: tuple[str, ...], mutual: bool, status: bytes
+) -> None:
+    certificate, key = authority.issue("client.test")
+    rules = TLS_RULES.format(
+        mode="MUTUAL" if mutual else "SIMPLE",
+        ca=authority.path,
+        certificate=certificate if mutual else '""',
+        key=key if mutual else '""',
+    )
+    (tmp_path / "rules" / "tls.yaml").write_text(rules)
+    tls = authority.server(*names)
+    if mutual:
+        tls.verify_mode = ssl.CERT_REQUIRED
+        tls.load_verify_locations(authority.path)
+    proxy = await start(tls=tls)
+    answer = await proxy.ask(b"GET /b/x HTTP/1.1\r\nHost: shop.test\r\n\r\n")
+    assert answer.split(b" ")[1] == status
+    if status == b"200":
+        assert (await proxy.v1.request()).startswith(b"GET /x ")
+        assert b"Host: shop.test-shadow" in await proxy.v2.request()
+    else:
+        await proxy.settled("failed", 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import random
 import time
@@ -11,6 +12,7 @@ import weakref
 from collections.abc import Awaitable
 from collections.abc import Collection
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from mitmproxy import addonmanager
@@ -20,6 +22,7 @@ from mitmproxy import http
 
 from mirror_addon import flows
 from mirror_addon.commands import Commands
+from mirror_addon.failure_log import FailureLog
 from mirror_addon.live_rules import SHOWN
 from mirror_addon.live_rules import LiveRules
 from mirror_addon.live_rules import RulesRefused
@@ -41,9 +44,11 @@ from mirror_addon.shadow.dispatcher import Dispatcher
 from mirror_addon.shadow.local_address import own_address
 from mirror_addon.shadow.request import ShadowRequest
 from mirror_addon.shadow.request import shadow_request
+from mirror_addon.shadow.result import ShadowResult
 from mirror_addon.shadow.settings import ShadowSettings
 from mirror_addon.shadow.upload import Upload
 from mirror_addon.upstream_tls import UpstreamTLS
+from mirror_addon.views.shadow_flows import ShadowFlows
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +103,8 @@ class MirrorAddon:
 
     def __init__(self) -> None:
         self.upstream_tls = UpstreamTLS()
+        self.shadow_flows = ShadowFlows()
+        self.failures = FailureLog()
         self.addons = [Commands(self), self.upstream_tls]
         self.settings: Settings | None = None
         self.local_address = own_address().encode()
@@ -106,6 +113,8 @@ class MirrorAddon:
         self.mirroring: Mirroring | None = None
         self.passages: weakref.WeakKeyDictionary[http.HTTPFlow, Passage] = weakref.WeakKeyDictionary()
         self._running = False
+        self._numbers = itertools.count()
+        self._shows_flows = False
         self._streams_large_bodies = False
         self._draining: set[asyncio.Future[None]] = set()
 
@@ -119,6 +128,7 @@ class MirrorAddon:
     def configure(self, updated: Collection[str]) -> None:
         if "stream_large_bodies" in updated:
             self._streams_large_bodies = bool(ctx.options.stream_large_bodies)
+        self._keep_answers()
         if self.settings is not None and not any(name in BY_NAME for name in updated):
             return
         try:
@@ -147,6 +157,7 @@ class MirrorAddon:
 
     def running(self) -> None:
         self._running = True
+        self._keep_answers()
         for name in ctx.options.deferred:
             if name.startswith("mirror_"):
                 logger.error("mirror: %s", unknown_option(name))
@@ -169,7 +180,7 @@ class MirrorAddon:
         table, mirroring = self.rules.table, self.mirroring
         if table is None or mirroring is None:
             return None
-        if flow.response or flow.error or flow.request.data.method in flows.UNROUTED_METHODS:
+        if not flow.live or flow.response or flow.error or flow.request.data.method in flows.UNROUTED_METHODS:
             return None
         counters = mirroring.counters
         counters.request()
@@ -222,7 +233,10 @@ class MirrorAddon:
         elif self.dispatcher:
             body = flow.request.raw_content
             for mirror in self.mirroring.due(passage.request, decision):
-                self.dispatcher.offer(self._shadow(flow, passage, mirror, len(body)), body)
+                shadow = self._shadow(flow, passage, mirror, len(body))
+                if self._shows_flows:
+                    self.shadow_flows.expect(shadow, flow, body)
+                self.dispatcher.offer(shadow, body)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         passage = self.passages.get(flow)
@@ -233,7 +247,13 @@ class MirrorAddon:
         for edit in passage.decision.response_headers:
             headers.fields = edit.apply(headers.fields)
 
+    def response(self, flow: http.HTTPFlow) -> None:
+        if self._shows_flows:
+            self.shadow_flows.answered(flow)
+
     def error(self, flow: http.HTTPFlow) -> None:
+        if self._shows_flows:
+            self.shadow_flows.answered(flow)
         passage = self.passages.get(flow)
         if passage is None or passage.done:
             return
@@ -263,8 +283,13 @@ class MirrorAddon:
     def _open_uploads(self, flow: http.HTTPFlow, passage: Passage) -> list[Upload]:
         if not (self.mirroring and self.dispatcher):
             return []
-        due = self.mirroring.due(passage.request, passage.decision)
-        return [self.dispatcher.open(self._shadow(flow, passage, mirror, None)) for mirror in due]
+        uploads = []
+        for mirror in self.mirroring.due(passage.request, passage.decision):
+            shadow = self._shadow(flow, passage, mirror, None)
+            if self._shows_flows:
+                self.shadow_flows.expect(shadow, flow, None)
+            uploads.append(self.dispatcher.open(shadow))
+        return uploads
 
     def _streams_later(self, flow: http.HTTPFlow) -> bool:
         """Whether mitmproxy may start to stream this body half-way, when no tee can be put in any more."""
@@ -276,7 +301,7 @@ class MirrorAddon:
         return shadow_request(
             passage.decision.request,
             mirror,
-            id=flow.id,
+            id=f"{flow.id}/{next(self._numbers)}",
             body=body,
             own_address=self.local_address,
             suffix=self.settings.host_suffix.encode(),
@@ -289,19 +314,35 @@ class MirrorAddon:
             request.headers = (*request.headers, (b"x-request-id", str(uuid.uuid4()).encode()))
 
     def _make_dispatcher(self, settings: Settings, counters: Counters | None = None) -> Dispatcher:
-        keep = settings.responses == "keep" or (
-            settings.responses == "auto" and ctx.master.addons.get("view") is not None
-        )
         return Dispatcher(
             ShadowSettings(
                 concurrency=settings.concurrency,
                 workers=settings.workers,
                 queue=settings.queue,
                 max_body=settings.max_body,
-                keep_body=KEPT_BODY if keep else 0,
+                keep_body=self._kept(settings),
             ),
-            counters=counters,
+            self._on_result,
+            counters,
         )
+
+    def _kept(self, settings: Settings) -> int:
+        """Bytes of a mirror's answer to keep."""
+        keep = settings.responses == "keep" or (settings.responses == "auto" and self._shows_flows)
+        return KEPT_BODY if keep else 0
+
+    def _keep_answers(self) -> None:
+        """Look again whether anything shows flows: a file to save them in may be named at any time."""
+        self._shows_flows = self.shadow_flows.wanted()
+        if self.dispatcher and self.settings:
+            kept = self._kept(self.settings)
+            if self.dispatcher.settings.keep_body != kept:
+                self.dispatcher.settings = replace(self.dispatcher.settings, keep_body=kept)
+
+    def _on_result(self, result: ShadowResult) -> None:
+        self.failures.note(result)
+        if self._shows_flows:
+            self.shadow_flows.result(result)
 
     def _replace_dispatcher(self) -> None:
         """Shadows handed over finish in the old engine; the new one takes over at once."""

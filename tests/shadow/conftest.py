@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
-import ipaddress
 import os
 import socket
 import ssl
@@ -19,11 +17,6 @@ import h2.config
 import h2.connection
 import h2.events
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from mirror_addon.routing.clusters import TLS
 from mirror_addon.routing.clusters import Cluster
@@ -255,75 +248,6 @@ async def engine() -> AsyncIterator[Callable[..., Engine]]:
         assert not any(is_running(pid) for pid in pids)
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
     assert children == "", "a worker or a zombie is left"
-
-
-class Authority:
-    """A certificate authority of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
-        self._count = 0
-        certificate = (
-            self._builder(self._name, self._key.public_key())
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
-            .add_extension(x509.KeyUsage(True, False, False, False, False, True, True, False, False), critical=True)
-            .sign(self._key, hashes.SHA256())
-        )
-        self.path = folder / "ca.pem"
-        self.path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-
-    def _builder(self, name: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-        now = datetime.datetime.now(datetime.UTC)
-        return (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(self._name)
-            .public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-        )
-
-    def issue(self, *names: str) -> tuple[Path, Path]:
-        """A certificate and its key, for DNS names, IP addresses and URIs."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        general: list[x509.GeneralName] = []
-        for name in names:
-            if "://" in name:
-                general.append(x509.UniformResourceIdentifier(name))
-            elif name[0].isdigit():
-                general.append(x509.IPAddress(ipaddress.ip_address(name)))
-            else:
-                general.append(x509.DNSName(name))
-        certificate = (
-            self._builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "leaf")]), key.public_key())
-            .add_extension(x509.SubjectAlternativeName(general), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
-            .sign(self._key, hashes.SHA256())
-        )
-        self._count += 1
-        certificate_path, key_path = (self._folder / f"{self._count}-{part}.pem" for part in ("cert", "key"))
-        certificate_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        key_path.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        return certificate_path, key_path
-
-    def server(self, *names: str, alpn: tuple[str, ...] = ("http/1.1",)) -> ssl.SSLContext:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(*self.issue(*names))
-        context.set_alpn_protocols(list(alpn))
-        return context
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("ca"))
 
 
 class H2Mirror:
