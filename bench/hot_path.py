@@ -64,8 +64,8 @@ async def measure(batches: int, size: int) -> tuple[list[float], str]:
         measured = [await batch(addon, size) for _ in range(batches)]
         if (drained := addon.done()) is not None:
             await drained
-        assert addon.mirroring
-        return measured, addon.mirroring.counters.text()
+        assert addon.shadowing
+        return measured, addon.shadowing.counters.text()
 
 
 @click.command(help=__doc__)

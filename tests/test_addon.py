@@ -120,8 +120,8 @@ class Proxy:
 
     @property
     def counters(self) -> dict[str, int]:
-        assert self.addon.mirroring
-        return dict(self.addon.mirroring.counters.items())
+        assert self.addon.shadowing
+        return dict(self.addon.shadowing.counters.items())
 
     async def settled(self, name: str, number: int) -> None:
         async with asyncio.timeout(10):
@@ -387,7 +387,7 @@ async def test_nothing_is_built_where_nothing_wants_it(start: Start) -> None:
     proxy = await start()
     await proxy.ask(b"GET /b/x HTTP/1.1\r\nHost: shop.test\r\n\r\n")
     await proxy.settled("sent", 1)
-    assert not proxy.addon.shadow_flows.wanted()
+    assert proxy.addon.shadowing and not proxy.addon.shadowing.shows_flows
     assert all(not flow.metadata and not flow.comment for flow in proxy.addon.passages)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -69,11 +70,19 @@ def test_pipes_do_not_hang(tmp_path: Path) -> None:
     assert "no regular file" in problems[0].message
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_unreadable_files(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text("{}")
-    (tmp_path / "a.yaml").chmod(0)
-    _, problems = read_rules([tmp_path])
+def test_unreadable_files() -> None:
+    user = os.geteuid()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        file = Path(folder, "a.yaml")
+        file.write_text("{}")
+        file.chmod(0)
+        if user == 0:
+            os.seteuid(65534)  # root reads everything
+        try:
+            _, problems = read_rules([folder])
+        finally:
+            os.seteuid(user)
     assert "let this user read it" in problems[0].message
 
 

@@ -36,9 +36,9 @@ class Commands:
     def status(self) -> str:
         """What is mirrored where, what was dropped and why, and how the workers are."""
         addon = self._addon
-        if not (addon.mirroring and addon.dispatcher and addon.rules.table):
+        if not (addon.shadowing and addon.rules.table):
             return "mirror: not started; the event log says why"
-        mirroring = addon.mirroring
+        mirroring = addon.shadowing.mirroring
         lines = []
         if mirroring.paused:
             lines.append("state: paused")
@@ -56,7 +56,7 @@ class Commands:
             lines.append(f"rules: {addon.rules.problem}")
         lines += [f"mirror: {line}" for line in rule_lines(addon.rules.table, mirrored_only=True)] or ["mirror: none"]
         lines.append(mirroring.counters.text().rstrip())
-        lines += [f"{name}: {value}" for name, value in addon.dispatcher.status().items()]
+        lines += [f"{name}: {value}" for name, value in addon.shadowing.dispatcher.status().items()]
         return "\n".join(lines)
 
     @command.command("mirror.rules")
@@ -107,8 +107,8 @@ class Commands:
         return self._pause(False, "resumed")
 
     def _pause(self, paused: bool, said: str) -> str:
-        if self._addon.mirroring is None:
+        if self._addon.shadowing is None:
             raise exceptions.CommandError("The mirror has not started; the event log says why")
-        self._addon.mirroring.paused = paused
+        self._addon.shadowing.mirroring.paused = paused
         logger.info("mirror: %s", said)
         return said

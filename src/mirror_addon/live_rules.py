@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,15 +44,24 @@ def log_findings(rule_set: RuleSet) -> None:
             log("mirror: and %d more; `mirror-addon check` lists them all", len(findings) - SHOWN)
 
 
+def log_mirrors(rule_set: RuleSet) -> None:
+    """What is copied from now on, and where."""
+    if not rule_set.documents and not rule_set.mirrors:
+        logger.warning("mirror: there are no rules: every request passes through, and nothing is mirrored")
+    for line in rule_set.mirrors[:SHOWN]:
+        logger.info("mirror: %s", line)
+    if len(rule_set.mirrors) > SHOWN:
+        logger.info("mirror: and %d rules more that mirror; see mirror.rules", len(rule_set.mirrors) - SHOWN)
+
+
 class LiveRules:
     """Holds the table that requests meet. `table` is replaced between two requests, never changed."""
 
-    def __init__(self, local_address: bytes, on_change: Callable[[RuleSet], None]) -> None:
+    def __init__(self, local_address: bytes) -> None:
         self.table: RouteTable | None = None
         self.problem = ""
         """Why the files on disk are not the table in force, or empty."""
         self._local_address = local_address
-        self._on_change = on_change
         self._settings: Settings | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._reloading = asyncio.Lock()
@@ -116,7 +124,7 @@ class LiveRules:
             keep_from_collector()
         self.table = rule_set.table
         self.problem = ""
-        self._on_change(rule_set)
+        log_mirrors(rule_set)
 
     @staticmethod
     def _refusal(rule_set: RuleSet) -> str:
