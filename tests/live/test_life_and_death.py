@@ -1,0 +1,119 @@
+"""Signals and crashes: no shadow lost without need, no process left, the client served throughout."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from livetools import recorder
+from livetools.client import Client
+from livetools.client import exchange
+from livetools.proxy import Proxy
+from livetools.recorder import Recorder
+from livetools.worked_example import endpoints
+from livetools.worked_example import request
+
+
+def start(confdir: Path, v1: Recorder, v2: Recorder, *arguments: str) -> Proxy:
+    return Proxy(confdir, "--mode", "reverse:http://127.0.0.1:9", *endpoints(v1, v2), *arguments)
+
+
+def send(proxy: Proxy, count: int) -> None:
+    with Client(proxy.address) as client:
+        for number in range(count):
+            assert client.exchange(request(b"GET /serviceB/%d" % number)).status == 200
+
+
+@pytest.mark.parametrize("ends", ["SIGINT", "SIGTERM", "Ctrl-C in the terminal"])
+def test_shadows_that_wait_are_sent_before_the_end(confdir: Path, v1: Recorder, v2: Recorder, ends: str) -> None:
+    v2.behave(recorder.slow(0.35))
+    with start(confdir, v1, v2, "--set", "mirror_concurrency=1") as proxy:
+        send(proxy, 5)
+        v2.take(1)
+        assert len(v2.received) < 4, "no shadow was left waiting"
+        if ends == "Ctrl-C in the terminal":
+            os.killpg(proxy.process.pid, signal.SIGINT)
+        else:
+            proxy.process.send_signal(signal.Signals[ends])
+        assert proxy.finish() == 0
+    assert {shadow.target for shadow in v2.take(4)} == {b"//1", b"//2", b"//3", b"//4"}
+
+
+def test_a_hung_mirror_delays_the_end_by_the_drain_at_most(confdir: Path, v1: Recorder, v2: Recorder) -> None:
+    v2.behave(recorder.hang)
+    with start(confdir, v1, v2, "--set", "mirror_drain=1s") as proxy:
+        send(proxy, 3)
+        v2.take(3)
+        started = time.monotonic()
+        assert proxy.interrupt() == 0
+        assert time.monotonic() - started < 3
+
+
+def test_without_pending_shadows_the_end_is_immediate(confdir: Path, v1: Recorder, v2: Recorder) -> None:
+    with start(confdir, v1, v2, "--set", "mirror_drain=10s") as proxy:
+        send(proxy, 3)
+        v2.take(3)
+        started = time.monotonic()
+        assert proxy.interrupt() == 0
+        assert time.monotonic() - started < 5
+
+
+def test_a_killed_worker_is_replaced(confdir: Path, v1: Recorder, v2: Recorder) -> None:
+    with start(confdir, v1, v2) as proxy:
+        send(proxy, 2)
+        v2.take(2)
+        killed = proxy.workers
+        assert killed
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 5
+        while not v2.received:
+            assert time.monotonic() < deadline, "no shadow arrived after the worker was killed"
+            send(proxy, 1)
+            time.sleep(0.05)
+        assert proxy.workers
+        assert not proxy.workers & killed
+        send(proxy, 5)
+
+
+def test_a_frozen_worker_is_not_felt_and_not_left_behind(confdir: Path, v1: Recorder, v2: Recorder) -> None:
+    with start(confdir, v1, v2, "--set", "mirror_drain=500ms", "--set", "mirror_queue=1MiB") as proxy:
+        send(proxy, 1)
+        for pid in proxy.workers:
+            os.kill(pid, signal.SIGSTOP)
+        with Client(proxy.address) as client:
+            for _ in range(20):
+                started = time.monotonic()
+                body = b"x" * 200_000
+                head = (b"POST /serviceB/big", b"Content-Length: %d" % len(body))
+                assert client.exchange(request(*head, body=body)).status == 200
+                assert time.monotonic() - started < 2
+        assert proxy.interrupt() == 0
+        assert "dropped.queue_full" in proxy.output
+
+
+def test_a_killed_proxy_leaves_no_worker(confdir: Path, v1: Recorder, v2: Recorder) -> None:
+    v2.behave(recorder.hang)
+    with start(confdir, v1, v2) as proxy:
+        send(proxy, 3)
+        v2.take(3)
+        assert proxy.workers
+        proxy.process.kill()
+        assert proxy.finish() == -signal.SIGKILL
+
+
+def test_counts_add_up_at_the_end(confdir: Path, v1: Recorder, v2: Recorder) -> None:
+    before = v2.answered
+    with start(confdir, v1, v2) as proxy:
+        send(proxy, 7)
+        v2.wait_until_answered(before + 7)
+        v2.take(7)
+        v2.refuse()
+        send(proxy, 2)
+        assert exchange(proxy.address, request(b"GET /nowhere")).status == 404
+        assert proxy.interrupt() == 0
+    for line in ("requests 10", "offered 9", "sent 7", "failed 2", "dropped 0", "pending 0"):
+        assert f"{line}\n" in proxy.output, proxy.output
