@@ -19,11 +19,9 @@ _EXPOSE = b"access-control-expose-headers"
 _METHOD, _HEADERS = b"access-control-request-method", b"access-control-request-headers"
 
 
-def _first(request: Request, name: bytes) -> bytes:
-    for field, value in request.headers:
-        if len(field) == len(name) and field.lower() == name:
-            return value
-    return b""
+def _value(request: Request, name: bytes) -> bytes:
+    """All of a field, joined as Envoy joins these; empty where it is absent."""
+    return b",".join(value for field, value in request.headers if len(field) == len(name) and field.lower() == name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,26 +43,30 @@ class Cors:
         """The answer to a preflight; None for other requests and for those that go to the destination."""
         if request.method != b"OPTIONS":
             return None
-        origin, method = _first(request, b"origin"), _first(request, _METHOD)
+        origin, method = _value(request, b"origin"), _value(request, _METHOD)
         if not origin or not method:
             return None
-        if not self._allows(origin):
-            return None if self.forward_unmatched else LocalResponse(200, (), b"")
-        fields = [(_ORIGIN, origin)]
+        allowed = self._allows(origin)
+        if not allowed and self.forward_unmatched:
+            return None
+        # Envoy keeps only the origin from one that is not allowed; without it the browser heeds none of the rest.
+        fields = [(_ORIGIN, origin)] if allowed else []
         if self.credentials:
             fields.append((_CREDENTIALS, b"true"))
         if self.methods:
             fields.append((b"access-control-allow-methods", method if self.methods == b"*" else self.methods))
         if self.headers:
-            allowed = _first(request, _HEADERS) if self.headers == b"*" else self.headers
-            fields.append((b"access-control-allow-headers", allowed))
+            asked = _value(request, _HEADERS) if self.headers == b"*" else self.headers
+            fields.append((b"access-control-allow-headers", asked))
         if self.max_age:
             fields.append((b"access-control-max-age", self.max_age))
+        if allowed and self.expose:
+            fields.append((_EXPOSE, self.expose))
         return LocalResponse(200, tuple(fields), b"")
 
     def response_edit(self, request: Request) -> HeaderEdit | None:
         """What the response to an actual cross-origin request gets."""
-        origin = _first(request, b"origin")
+        origin = _value(request, b"origin")
         if not origin or not self._allows(origin):
             return None
         fields: Fields = ((_ORIGIN, origin),)
@@ -73,7 +75,7 @@ class Cors:
         if self.expose:
             fields += ((_EXPOSE, self.expose),)
         words = tuple(f"set {name.decode()}: {value.decode('latin-1')}" for name, value in fields)
-        return HeaderEdit(frozenset(name for name, _ in fields), fields, words)
+        return HeaderEdit(frozenset(name for name, _ in fields), fields, (), words)
 
 
 def compile_cors(policy: CorsPolicy | None) -> Cors | None:

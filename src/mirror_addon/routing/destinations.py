@@ -116,10 +116,15 @@ class Target:
             cluster = self._ports[port] = self._clusters.cluster(self.host, self.subset, port, self.label)
         return cluster
 
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """All ports of its service, none where no service is known."""
+        service = self._clusters.services.get(self.host)
+        return tuple(service.ports) if service else ()
+
     def any_port(self) -> Cluster:
         """For a listing: the cluster itself, or the one of the service's first port."""
-        service = self._clusters.services.get(self.host)
-        return self.at(next(iter(service.ports), 0) if service else 0)
+        return self.at(next(iter(self.ports), 0))
 
 
 def _endpoints(service: Service, labels: dict[str, str], port: int, policy: Policy) -> tuple[tuple[Endpoint, ...], str]:

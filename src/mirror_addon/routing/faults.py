@@ -48,7 +48,7 @@ class Fault:
         if self.grpc_status is None:
             return local_reply(request, self.http_status or 200, _BODY)
         if is_grpc(request):
-            return grpc_reply(self.grpc_status, _BODY)
+            return grpc_reply(request, self.grpc_status, _BODY)
         return LocalResponse(200, ((b"content-type", b"text/plain"),), _BODY)
 
     def aborts(self, draw: int) -> bool:
@@ -59,10 +59,10 @@ class Fault:
         """The rolls, for a trace."""
         said = []
         if self.delay.numerator:
-            said.append(f"delay {self.seconds:g} s: {self.delay.words(derived(draw, _DELAY))}")
+            said.append(f"delay {self.seconds:g} s: {self.delay.words(derived(draw, _DELAY), 'roll')}")
         if self.abort.numerator:
             status = f"gRPC status {self.grpc_status}" if self.grpc_status is not None else f"{self.http_status}"
-            said.append(f"abort with {status}: {self.abort.words(derived(draw, _ABORT))}")
+            said.append(f"abort with {status}: {self.abort.words(derived(draw, _ABORT), 'roll')}")
         return said
 
 

@@ -26,11 +26,11 @@ class Fraction:
     def __str__(self) -> str:
         return f"{self.percent:.12g} %"
 
-    def words(self, draw: int) -> str:
-        """The comparison, for a trace."""
+    def words(self, draw: int, name: str = "draw") -> str:
+        """The comparison, for a trace; `name` is what the number is called there."""
         rest = draw % self.denominator
         relation = "<" if rest < self.numerator else ">="
-        return f"draw % {self.denominator} = {rest} {relation} {self.numerator} ({self})"
+        return f"{name} % {self.denominator} = {rest} {relation} {self.numerator} ({self})"
 
 
 def from_integer(percent: int) -> Fraction:

@@ -42,4 +42,4 @@ def _set_cookie(policy: HashPolicy, value: bytes) -> HeaderEdit:
         parts.append(f"Path={policy.path}")
     parts += [f"{name}={text}" if text else name for name, text in policy.attributes]
     cookie = "; ".join([*parts, "HttpOnly"])
-    return HeaderEdit(frozenset(), ((b"set-cookie", cookie.encode()),), (f"add set-cookie: {cookie}",))
+    return HeaderEdit(frozenset(), ((b"set-cookie", cookie.encode()),), (), (f"add set-cookie: {cookie}",))

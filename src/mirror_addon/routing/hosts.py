@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Generic
 from typing import TypeVar
@@ -83,6 +84,13 @@ class HostTable(Generic[T]):
     def add_alias(self, alias: str, value: T) -> None:
         """Another name for a value, unless a virtual service has it already."""
         self._exact.setdefault(names.domain_of(alias), value)
+
+    def items(self) -> Iterator[tuple[bytes, T]]:
+        """Every domain, aliases among them, with its value: lower case, wildcards with their star."""
+        yield from self._exact.items()
+        yield from ((b"*" + suffix, value) for suffix, value in self._suffixes.items())
+        if self.anything is not None:
+            yield b"*", self.anything
 
     def candidates(self, authority: bytes) -> list[T]:
         """All values for an authority, the most specific first. Port and case do not count."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mirror_addon.routing.decision import Fields
 from mirror_addon.routing.decision import LocalResponse
 from mirror_addon.routing.decision import Request
+from mirror_addon.routing.header_edits import HeaderEdit
 
-_TEXT = (b"content-type", b"text/plain")
+_CONTENT_TYPE = b"content-type"
 
 # Envoy's Grpc::Utility::httpToGrpcStatus
 _GRPC_STATUS = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
@@ -15,24 +18,31 @@ _UNKNOWN = 2
 
 def is_grpc(request: Request) -> bool:
     """Whether the request's content type is gRPC."""
-    for name, value in request.headers:
-        if len(name) == 12 and name.lower() == b"content-type":
-            return value == b"application/grpc" or value.startswith(b"application/grpc+")
-    return False
+    lines = [value for name, value in request.headers if len(name) == 12 and name.lower() == _CONTENT_TYPE]
+    return len(lines) == 1 and (lines[0] == b"application/grpc" or lines[0].startswith(b"application/grpc+"))
 
 
-def local_reply(request: Request, status: int, body: bytes = b"", headers: Fields = ()) -> LocalResponse:
-    """A local reply; `headers` come before Envoy's own."""
+def local_reply(
+    request: Request, status: int, body: bytes = b"", headers: Fields = (), edits: Sequence[HeaderEdit] = ()
+) -> LocalResponse:
+    """A local reply with these headers, edited, before Envoy's own."""
+    for edit in edits:
+        headers = edit.apply(headers)
     if is_grpc(request):
-        return grpc_reply(_GRPC_STATUS.get(status, _UNKNOWN), body, headers)
-    named = any(name.lower() == b"content-type" for name, _ in headers)
-    return LocalResponse(status, (*headers, _TEXT) if body and not named else headers, body)
+        return grpc_reply(request, _GRPC_STATUS.get(status, _UNKNOWN), body, headers)
+    if not body:  # has no content type in Envoy, whoever set it
+        return LocalResponse(status, tuple(field for field in headers if field[0].lower() != _CONTENT_TYPE), b"")
+    named = any(name.lower() == _CONTENT_TYPE for name, _ in headers)
+    return LocalResponse(status, headers if named else (*headers, (_CONTENT_TYPE, b"text/plain")), body)
 
 
-def grpc_reply(status: int, message: bytes, headers: Fields = ()) -> LocalResponse:
+def grpc_reply(request: Request, status: int, message: bytes, headers: Fields = ()) -> LocalResponse:
     """A gRPC error: HTTP 200 whose headers carry the status, without a body."""
-    fields = (*headers, (b"content-type", b"application/grpc"), (b"grpc-status", b"%d" % status))
-    return LocalResponse(200, (*fields, (b"grpc-message", _percent_encoded(message))) if message else fields, b"")
+    kept = tuple(field for field in headers if field[0].lower() != _CONTENT_TYPE)
+    fields = (*kept, (_CONTENT_TYPE, b"application/grpc"), (b"grpc-status", b"%d" % status))
+    if message and request.method != b"HEAD":
+        fields = (*fields, (b"grpc-message", _percent_encoded(message)))
+    return LocalResponse(200, fields, b"")
 
 
 def _percent_encoded(message: bytes) -> bytes:

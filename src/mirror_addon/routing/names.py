@@ -9,6 +9,8 @@ MESH = "mesh"
 
 def is_address(host: str) -> bool:
     """Whether `host` is an IP address in text form, without brackets."""
+    if ":" not in host and not host[-1:].isdigit():
+        return False  # spares ipaddress the many names that cannot be one
     try:
         ipaddress.ip_address(host)
     except ValueError:

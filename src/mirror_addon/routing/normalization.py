@@ -11,8 +11,10 @@ from collections.abc import Callable
 Normalizer = Callable[[bytes], bytes]
 
 _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
-_ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})")
-_ENCODED = re.compile(rb'[\x00-\x20\x7f"<>^{|}`]')
+_DOTS_WITH_PARAMETERS = re.compile(rb"(?<=/)(\.{1,2});[^/]*")
+_PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})?")
+_STRAY_BEFORE_HEX = re.compile(rb"\x00(?=[0-9A-Fa-f]{2})")
+_ENCODED = re.compile(rb'[\x01-\x20\x7f"<>^{|}`]')
 _ESCAPED_SLASH = re.compile(rb"%2[Ff]|%5[Cc]")
 _SLASHES = re.compile(rb"/{2,}")
 
@@ -22,6 +24,8 @@ _ABNORMAL_OR_SLASHES = re.compile(rb'[%\\\x00-\x20\x7f"<>^{|}`]|/[./]')
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:
+    if match[1] is None:
+        return b"\x00"  # a percent sign that begins no escape: marked, no request can carry this byte
     byte = bytes((int(match[1], 16),))
     return byte if byte in _UNRESERVED else match[0]
 
@@ -42,8 +46,11 @@ def _without_dots(path: bytes) -> bytes:
 
 
 def _base(path: bytes) -> bytes:
-    path = _ESCAPED.sub(_unescape, path).replace(b"\\", b"/")
-    path = _ENCODED.sub(lambda match: b"%%%02X" % match[0][0], path)
+    path = _DOTS_WITH_PARAMETERS.sub(rb"\1", path)
+    if b"%" in path:
+        # Unescaping must not make an escape out of a percent sign that was none.
+        path = _STRAY_BEFORE_HEX.sub(b"%25", _PERCENT.sub(_unescape, path)).replace(b"\x00", b"%")
+    path = _ENCODED.sub(lambda match: b"%%%02X" % match[0][0], path.replace(b"\\", b"/"))
     return _without_dots(path) if b"/." in path else path
 
 
@@ -62,7 +69,8 @@ def _normalizer(abnormal: re.Pattern[bytes], *steps: Normalizer) -> Normalizer:
 
 
 def _merge(path: bytes) -> bytes:
-    return _SLASHES.sub(b"/", path)
+    merged = _SLASHES.sub(b"/", path)
+    return b"//" if merged == b"/" != path else merged  # Envoy keeps a first and a last slash
 
 
 def _decode_slashes(path: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mirror_addon.istio.resources import HTTPDirectResponse
@@ -9,6 +10,7 @@ from mirror_addon.istio.resources import HTTPRedirect
 from mirror_addon.routing.decision import Action
 from mirror_addon.routing.decision import LocalResponse
 from mirror_addon.routing.decision import Request
+from mirror_addon.routing.header_edits import HeaderEdit
 from mirror_addon.routing.local_replies import local_reply
 from mirror_addon.routing.names import without_port
 from mirror_addon.routing.uris import Rewrite
@@ -32,8 +34,8 @@ class Redirect:
 
     action = Action.REDIRECT
 
-    def reply(self, request: Request, target: bytes) -> LocalResponse:
-        """`target` is the request's, its prefix rewritten where the redirect says so."""
+    def reply(self, request: Request, target: bytes, edits: Sequence[HeaderEdit]) -> LocalResponse:
+        """`target` is the request's, its prefix rewritten where the redirect says so; `edits` are the route's."""
         scheme = self.scheme or request.scheme
         port = request.port if self.port_of_request else self.port
         if port == _DEFAULT_PORTS.get(scheme):
@@ -48,7 +50,7 @@ class Redirect:
         if self.path:
             target = self.path if b"?" in self.path else self.path + b"".join(target.partition(b"?")[1:])
         location = b"%s://%s%s%s" % (scheme, host, b":%d" % port if port else b"", target)
-        return local_reply(request, self.code, b"", ((b"location", location),))
+        return local_reply(request, self.code, b"", ((b"location", location),), edits)
 
     def words(self) -> str:
         return f"redirect with {self.code}"
@@ -63,8 +65,11 @@ class DirectResponse:
 
     action = Action.DIRECT_RESPONSE
 
-    def reply(self, request: Request, target: bytes) -> LocalResponse:
-        return local_reply(request, self.status, self.body)
+    def reply(self, request: Request, target: bytes, edits: Sequence[HeaderEdit]) -> LocalResponse:
+        # Envoy's router names a place with all of these statuses, although it is where the request came to.
+        located = self.status == 201 or 300 <= self.status < 400
+        location = ((b"location", b"%s://%s%s" % (request.scheme, request.authority, target)),) if located else ()
+        return local_reply(request, self.status, self.body, location, edits)
 
     def words(self) -> str:
         return f"direct response {self.status}"
@@ -76,7 +81,7 @@ class NoAction:
 
     action = Action.NOT_FOUND
 
-    def reply(self, request: Request, target: bytes) -> LocalResponse:
+    def reply(self, request: Request, target: bytes, edits: Sequence[HeaderEdit]) -> LocalResponse:
         return local_reply(request, 404)
 
     def words(self) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import re2
 
 _MAX_MEMORY = 64 << 20
-_LITERAL = 256
+_PIECE = 2048
+_LITERAL = 64
 """How much of a pattern's literal start is looked at."""
 
 
@@ -45,10 +46,12 @@ class Regex:
         if self._compiled is None:
             return b""
         try:
-            anchored = re2.compile(b"^(?:" + self.pattern + b")", _options(captures=False))
-            low, high = anchored.possiblematchrange(_LITERAL)
+            low, high = self._compiled.possiblematchrange(_LITERAL)
         except re2.error:
             return b""
+        end = len(high)
+        if low[:end] and low[: end - 1] + bytes((min(low[:end][-1] + 1, 255),)) == high and not self.matches(high):
+            return bytes(low[:end])  # all from low up to high begins so
         length = 0
         for one, other in zip(low, high, strict=False):
             if one != other:
@@ -61,27 +64,40 @@ class RegexSet:
     """Many patterns asked at once.
 
     RE2's set says "none" also when it ran out of memory. A last pattern that always matches tells the two apart;
-    then the patterns are asked one by one.
+    then the patterns are asked one by one. Compiling a set holds the interpreter, so a big one is made in pieces.
     """
 
-    __slots__ = ("_regexes", "_sentinel", "_set")
+    __slots__ = ("_pieces",)
 
     def __init__(self, regexes: Sequence[Regex]) -> None:
-        self._regexes = tuple(regexes)
-        self._sentinel = len(self._regexes)
-        self._set = re2.Set.FullMatchSet(_options(captures=False))
-        for regex in self._regexes:
-            # A pattern that RE2 refuses keeps its place with one that matches nothing.
-            self._set.Add(rb"[^\x00-\xff]" if regex.error else regex.pattern)
-        self._set.Add(rb"(?s).*")
-        self._set.Compile()
+        self._pieces = [
+            (start, tuple(regexes[start : start + _PIECE]), _compiled_set(regexes[start : start + _PIECE]))
+            for start in range(0, len(regexes), _PIECE)
+        ]
+        self.matches(regexes[0].literal_prefix if regexes else b"/")  # the first match is the slow one
 
     def matches(self, text: bytes) -> list[int]:
         """Indices of the patterns that match the whole of `text`, ascending."""
-        found = self._set.Match(text)
-        if found:
-            return sorted(index for index in found if index != self._sentinel)
-        return [index for index, regex in enumerate(self._regexes) if regex.matches(text)]
+        indices: list[int] = []
+        for start, regexes, compiled in self._pieces:
+            found = compiled.Match(text)
+            if not found:
+                indices += [start + index for index, regex in enumerate(regexes) if regex.matches(text)]
+            elif len(found) > 1:
+                sentinel = len(regexes)
+                indices += [start + index for index in sorted(found) if index != sentinel]
+        return indices
+
+
+def _compiled_set(regexes: Sequence[Regex]) -> re2.Set:
+    """A set of the patterns and the sentinel behind them."""
+    made = re2.Set.FullMatchSet(_options(captures=False))
+    for regex in regexes:
+        # A pattern that RE2 refuses keeps its place with one that matches nothing.
+        made.Add(rb"[^\x00-\xff]" if regex.error else regex.pattern)
+    made.Add(rb"(?s).*")
+    made.Compile()
+    return made
 
 
 def substitution(pattern: str, rewrite: str) -> Callable[[bytes], bytes] | None:
@@ -97,11 +113,17 @@ def substitution(pattern: str, rewrite: str) -> Callable[[bytes], bytes] | None:
     if parts is None:
         return None
 
-    def replacement(match: re2._Match) -> bytes:
-        return b"".join((match.group(part) or b"") if isinstance(part, int) else part for part in parts)
-
     def replace(text: bytes) -> bytes:
-        return bytes(compiled.sub(replacement, text))
+        out: list[bytes] = []
+        end = 0
+        for match in compiled.finditer(text):
+            start, stop = match.span()
+            if start == stop == end and end:
+                continue  # RE2 takes no empty match right behind another match
+            out.append(text[end:start])
+            out += [(match.group(part) or b"") if isinstance(part, int) else part for part in parts]
+            end = stop
+        return b"".join(out) + text[end:]
 
     return replace
 

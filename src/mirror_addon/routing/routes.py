@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -25,6 +24,8 @@ from mirror_addon.routing.destinations import Clusters
 from mirror_addon.routing.destinations import Target
 from mirror_addon.routing.faults import compile_fault
 from mirror_addon.routing.hashing import hash_key
+from mirror_addon.routing.header_edits import JOINED_REQUEST_FIELDS
+from mirror_addon.routing.header_edits import JOINED_RESPONSE_FIELDS
 from mirror_addon.routing.header_edits import HeaderEdit
 from mirror_addon.routing.header_edits import compile_edit
 from mirror_addon.routing.header_edits import host_of
@@ -69,7 +70,7 @@ class CompiledRoute:
             self.local = compile_redirect(http.redirect)
         elif http.direct_response is not None:
             self.local = compile_direct_response(http.direct_response)
-        response = compile_edit([http.headers.response]) if http.headers else None
+        response = compile_edit([http.headers.response], JOINED_RESPONSE_FIELDS) if http.headers else None
         self.response_edits = (response,) if response else ()
         self.destinations = _destinations(http, clusters, namespace)
         self._bounds = list(accumulate(destination.weight for destination in self.destinations))
@@ -92,17 +93,17 @@ class CompiledRoute:
             delay = self.fault.delay_of(draw)
             if (response := self.fault.abort_of(request, draw)) is not None:
                 return self._reply(Action.FAULT_ABORT, match, request, response, draw, delay)
+        if self.local is not None:
+            if rewrite is not None:
+                target = rewrite(target, path_end)
+            response = self.local.reply(request, target, self.response_edits)
+            return self._reply(self.local.action, match, request, response, draw, delay)
         edits: tuple[HeaderEdit, ...] = ()
         if self.cors is not None:
             if (response := self.cors.preflight(request)) is not None:
                 return self._reply(Action.CORS_PREFLIGHT, match, request, response, draw, delay)
             edit = self.cors.response_edit(request)
             edits = (edit,) if edit else ()
-        if self.local is not None:
-            if rewrite is not None:
-                target = rewrite(target, path_end)
-            response = _edited(self.local.reply(request, target), (*self.response_edits, *edits))
-            return self._reply(self.local.action, match, request, response, draw, delay)
         decision = self._forward(match, request, target, path_end, rewrite, draw, edits)
         decision.delay = delay
         return decision
@@ -141,7 +142,7 @@ class CompiledRoute:
             if cookie is not None:
                 edits = (cookie, *edits)
         if endpoint is None:
-            return self._unavailable(match, request, cluster, cluster.missing.encode(), draw, edits)
+            return self._unavailable(match, request, cluster, cluster.missing.encode(), draw, chosen.response + edits)
         headers = request.headers
         for edit in chosen.request:
             headers = edit.apply(headers)
@@ -163,7 +164,7 @@ class CompiledRoute:
         draw: int,
         edits: tuple[HeaderEdit, ...],
     ) -> Decision:
-        response = _edited(local_reply(request, 503, reason + b"\n"), edits)
+        response = local_reply(request, 503, reason + b"\n", (), edits)
         decision = self._reply(Action.UNAVAILABLE, match, request, response, draw, 0.0)
         decision.cluster = cluster
         return decision
@@ -182,12 +183,6 @@ class CompiledRoute:
 
     def _unsent(self, request: Request, draw: int) -> tuple[Mirror, ...]:
         return tuple(mirror.decide(draw, request.port, request.authority, "local_reply") for mirror in self.mirrors)
-
-
-def _edited(response: LocalResponse, edits: Sequence[HeaderEdit]) -> LocalResponse:
-    for edit in edits:
-        response.headers = edit.apply(response.headers)
-    return response
 
 
 def _pick_by_hash(
@@ -216,13 +211,16 @@ def _weighted(
     return Weighted(
         target=clusters.target(item.destination or Destination(), namespace),
         weight=weight,
-        request=_passes(own.request, route.request, merged),
-        response=_passes(own.response, route.response, merged),
+        request=_passes(own.request, route.request, merged, JOINED_REQUEST_FIELDS),
+        response=_passes(own.response, route.response, merged, JOINED_RESPONSE_FIELDS),
         authority=authority.encode(),
     )
 
 
-def _passes(own: HeaderOperations | None, route: HeaderOperations | None, merged: bool) -> tuple[HeaderEdit, ...]:
+def _passes(
+    own: HeaderOperations | None, route: HeaderOperations | None, merged: bool, joined: frozenset[bytes]
+) -> tuple[HeaderEdit, ...]:
     """With one destination its operations follow the route's in one pass; of several, each has a pass before it."""
-    edits = [compile_edit([route, own])] if merged else [compile_edit([own]), compile_edit([route])]
+    levels = [[route, own]] if merged else [[own], [route]]
+    edits = [compile_edit(level, joined) for level in levels]
     return tuple(edit for edit in edits if edit is not None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mirror_addon.routing.decision import Request
+from mirror_addon.routing.header_edits import JOINED_REQUEST_FIELDS
 
 _PSEUDO = {
     b":method": "method",
@@ -35,7 +36,8 @@ class Subject:
             fields = self._fields = {}
             for field, value in self.request.headers:
                 fields.setdefault(field.lower(), []).append(value)
-        return fields.get(name, [])
+        lines = fields.get(name, [])
+        return [b",".join(lines)] if len(lines) > 1 and name in JOINED_REQUEST_FIELDS else lines
 
     def param(self, name: bytes) -> bytes | None:
         """First value of the query parameter `name`, raw; None where it is absent."""

@@ -46,6 +46,8 @@ class Entry:
     catch_all: bool
     excluded: str = ""
     """Why this proxy never gets it (gateways, source labels); empty where it does."""
+    source: HTTPMatchRequest | None = None
+    """The match it was compiled from, merged where the rule was delegated to; None: every request."""
 
     def __str__(self) -> str:
         rule = f"{self.route.rule.virtual_service} {self.route.rule.rule}"
@@ -127,6 +129,7 @@ def _route_entries(
             port=match.port if match else 0,
             catch_all=is_catch_all(uri, match),
             excluded=_excluded(match, namespace, identity) if match else "",
+            source=match,
         )
 
 

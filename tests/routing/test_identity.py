@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from mirror_addon.routing.identity import Identity
+
+
+def test_the_default_is_a_gateway_that_takes_everything() -> None:
+    identity = Identity()
+    assert not identity.is_sidecar
+    assert identity.serves(("any",), "anywhere")
+    assert identity.serves((), "anywhere")
+    assert identity.sees((".",), "anywhere")
+
+
+def test_mesh_alone_is_a_sidecar() -> None:
+    assert Identity(gateways=("mesh",)).is_sidecar
+    assert not Identity(gateways=("mesh", "edge")).is_sidecar
+    assert not Identity(gateways=("edge",)).is_sidecar
+
+
+def test_labels() -> None:
+    identity = Identity(labels=(("app", "web"),))
+    assert identity.has_labels({})
+    assert identity.has_labels({"app": "web"})
+    assert not identity.has_labels({"app": "web", "v": "1"})
