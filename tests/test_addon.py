@@ -264,6 +264,16 @@ async def test_local_replies(
     assert proxy.counters["offered"] == 0
 
 
+async def test_a_unix_socket_is_told_and_not_tried(start: Start, tmp_path: Path) -> None:
+    rules = RULES.replace("endpoints: []", "endpoints: [{address: 'unix:///run/b.sock', labels: {version: v9}}]")
+    (tmp_path / "rules" / "shop.yaml").write_text(rules)
+    proxy = await start()
+    answer = await proxy.ask(b"GET /gone HTTP/1.1\r\nHost: shop.test\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"unix:///run/b.sock" in answer and b"mirror_endpoints=b/v9=" in answer
+    assert proxy.counters["skipped.local_reply"] == 1
+
+
 async def test_fault_delay_holds_the_request(start: Start) -> None:
     proxy = await start()
     loop = asyncio.get_running_loop()

@@ -5,6 +5,7 @@ from mitmproxy import http
 from mitmproxy.test import tflow
 
 from mirror_addon import flows
+from mirror_addon.routing.clusters import ORIGINAL_DESTINATION
 from mirror_addon.routing.clusters import TLS
 from mirror_addon.routing.clusters import Cluster
 from mirror_addon.routing.clusters import Endpoint
@@ -128,6 +129,15 @@ def test_write_http2_keeps_the_pseudo_header() -> None:
     flows.write_request(flow, flows.read_request(flow, OWN), CLUSTER, V1)
     assert flow.request.data.authority == b"a.test"
     assert flow.request.data.headers.fields == ((b"a", b"1"),)
+
+
+def test_write_leaves_the_original_destination() -> None:
+    flow = flow_of((b"Host", b"a.test"))
+    request = flows.read_request(flow, OWN)
+    request.path = b"/new"
+    flows.write_request(flow, request, CLUSTER, ORIGINAL_DESTINATION)
+    data = flow.request.data
+    assert (data.host, data.port, data.path) == ("before.test", 8080, b"/new")
 
 
 def test_write_speaks_tls_to_a_tls_cluster() -> None:

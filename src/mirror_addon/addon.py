@@ -26,7 +26,10 @@ from mirror_addon.options import OptionError
 from mirror_addon.options import parse_settings
 from mirror_addon.options import unknown_option
 from mirror_addon.passage import Passage
+from mirror_addon.routing.clusters import Cluster
+from mirror_addon.routing.clusters import Endpoint
 from mirror_addon.routing.decision import Action
+from mirror_addon.routing.decision import LocalResponse
 from mirror_addon.routing.decision import Request
 from mirror_addon.shadow.local_address import own_address
 from mirror_addon.shadowing import Shadowing
@@ -57,8 +60,11 @@ class MirrorAddon:
     name = "mirror"
 
     def __init__(self) -> None:
+        # Not addons of their own: each one more in the chain costs mitmproxy time at every event of every flow.
         self.upstream_tls = UpstreamTLS()
-        self.addons = [Commands(self), self.upstream_tls]
+        self.server_connect = self.upstream_tls.server_connect
+        self.tls_start_server = self.upstream_tls.tls_start_server
+        self._commands = Commands(self)
         self.local_address = own_address().encode()
         self.rules = LiveRules(self.local_address)
         self.shadowing: Shadowing | None = None
@@ -74,6 +80,7 @@ class MirrorAddon:
             logger.error("mirror: %s", problem)
         for option in OPTIONS:
             loader.add_option(option.name, option.kind, option.default, option.help)
+        self._commands.register(loader)
 
     def configure(self, updated: Collection[str]) -> None:
         if "stream_large_bodies" in updated:
@@ -147,7 +154,7 @@ class MirrorAddon:
             flows.answer(flow, decision.response)
             shadowing.none(passage)
         elif decision.action is Action.ROUTE:
-            self._route(flow, passage, shadowing.settings.request_id)
+            self._route(flow, passage, shadowing)
         if decision.mirrors and not passage.settled:
             if flows.is_upgrade(flow):
                 shadowing.none(passage, "upgrade")
@@ -155,10 +162,14 @@ class MirrorAddon:
                 flow.request.stream = shadowing.tee(flow, passage)
         return asyncio.sleep(decision.delay) if decision.delay else None
 
-    def _route(self, flow: http.HTTPFlow, passage: Passage, request_id: bool) -> None:
+    def _route(self, flow: http.HTTPFlow, passage: Passage, shadowing: Shadowing) -> None:
         request, cluster, endpoint = passage.decision.request, passage.decision.cluster, passage.decision.endpoint
         assert request and cluster and endpoint
-        if request_id:
+        if endpoint.address.startswith("unix:"):
+            flows.answer(flow, no_unix_sockets(cluster, endpoint))
+            shadowing.none(passage, "local_reply")
+            return
+        if shadowing.settings.request_id:
             give_request_id(request)
         flows.write_request(flow, request, cluster, endpoint)
         if cluster.tls:
@@ -208,6 +219,15 @@ class MirrorAddon:
         passage = self.passages.get(flow)
         if passage and not passage.settled:
             self.shadowing.abort(passage)
+
+
+def no_unix_sockets(cluster: Cluster, endpoint: Endpoint) -> LocalResponse:
+    """What mitmproxy cannot do for a primary; the worker can for a shadow."""
+    text = (
+        f"{cluster.label} listens on {endpoint.address}, and mitmproxy cannot connect to a Unix socket.\n"
+        f"Give it an address: --set mirror_endpoints={cluster.label}=ADDRESS:PORT\n"
+    )
+    return LocalResponse(503, ((b"content-type", b"text/plain"),), text.encode())
 
 
 def give_request_id(request: Request) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from mitmproxy import command
+from mitmproxy import addonmanager
 from mitmproxy import exceptions
 from mitmproxy import flow
 from mitmproxy import http
@@ -26,13 +26,15 @@ logger = logging.getLogger(__name__)
 class Commands:
     """Looks at a MirrorAddon and steers it."""
 
-    name = "mirror_commands"
-
     def __init__(self, addon: MirrorAddon) -> None:
         self._addon = addon
         self._reloads: set[asyncio.Task[None]] = set()
 
-    @command.command("mirror.status")
+    def register(self, loader: addonmanager.Loader) -> None:
+        """Make the commands known to mitmproxy."""
+        for name in ("status", "rules", "explain", "reload", "pause", "resume"):
+            loader.add_command(f"mirror.{name}", getattr(self, name))
+
     def status(self) -> str:
         """What is mirrored where, what was dropped and why, and how the workers are."""
         addon = self._addon
@@ -59,7 +61,6 @@ class Commands:
         lines += [f"{name}: {value}" for name, value in addon.shadowing.dispatcher.status().items()]
         return "\n".join(lines)
 
-    @command.command("mirror.rules")
     def rules(self) -> str:
         """The rules in force, in the order in which they are looked at."""
         table = self._addon.rules.table
@@ -67,7 +68,6 @@ class Commands:
             return "mirror: no rules are loaded; the event log says why"
         return "\n".join(rule_lines(table)) or "no rules: every request passes through"
 
-    @command.command("mirror.explain")
     def explain(self, flows: Sequence[flow.Flow]) -> str:
         """Why these requests went where they went, rule by rule."""
         blocks = []
@@ -84,7 +84,6 @@ class Commands:
             raise exceptions.CommandError("No flows: name some, as in mirror.explain @focus")
         return "\n".join(blocks)
 
-    @command.command("mirror.reload")
     def reload(self) -> str:
         """Read the rules again now. The outcome is told in the event log and in mirror.status."""
 
@@ -96,12 +95,10 @@ class Commands:
         task.add_done_callback(self._reloads.discard)
         return "reading the rules again"
 
-    @command.command("mirror.pause")
     def pause(self) -> str:
         """Send no new shadows; those handed over finish, and routing goes on."""
         return self._pause(True, "paused: no new shadows; routing goes on")
 
-    @command.command("mirror.resume")
     def resume(self) -> str:
         """Send shadows again."""
         return self._pause(False, "resumed")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mitmproxy import http
 
+from mirror_addon.routing.clusters import ORIGINAL_DESTINATION
 from mirror_addon.routing.decision import Fields
 from mirror_addon.routing.decision import LocalResponse
 from mirror_addon.routing.decision import Request
@@ -85,14 +86,15 @@ def read_request(flow: http.HTTPFlow, local_address: bytes) -> Request:
 
 
 def write_request(flow: http.HTTPFlow, request: Request, cluster: Cluster, endpoint: Endpoint) -> None:
-    """Make `flow` go to `endpoint`, as `request`.
+    """Make `flow` go to `endpoint`, as `request`. The original destination is where it would have gone anyway.
 
     `data` is written directly: the properties of `http.Request` would rewrite Host to the endpoint's address.
     """
     data = flow.request.data
-    data.host = endpoint.address
-    data.port = endpoint.port
-    data.scheme = b"https" if cluster.tls else b"http"
+    if endpoint is not ORIGINAL_DESTINATION:
+        data.host = endpoint.address
+        data.port = endpoint.port
+        data.scheme = b"https" if cluster.tls else b"http"
     data.path = request.path
     if data.http_version in HTTP2_AND_NEWER:
         data.authority = request.authority

@@ -73,8 +73,6 @@ def client_context(tls: TLS, names: tuple[str, ...], insecure: bool) -> SSL.Cont
 class UpstreamTLS:
     """Remembers which connection of which client goes to which TLS destination, and sets that connection up."""
 
-    name = "mirror_upstream_tls"
-
     def __init__(self) -> None:
         self._expected: weakref.WeakKeyDictionary[connection.Client, dict[tuple[str, int], tuple[TLS, str]]] = (
             weakref.WeakKeyDictionary()

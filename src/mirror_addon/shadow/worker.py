@@ -165,6 +165,10 @@ class Worker(asyncio.Protocol):
                 self._send((Kind.STATUS, numbers))
 
 
+NICENESS = 10
+"""Where processors are short, the proxy goes first: a shadow can wait, a client does not."""
+
+
 async def run(sock: socket.socket, concurrency: int) -> None:
     """Serve the pipe until its other end closes, then end the process: a name look-up that hangs would keep it."""
     loop = asyncio.get_running_loop()
@@ -187,6 +191,8 @@ def _describe(context: dict[str, Any]) -> str:
 def main(descriptor: int, concurrency: int) -> None:
     """The process's whole life. Never returns."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(OSError):
+        os.nice(NICENESS)
     logging.disable()
     sys.unraisablehook = lambda _: None
     _die_with_parent()
