@@ -43,9 +43,9 @@ def bare(ports: Ports) -> list[str]:
     return _mitmdump(ports)
 
 
-def mirror_addon(ports: Ports) -> list[str]:
-    """mitmdump with this addon and the worked example's rules."""
-    script = ["-s", str(ROOT / "mirror_addon"), "--set", f"mirror_rules={ROOT / 'rules'}"]
+def mirror_addon(ports: Ports, rules: Path = ROOT / "rules") -> list[str]:
+    """mitmdump with this addon and the worked example's rules, or others."""
+    script = ["-s", str(ROOT / "mirror_addon"), "--set", f"mirror_rules={rules}"]
     for subset, port in (("v1", ports.v1), ("v2", ports.v2)):
         script += ["--set", f"mirror_endpoints=serviceB/{subset}=127.0.0.1:{port}"]
     return _mitmdump(ports, *script)

@@ -32,7 +32,7 @@ async def test_work_runs_in_a_thread_while_the_loop_goes_on() -> None:
         assert go_on.wait(10)
         return 7
 
-    task = asyncio.ensure_future(in_background(work))
+    task = asyncio.ensure_future(in_background(work, lambda _: False))
     await asyncio.sleep(0)
     go_on.set()
     assert await task == 7
@@ -49,5 +49,12 @@ async def test_all_is_put_back_after_a_failure() -> None:
         raise LookupError("no")
 
     with pytest.raises(LookupError):
-        await in_background(work)
+        await in_background(work, lambda _: False)
     assert sys.getswitchinterval() == before and gc.isenabled()
+
+
+async def test_what_lives_long_is_exempt_from_collection() -> None:
+    gc.unfreeze()
+    assert await in_background(lambda: [{}], lambda result: len(result) == 1) == [{}]
+    assert gc.get_freeze_count() > 0
+    gc.unfreeze()

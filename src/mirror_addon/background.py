@@ -34,21 +34,19 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-async def in_background(work: Callable[[], T]) -> T:
-    """The result of `work`, run in a thread. The loop goes on meanwhile; only one such call is to run at a time."""
+async def in_background(work: Callable[[], T], lives_long: Callable[[T], bool]) -> T:
+    """The result of `work`, run in a thread. The loop goes on meanwhile; only one such call is to run at a time.
+
+    `lives_long(result)`: exempt it, and all else that lives now, from later collections. Garbage in cycles that is not
+    collected yet is kept as well, some megabytes where a busy proxy reloads a large table: not for small ones.
+    """
     interval = sys.getswitchinterval()
     sys.setswitchinterval(min(interval, SWITCH_INTERVAL))
     try:
         with collector_paused():
-            return await asyncio.to_thread(work)
+            result = await asyncio.to_thread(work)
+            if lives_long(result):
+                gc.freeze()  # before the collector is on again: its first act would be to look at all of it
+            return result
     finally:
         sys.setswitchinterval(interval)
-
-
-def keep_from_collector() -> None:
-    """Exempt all that lives now from later collections, so that a large table does not cost half a second each time.
-
-    Garbage in cycles that is not collected yet is kept as well: some megabytes where a busy proxy reloads a large
-    table, which is why this is not for small ones.
-    """
-    gc.freeze()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from dataclasses import replace
 from pathlib import Path
 
 from mirror_addon.background import collector_paused
 from mirror_addon.background import in_background
-from mirror_addon.background import keep_from_collector
 from mirror_addon.istio.diagnostics import Severity
 from mirror_addon.options import Settings
 from mirror_addon.routing.table import RouteTable
@@ -70,6 +70,8 @@ class LiveRules:
         """Take the rules that `settings` name, or raise RulesRefused and change nothing."""
         with collector_paused():
             rule_set = load_rule_set(settings, self._local_address)
+            if rule_set.rules >= MANY_RULES:
+                gc.freeze()
         log_findings(rule_set)
         if rule_set.refused:
             raise RulesRefused(self._refusal(rule_set))
@@ -90,7 +92,9 @@ class LiveRules:
                 self.problem = f"{', '.join(vanished)} is gone; the rules read before stay in force"
                 logger.error("mirror: %s", self.problem)
                 return self.problem
-            rule_set = await in_background(lambda: load_rule_set(settings, self._local_address))
+            rule_set = await in_background(
+                lambda: load_rule_set(settings, self._local_address), lambda made: made.rules >= MANY_RULES
+            )
             if settings is not self._settings:
                 return "the options changed meanwhile; their rules are in force"
             log_findings(rule_set)
@@ -120,8 +124,6 @@ class LiveRules:
             logger.warning("mirror: cannot watch the rules (%s); use the command mirror.reload", error)
 
     def _take(self, rule_set: RuleSet) -> None:
-        if rule_set.rules >= MANY_RULES:
-            keep_from_collector()
         self.table = rule_set.table
         self.problem = ""
         log_mirrors(rule_set)

@@ -1,0 +1,104 @@
+"""What a reload of many rules adds to requests in flight: `python -m bench.reload [--routes 10000]`.
+
+A steady load below what the proxy can do runs all the time; in turn the rules' file is rewritten, or left alone. Prints
+the latencies of both, in Markdown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from bench.contenders import ROOT
+from bench.contenders import Ports
+from bench.contenders import mirror_addon
+from bench.processes import Contender
+from bench.processes import free_port
+from bench.processes import stub
+
+RATE = 100
+"""Requests a second, from a few keep-alive connections."""
+CONNECTIONS = 4
+ROUTE = """  - match: [{{uri: {{prefix: /team{0}/service{1}/}}}}]
+    rewrite: {{uri: /}}
+    route: [{{destination: {{host: serviceB, subset: v1}}}}]
+    mirror: {{host: serviceB, subset: v2}}
+"""
+HEAD = """apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: many, annotations: {{generation: "{0}"}}}}
+spec:
+  hosts: [many.test]
+  http:
+"""
+
+
+def write_rules(folder: Path, routes: int, generation: int) -> None:
+    text = HEAD.format(generation) + "".join(ROUTE.format(number % 100, number) for number in range(routes))
+    (folder / "new").write_text(text)
+    (folder / "new").rename(folder / "many.yaml")
+
+
+async def client(port: int, path: str, ends: float, latencies: list[float]) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    request = f"GET {path} HTTP/1.1\r\nHost: many.test\r\n\r\n".encode()
+    while (due := time.perf_counter()) < ends:
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 "), head
+        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+        await reader.readexactly(length)
+        latencies.append(time.perf_counter() - due)
+        await asyncio.sleep(max(0.0, due + CONNECTIONS / RATE - time.perf_counter()))
+    writer.close()
+
+
+async def turn(port: int, routes: int, seconds: float) -> list[float]:
+    latencies: list[float] = []
+    path = f"/team{(routes - 1) % 100}/service{routes - 1}/x"
+    ends = time.perf_counter() + seconds
+    await asyncio.gather(*(client(port, path, ends, latencies) for _ in range(CONNECTIONS)))
+    return latencies
+
+
+def milliseconds(latencies: list[float], share: float) -> float:
+    ordered = sorted(latencies)
+    return 1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+@click.command(help=__doc__)
+@click.option("--routes", default=10_000, show_default=True)
+@click.option("--rounds", default=6, show_default=True)
+@click.option("--seconds", default=5.0, show_default=True, help="Of a turn; a reload begins half a second into it.")
+def main(routes: int, rounds: int, seconds: float) -> None:
+    quiet: list[float] = []
+    reloading: list[float] = []
+    with tempfile.TemporaryDirectory() as temporary, stub("0") as v1, stub("0") as v2:
+        folder = Path(temporary)
+        for name in ("destination-rule.yaml", "service-entry.yaml"):
+            shutil.copy(ROOT / "rules" / name, folder)
+        write_rules(folder, routes, 0)
+        ports = Ports(free_port(), v1, v2)
+        proxy = Contender("mirror_addon", mirror_addon(ports, folder), ports.listen)
+        try:
+            asyncio.run(turn(ports.listen, routes, 2))
+            for number in range(rounds):
+                quiet += asyncio.run(turn(ports.listen, routes, seconds))
+                write_rules(folder, routes, number + 1)
+                reloading += asyncio.run(turn(ports.listen, routes, seconds))
+        finally:
+            proxy.stop()
+    click.echo(f"{routes} routes, {RATE} requests a second, {rounds} reloads of {seconds:g} s each.\n")
+    click.echo("| | p50 ms | p99 ms | worst ms |\n|---|---:|---:|---:|")
+    for name, latencies in (("no reload", quiet), ("reloading", reloading)):
+        shares = (milliseconds(latencies, share) for share in (0.5, 0.99, 1.0))
+        click.echo(f"| {name} | " + " | ".join(f"{value:.1f}" for value in shares) + " |")
+
+
+if __name__ == "__main__":
+    main()
