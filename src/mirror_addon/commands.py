@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
+from typing import Any
 
 from mitmproxy import addonmanager
 from mitmproxy import exceptions
@@ -21,6 +24,18 @@ if TYPE_CHECKING:
     from mirror_addon.addon import MirrorAddon
 
 logger = logging.getLogger(__name__)
+
+
+def flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """The leaves of nested dicts and lists, named by their path: `workers[0].pid`, `waiting_bytes.high`."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from flat(item, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from flat(item, f"{name}[{index}]")
+    else:
+        yield name, value
 
 
 class Commands:
@@ -58,7 +73,7 @@ class Commands:
             lines.append(f"rules: {addon.rules.problem}")
         lines += [f"mirror: {line}" for line in rule_lines(addon.rules.table, mirrored_only=True)] or ["mirror: none"]
         lines.append(mirroring.counters.text().rstrip())
-        lines += [f"{name}: {value}" for name, value in addon.shadowing.dispatcher.status().items()]
+        lines += (f"{name} {value}" for name, value in flat(addon.shadowing.dispatcher.status()))
         return "\n".join(lines)
 
     def rules(self) -> str:

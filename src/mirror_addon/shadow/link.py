@@ -44,6 +44,9 @@ _BUFFERS = 64
 _WRITE_AT_ONCE = 1024 * 1024
 _READ = 256 * 1024
 _SOCKET_BUFFER = 512 * 1024
+GATHER = 0.004
+"""Seconds for which what is to be sent is gathered: each message by itself would wake the worker, and that costs both
+sides more than the message. A shadow can start so much later."""
 _GRACE = 0.5
 _SILENCE = 3.0
 """A worker speaks every second; after so many of silence it is frozen, or starved."""
@@ -138,7 +141,7 @@ class WorkerLink:
     def _schedule_flush(self) -> None:
         if not self._flush_scheduled and not self._writer_added and self._socket is not None:
             self._flush_scheduled = True
-            self._loop.call_soon(self._flush)
+            self._loop.call_later(GATHER, self._flush)
 
     def _flush(self) -> None:
         self._flush_scheduled = False
