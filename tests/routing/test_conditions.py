@@ -55,6 +55,10 @@ def test_headers_of_which_envoy_keeps_one_line_match_joined(ask: Ask) -> None:
     request = ask("/", "a.com", ("accept", "a"), ("Accept", "b"))
     assert holds({"headers": {"accept": {"exact": "a,b"}}}, request)
     assert not holds({"headers": {"accept": {"exact": "a"}}}, request)
+    assert holds(
+        {"headers": {"accept": {"exact": "a,"}}}, ask("/", "a.com", ("accept", ""), ("accept", "a"), ("accept", ""))
+    )
+    assert holds({"headers": {"accept": {"exact": ""}}}, ask("/", "a.com", ("accept", ""), ("accept", "")))
 
 
 def test_values_are_case_sensitive_and_names_are_not(ask: Ask) -> None:

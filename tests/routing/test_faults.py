@@ -112,3 +112,16 @@ def test_the_rolls_are_independent_of_each_other_and_of_weights(build: Build, as
 def test_faults_come_first(http: dict[str, Any], build: Build, ask: Ask, to_v1: Any) -> None:
     abort = {"abort": {"httpStatus": 418, "percentage": ALL}}
     assert decide(build, ask, to_v1, abort, **http).action is Action.FAULT_ABORT
+
+
+@pytest.mark.parametrize("headers", [(), (GRPC,)])
+@pytest.mark.parametrize("abort", [{"httpStatus": 418}, {"grpcStatus": "NOT_FOUND"}])
+def test_response_operations_apply_to_an_abort(headers: Any, abort: dict[str, Any], build: Build, ask: Ask) -> None:
+    fault = {"abort": {**abort, "percentage": ALL}}
+    own = {"response": {"set": {"x-set": "dest"}, "add": {"x-add": "dest"}}}
+    route = [{"destination": {"host": "v1"}, "headers": own}]
+    operations = {"response": {"set": {"x-set": "route"}, "add": {"x-add": "route"}}}
+    decision = decide(build, ask, route, fault, *headers, headers=operations)
+    assert decision.response is not None
+    assert [value for name, value in decision.response.headers if name == b"x-set"] == [b"dest"]
+    assert [value for name, value in decision.response.headers if name == b"x-add"] == [b"route", b"dest"]

@@ -36,3 +36,12 @@ def test_grpc_status_of_an_http_status(status: int, code: bytes, ask: Ask) -> No
 def test_grpc_message_is_percent_encoded(ask: Ask) -> None:
     reply = local_reply(ask("/", "a.com", ("content-type", "application/grpc")), 500, "a b%é".encode())
     assert dict(reply.headers)[b"grpc-message"] == b"a b%25%C3%A9"
+
+
+def test_head_gets_no_grpc_message(ask: Ask) -> None:
+    reply = local_reply(ask("/", "a.com", ("content-type", "application/grpc"), method="HEAD"), 500, b"a")
+    assert b"grpc-message" not in dict(reply.headers)
+
+
+def test_two_content_types_are_not_grpc(ask: Ask) -> None:
+    assert not is_grpc(ask("/", "a.com", *[("content-type", "application/grpc")] * 2))

@@ -111,3 +111,20 @@ def test_response_operations_apply(build: Build, ask: Ask) -> None:
         b"grpc-status": b"2",
         b"grpc-message": b"{}",
     }
+
+
+@pytest.mark.parametrize(("status", "located"), [(201, True), (302, True), (304, True), (200, False), (204, False)])
+def test_a_direct_response_names_its_own_place_where_the_status_wants_one(
+    status: int, located: bool, build: Build, ask: Ask
+) -> None:
+    response = build([{"directResponse": {"status": status}}]).route(ask("/x?q=1", "example.com:81"), 0).response
+    assert response is not None
+    assert response.headers == (((b"location", b"http://example.com:81/x?q=1"),) if located else ())
+
+
+@pytest.mark.parametrize("http", [{"redirect": {"uri": "/new"}}, {"directResponse": {"status": 200}}])
+def test_an_answer_without_body_has_no_content_type(http: dict[str, Any], build: Build, ask: Ask) -> None:
+    operations = {"response": {"add": {"Content-Type": "own", "x-a": "1"}}}
+    response = build([{**http, "headers": operations}]).route(ask(), 0).response
+    assert response is not None
+    assert [name for name, _ in response.headers if name != b"location"] == [b"x-a"]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mirror_addon.istio.resources import Abort
 from mirror_addon.istio.resources import Delay
 from mirror_addon.istio.resources import HTTPFaultInjection
+from mirror_addon.routing.decision import Fields
 from mirror_addon.routing.decision import LocalResponse
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.fractions import NEVER
 from mirror_addon.routing.fractions import Fraction
 from mirror_addon.routing.fractions import from_integer
 from mirror_addon.routing.fractions import from_percent
+from mirror_addon.routing.header_edits import HeaderEdit
 from mirror_addon.routing.local_replies import grpc_reply
 from mirror_addon.routing.local_replies import is_grpc
 from mirror_addon.routing.local_replies import local_reply
@@ -41,15 +44,17 @@ class Fault:
         """Seconds to hold a request."""
         return self.seconds if self.seconds and self.delay.includes(derived(draw, _DELAY)) else 0.0
 
-    def abort_of(self, request: Request, draw: int) -> LocalResponse | None:
-        """The abort's answer, None where the request goes on."""
+    def abort_of(self, request: Request, draw: int, edits: Sequence[HeaderEdit] = ()) -> LocalResponse | None:
+        """The abort's answer, edited as the route's response would be; None where the request goes on."""
         if not self.aborts(draw):
             return None
-        if self.grpc_status is None:
-            return local_reply(request, self.http_status or 200, _BODY)
-        if is_grpc(request):
-            return grpc_reply(request, self.grpc_status, _BODY)
-        return LocalResponse(200, ((b"content-type", b"text/plain"),), _BODY)
+        if self.grpc_status is None or not is_grpc(request):
+            status = 200 if self.http_status is None else self.http_status
+            return local_reply(request, status, _BODY, (), edits)
+        headers: Fields = ()
+        for edit in edits:
+            headers = edit.apply(headers)
+        return grpc_reply(request, self.grpc_status, _BODY, headers)
 
     def aborts(self, draw: int) -> bool:
         """Whether the abort's roll falls below its threshold."""

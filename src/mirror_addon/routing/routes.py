@@ -91,7 +91,9 @@ class CompiledRoute:
         delay = 0.0
         if self.fault is not None:
             delay = self.fault.delay_of(draw)
-            if (response := self.fault.abort_of(request, draw)) is not None:
+            chosen = self.choose(draw)
+            own = chosen.response if chosen is not None else self.response_edits
+            if (response := self.fault.abort_of(request, draw, own)) is not None:
                 return self._reply(Action.FAULT_ABORT, match, request, response, draw, delay)
         if self.local is not None:
             if rewrite is not None:

@@ -37,7 +37,10 @@ class Subject:
             for field, value in self.request.headers:
                 fields.setdefault(field.lower(), []).append(value)
         lines = fields.get(name, [])
-        return [b",".join(lines)] if len(lines) > 1 and name in JOINED_REQUEST_FIELDS else lines
+        if len(lines) > 1 and name in JOINED_REQUEST_FIELDS:
+            begins = next((index for index, line in enumerate(lines) if line), -1)  # Envoy puts no comma after nothing
+            return [b",".join(lines[begins:])]
+        return lines
 
     def param(self, name: bytes) -> bytes | None:
         """First value of the query parameter `name`, raw; None where it is absent."""
