@@ -1,0 +1,101 @@
+"""`mirror-addon envoy`: Envoy itself, run with the same rules, which it takes anew when they change."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import tempfile
+from pathlib import Path
+
+import click
+
+from mirror_addon.cli.envoy_process import EnvoyError
+from mirror_addon.cli.envoy_process import EnvoyProcess
+from mirror_addon.cli.envoy_process import find_envoy
+from mirror_addon.cli.export import address_options
+from mirror_addon.cli.export import make_export
+from mirror_addon.cli.export import say_notes
+from mirror_addon.cli.rules_option import read_rule_set
+from mirror_addon.cli.rules_option import read_settings
+from mirror_addon.cli.rules_option import rules_options
+from mirror_addon.envoy.bootstrap import Address
+from mirror_addon.envoy.bootstrap import ExportOptions
+from mirror_addon.options import Settings
+from mirror_addon.rule_set import load_rule_set
+from mirror_addon.shadow.local_address import own_address
+from mirror_addon.watching import changes
+
+
+@click.command()
+@rules_options
+@address_options
+@click.argument("arguments", metavar="[-- ENVOY ARGS]", nargs=-1, type=click.UNPROCESSED)
+def envoy(
+    rules: tuple[str, ...],
+    assignments: tuple[str, ...],
+    listen: Address,
+    admin: Address | None,
+    arguments: tuple[str, ...],
+) -> None:
+    """Run Envoy with the rules; changes of their files take effect without a restart. Ctrl-C ends it."""
+    settings = read_settings(rules, assignments)
+    try:
+        binary = find_envoy()
+        with tempfile.TemporaryDirectory(prefix="mirror-addon-envoy-") as folder:
+            process = EnvoyProcess(binary, Path(folder), arguments)
+            asyncio.run(_run(process, settings, listen, admin or Address("127.0.0.1", 0)))
+    except EnvoyError as error:
+        raise click.ClickException(str(error)) from None
+
+
+async def _run(process: EnvoyProcess, settings: Settings, listen: Address, admin: Address) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    export = make_export(settings, read_rule_set(settings, own_address().encode()), listen, admin)
+    say_notes(settings, export)
+    started = asyncio.Event()
+    # Watches before anybody can read that Envoy listens: no change after that is missed.
+    tasks: list[asyncio.Task[object]] = [asyncio.create_task(_reload(process, settings, export.options, started))]
+    try:
+        address = await process.start(export)
+        started.set()
+        click.echo(f"envoy is listening at {address}")
+        tasks += [asyncio.create_task(stopped.wait()), asyncio.create_task(_ended(process))]
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if not stopped.is_set():
+            for task in done:
+                task.result()  # raises what ended it
+    finally:
+        for task in tasks:
+            task.cancel()
+        await process.stop()
+
+
+async def _ended(process: EnvoyProcess) -> None:
+    raise EnvoyError(f"Envoy ended with code {await process.wait()}; see its words above")
+
+
+async def _reload(process: EnvoyProcess, settings: Settings, options: ExportOptions, started: asyncio.Event) -> None:
+    """Export again whenever the rules change. A set with errors leaves the one before in force."""
+    paths = [Path(path).expanduser() for path in settings.rules]
+    async for _ in changes(paths):
+        await started.wait()
+        if gone := [str(path) for path in paths if not path.exists()]:
+            click.echo(f"{', '.join(gone)} is gone; the rules read before stay in force", err=True)
+            continue
+        rule_set = await asyncio.to_thread(load_rule_set, settings, own_address().encode())
+        if rule_set.refused:
+            for diagnostic in rule_set.diagnostics:
+                if diagnostic.severity == "error":
+                    click.echo(str(diagnostic), err=True)
+            click.echo("the rules read before stay in force", err=True)
+            continue
+        export = make_export(settings, rule_set, options.listen, options.admin)
+        say_notes(settings, export)
+        try:
+            await process.apply(export)
+        except EnvoyError as error:
+            click.echo(str(error), err=True)
+            continue
+        click.echo(f"reloaded {rule_set.documents} resources")

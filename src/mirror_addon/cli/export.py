@@ -1,0 +1,103 @@
+"""`mirror-addon export envoy`: the same rules as a configuration of Envoy, the engine that Istio runs on."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from typing import TypeVar
+
+import click
+
+from mirror_addon.cli.rules_option import read_rule_set
+from mirror_addon.cli.rules_option import read_settings
+from mirror_addon.cli.rules_option import rules_options
+from mirror_addon.envoy.bootstrap import Address
+from mirror_addon.envoy.bootstrap import Export
+from mirror_addon.envoy.bootstrap import ExportOptions
+from mirror_addon.envoy.bootstrap import translate
+from mirror_addon.envoy.notes import unexported
+from mirror_addon.envoy.yaml_text import to_yaml
+from mirror_addon.options import BY_NAME
+from mirror_addon.options import Settings
+from mirror_addon.rule_set import RuleSet
+from mirror_addon.rules_files import load_rules
+from mirror_addon.shadow.local_address import own_address
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_WITHOUT_COUNTERPART = ("mirror_methods", "mirror_expires", "mirror_max_body")
+"""Options about which shadows are sent that Envoy cannot be told. The others are about how ours are sent."""
+
+
+def listen_address(text: str) -> Address:
+    """`127.0.0.1:8080`, `[::1]:8080`; port 0 is a free one. Raises click.BadParameter."""
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise click.BadParameter(f"{text!r}: write an IP address and a port, as in 127.0.0.1:8080") from None
+    if not (port.isdecimal() and int(port) < 65536):
+        raise click.BadParameter(f"{text!r}: write a port of 0 to 65535 after the colon, as in 127.0.0.1:8080")
+    return Address(host, int(port))
+
+
+def address_options(command: F) -> F:
+    """Adds `--listen ADDRESS:PORT` and `--admin ADDRESS:PORT` to a click command."""
+    command = click.option(
+        "--admin",
+        type=listen_address,
+        metavar="ADDRESS:PORT",
+        help="Where Envoy's administration interface listens. It is for you alone: it can end the process.",
+    )(command)
+    return click.option(
+        "--listen",
+        type=listen_address,
+        default="127.0.0.1:8080",
+        show_default=True,
+        metavar="ADDRESS:PORT",
+        help="Where Envoy takes requests.",
+    )(command)
+
+
+def make_export(settings: Settings, rule_set: RuleSet, listen: Address, admin: Address | None) -> Export:
+    """The export of a rule set under these options."""
+    return translate(
+        rule_set.table,
+        ExportOptions(listen, admin, settings.enabled, settings.host_suffix, settings.request_id),
+    )
+
+
+def say_notes(settings: Settings, export: Export) -> None:
+    """What the export leaves out, on stderr, once."""
+    defaults = {name: BY_NAME[name].parse(BY_NAME[name].default) for name in _WITHOUT_COUNTERPART}
+    notes = [
+        f"option {name} has no counterpart in Envoy"
+        for name, default in defaults.items()
+        if getattr(settings, name.removeprefix("mirror_")) != default
+    ]
+    paths = [path for path in (Path(path).expanduser() for path in settings.rules) if path.exists()]
+    notes += [*unexported(load_rules(paths, default_namespace=settings.namespace).resources), *export.notes]
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+
+
+@click.group()
+def export() -> None:
+    """Say the same rules in another engine's language."""
+
+
+@export.command()
+@rules_options
+@address_options
+def envoy(rules: tuple[str, ...], assignments: tuple[str, ...], listen: Address, admin: Address | None) -> None:
+    """Print an Envoy configuration that routes and mirrors by the rules.
+
+    What it cannot say is listed on stderr. Equal rules give equal text, so that it can be kept in git.
+    """
+    settings = read_settings(rules, assignments)
+    made = make_export(settings, read_rule_set(settings, own_address().encode()), listen, admin)
+    say_notes(settings, made)
+    click.echo(to_yaml(made.bootstrap()), nl=False)

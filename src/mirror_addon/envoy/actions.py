@@ -1,0 +1,188 @@
+"""What becomes of a request that met a rule, as an Envoy route's action."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+
+from mirror_addon.envoy.clusters import UsedClusters
+from mirror_addon.envoy.header_mutations import header_mutations
+from mirror_addon.envoy.header_mutations import response_mutations
+from mirror_addon.envoy.notes import Notes
+from mirror_addon.envoy.retries import retry_policy
+from mirror_addon.envoy.values import Message
+from mirror_addon.envoy.values import duration
+from mirror_addon.envoy.values import fraction
+from mirror_addon.envoy.values import safe_regex
+from mirror_addon.istio.resources import HTTPRedirect
+from mirror_addon.istio.resources import HTTPRewrite
+from mirror_addon.routing.clusters import Cluster
+from mirror_addon.routing.clusters import HashPolicy
+from mirror_addon.routing.mirrors import MirrorPolicy
+from mirror_addon.routing.redirects import DirectResponse
+from mirror_addon.routing.redirects import Redirect
+from mirror_addon.routing.routes import CompiledRoute
+from mirror_addon.routing.virtual_services import Entry
+
+NOT_FOUND: Message = {"direct_response": {"status": 404}}
+SUFFIX = "-shadow"
+"""The one suffix that Envoy knows; it can only be left out."""
+
+_REDIRECT_CODES = {
+    301: "MOVED_PERMANENTLY",
+    302: "FOUND",
+    303: "SEE_OTHER",
+    307: "TEMPORARY_REDIRECT",
+    308: "PERMANENT_REDIRECT",
+}
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Actions:
+    """Translates actions, and gathers the clusters they use."""
+
+    def __init__(self, clusters: UsedClusters, notes: Notes, *, mirroring: bool, host_suffix: str) -> None:
+        """`mirroring`: whether there are shadows at all; `host_suffix` is theirs."""
+        self.clusters = clusters
+        self._notes = notes
+        self._mirroring = mirroring
+        self._suffix = host_suffix
+        if mirroring and host_suffix not in ("", SUFFIX):
+            notes.add(f"mirror_host_suffix={host_suffix}: Envoy only knows {SUFFIX}, which is exported")
+
+    def action(self, entry: Entry, port: int) -> Message:
+        """The action of an entry for requests to `port` (0: none of those that make a difference)."""
+        route = entry.route
+        if route.local is not None:
+            return self._local(route, port)
+        if not route.destinations:
+            self._notes.add(f"{entry}: no destination has a weight above zero; exported as 503")
+            return {"direct_response": {"status": 503}}
+        levels = [route.http.headers]
+        if len(route.http.route) == 1:
+            levels.append(route.http.route[0].headers)
+        return {"route": self._forward(entry, port), **header_mutations(levels, self._notes)}
+
+    def mirrors(self, policies: Iterable[MirrorPolicy], port: int) -> list[Message]:
+        """The `request_mirror_policies` of a route. A mirror that can get nothing is left out."""
+        return [found for policy in policies if self._mirroring and (found := self._mirror(policy, port))]
+
+    def _local(self, route: CompiledRoute, port: int) -> Message:
+        mutations = response_mutations(route.http.headers.response if route.http.headers else None, self._notes)
+        if isinstance(route.local, Redirect) and route.http.redirect is not None:
+            return {"redirect": self._redirect(route.local, route.http.redirect, port), **mutations}
+        if isinstance(route.local, DirectResponse):
+            if not 200 <= route.local.status < 600:
+                self._notes.add(f"{route.rule.rule}: Envoy cannot answer with status {route.local.status}; 404 instead")
+                return dict(NOT_FOUND)
+            return {"direct_response": _direct_response(route.local), **mutations}
+        return dict(NOT_FOUND)
+
+    def _redirect(self, local: Redirect, source: HTTPRedirect, port: int) -> Message:
+        fields: Message = {"response_code": _REDIRECT_CODES[local.code]}
+        if local.scheme:
+            fields["scheme_redirect"] = local.scheme.decode()
+        if local.authority:
+            fields["host_redirect"] = local.authority.decode()
+        number = local.port
+        if local.port_of_request:
+            number = port or _DEFAULT_PORTS["http"]
+            if not port:
+                self._notes.add("derivePort FROM_REQUEST_PORT: exported for port 80")
+        if number and number != _DEFAULT_PORTS.get(fields.get("scheme_redirect", "http")):
+            fields["port_redirect"] = number
+        if source.prefix_rewrite:
+            fields["prefix_rewrite"] = source.prefix_rewrite
+        elif local.path:
+            fields["path_redirect"] = local.path.decode()
+        return fields
+
+    def _forward(self, entry: Entry, port: int) -> Message:
+        route = entry.route
+        fields: Message = {"timeout": duration(route.http.timeout or 0)}
+        if route.http.timeout:
+            fields["max_stream_duration"] = {"grpc_timeout_header_max": duration(route.http.timeout)}
+        targets = [destination.target.at(port) for destination in route.destinations]
+        first = route.destinations[0]
+        if len(route.http.route) == 1:
+            fields["cluster"] = self.clusters.destination(targets[0])
+            if first.authority:
+                fields["host_rewrite_literal"] = first.authority.decode()
+        else:
+            fields["weighted_clusters"] = {"clusters": self._weighted(route, targets)}
+        fields |= _rewrite(entry, route.http.rewrite)
+        if policy := retry_policy(route.http.retries):
+            fields["retry_policy"] = policy
+        hashes = [_hash_policy(target.hash_policy) for target in targets if target.hash_policy]
+        if hashes:
+            fields["hash_policy"] = [item for index, item in enumerate(hashes) if item not in hashes[:index]]
+        if mirrors := self.mirrors(route.mirrors, port):
+            fields["request_mirror_policies"] = mirrors
+        return fields
+
+    def _weighted(self, route: CompiledRoute, targets: list[Cluster]) -> list[Message]:
+        entries = []
+        headers_of = [item.headers for item in route.http.route if item.weight > 0]
+        for destination, target, headers in zip(route.destinations, targets, headers_of, strict=True):
+            item: Message = {"name": self.clusters.destination(target), "weight": destination.weight}
+            if destination.authority:
+                item["host_rewrite_literal"] = destination.authority.decode()
+            entries.append(item | header_mutations([headers], self._notes))
+        return entries
+
+    def _mirror(self, policy: MirrorPolicy, port: int) -> Message | None:
+        cluster = policy.cluster_at(port)
+        if not policy.fraction.numerator:
+            return None
+        if not policy.has_endpoint(cluster) or cluster.resolves_request_host:
+            why = cluster.missing or f"mirror {cluster.label}: Envoy cannot mirror to an address that Host names"
+            self._notes.add(f"{why}; the mirror is left out")
+            return None
+        if policy.path_prefix:
+            path = policy.path_prefix.decode()
+            self._notes.add(f"mirror {cluster.label}: Envoy cannot put {path} before a shadow's path")
+        fields: Message = {
+            "cluster": self.clusters.mirror(cluster),
+            "runtime_fraction": {"default_value": fraction(policy.fraction)},
+            "trace_sampled": False,
+        }
+        if not self._suffix:
+            fields["disable_shadow_host_suffix_append"] = True
+        return fields
+
+
+def _rewrite(entry: Entry, rewrite: HTTPRewrite | None) -> Message:
+    if entry.rewrite is None or rewrite is None:
+        return {}
+    if rewrite.uri_regex_rewrite is not None:
+        pattern = {"pattern": safe_regex(rewrite.uri_regex_rewrite.match)}
+        return {"regex_rewrite": pattern | {"substitution": rewrite.uri_regex_rewrite.rewrite}}
+    return {"prefix_rewrite": rewrite.uri}
+
+
+def _direct_response(local: DirectResponse) -> Message:
+    fields: Message = {"status": local.status}
+    if local.body:
+        try:
+            fields["body"] = {"inline_string": local.body.decode()}
+        except UnicodeDecodeError:
+            fields["body"] = {"inline_bytes": base64.b64encode(local.body).decode()}
+    return fields
+
+
+def _hash_policy(policy: HashPolicy) -> Message:
+    match policy.kind:
+        case "header":
+            return {"header": {"header_name": policy.name}}
+        case "query":
+            return {"query_parameter": {"name": policy.name}}
+        case "source":
+            return {"connection_properties": {"source_ip": True}}
+    cookie: Message = {"name": policy.name}
+    if policy.ttl is not None:
+        cookie["ttl"] = duration(policy.ttl)
+    if policy.path:
+        cookie["path"] = policy.path
+    if policy.attributes:
+        cookie["attributes"] = [{"name": name, "value": value} for name, value in policy.attributes]
+    return {"cookie": cookie}

@@ -1,0 +1,150 @@
+"""A route table as a whole Envoy configuration: what `envoy -c FILE` takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mirror_addon.envoy.actions import SUFFIX
+from mirror_addon.envoy.actions import Actions
+from mirror_addon.envoy.clusters import UsedClusters
+from mirror_addon.envoy.clusters import forward_proxy_filter
+from mirror_addon.envoy.filters import http_filters
+from mirror_addon.envoy.notes import Notes
+from mirror_addon.envoy.values import Message
+from mirror_addon.envoy.values import duration
+from mirror_addon.envoy.values import socket_address
+from mirror_addon.envoy.values import typed
+from mirror_addon.envoy.virtual_hosts import ROUTES
+from mirror_addon.envoy.virtual_hosts import RouteConfiguration
+from mirror_addon.routing.table import RouteTable
+
+_NORMALIZATION: dict[str, Message] = {
+    "NONE": {"normalize_path": False},
+    "BASE": {"normalize_path": True},
+    "MERGE_SLASHES": {"normalize_path": True, "merge_slashes": True},
+    "DECODE_AND_MERGE_SLASHES": {
+        "normalize_path": True,
+        "merge_slashes": True,
+        "path_with_escaped_slashes_action": "UNESCAPE_AND_FORWARD",
+    },
+}
+_NODE = {"id": "mirror-addon", "cluster": "mirror-addon"}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where Envoy listens: an IP and a port, 0 for a free one."""
+
+    host: str
+    port: int
+
+    def names(self) -> list[str]:
+        """Authorities that lead to it."""
+        if not self.port:
+            return []
+        bracketed = f"[{self.host}]" if ":" in self.host else self.host
+        hosts = dict.fromkeys((bracketed, "localhost", "127.0.0.1", "[::1]"))
+        return [name for host in hosts for name in ((f"{host}:{self.port}", host)[: 1 + (self.port == 80)])]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """What an export needs beside the table. `mirroring`: whether there are shadows at all; `host_suffix` is theirs.
+
+    `request_id`: give requests without one an x-request-id.
+    """
+
+    listen: Address = Address("127.0.0.1", 8080)
+    admin: Address | None = None
+    mirroring: bool = True
+    host_suffix: str = SUFFIX
+    request_id: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A translated table. `notes` say what Envoy will not do as the addon does."""
+
+    options: ExportOptions
+    listener: Message
+    """Without its routes."""
+    routes: Message
+    clusters: tuple[Message, ...]
+    notes: tuple[str, ...]
+
+    def bootstrap(self) -> Message:
+        """All in one file."""
+        listener = _listener(self.options, {**self.listener, "route_config": self.routes})
+        resources: Message = {"listeners": [listener]}
+        if self.clusters:
+            resources["clusters"] = list(self.clusters)
+        return {"node": _NODE, **_admin(self.options), "static_resources": resources}
+
+    def dynamic_bootstrap(self, routes_file: str, clusters_file: str) -> Message:
+        """What stays while rules change; `routes` and `clusters` are read from files, whenever one is renamed over."""
+        source = _file_source(routes_file)
+        manager = {**self.listener, "rds": {"route_config_name": ROUTES, "config_source": source}}
+        return {
+            "node": _NODE,
+            **_admin(self.options),
+            "dynamic_resources": {"cds_config": _file_source(clusters_file)},
+            "static_resources": {"listeners": [_listener(self.options, manager)]},
+        }
+
+
+def translate(table: RouteTable, options: ExportOptions) -> Export:
+    """The Envoy configuration that does what `table` decides."""
+    notes = Notes()
+    clusters = UsedClusters(notes)
+    actions = Actions(clusters, notes, mirroring=options.mirroring, host_suffix=options.host_suffix)
+    routes = RouteConfiguration(table, actions, notes, options.listen.names()).message()
+    return Export(options, _manager(table, options), routes, tuple(clusters.messages()), tuple(notes))
+
+
+def discovery_response(version: str, kind: str, resources: list[Message]) -> Message:
+    """The content of a file of dynamic resources; `kind` is `RouteConfiguration` or `Cluster`."""
+    package = {"RouteConfiguration": "config.route.v3", "Cluster": "config.cluster.v3"}[kind]
+    return {"version_info": version, "resources": [typed(f"{package}.{kind}", **each) for each in resources]}
+
+
+def _manager(table: RouteTable, options: ExportOptions) -> Message:
+    return typed(
+        "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        stat_prefix="ingress",
+        use_remote_address=table.identity.use_remote_address,
+        **_NORMALIZATION[table.identity.path_normalization],
+        generate_request_id=options.request_id,
+        preserve_external_request_id=True,
+        server_header_transformation="PASS_THROUGH",
+        stream_idle_timeout=duration(0),
+        http_protocol_options={"accept_http_10": True},
+        upgrade_configs=[{"upgrade_type": "websocket"}],
+        http_filters=[
+            *http_filters(),
+            forward_proxy_filter(),
+            {
+                "name": "envoy.filters.http.router",
+                # Nothing is added to requests that the rules do not ask for.
+                "typed_config": typed("extensions.filters.http.router.v3.Router", suppress_envoy_headers=True),
+            },
+        ],
+    )
+
+
+def _listener(options: ExportOptions, manager: Message) -> Message:
+    name = "envoy.filters.network.http_connection_manager"
+    return {
+        "name": "listener",
+        "address": socket_address(options.listen.host, options.listen.port),
+        "filter_chains": [{"filters": [{"name": name, "typed_config": manager}]}],
+    }
+
+
+def _admin(options: ExportOptions) -> Message:
+    if options.admin is None:
+        return {}
+    return {"admin": {"address": socket_address(options.admin.host, options.admin.port)}}
+
+
+def _file_source(path: str) -> Message:
+    return {"resource_api_version": "V3", "path_config_source": {"path": path}}

@@ -1,0 +1,105 @@
+"""A rule's match as Envoy's RouteMatch, condition by condition as Istio translates it (semantics 2.5, 2.6)."""
+
+from __future__ import annotations
+
+from mirror_addon.envoy.values import Message
+from mirror_addon.envoy.values import safe_regex
+from mirror_addon.envoy.values import string_matcher
+from mirror_addon.istio.resources import HTTPMatchRequest
+from mirror_addon.istio.resources import StringMatch
+from mirror_addon.routing.regexes import Regex
+from mirror_addon.routing.uris import Kind
+from mirror_addon.routing.uris import Uri
+from mirror_addon.routing.virtual_services import Entry
+
+_CLAIMS = "@request.auth.claims"
+
+
+class NeverMatches(Exception):
+    """No request meets the match; the text says why. Envoy would refuse it, or could not say it."""
+
+
+def route_match(entry: Entry, port: int) -> Message:
+    """The RouteMatch of an entry, on requests to `port` only (0: to any). Raises NeverMatches."""
+    match = _path(entry.uri)
+    headers, params = [], []
+    if port:
+        headers.append(port_matcher(port))
+    if entry.source is not None:
+        headers += _headers(entry.source)
+        params = [_parameter(name, string) for name, string in entry.source.query_params.items()]
+    if headers:
+        match["headers"] = headers
+    if params:
+        match["query_parameters"] = params
+    return match
+
+
+def port_matcher(port: int) -> Message:
+    """Requests whose Host names this port; port 80 goes without saying, on a listener without TLS."""
+    named = f".*:{port}"
+    pattern = rf"[^:]*|\[[^\]]*\]|{named}" if port == 80 else named
+    return {"name": ":authority", "string_match": {"safe_regex": safe_regex(pattern)}}
+
+
+def _path(uri: Uri) -> Message:
+    if uri.regex is not None:
+        _check(uri.regex)
+        if not uri.regex.pattern:
+            raise NeverMatches("no path is empty")
+        return {"safe_regex": safe_regex(uri.regex.pattern.decode())}
+    if uri.kind is Kind.EXACT and not uri.value:
+        raise NeverMatches("no path is empty")
+    match: Message = {"path" if uri.kind is Kind.EXACT else "prefix": uri.value.decode()}
+    if uri.ignore_case:
+        match["case_sensitive"] = False
+    return match
+
+
+def _headers(match: HTTPMatchRequest) -> list[Message]:
+    found: list[Message] = []
+    for name, string in ((":method", match.method), (":scheme", match.scheme), (":authority", match.authority)):
+        # Pseudo headers are always there: `{}` and an empty prefix say nothing about them.
+        if string is not None and (matcher := string_matcher(_valid(string))) is not None:
+            found.append({"name": name, "string_match": matcher})
+    for name, string in match.headers.items():
+        if name.startswith(_CLAIMS):
+            raise NeverMatches(f"{name} needs an authentication filter")
+        found.append(_present(name.lower(), string))
+    for name, string in match.without_headers.items():
+        if not name.startswith(_CLAIMS) and (matcher := _without(name.lower(), string)) is not None:
+            found.append(matcher)
+    return found
+
+
+def _present(name: str, match: StringMatch) -> Message:
+    matcher = string_matcher(_valid(match))
+    return {"name": name, "present_match": True} if matcher is None else {"name": name, "string_match": matcher}
+
+
+def _parameter(name: str, match: StringMatch) -> Message:
+    return {"name": name, "present_match": True} if match.regex == "*" else _present(name, match)
+
+
+def _without(name: str, match: StringMatch) -> Message | None:
+    """An absent header counts as an empty one, but where only presence is asked."""
+    presence = match.regex is None and match.prefix is None and match.exact is None
+    if presence or match.regex == "*":
+        return {"name": name, "present_match": True, "invert_match": True}
+    if match.regex is not None and Regex(match.regex).error:
+        return None  # what no value meets is nowhere
+    matcher = string_matcher(match)
+    if matcher is None:
+        raise NeverMatches(f"every {name} begins with an empty prefix, an absent one too")
+    return {"name": name, "string_match": matcher, "invert_match": True, "treat_missing_header_as_empty": True}
+
+
+def _valid(match: StringMatch) -> StringMatch:
+    if match.regex is not None:
+        _check(Regex(match.regex))
+    return match
+
+
+def _check(regex: Regex) -> None:
+    if regex.error:
+        raise NeverMatches(f"{regex.pattern.decode()!r} is not a regular expression: {regex.error}")

@@ -1,0 +1,73 @@
+"""What an export cannot say: gathered while it is made, for stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import Any
+
+from mirror_addon.istio.annotations import PREFIX
+from mirror_addon.istio.documents import Resource
+from mirror_addon.istio.resources import DestinationRuleSpec
+from mirror_addon.istio.resources import Message
+from mirror_addon.istio.resources import TrafficPolicy
+
+_EXPORTED = {
+    "load_balancer": {"simple", "consistent_hash"},
+    "connection_pool.tcp": {"connect_timeout"},
+    "connection_pool.http": {"h2_upgrade_policy"},
+}
+"""Fields of a block of which the others are not exported; of a block that is not named here none is, but for `tls`."""
+
+
+class Notes:
+    """Sentences in the order of their first telling, each once."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, None] = {}
+
+    def add(self, note: str) -> None:
+        self._said.setdefault(note)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._said)
+
+
+def unexported(resources: Iterable[Resource[Any]]) -> Iterator[str]:
+    """What documents ask of this proxy, or of Envoy, that the export leaves out, by name."""
+    for resource in resources:
+        whose = f"{resource.kind} {resource.namespace}/{resource.name}"
+        for annotation in sorted(resource.annotations):
+            if annotation.startswith(PREFIX):
+                yield f"{whose}: annotation {annotation} has no counterpart in Envoy"
+        if isinstance(resource.spec, DestinationRuleSpec):
+            for field in dict.fromkeys(_unexported_policies(resource.spec)):
+                yield f"{whose}: {field} is not exported"
+
+
+def _unexported_policies(spec: DestinationRuleSpec) -> Iterator[str]:
+    for policy in (spec.traffic_policy, *(subset.traffic_policy for subset in spec.subsets)):
+        if policy is not None:
+            yield from _unexported_fields(policy)
+
+
+def _unexported_fields(policy: TrafficPolicy) -> Iterator[str]:
+    for each in (policy, *policy.port_level_settings):
+        blocks: dict[str, Message] = {}
+        for name in sorted(each.model_fields_set - {"tls", "port_level_settings", "port"}):
+            value = getattr(each, name)
+            if name == "connection_pool" and value is not None:
+                blocks |= {f"{name}.{part}": getattr(value, part) for part in ("tcp", "http")}
+            elif name in _EXPORTED:
+                blocks[name] = value
+            elif value is not None:
+                yield _camel(name)
+        for block, value in blocks.items():
+            if value is not None:
+                for name in sorted(value.model_fields_set - _EXPORTED[block]):
+                    yield _camel(f"{block}.{name}")
+
+
+def _camel(path: str) -> str:
+    first, *rest = path.split("_")
+    return first + "".join(part[:1].upper() + part[1:] for part in rest)

@@ -1,0 +1,127 @@
+"""The route table's virtual hosts as an Envoy RouteConfiguration.
+
+Envoy chooses a virtual host by domain alone; where a listener's port decides in the table, routes here ask for the
+port in Host, as the addon does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from collections.abc import Sequence
+
+from mirror_addon.envoy.actions import NOT_FOUND
+from mirror_addon.envoy.actions import Actions
+from mirror_addon.envoy.filters import per_route
+from mirror_addon.envoy.matches import NeverMatches
+from mirror_addon.envoy.matches import port_matcher
+from mirror_addon.envoy.matches import route_match
+from mirror_addon.envoy.notes import Notes
+from mirror_addon.envoy.values import Message
+from mirror_addon.envoy.values import duration
+from mirror_addon.envoy.values import safe_regex
+from mirror_addon.routing.hosts import VirtualHost
+from mirror_addon.routing.table import RouteTable
+from mirror_addon.routing.virtual_services import Entry
+
+ROUTES = "mirror_addon"
+"""The name of the route configuration."""
+_MAX_BODY = 1 << 20
+"""Istio's limit for direct responses; Envoy's own is 4096."""
+_ANY = {"prefix": ""}
+
+
+class RouteConfiguration:
+    """Translates a table's hosts."""
+
+    def __init__(self, table: RouteTable, actions: Actions, notes: Notes, own_names: Sequence[str]) -> None:
+        """`own_names`: authorities that lead back to the listener, which must not be dialled."""
+        self._table = table
+        self._actions = actions
+        self._notes = notes
+        self._own_names = own_names
+
+    def message(self) -> Message:
+        hosts = [self._virtual_host(host, domains) for host, domains in self._domains()]
+        if self._table.hosts.anything is None:
+            hosts.append({"name": "passthrough", "domains": ["*"], "routes": self._passthrough(0)})
+        return {
+            "name": ROUTES,
+            "ignore_port_in_host_matching": True,
+            "max_direct_response_body_size_bytes": _MAX_BODY,
+            "virtual_hosts": hosts,
+        }
+
+    def _domains(self) -> Iterator[tuple[VirtualHost, list[str]]]:
+        domains: dict[int, list[str]] = {}
+        for domain, host in self._table.hosts.items():
+            domains.setdefault(id(host), []).append(domain.decode())
+        for host in self._table.virtual_hosts:
+            if found := domains.get(id(host)):
+                yield host, found
+
+    def _virtual_host(self, host: VirtualHost, domains: list[str]) -> Message:
+        chain = self._less_specific(host, domains[0])
+        routes: list[Message] = []
+        for port in (*sorted(_ports(chain)), 0):
+            claimed = next((each for each in chain if each.at(port) is not None), None)
+            if claimed is None:
+                routes += self._passthrough(port)
+                continue
+            index = claimed.at(port)
+            entries = index.entries if index is not None else ()
+            routes += [route for entry in entries if (route := self._route(entry, port)) is not None]
+            if port:
+                routes.append({"match": _on_port(port), **NOT_FOUND})
+        return {"name": host.host, "domains": domains, "routes": routes}
+
+    def _less_specific(self, host: VirtualHost, domain: str) -> list[VirtualHost]:
+        """The host, and those that have its requests where it has no entries for their port."""
+        candidates = self._table.hosts.candidates(domain.replace("*", "x", 1).encode())
+        return candidates[candidates.index(host) :]
+
+    def _route(self, entry: Entry, port: int) -> Message | None:
+        try:
+            match = route_match(entry, port)
+        except NeverMatches as why:
+            self._notes.add(f"{entry} is never met and left out: {why}")
+            return None
+        route: Message = {"name": str(entry), "match": match, **self._actions.action(entry, port)}
+        if configs := per_route(entry.route, self._notes):
+            route["typed_per_filter_config"] = configs
+        return route
+
+    def _passthrough(self, port: int) -> list[Message]:
+        """A proxy without iptables before it knows no original destination but the one that Host names."""
+        self._notes.add(
+            "hosts that no rule names are dialled where Host says, as a forward proxy does; "
+            "Envoy treats X-Forwarded-For and the path of their requests as it does those of routed ones"
+        )
+        match = _on_port(port)
+        action: Message = {"cluster": self._actions.clusters.original(), "timeout": duration(0)}
+        if mirrors := self._actions.mirrors(self._table.passthrough.mirrors, port):
+            action["request_mirror_policies"] = mirrors
+        routes: list[Message] = []
+        if self._own_names:
+            own = safe_regex("|".join(map(re.escape, self._own_names)))
+            itself = {"name": ":authority", "string_match": {"safe_regex": own}}
+            routes.append({"name": "this listener", "match": {**_ANY, "headers": [itself]}, **NOT_FOUND})
+        return [*routes, {"name": "passthrough", "match": match, "route": action}]
+
+
+def _on_port(port: int) -> Message:
+    return {**_ANY, "headers": [port_matcher(port)]} if port else dict(_ANY)
+
+
+def _ports(hosts: Sequence[VirtualHost]) -> set[int]:
+    """The ports that make a difference: those that rules ask for, and those of destinations that name none."""
+    found: set[int] = set()
+    for host in hosts:
+        found.update(host.ports)
+        for service in host.services:
+            for entry in service.entries:
+                mirrors = [mirror.target for mirror in entry.route.mirrors]
+                for target in (*(destination.target for destination in entry.route.destinations), *mirrors):
+                    if target is not None and target.sole is None:
+                        found.update(target.ports)
+    return found

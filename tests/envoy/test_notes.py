@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from mirror_addon.envoy.notes import Notes
+from mirror_addon.envoy.notes import unexported
+from mirror_addon.istio.parsing import Source
+from mirror_addon.istio.parsing import parse_sources
+
+
+def test_each_note_once_in_order() -> None:
+    notes = Notes()
+    for note in ("b", "a", "b"):
+        notes.add(note)
+    assert list(notes) == ["b", "a"]
+
+
+def test_what_documents_say_that_an_export_does_not() -> None:
+    text = (Path(__file__).parent / "everything.yaml").read_bytes()
+    assert list(unexported(parse_sources([Source("x.yaml", text)]).resources)) == [
+        "VirtualService default/everything: annotation mirror-addon/max-rps has no counterpart in Envoy",
+        "VirtualService default/everything: annotation mirror-addon/when has no counterpart in Envoy",
+        "DestinationRule default/static: outlierDetection is not exported",
+        "DestinationRule default/static: connectionPool.tcp.maxConnections is not exported",
+        "DestinationRule default/static: connectionPool.http.maxRetries is not exported",
+    ]

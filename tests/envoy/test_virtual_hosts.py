@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mirror_addon.envoy.bootstrap import Address
+
+
+def test_domains_and_order(export: Callable[..., Any]) -> None:
+    made = export("[{match: [{uri: {prefix: /a}}, {uri: {prefix: /b}}], route: [{destination: {host: v1}}]}]")
+    first, last = made.routes["virtual_hosts"]
+    assert (first["name"], first["domains"]) == ("a.test", ["a.test"])
+    assert [route["name"] for route in first["routes"]] == ["default/x http[0] match[0]", "default/x http[0] match[1]"]
+    assert (last["name"], last["domains"]) == ("passthrough", ["*"])
+    assert made.routes["ignore_port_in_host_matching"] is True
+
+
+def test_unclaimed_hosts_are_dialled_but_for_the_listener_itself(export: Callable[..., Any]) -> None:
+    itself, rest = export("[]", listen=Address("127.0.0.1", 8080)).routes["virtual_hosts"][-1]["routes"]
+    assert itself["direct_response"] == {"status": 404}
+    assert itself["match"]["headers"][0]["string_match"]["safe_regex"]["regex"].startswith(r"127\.0\.0\.1:8080|")
+    assert rest["route"]["cluster"] == "original_destination"
+
+
+def test_ports_come_first_and_end_in_404(routes: Callable[..., list[dict[str, Any]]]) -> None:
+    to = "route: [{destination: {host: v1}}]"
+    found = routes(
+        f"[{{match: [{{port: 81, uri: {{prefix: /p}}}}], {to}}}, {{match: [{{uri: {{prefix: /q}}}}], {to}}}]"
+    )
+    assert [(route["match"]["prefix"], "headers" in route["match"]) for route in found] == [
+        ("/p", True),
+        ("/q", True),
+        ("", True),
+        ("/q", False),
+    ]
+    assert found[2]["direct_response"] == {"status": 404}
+
+
+def test_a_host_for_other_ports_only_passes_through(routes: Callable[..., list[dict[str, Any]]]) -> None:
+    found = routes("[{match: [{port: 81}], route: [{destination: {host: v1}}]}]", listen=Address("127.0.0.1", 0))
+    assert [route.get("name") for route in found] == ["default/x http[0] match[0]", None, "passthrough"]

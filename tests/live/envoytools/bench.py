@@ -1,0 +1,217 @@
+"""Real Envoy in front of recorders, given one rule set after another."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from envoytools.outcome import MARK
+from envoytools.outcome import OWN
+from envoytools.outcome import Copy
+from envoytools.outcome import Outcome
+from envoytools.outcome import Sent
+from envoytools.outcome import Upstreams
+from envoytools.outcome import computed
+from envoytools.outcome import difference
+from envoytools.outcome import observed
+from livetools.client import Client
+from livetools.recorder import Recorder
+from livetools.recorder import answer
+from livetools.wire import Response
+
+from mirror_addon.cli.envoy_process import EnvoyProcess
+from mirror_addon.cli.envoy_process import find_envoy
+from mirror_addon.envoy.bootstrap import Address
+from mirror_addon.envoy.bootstrap import Export
+from mirror_addon.envoy.bootstrap import ExportOptions
+from mirror_addon.envoy.bootstrap import translate
+from mirror_addon.istio.names import resolve_short_name
+from mirror_addon.istio.parsing import Source
+from mirror_addon.istio.parsing import parse_sources
+from mirror_addon.routing.clusters import Endpoint
+from mirror_addon.routing.identity import Identity
+from mirror_addon.routing.table import RouteTable
+
+PRIMARIES = ("v1", "v2", "v3")
+MIRRORS = ("m1", "m2")
+"""Short names of the hosts that rules of the tests send to; only mirrors go to the latter."""
+_SHADOWS_WITHIN = 2.0
+"""Seconds that a shadow may be behind its primary's answer."""
+
+
+class Refused(AssertionError):
+    """Istio would not take the rules of a test."""
+
+
+class Recorders:
+    """A recorder for every name."""
+
+    def __init__(self) -> None:
+        behaviour = answer(b"200 OK", b"x-upstream: 1", body=b"ok")
+        self.by_name = {name: Recorder(behaviour) for name in (*PRIMARIES, *MIRRORS)}
+        self.upstreams = Upstreams({recorder.address[1]: name for name, recorder in self.by_name.items()})
+        self._numbers = range(0)
+        self.check_again: Callable[[], list[str]] = list
+        """The last comparison, once more."""
+
+    def __enter__(self) -> Self:
+        for recorder in self.by_name.values():
+            recorder.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for recorder in self.by_name.values():
+            recorder.__exit__()
+        failures = [failure for recorder in self.by_name.values() for failure in recorder.failures]
+        assert failures == []
+
+    def table(self, text: str, identity: Identity) -> RouteTable:
+        """The rules of a YAML text, whose destinations are the recorders."""
+        parsed = parse_sources([Source("rules.yaml", text.encode())])
+        refused = [str(item) for item in parsed.diagnostics if item.code == "IST0106" and item.severity == "error"]
+        if refused:
+            raise Refused(f"{refused} in\n{text}")
+        overrides = {
+            (resolve_short_name(name, "default"), ""): Endpoint(*recorder.address)
+            for name, recorder in self.by_name.items()
+        }
+        return RouteTable.build(parsed.resources, identity, endpoint_overrides=overrides)
+
+    def begin(self, count: int) -> range:
+        """Marks for so many requests. What arrives with earlier ones from now on is lost."""
+        self.check_nothing_came_late()
+        for recorder in self.by_name.values():
+            recorder.restore()
+        self._numbers = range(self._numbers.stop, self._numbers.stop + count)
+        return self._numbers
+
+    def arrived(self) -> dict[int, list[Copy]]:
+        """All that has arrived with the current marks."""
+        found: dict[int, list[Copy]] = {number: [] for number in self._numbers}
+        for name, recorder in self.by_name.items():
+            for received in recorder.received:
+                found[int(received.value(MARK) or -1)].append(Copy.seen(name, received))
+        return found
+
+    def check_nothing_came_late(self) -> None:
+        """A shadow that nobody expected may come after the comparison."""
+        late, self.check_again = self.check_again(), list
+        assert not late, "\n\n".join(late)
+
+
+class Envoy:
+    """One Envoy for many rule sets. Use it as a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        self._process = EnvoyProcess(find_envoy(), folder, ("--concurrency", "1"))
+        self._loop = asyncio.new_event_loop()
+        self._address: tuple[str, int] | None = None
+        self._options: ExportOptions | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.run_until_complete(self._process.stop())
+        self._loop.close()
+
+    def apply(self, export: Export) -> None:
+        """Routes and clusters of `export`; its listener only where it is the first."""
+        if self._address is None:
+            host, _, port = self._loop.run_until_complete(self._process.start(export)).rpartition(":")
+            self._address = (host, int(port))
+        else:
+            self._loop.run_until_complete(self._process.apply(export))
+
+    @property
+    def address(self) -> tuple[str, int]:
+        assert self._address is not None
+        return self._address
+
+
+class Bench:
+    """Envoy and recorders, for comparisons with the route table."""
+
+    def __init__(self, folder: Path, recorders: Recorders, *, edge: bool = True, normalization: str = "BASE") -> None:
+        self.recorders = recorders
+        self.identity = Identity(use_remote_address=edge, local_address=OWN, path_normalization=normalization)
+        self.envoy = Envoy(folder)
+
+    def __enter__(self) -> Self:
+        self.envoy.__enter__()
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        self.envoy.__exit__()
+        if error is None:
+            self.recorders.check_nothing_came_late()
+
+    def compare(
+        self, rules: str, requests: Sequence[Sent], *, suffix: str = "-shadow", draws: Sequence[int] = (0,)
+    ) -> list[str]:
+        """Where Envoy's outcome is none of those that the route table has for `draws`."""
+        table = self._apply(rules, suffix)
+        sent = dict(zip(self.recorders.begin(len(requests)), requests, strict=True))
+        expected = {
+            number: [computed(table, self.recorders.upstreams, request, number, draw, suffix) for draw in draws]
+            for number, request in sent.items()
+        }
+        answers = self._send(sent)
+
+        def check() -> list[str]:
+            arrived = self.recorders.arrived()
+            found = {number: observation(answers[number], copies) for number, copies in arrived.items()}
+            return [
+                f"{sent[number]}\n{difference(expected[number][0], found[number])}\nunder\n{rules}"
+                for number in sent
+                if found[number] not in expected[number]
+            ]
+
+        deadline = time.monotonic() + _SHADOWS_WITHIN
+        while (problems := check()) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        if not problems:
+            self.recorders.check_again = check
+        return problems
+
+    def outcomes(self, rules: str, requests: Sequence[Sent]) -> list[Outcome]:
+        """What becomes of the requests, once no more of them has arrived anywhere for a while."""
+        self._apply(rules, "-shadow")
+        answers = self._send(dict(zip(self.recorders.begin(len(requests)), requests, strict=True)))
+        arrived, seen = self.recorders.arrived(), -1
+        while (total := sum(map(len, arrived.values()))) != seen:
+            time.sleep(0.2)
+            arrived, seen = self.recorders.arrived(), total
+        return [observation(answers[number], copies) for number, copies in arrived.items()]
+
+    def _apply(self, rules: str, suffix: str) -> RouteTable:
+        table = self.recorders.table(rules, self.identity)
+        options = ExportOptions(Address("127.0.0.1", 0), Address("127.0.0.1", 0), host_suffix=suffix)
+        self.envoy.apply(translate(table, options))
+        return table
+
+    def _send(self, sent: Mapping[int, Sent]) -> dict[int, Response]:
+        """One connection for all: Envoy would otherwise spend its time on accepting them."""
+        answers = {}
+        client = Client(self.envoy.address)
+        try:
+            for number, request in sent.items():
+                answers[number] = client.exchange(request.wire(number))
+                if b"close" in answers[number].values(b"connection"):
+                    client.socket.close()
+                    client = Client(self.envoy.address)
+        finally:
+            client.socket.close()
+        return answers
+
+
+def observation(response: Response, copies: Sequence[Copy]) -> Outcome:
+    """What became of a request: its answer, and all that arrived of it at recorders."""
+    primaries = [copy for copy in copies if copy.at in PRIMARIES]
+    assert len(primaries) < 2, primaries
+    return observed(response, primaries[0] if primaries else None, [copy for copy in copies if copy.at in MIRRORS])

@@ -1,0 +1,132 @@
+"""The same rules and requests: what real Envoy does with the export against what the route table decides."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+from envoytools.bench import Bench
+from envoytools.bench import Recorders
+from envoytools.bench import Refused
+from envoytools.curated.answering import CORS
+from envoytools.curated.answering import LOCAL
+from envoytools.curated.answering import UNAVAILABLE
+from envoytools.curated.cases import Case
+from envoytools.curated.cases import virtual_service
+from envoytools.curated.matching import MATCHING
+from envoytools.curated.mirroring import FORWARDED
+from envoytools.curated.mirroring import MIRRORS
+from envoytools.curated.mirroring import NORMALIZATION
+from envoytools.curated.rewriting import HEADERS
+from envoytools.curated.rewriting import REWRITES
+from envoytools.generated import DRAWS
+from envoytools.generated import requests as generated_requests
+from envoytools.generated import rule_sets
+from envoytools.outcome import Outcome
+from envoytools.outcome import Sent
+from envoytools.outcome import computed
+from hypothesis import HealthCheck
+from hypothesis import Phase
+from hypothesis import given
+from hypothesis import reject
+from hypothesis import settings
+from hypothesis import strategies as st
+
+
+@pytest.fixture(scope="module")
+def recorders() -> Iterator[Recorders]:
+    with Recorders() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def edge(tmp_path_factory: pytest.TempPathFactory, recorders: Recorders) -> Iterator[Bench]:
+    with Bench(tmp_path_factory.mktemp("edge"), recorders) as bench:
+        yield bench
+
+
+@pytest.mark.parametrize(
+    "case",
+    [*MATCHING, *REWRITES, *HEADERS, *LOCAL, *CORS, *MIRRORS, *FORWARDED, NORMALIZATION, UNAVAILABLE],
+    ids=lambda case: case.name,
+)
+def test_envoy_does_what_the_table_decides(edge: Bench, case: Case) -> None:
+    problems = edge.compare(case.rules, case.requests, suffix=case.suffix, draws=case.draws)
+    assert not problems, "\n\n".join(problems)
+
+
+def test_sidecar(tmp_path: Path, recorders: Recorders) -> None:
+    """Without `use_remote_address` the client is not appended to X-Forwarded-For."""
+    with Bench(tmp_path, recorders, edge=False) as sidecar:
+        for case in FORWARDED:
+            problems = sidecar.compare(case.rules, case.requests)
+            assert not problems, "\n\n".join(problems)
+
+
+@pytest.mark.parametrize("level", ["NONE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"])
+def test_path_normalization(tmp_path: Path, recorders: Recorders, level: str) -> None:
+    with Bench(tmp_path, recorders, normalization=level) as bench:
+        problems = bench.compare(NORMALIZATION.rules, NORMALIZATION.requests)
+        assert not problems, "\n\n".join(problems)
+
+
+def compare_generated(bench: Bench, rules: str, requests: list[Sent]) -> None:
+    try:
+        problems = bench.compare(rules, requests, draws=DRAWS)
+    except Refused:
+        reject()
+    assert not problems, "\n\n".join(problems)
+
+
+QUICK = settings(
+    max_examples=200,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+"""A fixed seed; an example that fails is shown as it is, as every step of shrinking it would wait for shadows."""
+
+
+@QUICK
+@given(rules=rule_sets(), requests=st.lists(generated_requests, min_size=4, max_size=8))
+def test_generated(edge: Bench, rules: str, requests: list[Sent]) -> None:
+    compare_generated(edge, rules, requests)
+
+
+@pytest.mark.long
+@settings(QUICK, max_examples=20_000, derandomize=False)
+@given(rules=rule_sets(), requests=st.lists(generated_requests, min_size=4, max_size=8))
+def test_generated_for_long(edge: Bench, rules: str, requests: list[Sent]) -> None:
+    compare_generated(edge, rules, requests)
+
+
+def test_shares_are_those_of_the_draw(edge: Bench) -> None:
+    """Weights and mirrors of many requests: Envoy's counts against the table's, five standard deviations apart."""
+    rules = virtual_service("""
+- route:
+  - {destination: {host: v1}, weight: 30}
+  - {destination: {host: v2}, weight: 70}
+  mirrors:
+  - {destination: {host: m1}, percentage: {value: 20}}
+  - {destination: {host: m2}, percentage: {value: 60}}
+  fault: {abort: {httpStatus: 418, percentage: {value: 10}}}
+""")
+    count = 1500
+    found = Counter(map(shape, edge.outcomes(rules, [Sent()] * count)))
+    table = edge.recorders.table(rules, edge.identity)
+    random = Random(7)
+    draws = [random.getrandbits(64) for _ in range(10 * count)]
+    ours = Counter(shape(computed(table, edge.recorders.upstreams, Sent(), 0, draw, "-shadow")) for draw in draws)
+    assert found.keys() <= ours.keys()  # 20 % is among 60 %: m1 never without m2
+    for each, number in ours.items():
+        share = number / len(draws)
+        assert abs(found[each] - count * share) < 5 * (count * share * (1 - share)) ** 0.5 + 5, (each, found, ours)
+
+
+def shape(outcome: Outcome) -> tuple[str, ...]:
+    return (outcome.primary.at if outcome.primary else "", *(shadow.at for shadow in outcome.shadows))
