@@ -198,3 +198,12 @@ def test_answer(method: bytes, body: bytes) -> None:
     assert flow.response.headers["content-length"] == "3"
     assert flow.response.headers.get_all("x-a") == ["1", "2"]
     assert flow.request.stream is False
+
+
+@pytest.mark.parametrize(("status", "length"), [(204, None), (304, "3"), (200, "3")])
+def test_an_answer_without_body_does_not_send_one(status: int, length: str | None) -> None:
+    flow = flow_of()
+    flows.answer(flow, LocalResponse(status, (), b"no\n"))
+    assert flow.response
+    assert flow.response.raw_content == (b"no\n" if status == 200 else b"")
+    assert flow.response.headers.get("content-length") == length

@@ -139,9 +139,14 @@ def is_upgrade(flow: http.HTTPFlow) -> bool:
 
 
 def answer(flow: http.HTTPFlow, reply: LocalResponse) -> None:
-    """Answer `flow` here. A HEAD request gets the length of the body, not the body (RFC 9110 9.3.2)."""
+    """Answer `flow` here.
+
+    A HEAD request and a 304 get the length of the body, not the body; a 204 has neither (RFC 9110 8.6, 9.3.2, 15.4.5).
+    """
     response = http.Response.make(reply.status, reply.body, reply.headers)
-    if flow.request.data.method == b"HEAD":
+    if flow.request.data.method == b"HEAD" or reply.status in (204, 304):
         response.data.content = b""
+    if reply.status == 204:
+        response.headers.pop("content-length", None)
     flow.request.stream = False
     flow.response = response
