@@ -9,6 +9,7 @@ import pytest
 
 from mirror_addon.background import SWITCH_INTERVAL
 from mirror_addon.background import collector_paused
+from mirror_addon.background import exempt_what_is_loaded
 from mirror_addon.background import in_background
 
 
@@ -51,6 +52,13 @@ async def test_all_is_put_back_after_a_failure() -> None:
     with pytest.raises(LookupError):
         await in_background(work, lambda _: False)
     assert sys.getswitchinterval() == before and gc.isenabled()
+
+
+def test_what_is_loaded_is_exempt() -> None:
+    gc.unfreeze()
+    exempt_what_is_loaded()
+    assert gc.get_freeze_count() > 10_000
+    gc.unfreeze()
 
 
 async def test_what_lives_long_is_exempt_from_collection() -> None:

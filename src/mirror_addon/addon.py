@@ -16,6 +16,7 @@ from mitmproxy import exceptions
 from mitmproxy import http
 
 from mirror_addon import flows
+from mirror_addon.background import exempt_what_is_loaded
 from mirror_addon.commands import Commands
 from mirror_addon.deferred_options import convert_deferred
 from mirror_addon.live_rules import LiveRules
@@ -115,6 +116,7 @@ class MirrorAddon:
             logger.error("mirror: not started, requests pass through; put it right, then save the script again")
             return
         self._attend(self.shadowing)
+        exempt_what_is_loaded()
 
     def _attend(self, shadowing: Shadowing) -> None:
         """What needs listeners and a settled start."""

@@ -50,3 +50,13 @@ async def in_background(work: Callable[[], T], lives_long: Callable[[T], bool]) 
             return result
     finally:
         sys.setswitchinterval(interval)
+
+
+def exempt_what_is_loaded() -> None:
+    """At the end of a start: modules and rules live as long as the process, so let no later collection look at them.
+
+    What an earlier start left behind (the script was saved and loaded again) is looked at once more, and goes.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()

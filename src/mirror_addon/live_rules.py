@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -70,8 +69,6 @@ class LiveRules:
         """Take the rules that `settings` name, or raise RulesRefused and change nothing."""
         with collector_paused():
             rule_set = load_rule_set(settings, self._local_address)
-            if rule_set.rules >= MANY_RULES:
-                gc.freeze()
         log_findings(rule_set)
         if rule_set.refused:
             raise RulesRefused(self._refusal(rule_set))

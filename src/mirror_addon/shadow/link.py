@@ -44,7 +44,7 @@ _BUFFERS = 64
 _WRITE_AT_ONCE = 1024 * 1024
 _READ = 256 * 1024
 _SOCKET_BUFFER = 512 * 1024
-GATHER = 0.004
+GATHER = 0.01
 """Seconds for which what is to be sent is gathered: each message by itself would wake the worker, and that costs both
 sides more than the message. A shadow can start so much later."""
 _GRACE = 0.5
