@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+RUN := $(VENV)/.installed-to-run
+DEVELOP := $(VENV)/.installed-to-develop
 
 .PHONY: help install demo demo-web test test-browser test-long check format bench clean
 
@@ -15,40 +16,44 @@ help:
 	@echo "make bench         throughput, latency and memory, with the mirror and without"
 	@echo "make clean         remove $(VENV) and caches"
 
-install: $(STAMP)
+install: $(RUN)
 
-$(STAMP): pyproject.toml
+$(RUN): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mirror_addon needs Python 3.11 or newer; say which: make PYTHON=python3.13")'
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(DEVELOP): $(RUN)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,check]'
 	touch $@
 
-demo: $(STAMP)
+demo: $(RUN)
 	$(BIN)/mirror-addon demo
 
-demo-web: $(STAMP)
+demo-web: $(RUN)
 	$(BIN)/mirror-addon demo --web
 
-test: $(STAMP)
+test: $(DEVELOP)
 	$(BIN)/python -m pytest -m "not browser and not long" $(ARGS)
 
-test-browser: $(STAMP)
+test-browser: $(DEVELOP)
 	$(BIN)/python -m pytest -m browser $(ARGS)
 
-test-long: $(STAMP)
+test-long: $(DEVELOP)
 	$(BIN)/python -m pytest -m long $(ARGS)
 
-check: $(STAMP)
+check: $(DEVELOP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	PYTHONPATH=src $(BIN)/lint-imports
 
-format: $(STAMP)
+format: $(DEVELOP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(STAMP)
+bench: $(DEVELOP)
 	$(BIN)/python -m bench
 
 clean:
