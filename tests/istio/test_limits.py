@@ -1,0 +1,28 @@
+"""What is too large is refused by its size, at once. With libyaml: PyYAML's own parser is correct too, but slow."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from mirror_addon.istio.composing import compose
+
+MIB = 1024 * 1024
+HUGE = {
+    "flow list": b"[" + b"a," * 1_100_000 + b"]",
+    "block list": b"- a\n" * 1_100_000,
+    "mapping": b"".join(b"k%d: v\n" % i for i in range(600_000)),
+    "documents": b"---\n" * 1_100_000,
+    "16 MiB": b"[" + b"a," * (8 * MIB - 2) + b"]",
+}
+
+
+@pytest.mark.parametrize("text", HUGE.values(), ids=HUGE.keys())
+def test_too_many_nodes_are_refused_at_once(text: bytes) -> None:
+    started = time.process_time()
+    _, found = compose("f", text)
+    # A second on a quiet machine.
+    assert time.process_time() - started < 3
+    assert len(found) == 1
+    assert "more than 1,000,000 nodes" in found[0].message
