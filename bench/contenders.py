@@ -1,15 +1,16 @@
-"""What is compared: each contender is a command that listens on a port, proxies to v1 and mirrors to v2.
+"""What a contender is: a command that listens on a port, proxies to v1 and mirrors to v2; and those inside mitmproxy.
 
-To add one, write a function from `Ports` to a command and put it into `CONTENDERS`; the first, which does not mirror,
-is what the ratios are of.
+All are listed in `bench.table`.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from bench.programs import MITMDUMP
+from bench.programs import Program
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,8 +24,27 @@ class Ports:
     v2: int
 
 
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One line of the table."""
+
+    name: str
+    program: Program
+    command: Callable[[Ports, Path], list[str]]
+    """The command, for these ports. It may write its configuration to the folder."""
+    base: Contender | None = None
+    """The same program without mirroring, which is what ratios are of; None for such a base itself."""
+    workers: bool = False
+    """The processes below the first one send shadows, and are no part of the proxy."""
+
+
+def endpoints(ports: Ports) -> list[str]:
+    """Where the worked example's subsets are, as options of mitmdump and of mirror-addon alike."""
+    pairs = (("v1", ports.v1), ("v2", ports.v2))
+    return [part for name, port in pairs for part in ("--set", f"mirror_endpoints=serviceB/{name}=127.0.0.1:{port}")]
+
+
 def _mitmdump(ports: Ports, *arguments: str) -> list[str]:
-    program = str(Path(sys.executable).with_name("mitmdump"))
     settings = ["connection_strategy=lazy", "keep_host_header=true"]
     quiet = ["-q", *(part for setting in settings for part in ("--set", setting))]
     where = [
@@ -35,20 +55,24 @@ def _mitmdump(ports: Ports, *arguments: str) -> list[str]:
         "--mode",
         f"reverse:http://127.0.0.1:{ports.v1}",
     ]
-    return [program, *quiet, *where, *arguments]
+    return [str(MITMDUMP.path), *quiet, *where, *arguments]
 
 
-def bare(ports: Ports) -> list[str]:
+def bare(ports: Ports, folder: Path) -> list[str]:
     """mitmdump without any addon."""
     return _mitmdump(ports)
 
 
-def mirror_addon(ports: Ports, rules: Path = ROOT / "rules") -> list[str]:
+def mirror_addon(ports: Ports, folder: Path, rules: Path = ROOT / "rules") -> list[str]:
     """mitmdump with this addon and the worked example's rules, or others."""
-    script = ["-s", str(ROOT / "mirror_addon"), "--set", f"mirror_rules={rules}"]
-    for subset, port in (("v1", ports.v1), ("v2", ports.v2)):
-        script += ["--set", f"mirror_endpoints=serviceB/{subset}=127.0.0.1:{port}"]
-    return _mitmdump(ports, *script)
+    return _mitmdump(ports, "-s", str(ROOT / "mirror_addon"), "--set", f"mirror_rules={rules}", *endpoints(ports))
 
 
-CONTENDERS: dict[str, Callable[[Ports], list[str]]] = {"bare mitmdump": bare, "mirror_addon": mirror_addon}
+def script(name: str) -> Callable[[Ports, Path], list[str]]:
+    """mitmdump with a script of bench/scripts."""
+    path = ROOT / "bench" / "scripts" / name
+
+    def command(ports: Ports, folder: Path) -> list[str]:
+        return _mitmdump(ports, "-s", str(path), "--set", f"shadow_port={ports.v2}")
+
+    return command

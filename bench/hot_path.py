@@ -7,11 +7,9 @@ worker. Prints the best and the median of many batches as a Markdown table; what
 from __future__ import annotations
 
 import asyncio
-import platform
 import statistics
 import sys
 import time
-from importlib.metadata import version
 
 import click
 from mitmproxy import http
@@ -21,6 +19,7 @@ from mitmproxy.test import tflow
 
 from bench.contenders import ROOT
 from bench.processes import stub
+from bench.report import machine
 
 sys.path.insert(0, str(ROOT / "src"))
 
@@ -75,7 +74,7 @@ def main(batches: int, size: int) -> None:
     measured, counters = asyncio.run(measure(batches, size))
     if f"sent {(batches + 1) * size}\n" not in counters:
         raise click.ClickException(f"not every shadow was sent:\n{counters}")
-    click.echo(f"mitmproxy {version('mitmproxy')}, Python {platform.python_version()}\n")
+    click.echo(f"{machine()}\n")
     click.echo("| microseconds a mirrored request | best | median |\n|---|---:|---:|")
     click.echo(f"| requestheaders and request hooks | {min(measured):.0f} | {statistics.median(measured):.0f} |")
 

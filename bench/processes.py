@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.contenders import ROOT
+from bench.contenders import Ports
+from bench.load import REQUEST
 
 TICK = os.sysconf("SC_CLK_TCK")
+
+
+def allow_descriptors() -> None:
+    """As many open files for this process and those it starts as the system lets it have: a hung mirror takes many."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def cpu(pid: int) -> float:
@@ -48,7 +60,7 @@ def children(pid: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """CPU seconds so far and peak memory in MiB, of a contender's first process and of all below it."""
+    """CPU seconds so far and peak memory in MiB, of the proxy and of its shadow workers."""
 
     proxy: float
     workers: float
@@ -56,29 +68,30 @@ class Usage:
     workers_peak: float
 
 
-class Contender:
-    """A running contender."""
+class Running:
+    """A running contender. With `workers`, the processes below its first one are shadow workers."""
 
-    def __init__(self, name: str, command: list[str], port: int) -> None:
-        self.name = name
-        self.port = port
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+    def __init__(self, command: Callable[[Ports, Path], list[str]], v1: int, v2: int, *, workers: bool = False) -> None:
+        self.port = free_port()
+        self._workers = workers
+        self._folder = tempfile.TemporaryDirectory(prefix="mirror-addon-bench-")
+        # nginx's worker is not root's, and keeps its temporary files there.
+        Path(self._folder.name).chmod(0o755)
+        words = command(Ports(self.port, v1, v2), Path(self._folder.name))
+        self._process = subprocess.Popen(
+            words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
         )
         deadline = time.monotonic() + 30
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                return
-            except OSError:
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    self.stop()
-                    raise RuntimeError(f"{name} does not listen: {command}") from None
-                time.sleep(0.05)
+        while not answers(self.port):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError(f"no 200 from {words}")
+            time.sleep(0.05)
 
     def usage(self) -> Usage:
-        below = children(self.process.pid)
-        return Usage(cpu(self.process.pid), sum(map(cpu, below)), peak(self.process.pid), sum(map(peak, below)))
+        first, below = self._process.pid, children(self._process.pid)
+        times, peaks = (cpu(first), sum(map(cpu, below))), (peak(first), sum(map(peak, below)))
+        return Usage(*times, *peaks) if self._workers else Usage(sum(times), 0.0, sum(peaks), 0.0)
 
     def settle(self, seconds: float) -> None:
         """Waits until it has nothing left to do, or so long."""
@@ -92,12 +105,35 @@ class Contender:
             before = now
 
     def stop(self) -> None:
-        self.process.send_signal(signal.SIGINT)
+        self._process.send_signal(signal.SIGINT)
         try:
-            self.process.wait(15)
+            self._process.wait(5)
         except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        self._folder.cleanup()
+
+
+def answers(port: int) -> bool:
+    """Whether the load's request is answered with 200 there."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 5) as connection:
+            connection.sendall(REQUEST)
+            return connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+    except OSError:
+        return False
+
+
+def load(port: int, clients: int, seconds: float, count: int) -> dict[str, float]:
+    """What `bench.load` measured, in a process of its own."""
+    command = [sys.executable, "-m", "bench.load", str(port), str(clients), str(seconds), str(count)]
+    result = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=seconds + 60)
+    measured: dict[str, float] = json.loads(result.stdout)
+    return measured
+
+
+STATES = {"healthy": "0", "hung": "hang", "refused": "refuse", "slow": "0.2"}
+"""The mirror's states: what `bench.stub` does."""
 
 
 @contextlib.contextmanager

@@ -10,16 +10,16 @@ import asyncio
 import shutil
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import click
 
 from bench.contenders import ROOT
-from bench.contenders import Ports
 from bench.contenders import mirror_addon
-from bench.processes import Contender
-from bench.processes import free_port
+from bench.processes import Running
 from bench.processes import stub
+from bench.report import machine
 
 RATE = 100
 """Requests a second, from a few keep-alive connections."""
@@ -83,16 +83,16 @@ def main(routes: int, rounds: int, seconds: float) -> None:
         for name in ("destination-rule.yaml", "service-entry.yaml"):
             shutil.copy(ROOT / "rules" / name, folder)
         write_rules(folder, routes, 0)
-        ports = Ports(free_port(), v1, v2)
-        proxy = Contender("mirror_addon", mirror_addon(ports, folder), ports.listen)
+        proxy = Running(partial(mirror_addon, rules=folder), v1, v2)
         try:
-            asyncio.run(turn(ports.listen, routes, 2))
+            asyncio.run(turn(proxy.port, routes, 2))
             for number in range(rounds):
-                quiet += asyncio.run(turn(ports.listen, routes, seconds))
+                quiet += asyncio.run(turn(proxy.port, routes, seconds))
                 write_rules(folder, routes, number + 1)
-                reloading += asyncio.run(turn(ports.listen, routes, seconds))
+                reloading += asyncio.run(turn(proxy.port, routes, seconds))
         finally:
             proxy.stop()
+    click.echo(f"{machine()}\n")
     click.echo(f"{routes} routes, {RATE} requests a second, {rounds} reloads of {seconds:g} s each.\n")
     click.echo("| | p50 ms | p99 ms | worst ms |\n|---|---:|---:|---:|")
     for name, latencies in (("no reload", quiet), ("reloading", reloading)):

@@ -55,12 +55,11 @@ def examples() -> list[Source]:
 
 
 def virtual_service(uri: Callable[[int], dict[str, str]], size: int) -> Source:
-    destination = {"host": "serviceB", "subset": "v1"}
     http = [
         {
             "match": [{"uri": uri(number)}],
-            "route": [{"destination": destination}],
-            "mirror": {**destination, "subset": "v2"},
+            "route": [{"destination": {"host": "serviceB", "subset": "v1"}}],
+            "mirror": {"host": "serviceB", "subset": "v2"},
         }
         for number in range(size)
     ]

@@ -1,5 +1,6 @@
 """The benchmark's upstream: `python -m bench.stub SECONDS` answers each request after so long, `hang` never.
 
+A connection that hangs is closed after 30 s: a program without a limit of its own would else use up all ports.
 Prints its port and serves until its standard input ends. `GET /__count` tells how many other requests have arrived.
 A raw asyncio protocol, so that it takes as little as possible of the machine that is measured.
 """
@@ -12,6 +13,7 @@ import sys
 
 BODY = b"x" * 200
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
+HANGS = 30.0
 COUNT = b"GET /__count "
 
 
@@ -46,6 +48,8 @@ class Stub(asyncio.Protocol):
                 self.transport.write(ANSWER)
             elif Stub.delay < math.inf:
                 asyncio.get_running_loop().call_later(Stub.delay, self.transport.write, ANSWER)
+            else:
+                asyncio.get_running_loop().call_later(HANGS, self.transport.close)
 
 
 async def serve() -> None:
