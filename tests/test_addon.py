@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from mitmproxy import exceptions
+from mitmproxy.addons.disable_h2c import DisableH2C
 from mitmproxy.addons.next_layer import NextLayer
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.addons.save import Save
@@ -290,6 +291,18 @@ async def test_upgrades_are_not_mirrored(start: Start) -> None:
     )
     assert (await proxy.v1.request()).startswith(b"GET / ")
     assert proxy.counters["skipped.upgrade"] == 1
+
+
+async def test_an_offer_of_h2c_is_taken_out_and_mirrored(start: Start) -> None:
+    """As `curl --http2` sends it: mitmproxy declines, and it is a request like any other."""
+    proxy = await start()
+    proxy.context.master.addons.add(DisableH2C())
+    await proxy.ask(
+        b"GET /b/ HTTP/1.1\r\nHost: shop.test\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+        b"HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n"
+    )
+    for received in (await proxy.v1.request(), await proxy.v2.request()):
+        assert received.startswith(b"GET / ") and b"pgrade" not in received and b"HTTP2" not in received
 
 
 async def test_streamed_body_is_teed(start: Start) -> None:

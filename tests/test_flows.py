@@ -181,6 +181,7 @@ def test_http1_is_framed_by_its_client(frame: object) -> None:
     [
         (((b"Connection", b"keep-alive, Upgrade"), (b"Upgrade", b"websocket")), True),
         (((b"Upgrade", b"websocket"),), False),
+        (((b"Connection", b"Upgrade, HTTP2-Settings"), (b"Upgrade", b"h2c"), (b"HTTP2-Settings", b"AA")), False),
         (((b"Connection", b"upgrade"),), False),
     ],
 )

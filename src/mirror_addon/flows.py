@@ -133,9 +133,11 @@ def frame_stream(flow: http.HTTPFlow) -> None:
 
 
 def is_upgrade(flow: http.HTTPFlow) -> bool:
-    """Whether the client asks to leave HTTP (RFC 9110 7.8, RFC 8441)."""
+    """Whether the client asks to leave HTTP (RFC 9110 7.8). Not h2c: mitmproxy takes that offer out of the request."""
     headers = flow.request.headers
-    return "upgrade" in headers and "upgrade" in headers.get("connection", "").lower()
+    if "upgrade" not in headers or headers["upgrade"].strip().lower() == "h2c":
+        return False
+    return "upgrade" in headers.get("connection", "").lower()
 
 
 def answer(flow: http.HTTPFlow, reply: LocalResponse) -> None:

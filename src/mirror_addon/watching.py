@@ -11,10 +11,11 @@ from pathlib import Path
 
 from watchfiles import awatch
 
-# How long watchfiles gathers events at most, and how long it waits for silence (milliseconds): one save of an editor
-# is several events, and a change must be in force within two seconds.
-DEBOUNCE = 400
-STEP = 50
+# How long watchfiles gathers events at most, and how long it waits for silence (milliseconds): one save of an editor is
+# several events, and a change must be in force within two seconds. Its threads ask for the interpreter's lock at every
+# step, which a busy proxy feels: with steps of 50 ms it took some percent longer for each request.
+DEBOUNCE = 800
+STEP = 400
 
 
 def _folders(paths: Iterable[Path]) -> list[Path]:
@@ -69,7 +70,7 @@ class _Watch:
 
 
 async def changes(paths: Sequence[Path]) -> AsyncIterator[None]:
-    """Yields within half a second of every change at or below `paths`, once for changes that come together.
+    """Yields within a second of every change at or below `paths`, once for changes that come together.
 
     A path may be missing: it counts as changed when it appears, if its parent is there. Ends with the generator.
     """
