@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from mirror_addon import watching
 from mirror_addon.watching import changes
+
+
+@pytest.fixture(autouse=True)
+def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "STEP", 50)
+    monkeypatch.setattr(watching, "DEBOUNCE", 400)
 
 
 class Changes:
