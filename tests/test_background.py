@@ -8,9 +8,9 @@ import threading
 import pytest
 
 from mirror_addon.background import SWITCH_INTERVAL
-from mirror_addon.background import collector_paused
 from mirror_addon.background import exempt_what_is_loaded
 from mirror_addon.background import in_background
+from mirror_addon.istio.parsing import collector_paused
 
 
 def test_collector_is_paused_and_put_back() -> None:

@@ -9,29 +9,17 @@ wakes each millisecond: 540 ms at worst without these measures, 10-15 ms with th
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import sys
 from collections.abc import Callable
-from collections.abc import Iterator
 from typing import TypeVar
+
+from mirror_addon.istio.parsing import collector_paused
 
 T = TypeVar("T")
 
 SWITCH_INTERVAL = 0.0005
 """Seconds for which the building thread may hold the interpreter's lock while the loop waits for it."""
-
-
-@contextlib.contextmanager
-def collector_paused() -> Iterator[None]:
-    """No garbage collection inside. What is built there lives long: collecting it again and again finds nothing."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 async def in_background(work: Callable[[], T], lives_long: Callable[[T], bool]) -> T:

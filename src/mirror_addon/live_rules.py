@@ -7,9 +7,9 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from mirror_addon.background import collector_paused
 from mirror_addon.background import in_background
 from mirror_addon.istio.diagnostics import Severity
+from mirror_addon.istio.parsing import collector_paused
 from mirror_addon.options import Settings
 from mirror_addon.routing.table import RouteTable
 from mirror_addon.rule_set import RuleSet

@@ -73,7 +73,7 @@ def parse_sources(sources: Iterable[Source], *, default_namespace: str = "defaul
     without a namespace are given `default_namespace`. Whatever the sources hold, nothing is raised.
     """
     reader = _Reader(default_namespace)
-    with _without_collector():
+    with collector_paused():
         for source in sources:
             documents, diagnostics = compose(source.name, source.text)
             reader.diagnostics += diagnostics
@@ -83,8 +83,8 @@ def parse_sources(sources: Iterable[Source], *, default_namespace: str = "defaul
 
 
 @contextlib.contextmanager
-def _without_collector() -> Iterator[None]:
-    """Holds the cyclic collector: it would scan the growing tree again and again, and there is no garbage in it."""
+def collector_paused() -> Iterator[None]:
+    """No cyclic collection inside: it would scan the growing tree again and again, with no garbage in it."""
     enabled = gc.isenabled()
     gc.disable()
     try:
