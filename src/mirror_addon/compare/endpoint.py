@@ -1,0 +1,48 @@
+"""The endpoint that a URL belongs to: its path with what looks like an id generalised."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from urllib.parse import unquote
+from urllib.parse import urlsplit
+
+_ID = re.compile(
+    r"[+-]?\d+|-?\d+\.\d{3,}(?:,-?\d+\.\d+)?"  # numbers, coordinates; 1.2 is a version
+    r"|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+    r"|\{?(?:0x)?[0-9a-fA-F]{8,}\}?"
+    r"|[0-7][0-9A-HJKMNP-TV-Z]{25}"  # ULIDs
+    r"|\d{4}-\d\d(?:-\d\d)?(?:[T ][\d:.,]+(?:Z|[+-]\d\d:?\d\d)?)?|\d{8}T\d{6}Z?|\d{1,2}[./-]\d{1,2}[./-]\d{4}"
+    r"|[^@\s]+@[^@\s]+\.[^@\s]+"  # email addresses
+)
+_TOKEN = re.compile(r"[A-Za-z0-9_.~+=-]{16,}")
+_MIXED = re.compile(r"(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{10,}")
+"""What a token has in it, and a name made of words and numbers has not."""
+_VERSION = re.compile(r"[vV]\d+(?:[._-]?[a-z0-9]+)*")
+_LONGEST = 512
+
+
+def endpoint_of(method: str, url: str) -> str:
+    """`GET /users/{id}` for `GET http://a/users/7?x=1`: without host and query, letters as they are.
+
+    Numbers, UUIDs, ULIDs, hex from 8 digits on, dates, email addresses and long tokens become `{id}`; words stay, and
+    so do versions such as `v1` and names with a number in them (`item-42`). Takes anything for a URL.
+    """
+    return f"{method.upper()} {_path(url)}" if method else _path(url)
+
+
+def _path(url: str) -> str:
+    try:
+        path = urlsplit(url).path
+    except ValueError:  # a host that is none
+        path = "/" + url.partition("://")[2].partition("/")[2].partition("?")[0].partition("#")[0]
+    return "/".join(map(_general, path.split("/"))) or "/"
+
+
+@lru_cache(maxsize=4096)
+def _general(segment: str) -> str:
+    text = unquote(segment, errors="replace")
+    if len(text) > _LONGEST or _ID.fullmatch(text):
+        return "{id}"
+    token = _TOKEN.fullmatch(text) and _MIXED.search(text) and not _VERSION.fullmatch(text)
+    return "{id}" if token else segment

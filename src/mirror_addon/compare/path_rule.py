@@ -1,0 +1,81 @@
+"""A rule by hand: what of a difference at some path does not count."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from typing import Any
+
+from mirror_addon.compare.endpoint import endpoint_of
+from mirror_addon.compare.paths import Pattern
+
+
+class RulesError(ValueError):
+    """`FILE:LINE: what, what to do`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PathRule:
+    """One of `ignore`, `presence`, `regex`, `absolute`/`relative` and `unordered` is set.
+
+    `regex`: a compiled one; both values must match it as a whole. `absolute`, `relative`: how far two numbers may be
+    apart, the latter as a share of the bigger one. `key`: the member that tells elements of an unordered list apart,
+    or empty. `endpoint` (with `*`), `methods` and `url` (a compiled regex, found anywhere) say whose answers it is for.
+    """
+
+    pattern: Pattern
+    ignore: bool = False
+    presence: bool = False
+    regex: Any = None
+    absolute: float = 0.0
+    relative: float = 0.0
+    unordered: bool = False
+    key: str = ""
+    endpoint: str = ""
+    methods: frozenset[str] = frozenset()
+    url: Any = None
+
+    def applies(self, method: str, url: str) -> bool:
+        """Is it for the answers to this request? A method that is not known is taken for the right one."""
+        if self.methods and method and method.upper() not in self.methods:
+            return False
+        if self.endpoint:
+            wanted, _, path = self.endpoint.rpartition(" ")
+            asked = endpoint_of(method, url).rpartition(" ")[2]
+            if (wanted and method and wanted.upper() != method.upper()) or not fnmatchcase(asked, _literal(path)):
+                return False
+        return self.url is None or self.url.search(url) is not None
+
+    def both_match(self, primary: object, shadow: object) -> bool:
+        """Do both values match the regex?"""
+        return all(
+            isinstance(each, str | int | float | Decimal)
+            and not isinstance(each, bool)
+            and self.regex.fullmatch(str(each)) is not None
+            for each in (primary, shadow)
+        )
+
+    def tolerates(self, primary: object, shadow: object) -> bool:
+        """Are both numbers, or texts that spell them, and close enough?"""
+        if not (self.absolute or self.relative):
+            return False
+        one, other = _number(primary), _number(shadow)
+        if one is None or other is None:
+            return False
+        return math.isclose(one, other, rel_tol=self.relative, abs_tol=self.absolute)
+
+
+def _literal(path: str) -> str:
+    return path.replace("[", "[[]").replace("?", "[?]")
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

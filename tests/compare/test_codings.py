@@ -1,0 +1,68 @@
+"""Content codings undone."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+
+import brotli
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mirror_addon.compare.codings import CodingError
+from mirror_addon.compare.codings import undo
+
+CODERS = {"gzip": gzip.compress, "x-gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress}
+CODERS["zstd"] = zstandard.compress
+
+
+@pytest.mark.parametrize("coding", CODERS)
+@pytest.mark.parametrize(
+    "text", [b"", b"a", os.urandom(100_000), b"abc" * 100_000], ids=["empty", "a", "random", "long"]
+)
+def test_whole(coding: str, text: bytes) -> None:
+    assert undo(CODERS[coding](text), coding.upper()) == (text, True)
+
+
+@pytest.mark.parametrize("coding", CODERS)
+def test_cut(coding: str) -> None:
+    text = os.urandom(300_000)
+    found, complete = undo(CODERS[coding](text)[:-1000], coding)
+    assert not complete
+    assert text.startswith(found)
+
+
+@pytest.mark.parametrize("coding", CODERS)
+def test_bomb(coding: str) -> None:
+    found, complete = undo(CODERS[coding](bytes(20_000_000)), coding, 1_000_000)
+    assert (len(found), complete) == (1_000_000, False)
+
+
+def test_several() -> None:
+    assert undo(brotli.compress(gzip.compress(b"a")), "gzip, identity, br") == (b"a", True)
+    assert undo(gzip.compress(b"a") + gzip.compress(b"b"), "gzip") == (b"ab", True)
+    with pytest.raises(CodingError):
+        undo(b"a", "gzip,gzip,gzip,gzip,gzip")
+
+
+def test_deflate_without_zlibs_frame() -> None:
+    compress = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    assert undo(compress.compress(b"abc") + compress.flush(), "deflate") == (b"abc", True)
+
+
+@pytest.mark.parametrize("coding", [*CODERS, "compress", "no such"])
+def test_no_such_thing(coding: str) -> None:
+    with pytest.raises(CodingError):
+        undo(b"\xff{}", coding)
+
+
+@given(st.binary(max_size=200), st.sampled_from(list(CODERS)))
+def test_any_bytes(body: bytes, coding: str) -> None:
+    try:
+        undo(body, coding)
+        undo(CODERS[coding](body) + body, coding)
+    except CodingError as error:
+        str(error)

@@ -1,0 +1,269 @@
+"""compare(): the verdict of a pair, and that nothing in it can break it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.comparison import MAX_DIFFERENCES
+from mirror_addon.compare.comparison import Comparison
+from mirror_addon.compare.comparison import compare
+from mirror_addon.compare.paths import member
+from mirror_addon.compare.rules import Rules
+
+JSON = b"application/json"
+
+
+def answer(body: bytes | str | None, content_type: bytes = JSON, status: int = 200, **headers: str) -> Answer:
+    body = body.encode() if isinstance(body, str) else body
+    fields = [(b"content-type", content_type)]
+    fields += [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return Answer(status, tuple(fields), body, len(body or b""))
+
+
+def told(comparison: Comparison) -> list[tuple[str, str, str]]:
+    return [(each.path, each.kind, each.noise) for each in comparison.differences]
+
+
+def test_same() -> None:
+    assert compare(answer('{"a": 1, "b": [1.50]}'), answer('{"b":[15e-1],"a":1.0}')).verdict == "same"
+
+
+def test_status() -> None:
+    found = compare(answer("{}"), answer("{}", status=500))
+    assert (found.verdict, told(found)) == ("different", [("status", "value", "")])
+    assert (found.differences[0].primary, found.differences[0].shadow) == (200, 500)
+
+
+@pytest.mark.parametrize("shadow", [Answer(None, error="connect"), Answer(200, error="reset"), Answer(None)])
+def test_failed_without_a_complete_answer_of_the_mirror(shadow: Answer) -> None:
+    assert compare(answer("{}"), shadow).verdict == "failed"
+
+
+def test_a_mirrors_500_is_no_failure() -> None:
+    assert compare(answer("{}"), answer("{}", status=500)).verdict == "different"
+
+
+def test_primary_without_answer() -> None:
+    found = compare(Answer(None, error="connect"), answer("{}"))
+    assert (found.verdict, told(found)) == ("different", [("status", "extra", "")])
+    assert found.notes == ("the primary gave no complete answer: connect",)
+
+
+def test_nothing_kept() -> None:
+    assert compare(Answer(200, bytes=5), Answer(500, bytes=5)).verdict is None
+
+
+def test_body_that_was_not_kept() -> None:
+    found = compare(answer("{}"), answer(None))
+    assert (found.verdict, found.notes) == ("same", ("body not compared: that of shadow was not kept",))
+
+
+def test_noise_does_not_hide_what_counts() -> None:
+    found = compare(
+        answer('{"at": "2026-11-22T12:00:00Z", "price": 1}'), answer('{"at": "2026-11-22T12:00:01Z", "price": 2}')
+    )
+    assert (found.verdict, told(found)) == ("different", [("$.price", "value", ""), ("$.at", "value", "time")])
+
+
+def test_noise_alone() -> None:
+    found = compare(answer('{"at": "2026-11-22T12:00:00Z"}'), answer('{"at": "2026-11-22T12:00:01Z"}'))
+    assert (found.verdict, told(found)) == ("noise", [("$.at", "value", "time")])
+
+
+def test_shapes_switched_off() -> None:
+    rules = Rules.parse("noise: {shapes: false}", "compare.yaml")
+    pair = (
+        answer('{"at": "2026-11-22T12:00:00Z"}', date="Sun, 22 Nov 2026 12:00:00 GMT", etag='"1"'),
+        answer('{"at": "2026-11-22T12:00:01Z"}', date="Sun, 22 Nov 2026 12:00:01 GMT", etag='"2"'),
+    )
+    assert compare(*pair).verdict == "noise"
+    found = compare(*pair, rules)
+    assert {each.path for each in found.differences if not each.noise} == {"$.at", "header:date", "header:etag"}
+
+
+class TestControl:
+    def test_what_the_primary_differs_in_itself_is_noise(self) -> None:
+        found = compare(answer('{"r": 1, "x": 1}'), answer('{"r": 2, "x": 1}'), control=answer('{"r": 3, "x": 1}'))
+        assert (found.verdict, told(found)) == ("noise", [("$.r", "value", "control")])
+
+    def test_another_path_counts(self) -> None:
+        found = compare(answer('{"r": 1, "x": 1}'), answer('{"r": 2, "x": 2}'), control=answer('{"r": 3, "x": 1}'))
+        assert told(found) == [("$.x", "value", ""), ("$.r", "value", "control")]
+
+    def test_a_varying_value_does_not_excuse_a_missing_one(self) -> None:
+        found = compare(answer('{"r": 1}'), answer("{}"), control=answer('{"r": 3}'))
+        assert told(found) == [("$.r", "missing", "")]
+
+    def test_a_list_that_comes_and_goes(self) -> None:
+        found = compare(answer('{"l": [1, 2, 3]}'), answer('{"l": [1, 3, 4, 5]}'), control=answer('{"l": [2]}'))
+        assert (found.verdict, {noise for *_, noise in told(found)}) == ("noise", {"control"})
+
+    def test_order(self) -> None:
+        found = compare(answer("[1, 2, 3]"), answer("[3, 1, 2]"), control=answer("[2, 1, 3]"))
+        assert (found.verdict, told(found)) == ("noise", [("$", "order", "control")])
+
+    def test_an_id_that_the_control_has_too_is_not_made_up(self) -> None:
+        one, other = (json.dumps({"id": f"0f4c8c1e-7a63-4d5e-9c65-1d6a7d3b9c{end}"}) for end in ("11", "22"))
+        assert compare(answer(one), answer(other)).verdict == "noise"
+        assert compare(answer(one), answer(other), control=answer(one)).verdict == "different"
+
+    def test_a_control_that_failed_is_none(self) -> None:
+        assert (
+            compare(answer('{"r": 1}'), answer('{"r": 2}'), control=Answer(None, error="reset")).verdict == "different"
+        )
+
+
+def test_at_most_100_differences_the_counting_first() -> None:
+    there = {f"k{i:03}": i for i in range(150)} | {"at": "2026-11-22T12:00:00Z"}
+    here = {f"k{i:03}": -i - 1 for i in range(150)} | {"at": "2026-11-22T12:00:01Z"}
+    found = compare(answer(json.dumps(there)), answer(json.dumps(here)))
+    assert len(found.differences) == MAX_DIFFERENCES == 100
+    assert found.more == 51
+    assert not any(each.noise for each in found.differences)
+
+
+def test_one_difference_for_all_places() -> None:
+    there = {"items": [{"id": i, "price": i} for i in range(50)]}
+    here = copy.deepcopy(there)
+    for i in (7, 9, 11):
+        here["items"][i]["price"] = -1
+    found = compare(answer(json.dumps(there)), answer(json.dumps(here)))
+    assert [(each.path, each.where) for each in found.differences] == [("$.items[*].price", "$.items[7].price")]
+    assert found.more == 0
+
+
+def test_unhashable_and_huge_numbers() -> None:
+    assert compare(answer("[1e999999]"), answer("[2e999999, 1]")).verdict == "different"
+    assert compare(answer("[" + "9" * 5000 + "]"), answer("[" + "9" * 4999 + "8]")).verdict == "different"
+
+
+def test_one_megabyte_of_json_takes_no_tenth_of_a_second() -> None:
+    items = [
+        {"id": i, "name": f"item {i}", "price": i / 7, "tags": ["a", "b", str(i % 7)], "owner": {"id": i * 7}}
+        for i in range(10_000)
+    ]
+    changed = copy.deepcopy(items)
+    changed[500]["price"] = -1
+    there, here = answer(json.dumps(items)), answer(json.dumps([{"id": -1}, *changed]))
+    assert there.bytes > 900_000
+    best = 9.0
+    for _ in range(5):
+        began = time.process_time()
+        found = compare(there, here)
+        best = min(best, time.process_time() - began)
+    assert {(path, kind) for path, kind, _ in told(found)} == {
+        ("$", "length"),
+        ("$[*]", "extra"),
+        ("$[*].price", "value"),
+    }
+    assert best < 0.25  # under 0.1 on a machine of one's own
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+trees = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.text(max_size=6), inner, max_size=6),
+    max_leaves=40,
+)
+types = st.sampled_from(
+    [
+        b"application/json", b"text/html; charset=utf-16", b"application/xml", b"text/plain; charset=latin-1", b"",
+        b"application/x-www-form-urlencoded", b"multipart/form-data; boundary=x", b"application/x-ndjson",
+        b"text/plain; charset=punycode", b"image/png", b'text/xml; charset="',
+    ]
+)  # fmt: skip
+codings = st.sampled_from([b"", b"gzip", b"deflate", b"br", b"zstd", b"gzip, br", b"no such"])
+starts = st.sampled_from(
+    [b"", b"{", b"[", b"<a>", b"<html>", b"--x\r\n\r\n", b"a=1&", b"\xff\xfe", b"\x1f\x8b", b'{"a": "\\ud800"}']
+)
+headers = st.lists(st.tuples(st.binary(max_size=12), st.binary(max_size=30)), max_size=5)
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> Answer:
+    body = draw(st.none() | st.builds(lambda start, rest: start + rest, starts, st.binary(max_size=200)))
+    fields = [*draw(headers), (b"Content-Type", draw(types)), (b"Content-Encoding", draw(codings))]
+    cut = draw(st.integers(0, 3))
+    return Answer(draw(st.sampled_from([200, 404, None])), tuple(fields), body, len(body or b"") + cut)
+
+
+@given(answers(), answers(), st.none() | answers())
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_never_raises_and_is_symmetric(one: Answer, other: Answer, control: Answer | None) -> None:
+    found = compare(one, other, control=control, url="http://h/x")
+    for each in found.differences:
+        json.dumps([each.primary, each.shadow], allow_nan=False).encode()
+        each.path.encode()
+        assert len(str(each.primary)) <= 400
+    if one.status is not None and other.status is not None:
+        assert compare(one, other).verdict == compare(other, one).verdict
+
+
+@given(answers())
+@settings(max_examples=100, deadline=None)
+def test_an_answer_is_the_same_as_itself(one: Answer) -> None:
+    found = compare(one, one)
+    assert found.verdict in (("same", None) if one.status is not None else ("failed",))
+
+
+@given(trees, trees)
+@settings(max_examples=150, deadline=None)
+def test_json_is_symmetric_and_exact(one: Any, other: Any) -> None:
+    there, here = answer(json.dumps(one)), answer(json.dumps(other))
+    found, turned = compare(there, here), compare(here, there)
+    assert found.verdict == turned.verdict
+    assert (found.verdict == "same") == (_canonical(one) == _canonical(other))
+
+
+def _canonical(value: Any) -> Any:
+    """Equal if and only if the JSON values are."""
+    if isinstance(value, dict):
+        return {name: _canonical(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    return (isinstance(value, bool), value)
+
+
+@given(st.lists(trees, min_size=1, max_size=4), st.data())
+@settings(max_examples=100, deadline=None)
+def test_a_random_edit_is_found_where_it_is(items: list[Any], data: st.DataObject) -> None:
+    one = {"items": items, "marker": 0}
+    other = copy.deepcopy(one)
+    where: Any = other
+    path = "$"
+    parent: Any = None
+    key: Any = None
+    while isinstance(where, dict | list) and where:
+        key = data.draw(st.sampled_from(list(where) if isinstance(where, dict) else list(range(len(where)))))
+        parent, where = where, where[key]
+        path += "[*]" if isinstance(key, int) else member(key)
+    parent[key] = "an edit that stands nowhere else"
+    found = compare(answer(json.dumps(one)), answer(json.dumps(other)))
+    assert found.verdict == "different"
+    # Of elements that were not recognised, the whole is told.
+    assert all(path.startswith(each.path) or each.path.startswith(path) for each in found.differences)
+    assert max(found.differences, key=lambda each: len(each.path)).path.count("[*]") >= min(1, path.count("[*]"))
+
+
+@given(trees, st.text(max_size=8))
+@settings(max_examples=100, deadline=None)
+def test_every_path_told_can_be_ignored_as_it_is(tree: Any, name: str) -> None:
+    found = compare(answer(json.dumps({name: tree, "b": [1]})), answer(json.dumps({name: "else", "b": [2]})))
+    for each in found.differences:
+        if "…" not in each.path:
+            rules = Rules().ignoring(each.path)
+            again = compare(
+                answer(json.dumps({name: tree, "b": [1]})), answer(json.dumps({name: "else", "b": [2]})), rules
+            )
+            noises = {other.noise for other in again.differences if other.path == each.path}
+            assert noises == {"ignored"}, each.path

@@ -1,0 +1,94 @@
+"""Header fields."""
+
+from __future__ import annotations
+
+import pytest
+
+from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.comparison import compare
+
+Fields = list[tuple[str, str]]
+
+
+def compared(one: Fields, other: Fields) -> list[tuple[str, str, str]]:
+    there, here = (
+        Answer(200, tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in fields), b"")
+        for fields in (one, other)
+    )
+    found = compare(there, here, now=1795348800.0)
+    return [(each.path, each.kind, each.noise) for each in found.differences]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ([("X-A", "1"), ("X-B", "2")], [("x-b", "2"), ("x-a", " 1 ")]),
+        (
+            [("Content-Length", "1"), ("Connection", "close"), ("A", "1")],
+            [("Transfer-Encoding", "chunked"), ("A", "1")],
+        ),
+        ([("Keep-Alive", "timeout=5"), ("A", "1")], [("A", "1")]),
+        ([("Content-Type", "text/html;charset=UTF-8")], [("content-type", 'Text/HTML; charset="utf-8"')]),
+    ],
+)
+def test_same(one: Fields, other: Fields) -> None:
+    assert compared(one, other) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "found"),
+    [
+        ([("X-A", "1")], [("X-A", "2")], ("header:x-a", "value", "")),
+        ([("X-A", "1"), ("B", "")], [("B", "")], ("header:x-a", "missing", "")),
+        ([("B", "")], [("X-A", "1"), ("B", "")], ("header:x-a", "extra", "")),
+        ([("X-A", "1"), ("X-A", "2")], [("X-A", "1")], ("header:x-a", "length", "")),
+        ([("X-A", "1"), ("X-A", "2")], [("X-A", "2"), ("X-A", "1")], ("header:x-a", "order", "")),
+        ([("Content-Type", "text/html")], [("Content-Type", "text/plain")], ("header:content-type", "value", "")),
+        ([("ETag", '"a"')], [("ETag", '"b"')], ("header:etag", "value", "etag")),
+        ([("ETag", '"a"')], [("ETag", 'W/"b"')], ("header:etag", "value", "")),
+        ([("ETag", '"a"')], [("ETag", "b")], ("header:etag", "value", "")),
+        ([("ETag", '"a"'), ("B", "")], [("B", "")], ("header:etag", "missing", "")),
+        (
+            [("Date", "Sun, 22 Nov 2026 12:00:00 GMT")],
+            [("Date", "Mon, 23 Nov 2026 12:00:00 GMT")],
+            ("header:date", "value", "time"),
+        ),
+        ([("Date", "Sun, 22 Nov 2026 12:00:00 GMT")], [("Date", "today")], ("header:date", "value", "")),
+        (
+            [("Last-Modified", "Sun, 22 Nov 2020 12:00:00 GMT")],
+            [("Last-Modified", "Mon, 23 Nov 2020 12:00:00 GMT")],
+            ("header:last-modified", "value", ""),
+        ),
+        ([("Age", "5")], [("Age", "7")], ("header:age", "value", "age")),
+        (
+            [("Server-Timing", "db;dur=53")],
+            [("Server-Timing", "db;dur=5")],
+            ("header:server-timing", "value", "timing"),
+        ),
+        ([("X-Request-Id", "0a1b2c3d4e")], [("X-Request-Id", "1a1b2c3d4f")], ("header:x-request-id", "value", "id")),
+        (
+            [("Set-Cookie", "sid=0a1b2c3d4e; Path=/")],
+            [("Set-Cookie", "sid=1a1b2c3d4f; path=/")],
+            ("header:set-cookie", "value", "cookie"),
+        ),
+        (
+            [("Set-Cookie", "sid=1; Path=/; HttpOnly")],
+            [("Set-Cookie", "sid=1; Path=/")],
+            ("header:set-cookie", "value", ""),
+        ),
+        ([("Set-Cookie", "theme=dark")], [("Set-Cookie", "theme=light")], ("header:set-cookie", "value", "")),
+        ([("Set-Cookie", "a=1"), ("Set-Cookie", "b=1")], [("Set-Cookie", "a=1")], ("header:set-cookie", "missing", "")),
+        (
+            [("Set-Cookie", "a=1; Expires=Sun, 22 Nov 2026 13:00:00 GMT")],
+            [("Set-Cookie", "a=1; expires=Sun, 22 Nov 2026 13:00:02 GMT")],
+            ("header:set-cookie", "value", "time"),
+        ),
+        (
+            [("Set-Cookie", "a=1; Expires=Sun, 22 Nov 2026 13:00:00 GMT")],
+            [("Set-Cookie", "a=1; Expires=Sun, 29 Nov 2026 13:00:00 GMT")],
+            ("header:set-cookie", "value", ""),
+        ),
+    ],
+)
+def test_differences(one: Fields, other: Fields, found: tuple[str, str, str]) -> None:
+    assert compared(one, other) == [found]

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mirror_addon.compare import record_file
+from mirror_addon.compare.record_file import RecordFile
+from mirror_addon.compare.record_file import last_lines
+from mirror_addon.compare.record_file import rotated_name
+from mirror_addon.compare.record_file import why_unwritable
+
+SOURCE = str(Path(record_file.__file__).parents[2])
+
+
+def line(id: str, size: int = 0) -> bytes:
+    return b'{"version":1,"id":"%s","x":"%s"}\n' % (id.encode(), b"x" * size)
+
+
+def ids(path: Path) -> list[str]:
+    return [json.loads(each)["id"] for each in path.read_bytes().splitlines()]
+
+
+def test_lines_are_appended(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_bytes(line("before"))
+    file = RecordFile(path)
+    file.append(line("a"))
+    file.append(line("b"))
+    file.close()
+    assert ids(path) == ["before", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("left", "kept"),
+    [
+        (line("a") + b'{"version":1,"id":"b', line("a")),
+        (b'{"ver', b""),
+        (line("a")[:-1], line("a")),
+        (b"a shopping list", b"a shopping list\n"),
+    ],
+)
+def test_half_a_line_of_ours_is_cut_off_and_a_strangers_is_not(tmp_path: Path, left: bytes, kept: bytes) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_bytes(left)
+    RecordFile(path).append(line("c"))
+    assert path.read_bytes() == kept + line("c")
+
+
+def test_a_file_that_is_moved_or_removed_is_begun_again(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    file = RecordFile(path)
+    file.append(line("a"))
+    path.rename(tmp_path / "old")
+    file.append(line("b"))
+    path.unlink()
+    file.append(line("c"))
+    assert (ids(tmp_path / "old"), ids(path)) == (["a"], ["c"])
+
+
+def test_it_is_begun_again_when_it_is_big(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    (tmp_path / "r.1.jsonl").write_bytes(line("0"))
+    file = RecordFile(path, rotate=3 * len(line("1")))
+    for number in range(1, 9):
+        file.append(line(str(number)))
+    assert ids(path) == ["7", "8"]
+    assert [ids(rotated_name(path, number)) for number in (1, 2, 3)] == [["0"], ["1", "2", "3"], ["4", "5", "6"]]
+    file.append(line("big", 1000))
+    assert ids(path) == ["big"]
+
+
+def test_names_of_rotated_files() -> None:
+    assert rotated_name(Path("a/r.jsonl"), 2) == Path("a/r.2.jsonl")
+    assert rotated_name(Path("r"), 1) == Path("r.1")
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from mirror_addon.compare.record_file import RecordFile
+file = RecordFile(Path(sys.argv[2]), int(sys.argv[4]))
+print("ready", flush=True)
+sys.stdin.readline()
+number = 0
+while number < int(sys.argv[5]):
+    file.append(b'{"version":1,"id":"%s-%d","x":"%s"}\\n' % (sys.argv[3].encode(), number, b"x" * 100))
+    number += 1
+"""
+
+
+def writer(path: Path, name: str, rotate: int, lines: int) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, SOURCE, str(path), name, str(rotate), str(lines)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    return process
+
+
+def begin(*processes: subprocess.Popen[bytes]) -> None:
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+
+
+def test_several_processes_share_it_and_its_rotation(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    processes = [writer(path, name, 20_000, 1000) for name in "abc"]
+    begin(*processes)
+    for process in processes:
+        process.communicate(timeout=30)
+        assert process.returncode == 0
+    files = sorted(tmp_path.iterdir())
+    assert len(files) > 5  # twenty, unless a process had to wait for the lock for too long
+    written = [id for file in files for id in ids(file)]
+    assert sorted(written) == sorted(f"{name}-{number}" for name in "abc" for number in range(1000))
+
+
+def test_a_frozen_process_that_has_the_lock_stops_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    with path.open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        file = RecordFile(path, rotate=1)
+        file.append(line("a"))
+        file.append(line("b"))
+    assert ids(path) == ["a", "b"]
+
+
+def test_a_process_killed_at_any_moment_leaves_lines(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    for turn in range(3):
+        process = writer(path, str(turn), 0, 10**9)
+        begin(process)
+        size = path.stat().st_size if path.exists() else 0
+        while not path.exists() or path.stat().st_size < size + 10_000:
+            pass
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    RecordFile(path).append(line("end"))
+    assert ids(path)[-1] == "end"
+
+
+def test_a_full_disc_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "r.jsonl"
+    file = RecordFile(path)
+    file.append(line("a"))
+    real = os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        if len(data) < 20:
+            raise OSError(28, "No space left on device")
+        return real(descriptor, data[:20])
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space"):
+        file.append(line("b"))
+    monkeypatch.undo()
+    assert ids(path) == ["a"]
+    file.append(line("c"))
+    assert ids(path) == ["a", "c"]
+
+
+def test_a_device_is_written_too() -> None:
+    RecordFile(Path("/dev/null"), 1).append(line("a"))
+    with pytest.raises(OSError, match="No space"):
+        RecordFile(Path("/dev/full")).append(line("a"))
+
+
+def test_what_is_wrong_with_a_path(tmp_path: Path) -> None:
+    assert why_unwritable(tmp_path / "new.jsonl") == ""
+    assert (tmp_path / "new.jsonl").stat().st_mode & 0o077 == 0
+    assert "is a folder" in why_unwritable(tmp_path)
+    assert str(tmp_path / "no") in why_unwritable(tmp_path / "no" / "r.jsonl")
+    assert "Not a directory" in why_unwritable(tmp_path / "new.jsonl" / "r.jsonl")
+    os.mkfifo(tmp_path / "pipe")
+    assert "is no file" in why_unwritable(tmp_path / "pipe")
+    assert "cannot be written" in why_unwritable(Path("/proc/r.jsonl"))
+    assert why_unwritable(Path("/dev/null")) == ""
+
+
+def test_the_last_lines_are_found_again(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    assert last_lines(path) == {}
+    rotated_name(path, 1).write_bytes(line("old"))
+    rotated_name(path, 2).write_bytes(line("a"))
+    path.write_bytes(line("b") + b"nonsense\n" + line("c")[:-2])
+    found = last_lines(path)
+    assert set(found) == {"a", "b", "c"}
+    assert found["a"] == line("a").rstrip()

@@ -1,0 +1,106 @@
+"""Which pairs of values are noise by their shape, and which are defects that look like it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from mirror_addon.compare.shapes import Shapes
+from mirror_addon.compare.shapes import Sides
+from mirror_addon.compare.shapes import mask
+
+NOW = 1795348800.0  # 2026-11-22T12:00:00Z
+UUID = "0f4c8c1e-7a63-4d5e-9c65-1d6a7d3b9c11"
+UUID_2 = "7e1c4a52-9f01-4b7c-8a34-0c5f6d7e8f90"
+SHAPES = Shapes(Sides((NOW,), (NOW + 2,), lambda: "", lambda: "", ""))
+
+
+@pytest.mark.parametrize(
+    ("name", "primary", "shadow", "shape"),
+    [
+        # times of the moment, wherever and however they are written
+        ("at", "2026-11-22T12:00:00Z", "2026-11-22T12:00:02Z", "time"),
+        ("at", "2026-11-22T12:00:00.123Z", "2026-11-22T12:00:02.4Z", "time"),
+        ("at", "2026-11-22T12:00:00+00:00", "2026-11-22T12:03:02+00:00", "time"),
+        ("at", "2026-11-22T12:00:00", "2026-11-22T12:00:02", "time"),
+        ("at", "2026-11-22 14:00:00", "2026-11-22 14:04:00", "time"),
+        ("at", "20261122T120000Z", "20261122T120001Z", "time"),
+        ("at", "Sun, 22 Nov 2026 12:00:00 GMT", "Sun, 22 Nov 2026 12:00:02 GMT", "time"),
+        ("at", "made at 2026-11-22T12:00:00Z by hand", "made at 2026-11-22T12:00:01Z by hand", "time"),
+        ("x", 1795348800, 1795348802, "time"),
+        ("x", 1795348800123, 1795348802456, "time"),
+        ("x", "1795348800123", "1795348802456", "time"),
+        ("x", 1795348800.5, 1795348801.25, "time"),
+        # stored by two backends within seconds of each other
+        ("created", "2021-03-01T09:00:00Z", "2021-03-01T09:00:01Z", "time"),
+        ("created_at", 1614589200, 1614589201, "time"),
+        # defects
+        ("at", "2026-11-22T12:00:00Z", "2026-11-25T12:00:00Z", ""),
+        ("at", "2026-11-22T12:00:00Z", "2026-11-22T13:00:00Z", ""),
+        ("at", "2026-11-22T12:00:00", "2026-11-22T13:00:00", ""),
+        ("at", "2021-03-01T09:00:00Z", "2021-03-01T10:00:00Z", ""),
+        ("at", "2026-11-22T12:00:00Z", "2026-11-22T12:00:02", ""),
+        ("at", "2026-11-22T12:00:00.123Z", "2026-11-22T12:00:00Z", ""),
+        ("at", "2026-11-22T12:00:00Z", "2026-11-22 12:00:00Z", ""),
+        ("at", "2026-11-22T12:00:00Z", "2026-11-22T12:00:00+00:00", ""),
+        ("at", "2026-11-22T12:00:00Z", "", ""),
+        ("at", "2026-11-22T12:00:00Z", "2026-13-22T12:00:02Z", ""),
+        ("at", "made at 2026-11-22T12:00:00Z by hand", "made at 2026-11-22T12:00:01Z by foot", ""),
+        ("count", 1614589200, 1614589201, ""),
+        ("x", 1795348800, 1795348802000, ""),
+        ("x", 1795348800, 1795448802, ""),
+        ("x", 5, 6, ""),
+        ("x", True, 1795348800, ""),
+        ("x", Decimal("1e999999"), Decimal("2e999999"), ""),
+        # ids
+        ("id", UUID, UUID_2, "id"),
+        ("self", f"/orders/{UUID}/items", f"/orders/{UUID_2}/items", "id"),
+        ("id", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "01BX5ZZKBKACTAV9WEVGEMMVRZ", "id"),
+        ("requestId", "a81bc81b", "b92cd92c", "id"),
+        ("trace_id", "4bf92f3577b34da6a3ce929d0e0e4736", "5cf92f3577b34da6a3ce929d0e0e4737", "id"),
+        ("traceparent", "00-4bf92f3577b34da6-01", "00-5cf92f3577b34da6-01", "id"),
+        ("x-request-id", 7001, 7002, "id"),
+        ("_id", "692190c00a1b2c3d4e5f6071", "692190c10a1b2c3d4e5f6072", "id"),
+        # no ids
+        ("id", UUID, "00000000-0000-0000-0000-000000000000", ""),
+        ("id", "6fa459ea-ee8a-3ca4-894e-db77e160355e", "886313e1-3b8a-5372-9b90-0c9aee199e5d", ""),
+        ("id", UUID, UUID_2.upper(), ""),
+        ("id", UUID, "none", ""),
+        ("checksum", "4bf92f3577b34da6a3ce929d0e0e4736", "5cf92f3577b34da6a3ce929d0e0e4737", ""),
+        ("_id", "692190c00a1b2c3d4e5f6071", "592190c10a1b2c3d4e5f6072", ""),
+        ("requestId", "pending-request", "failed-request", ""),
+        ("name", "Alice", "Bob", ""),
+        ("id", 7001, 7002, ""),
+        ("x", None, "2026-11-22T12:00:00Z", ""),
+    ],
+)
+def test_shapes(name: str, primary: object, shadow: object, shape: str) -> None:
+    assert SHAPES.noise(name, primary, shadow) == shape
+
+
+def test_symmetric_in_time() -> None:
+    assert SHAPES.noise("at", "2026-11-22T12:00:02Z", "2026-11-22T12:00:00Z") == "time"
+
+
+def test_an_id_that_the_other_answer_has_too_is_a_reference() -> None:
+    shapes = Shapes(Sides((), (), lambda: f"{UUID} {UUID_2}", lambda: f"{UUID_2} {UUID}", ""))
+    assert shapes.noise("owner", UUID, UUID_2) == ""
+
+
+def test_an_id_that_was_asked_for_has_to_come_back() -> None:
+    shapes = Shapes(Sides(url=f"http://h/users/{UUID}"))
+    assert shapes.noise("id", UUID, UUID_2) == ""
+
+
+def test_a_recorded_primary_has_its_own_now() -> None:
+    day = 86400.0
+    replayed = Shapes(Sides((NOW - day,), (NOW,)))
+    assert replayed.noise("at", "2026-11-21T12:00:01Z", "2026-11-22T12:00:01Z") == "time"
+    assert replayed.noise("at", "2026-11-21T12:00:01Z", "2026-11-21T14:00:01Z") == ""
+    assert replayed.noise("at", 1795262401, 1795348801) == "time"
+
+
+def test_mask() -> None:
+    assert mask(f"{UUID} at 2026-11-22T12:00:00Z") == mask(f"{UUID_2} at 2021-01-01T00:00:00Z")
+    assert mask("a") != mask("b")

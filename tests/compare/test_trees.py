@@ -1,0 +1,76 @@
+"""XML and HTML by tree."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mirror_addon.compare.findings import Findings
+from mirror_addon.compare.trees import TreeError
+from mirror_addon.compare.trees import compare_trees
+from mirror_addon.compare.trees import read_tree
+
+Found = list[tuple[str, str, str]]
+
+
+def compared(one: str, other: str, html: bool = False) -> Found:
+    findings = Findings((), None, None)
+    compare_trees(findings, read_tree(one.encode(), html, ""), read_tree(other.encode(), html, ""))
+    return [(each.path, each.kind, each.where) for each in findings.listed(100)[0]]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "found"),
+    [
+        ("<a x='1' y='2'/>", "<a y='2' x='1'></a>", []),
+        ("<a>\n <b>1</b>\n</a>", "<a><b> 1 </b><!-- new --></a>", []),
+        ("<a xmlns='urn:x'><b/></a>", "<p:a xmlns:p='urn:x'><p:b/></p:a>", []),
+        ("<a xmlns='urn:x'/>", "<a xmlns='urn:y'/>", [("/a", "type", "/a")]),
+        ("<a/>", "<b/>", [("/a", "type", "/a")]),
+        ("<a x='1'/>", "<a x='2'/>", [("/a/@x", "value", "/a/@x")]),
+        ("<a x='1'/>", "<a/>", [("/a/@x", "missing", "/a/@x")]),
+        ("<a/>", "<a x='1'/>", [("/a/@x", "extra", "/a/@x")]),
+        ("<a>1</a>", "<a>2</a>", [("/a/text()", "value", "/a/text()")]),
+        ("<a>1</a>", "<a/>", [("/a/text()", "missing", "/a/text()")]),
+        ("<a><b/></a>", "<a><b/><c/></a>", [("/a/c", "extra", "/a/c")]),
+        ("<a><b i='1'/><b i='2'/></a>", "<a><b i='2'/></a>", [("/a/b[*]", "missing", "/a/b[1]")]),
+        ("<a><b i='1'/><b i='2'/></a>", "<a><b i='2'/><b i='1'/></a>", [("/a", "order", "/a")]),
+        (
+            "<a><b id='1'><c>x</c></b><b id='2'><c>y</c></b></a>",
+            "<a><b id='0'/><b id='1'><c>x</c></b><b id='2'><c>z</c></b></a>",
+            [("/a/b[*]", "extra", "/a/b[1]"), ("/a/b[*]/c/text()", "value", "/a/b[2]/c/text()")],
+        ),
+    ],
+)
+def test_xml(one: str, other: str, found: Found) -> None:
+    assert sorted(compared(one, other)) == sorted(found)
+
+
+def test_html_as_browsers_read_it() -> None:
+    assert compared("<p>one<p>two", "<html><body><p>one</p><p>two</p></body></html>", True) == []
+    assert compared("<P Class=x>1", "<p class='x'>2", True) == [("/html/body/p/text()", "value", "/html/body/p/text()")]
+
+
+@pytest.mark.parametrize("text", ["", "<a>", "<a></b>", "no tree", "<a>" * 400 + "</a>" * 400, "<b/>" * 300_001])
+def test_no_xml(text: str) -> None:
+    with pytest.raises(TreeError):
+        read_tree(text.encode(), False, "")
+
+
+def test_charset() -> None:
+    latin = "<a>é</a>".encode("latin-1")
+    assert read_tree(latin, False, "latin-1").children == ["é"]
+    assert read_tree("<p>é".encode(), True, "").children[0].children[0].children == ["é"]  # type: ignore[union-attr]
+    assert read_tree(b"<?xml version='1.0' encoding='iso-8859-1'?>" + latin, False, "").children == ["é"]
+
+
+@given(st.binary(max_size=300), st.binary(max_size=300), st.booleans())
+def test_any_bytes(one: bytes, other: bytes, html: bool) -> None:
+    try:
+        trees = [read_tree(b"<a>" + each + b"</a>", html, "") for each in (one, other)]
+    except TreeError:
+        return
+    findings = Findings((), None, None)
+    compare_trees(findings, *trees)
+    assert (findings.verdict() == "same") == (trees[0].digest == trees[1].digest)
