@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
 
-from mirror_addon.istio.annotations import PREFIX
 from mirror_addon.istio.documents import Resource
+from mirror_addon.istio.mirror_annotations import PREFIX
 from mirror_addon.istio.resources import DestinationRuleSpec
 from mirror_addon.istio.resources import Message
 from mirror_addon.istio.resources import TrafficPolicy

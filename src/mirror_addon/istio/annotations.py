@@ -1,27 +1,19 @@
-"""The annotations of this proxy, `mirror-addon/...`, and those that Istio keeps to itself."""
+"""Annotations: whether they are known, where they belong, and whether this proxy can read those meant for it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping
 
 from mirror_addon.istio.diagnostics import FieldPath
+from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.fields import nearest
 from mirror_addon.istio.findings import Findings
+from mirror_addon.istio.mirror_annotations import KNOWN
+from mirror_addon.istio.mirror_annotations import PREFIX
+from mirror_addon.istio.mirror_annotations import parse_annotation
+from mirror_addon.istio.resources import VirtualServiceSpec
 
-PREFIX = "mirror-addon/"
-KNOWN = (
-    "expires",
-    "active",
-    "max-rps",
-    "max-requests",
-    "methods",
-    "when",
-    "sample-by",
-    "remove-headers",
-    "set-headers",
-    "ignore",
-)
-"""On a VirtualService, each with the prefix."""
 _REFUSED = {
     "internal.istio.io/webhook-always-reject",
     "internal.istio.io/parent-namespace",
@@ -29,10 +21,12 @@ _REFUSED = {
     "istio.io/dry-run",
 }
 """Istio's webhook refuses an object with one of them (validation.go)."""
+AnnotationChecks = Mapping[str, Callable[[str], str]]
+"""By name without the prefix: what is wrong with a value of which this package knows nothing, or an empty text."""
 
 
 def validate_annotations(kind: str, annotations: Mapping[str, str], findings: Findings) -> None:
-    """Names only: what a value may be is for the part of the proxy that acts on it."""
+    """Names, of all kinds of objects."""
     for name in annotations:
         path: FieldPath = ("metadata", "annotations", name)
         if name in _REFUSED:
@@ -45,3 +39,26 @@ def validate_annotations(kind: str, annotations: Mapping[str, str], findings: Fi
                 findings.warning(
                     path, f"has no effect on a {kind}; put it on the VirtualService with the mirror", at_key=True
                 )
+
+
+def validate_mirror_annotations(
+    resource: Resource[VirtualServiceSpec], findings: Findings, checks: AnnotationChecks
+) -> None:
+    """Values, of a virtual service, and whether it has a mirror that they could be for."""
+    given = [name for name in KNOWN if PREFIX + name in resource.annotations]
+    for name in given:
+        path = ("metadata", "annotations", PREFIX + name)
+        text = resource.annotations[PREFIX + name]
+        try:
+            parse_annotation(name, text, resource.document.changed)
+        except ValueError as error:
+            findings.error(path, str(error))
+        else:
+            if name in checks and (problem := checks[name](text)):
+                findings.error(path, problem)
+    spec = resource.spec
+    # A delegate may get its mirrors from the root, and a root its rules from delegates.
+    alone = spec.hosts and all(http.delegate is None for http in spec.http)
+    if given and alone and not any(http.mirror is not None or http.mirrors for http in spec.http):
+        path = ("metadata", "annotations", PREFIX + given[0])
+        findings.warning(path, "has no effect: this virtual service mirrors nothing", at_key=True)

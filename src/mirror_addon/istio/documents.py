@@ -73,10 +73,12 @@ class Nodes:
 class Document:
     """One YAML document of a file, or one item of a Kubernetes List."""
 
-    __slots__ = ("_nodes", "_root", "file")
+    __slots__ = ("_nodes", "_root", "changed", "file")
 
-    def __init__(self, file: str, nodes: Nodes, root: int = 0) -> None:
+    def __init__(self, file: str, nodes: Nodes, root: int = 0, changed: float | None = None) -> None:
         self.file = file
+        self.changed = changed
+        """When the file was last changed, in seconds since the epoch; None: nobody knows."""
         self._nodes = nodes
         self._root = root
 
@@ -108,7 +110,7 @@ class Document:
 
     def item(self, path: FieldPath) -> Document:
         """The part of this document at `path` as a document of its own."""
-        return Document(self.file, self._nodes, self._find(path)[0])
+        return Document(self.file, self._nodes, self._find(path)[0], self.changed)
 
     def _find(self, path: FieldPath) -> tuple[int, FieldPath]:
         node, found = self._root, list[str | int]()

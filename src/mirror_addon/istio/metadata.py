@@ -44,9 +44,11 @@ class Metadata:
     creation_timestamp: str = ""
 
     @classmethod
-    def unknown(cls, namespace: str) -> Metadata:
-        """Stands in for unusable metadata while the rest of the object is looked at."""
-        return cls("", namespace)
+    def unknown(cls, namespace: str, value: Any) -> Metadata:
+        """Stands in for unusable metadata while the rest of the object, and what is left of it, is looked at."""
+        given = value.get("annotations") if isinstance(value, dict) else None
+        texts = given.items() if isinstance(given, dict) else ()
+        return cls("", namespace, annotations={name: text for name, text in texts if isinstance(text, str)})
 
 
 def read_metadata(kind: str, value: Any, default_namespace: str, findings: Findings) -> Metadata | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mirror_addon.istio.annotations import AnnotationChecks
 from mirror_addon.istio.composing import compose
 from mirror_addon.istio.diagnostics import Diagnostic
 from mirror_addon.istio.documents import Document
@@ -46,6 +47,7 @@ _SPECS: dict[str, type[Spec]] = {
 }
 _OTHER_KINDS = ("EnvoyFilter", "ProxyConfig", "Sidecar", "WorkloadGroup")
 _FIELDS = ("apiVersion", "kind", "metadata", "spec", "status")
+_NO_CHECKS: AnnotationChecks = {}
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Source:
 
     name: str
     text: bytes
+    changed: float | None = None
+    """When it was last changed, in seconds since the epoch; None: nobody knows, and no duration from then on ends."""
 
 
 @dataclass(frozen=True)
@@ -65,19 +69,26 @@ class ParsedRules:
     skipped: Mapping[str, int]
 
 
-def parse_sources(sources: Iterable[Source], *, default_namespace: str = "default") -> ParsedRules:
+def parse_sources(
+    sources: Iterable[Source],
+    *,
+    default_namespace: str = "default",
+    annotation_checks: AnnotationChecks = _NO_CHECKS,
+) -> ParsedRules:
     """Reads and validates each object of each document by itself; `analysis` looks at them together.
 
     Resources keep the order of the sources and of their documents. An object that an API server would not store, for
     its YAML, its metadata or the type of a field, gives no resource; other findings do not keep it out. Objects
-    without a namespace are given `default_namespace`. Whatever the sources hold, nothing is raised.
+    without a namespace are given `default_namespace`. `annotation_checks` judge the annotations that only others can
+    read. Whatever the sources hold, nothing is raised.
     """
-    reader = _Reader(default_namespace)
+    reader = _Reader(default_namespace, annotation_checks)
     with collector_paused():
         for source in sources:
             documents, diagnostics = compose(source.name, source.text)
             reader.diagnostics += diagnostics
             for document, value in documents:
+                document.changed = source.changed
                 reader.read(document, value)
     return ParsedRules(tuple(reader.resources), tuple(reader.diagnostics), dict(reader.skipped))
 
@@ -95,8 +106,9 @@ def collector_paused() -> Iterator[None]:
 
 
 class _Reader:
-    def __init__(self, default_namespace: str) -> None:
+    def __init__(self, default_namespace: str, annotation_checks: AnnotationChecks) -> None:
         self.default_namespace = default_namespace
+        self.annotation_checks = annotation_checks
         self.resources: list[Resource[Any]] = []
         self.diagnostics: list[Diagnostic] = []
         self.skipped: Counter[str] = Counter()
@@ -138,8 +150,9 @@ class _Reader:
         spec, well_typed = _read_spec(spec_type, document, value.get("spec"), findings)
         if spec is None:
             return None
-        resource = _resource(kind, api_version, metadata or Metadata.unknown(self.default_namespace), spec, document)
-        validate(resource, findings)
+        known = metadata or Metadata.unknown(self.default_namespace, value.get("metadata"))
+        resource = _resource(kind, api_version, known, spec, document)
+        validate(resource, findings, self.annotation_checks)
         return resource if well_typed and metadata is not None else None
 
     def _list(self, document: Document, value: dict[str, Any], findings: Findings) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mirror_addon.istio.annotations import AnnotationChecks
+from mirror_addon.istio.annotations import validate_mirror_annotations
 from mirror_addon.istio.destination_rule_validation import validate_destination_rule
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.findings import Findings
@@ -12,7 +14,7 @@ from mirror_addon.istio.service_entry_validation import validate_workload_entry
 from mirror_addon.istio.virtual_service_validation import validate_virtual_service
 
 
-def validate(resource: Resource[Any], findings: Findings) -> None:
+def validate(resource: Resource[Any], findings: Findings, annotation_checks: AnnotationChecks) -> None:
     """Puts into `findings` what Istio's webhook would refuse (IST0106) or warn of (IST0133 and others).
 
     At info level: what is right, but has no effect in this proxy ("not emulated").
@@ -20,6 +22,7 @@ def validate(resource: Resource[Any], findings: Findings) -> None:
     match resource.kind:
         case "VirtualService":
             validate_virtual_service(resource, findings)
+            validate_mirror_annotations(resource, findings, annotation_checks)
         case "DestinationRule":
             validate_destination_rule(resource, findings)
         case "ServiceEntry":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mirror_addon.istio.mirror_annotations import MirrorAnnotations
     from mirror_addon.routing.clusters import Cluster
     from mirror_addon.routing.clusters import Endpoint
     from mirror_addon.routing.header_edits import HeaderEdit
@@ -67,6 +68,16 @@ class Rule:
     """The route's own name, or empty."""
     location: str
     """`FILE:LINE`, or empty for a rule made from options."""
+    annotations: MirrorAnnotations | None = None
+    """Of its virtual service; None: there are none."""
+
+    def __str__(self) -> str:
+        return f"{self.virtual_service} {self.rule}".lstrip()
+
+    @property
+    def ignore(self) -> str:
+        """What is not compared of its mirrors' answers: the annotation `mirror-addon/ignore`."""
+        return self.annotations.ignore if self.annotations is not None else ""
 
 
 @dataclass(slots=True)
@@ -86,6 +97,12 @@ class Mirror:
     """Seconds for the whole shadow where the route says so (Envoy: a shadow has the route's timeout), else None."""
     path_prefix: bytes = b""
     """Prepended to the shadow's path: the path of a `mirror_to` URL."""
+    annotations: MirrorAnnotations | None = None
+    """Of the virtual service, for whoever knows the time and what was sent; None: there are none."""
+    edit: HeaderEdit | None = None
+    """What is done to the shadow's header fields alone, before Host and X-Forwarded-For are made."""
+    number: int | None = None
+    """The user's number, which decided `sampled` in place of the draw; None: the draw did."""
 
 
 @dataclass(slots=True)

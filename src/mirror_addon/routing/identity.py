@@ -14,6 +14,7 @@ class Identity:
     `gateways` are written as in a VirtualService (`mesh`, `name`, `namespace/name`); none means all of them, and then
     `exportTo` hides nothing either. `labels` are this workload's, for `sourceLabels`. `local_address` is the text of
     the proxy's own address, for the shadow's X-Forwarded-For. `path_normalization` is one of Istio's four names.
+    `sample_seed` decides which users `mirror-addon/sample-by` chooses.
     """
 
     namespace: str = "default"
@@ -24,6 +25,7 @@ class Identity:
     path_normalization: str = "BASE"
     domain: str = "cluster.local"
     root_namespace: str = "istio-system"
+    sample_seed: bytes = b"mirror-addon"
 
     @property
     def is_sidecar(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mirror_addon.istio.mirror_annotations import MirrorAnnotations
 from mirror_addon.istio.resources import Destination
 from mirror_addon.istio.resources import HTTPRoute
 from mirror_addon.routing.clusters import ORIGINAL_DESTINATION
@@ -12,6 +13,8 @@ from mirror_addon.routing.fractions import ALWAYS
 from mirror_addon.routing.fractions import Fraction
 from mirror_addon.routing.fractions import from_integer
 from mirror_addon.routing.fractions import from_percent
+from mirror_addon.routing.header_edits import HeaderEdit
+from mirror_addon.routing.sampling import holds
 
 
 def mirror_destinations(http: HTTPRoute) -> list[tuple[Destination, Fraction]]:
@@ -39,7 +42,9 @@ def mirror_destinations(http: HTTPRoute) -> list[tuple[Destination, Fraction]]:
 class MirrorPolicy:
     """One compiled mirror."""
 
-    __slots__ = ("_denominator", "_numerator", "cluster", "fraction", "path_prefix", "target", "timeout")
+    __slots__ = (
+        "_denominator", "_numerator", "annotations", "cluster", "edit", "fraction", "path_prefix", "target", "timeout",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -47,6 +52,7 @@ class MirrorPolicy:
         fraction: Fraction,
         timeout: float | None,
         path_prefix: bytes = b"",
+        annotations: MirrorAnnotations | None = None,
     ) -> None:
         """`timeout` in seconds is the route's."""
         self.target = target if isinstance(target, Target) else None
@@ -54,8 +60,22 @@ class MirrorPolicy:
         self.fraction = fraction
         self.timeout = timeout
         self.path_prefix = path_prefix
+        self.annotations = annotations
+        self.edit = shadow_edit(annotations)
         self._numerator = fraction.numerator
         self._denominator = fraction.denominator
+
+    @property
+    def any_cluster(self) -> Cluster:
+        """Its cluster, for a listing: of any port, where that depends on the port."""
+        if self.cluster is not None:
+            return self.cluster
+        assert self.target is not None
+        return self.target.any_port()
+
+    @property
+    def label(self) -> str:
+        return self.any_cluster.label
 
     def has_endpoint(self, cluster: Cluster) -> bool:
         """Whether a shadow can go to `cluster`. It has no connection whose original destination it could take."""
@@ -68,10 +88,11 @@ class MirrorPolicy:
             return self.target.at(port)
         return self.cluster
 
-    def decide(self, draw: int, port: int, authority: bytes, obstacle: str | None) -> Mirror:
+    def decide(self, draw: int, port: int, authority: bytes, obstacle: str | None, number: int | None = None) -> Mirror:
         """What becomes of it for a request that arrived on `port` and leaves with `authority`.
 
-        `obstacle`: why no request is mirrored here (`local_reply`, `method`), or None.
+        `obstacle`: why no request is mirrored here (`local_reply`, `method`), or None. `number` is the user's, if
+        sampling is by user.
         """
         cluster = self.cluster
         if cluster is None:
@@ -79,10 +100,32 @@ class MirrorPolicy:
         endpoint = cluster.pick(draw, authority)
         if endpoint is ORIGINAL_DESTINATION:
             endpoint = None
-        sampled = draw % self._denominator < self._numerator
+        sampled = draw % self._denominator < self._numerator if number is None else holds(self.fraction, number)
         skipped = obstacle
         if not sampled:
             skipped = None
         elif endpoint is None and obstacle is None:
             skipped = "no_endpoint"
-        return Mirror(cluster, endpoint, self.fraction.percent, sampled, skipped, self.timeout, self.path_prefix)
+        mirror = Mirror(cluster, endpoint, self.fraction.percent, sampled, skipped, self.timeout, self.path_prefix)
+        if self.annotations is not None:
+            mirror.annotations = self.annotations
+            mirror.edit = self.edit
+            mirror.number = number
+        return mirror
+
+
+def shadow_edit(annotations: MirrorAnnotations | None) -> HeaderEdit | None:
+    """What `mirror-addon/remove-headers` and `mirror-addon/set-headers` do to a shadow: removes, then sets."""
+    if annotations is None or not (annotations.remove_headers or annotations.set_headers):
+        return None
+    removed = frozenset(name.lower().encode() for name in annotations.remove_headers)
+    sets = tuple((name.encode(), value.encode()) for name, value in annotations.set_headers)
+    return HeaderEdit(
+        removed | {name.lower() for name, _ in sets},
+        sets,
+        (),
+        tuple(
+            [f"remove {name}" for name in annotations.remove_headers]
+            + [f"set {name}: {value}" for name, value in annotations.set_headers]
+        ),
+    )

@@ -35,6 +35,7 @@ from mirror_addon.routing.mirrors import mirror_destinations
 from mirror_addon.routing.redirects import Local
 from mirror_addon.routing.redirects import compile_direct_response
 from mirror_addon.routing.redirects import compile_redirect
+from mirror_addon.routing.sampling import Sampler
 from mirror_addon.routing.uris import Rewrite
 
 _NO_DESTINATION = b"the rule has no destination with a weight above zero; give its route one"
@@ -56,11 +57,13 @@ class CompiledRoute:
     """A rule's action. `http` is the source, with inherited fields where the rule was delegated to."""
 
     __slots__ = (
-        "_bounds", "_plain", "cors", "destinations", "fault", "http", "local", "mirrors",
-        "response_edits", "rule", "total",
+        "_bounds", "_plain", "cors", "destinations", "fault", "http", "local", "methods", "mirrors",
+        "response_edits", "rule", "sampler", "total",
     )  # fmt: skip
 
-    def __init__(self, http: HTTPRoute, rule: Rule, clusters: Clusters, namespace: str) -> None:
+    def __init__(
+        self, http: HTTPRoute, rule: Rule, clusters: Clusters, namespace: str, sample_seed: bytes = b""
+    ) -> None:
         self.http = http
         self.rule = rule
         self.fault = compile_fault(http.fault)
@@ -77,9 +80,13 @@ class CompiledRoute:
         self.total = self._bounds[-1] if self._bounds else 0
         timeout = http.timeout or None
         self.mirrors = tuple(
-            MirrorPolicy(clusters.target(destination, namespace), fraction, timeout)
+            MirrorPolicy(clusters.target(destination, namespace), fraction, timeout, annotations=rule.annotations)
             for destination, fraction in mirror_destinations(http)
         )
+        annotations = rule.annotations if self.mirrors else None
+        self.methods = annotations.methods if annotations is not None else None
+        sample_by = annotations.sample_by if annotations is not None else None
+        self.sampler = Sampler(sample_by, sample_seed) if sample_by is not None else None
         self._plain = self.fault is None and self.cors is None and self.local is None
 
     def decide(
@@ -109,6 +116,12 @@ class CompiledRoute:
         decision = self._forward(match, request, target, path_end, rewrite, draw, edits)
         decision.delay = delay
         return decision
+
+    def obstacle(self, method: bytes) -> str | None:
+        """Why no request with this method is mirrored: `method`, or None."""
+        if method == b"CONNECT" or (self.methods is not None and method.upper() not in self.methods):
+            return "method"
+        return None
 
     def choose(self, draw: int) -> Weighted | None:
         """The destination that a draw falls on: the first owns `[0, weight)`, and so on."""
@@ -152,8 +165,9 @@ class CompiledRoute:
             target = rewrite(target, path_end)
         method = request.method
         leaving = Request(method, request.scheme, authority, target, headers, port, request.client)
-        obstacle = "method" if method == b"CONNECT" else None
-        mirrors = tuple([mirror.decide(draw, port, authority, obstacle) for mirror in self.mirrors])
+        obstacle = self.obstacle(method)
+        number = self.sampler.number(request) if self.sampler is not None else None
+        mirrors = tuple([mirror.decide(draw, port, authority, obstacle, number) for mirror in self.mirrors])
         response_edits = chosen.response + edits if edits else chosen.response
         return Decision(Action.ROUTE, self.rule, match, cluster, endpoint, leaving, None, mirrors, 0.0, response_edits)
 
@@ -184,7 +198,9 @@ class CompiledRoute:
         return Decision(action, self.rule, match, response=response, mirrors=mirrors, delay=delay)
 
     def _unsent(self, request: Request, draw: int) -> tuple[Mirror, ...]:
-        return tuple(mirror.decide(draw, request.port, request.authority, "local_reply") for mirror in self.mirrors)
+        port, authority = request.port, request.authority
+        number = self.sampler.number(request) if self.sampler is not None else None
+        return tuple([mirror.decide(draw, port, authority, "local_reply", number) for mirror in self.mirrors])
 
 
 def _pick_by_hash(

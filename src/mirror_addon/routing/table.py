@@ -44,6 +44,11 @@ class RouteTable:
         services = compile_virtual_services(resources, identity, self.clusters)
         self.hosts, self.virtual_hosts = build_hosts(services, identity, self.clusters)
         self.passthrough = Passthrough(mirror_to)
+        routes = {id(entry.route): entry.route for service in services for entry in service.entries}
+        self.mirroring = tuple(route.rule for route in routes.values() if route.mirrors)
+        """The rules that have a mirror, the mirror without YAML among them."""
+        if self.passthrough.rule is not None:
+            self.mirroring += (self.passthrough.rule,)
         self._normalize = LEVELS[identity.path_normalization]
         self._edge = identity.use_remote_address
 

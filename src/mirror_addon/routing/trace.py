@@ -18,22 +18,28 @@ from mirror_addon.routing.hosts import VirtualHost
 from mirror_addon.routing.mirrors import MirrorPolicy
 from mirror_addon.routing.paths import path_end
 from mirror_addon.routing.routes import CompiledRoute
+from mirror_addon.routing.sampling import Sampler
+from mirror_addon.routing.sampling import holds
+from mirror_addon.routing.sampling import words
 from mirror_addon.routing.subject import Subject
 from mirror_addon.routing.table import RouteTable
 from mirror_addon.routing.virtual_services import Entry
 
 
-def explain(table: RouteTable, request: Request, draw: int) -> list[str]:
-    """One line a step: host, normalisation, every rule with the first condition that failed, draws, mirrors."""
-    return list(_explain(table, request, draw))
+def explain(table: RouteTable, request: Request, draw: int, now: float | None = None) -> list[str]:
+    """One line a step: host, normalisation, every rule with the first condition that failed, draws, mirrors.
+
+    `now`, in seconds since the epoch, says what of the mirrors' annotations is over; None leaves that open.
+    """
+    return list(_explain(table, request, draw, now))
 
 
-def _explain(table: RouteTable, request: Request, draw: int) -> Iterator[str]:
+def _explain(table: RouteTable, request: Request, draw: int, now: float | None) -> Iterator[str]:
     host = table.virtual_host(request)
     if host is None:
         yield f"host {text(request.authority)}: no virtual service claims it; the request passes through"
         for mirror in table.passthrough.mirrors:
-            yield from _mirror(mirror, request, draw, "method" if request.method == b"CONNECT" else None)
+            yield from _mirror(mirror, request, draw, "method" if request.method == b"CONNECT" else None, None, now)
         return
     yield f"host {text(request.authority)}: virtual host {host.host}"
     arrived = table.arrived(request)
@@ -43,7 +49,7 @@ def _explain(table: RouteTable, request: Request, draw: int) -> Iterator[str]:
     if entry is None:
         yield "no rule matches: 404"
         return
-    yield from _outcome(entry.route, arrived, draw)
+    yield from _outcome(entry.route, arrived, draw, now)
 
 
 def _entries(host: VirtualHost, request: Request) -> Generator[str, None, Entry | None]:
@@ -77,8 +83,8 @@ def _first_failure(entry: Entry, subject: Subject) -> str:
     return ""
 
 
-def _outcome(route: CompiledRoute, request: Request, draw: int) -> Iterator[str]:
-    obstacle: str | None = "method" if request.method == b"CONNECT" else None
+def _outcome(route: CompiledRoute, request: Request, draw: int, now: float | None) -> Iterator[str]:
+    obstacle = route.obstacle(request.method)
     if route.fault is not None:
         yield from (f"fault: {said}" for said in route.fault.words(draw))
     if route.fault is not None and route.fault.aborts(draw):
@@ -106,7 +112,9 @@ def _outcome(route: CompiledRoute, request: Request, draw: int) -> Iterator[str]
                 yield f"destination {chosen.target.label}: {_endpoints(cluster)}"
                 yield from (f"request header: {word}" for edit in chosen.request for word in edit.words)
     for mirror in route.mirrors:
-        yield from _mirror(mirror, request, draw, obstacle)
+        yield from _mirror(mirror, request, draw, obstacle, route.sampler, now)
+    if route.mirrors and route.rule.annotations is not None:
+        yield from route.rule.annotations.words(now)
 
 
 def _weights(route: CompiledRoute) -> str:
@@ -119,19 +127,43 @@ def _endpoints(cluster: Cluster) -> str:
     return ", ".join(map(str, cluster.endpoints)) or "no endpoint"
 
 
-def _mirror(mirror: MirrorPolicy, request: Request, draw: int, obstacle: str | None) -> Iterator[str]:
+def _mirror(
+    mirror: MirrorPolicy,
+    request: Request,
+    draw: int,
+    obstacle: str | None,
+    sampler: Sampler | None,
+    now: float | None,
+) -> Iterator[str]:
     cluster = mirror.cluster_at(request.port)
-    drawn = mirror.fraction.words(draw)
-    if not mirror.fraction.includes(draw):
+    number = sampler.number(request) if sampler is not None else None
+    if sampler is None or number is None:
+        sampled, drawn = mirror.fraction.includes(draw), mirror.fraction.words(draw)
+        if sampler is not None:
+            drawn = f"no {sampler.by}, so {drawn}"
+    else:
+        sampled, drawn = holds(mirror.fraction, number), words(mirror.fraction, number, sampler.by)
+    closed = mirror.annotations.closed(now) if mirror.annotations is not None and now is not None else None
+    if not sampled:
         yield f"mirror {cluster.label}: not drawn: {drawn}"
     elif obstacle is not None:
-        why = "the request is answered here" if obstacle == "local_reply" else "CONNECT is never mirrored"
+        why = "the request is answered here" if obstacle == "local_reply" else _unmirrored(request)
         yield f"mirror {cluster.label}: drawn ({drawn}), but skipped: {obstacle}: {why}"
     elif not mirror.has_endpoint(cluster):
         why = cluster.missing or "a shadow has no original destination"
         yield f"mirror {cluster.label}: drawn ({drawn}), but skipped: no_endpoint: {why}"
+    elif closed is not None:
+        yield f"mirror {cluster.label}: drawn ({drawn}), but skipped: {closed}"
     else:
         yield f"mirror {cluster.label}: drawn: {drawn}, to {_endpoints(cluster)}"
+        if mirror.edit is not None:
+            yield from (f"mirror {cluster.label}: header of the shadow: {word}" for word in mirror.edit.words)
+
+
+def _unmirrored(request: Request) -> str:
+    if request.method == b"CONNECT":
+        return "CONNECT is never mirrored"
+    return f"{text(request.method)} is not among mirror-addon/methods"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,5 +227,4 @@ def _view(route: CompiledRoute, hosts: list[str], matches: list[str]) -> RuleVie
 
 
 def _mirror_view(mirror: MirrorPolicy) -> MirrorView:
-    cluster = mirror.cluster or (mirror.target.any_port() if mirror.target else mirror.cluster_at(0))
-    return MirrorView(cluster.label, mirror.fraction, cluster)
+    return MirrorView(mirror.label, mirror.fraction, mirror.any_cluster)

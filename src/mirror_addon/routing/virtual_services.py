@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import cast
 
 from mirror_addon.istio.documents import Resource
+from mirror_addon.istio.mirror_annotations import MirrorAnnotations
+from mirror_addon.istio.mirror_annotations import read_annotations
 from mirror_addon.istio.resources import HTTPMatchRequest
 from mirror_addon.istio.resources import HTTPRoute
 from mirror_addon.istio.resources import Spec
@@ -53,6 +55,12 @@ class Entry:
         rule = f"{self.route.rule.virtual_service} {self.route.rule.rule}"
         return rule if self.match is None else f"{rule} match[{self.match}]"
 
+    @property
+    def methods(self) -> frozenset[bytes] | None:
+        """The only method that it takes, or None where a request's method may be any other too."""
+        method = self.source.method if self.source is not None else None
+        return frozenset({method.exact.encode()}) if method is not None and method.exact else None
+
     def words(self) -> str:
         """The match in words."""
         said = [self.uri.words, *(condition.words for condition in self.conditions)]
@@ -87,34 +95,41 @@ def compile_virtual_services(
     return compiled
 
 
-def _rule(item: VirtualService, index: int, name: str) -> Rule:
+def _rule(item: VirtualService, index: int, name: str, annotations: MirrorAnnotations | None) -> Rule:
     line, _ = item.document.locate(("spec", "http", index))
-    return Rule(f"{item.namespace}/{item.name}", f"http[{index}]", name, f"{item.document.file}:{line}")
+    return Rule(f"{item.namespace}/{item.name}", f"http[{index}]", name, f"{item.document.file}:{line}", annotations)
+
+
+def _annotations(item: VirtualService) -> MirrorAnnotations | None:
+    return read_annotations(item.annotations, item.document.changed) if item.annotations else None
 
 
 def _entries(
     item: VirtualService, delegates: dict[tuple[str, str], VirtualService], identity: Identity, clusters: Clusters
 ) -> Iterator[Entry]:
+    annotations = _annotations(item)
     for index, http in enumerate(item.spec.http):
         if http.delegate is None:
-            rule = _rule(item, index, http.name)
+            rule = _rule(item, index, http.name, annotations)
             yield from _route_entries(http, numbered(http), rule, item.namespace, identity, clusters)
             continue
         namespace = http.delegate.namespace or item.namespace
         delegate = delegates.get((namespace, http.delegate.name))
         if delegate is None or not names.exported(delegate.spec.export_to, namespace, item.namespace):
             continue
+        own = _annotations(delegate)
+        both = annotations if own is None else own.within(annotations)
         for inner, route in enumerate(delegate.spec.http):
             merged = merge_route(http, route, item.namespace, identity.domain)
             if merged is not None and route.delegate is None:
-                rule = _rule(delegate, inner, merged[0].name)
+                rule = _rule(delegate, inner, merged[0].name, both)
                 yield from _route_entries(*merged, rule, namespace, identity, clusters)
 
 
 def _route_entries(
     http: HTTPRoute, matches: Matches, rule: Rule, namespace: str, identity: Identity, clusters: Clusters
 ) -> Iterator[Entry]:
-    route = CompiledRoute(http, rule, clusters, namespace)
+    route = CompiledRoute(http, rule, clusters, namespace, identity.sample_seed)
     for match, index in matches or ((None, None),):
         uri = compile_uri(match)
         rewrite = compile_rewrite(uri, http.rewrite)

@@ -1,0 +1,243 @@
+"""What `mirror-addon/...` on a VirtualService says: a text each, read to typed values."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mirror_addon.istio.fields import describe
+from mirror_addon.istio.fields import nearest
+from mirror_addon.istio.moments import parse_end
+from mirror_addon.istio.moments import parse_interval
+from mirror_addon.istio.moments import say_moment
+from mirror_addon.istio.values import is_token
+
+PREFIX = "mirror-addon/"
+SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
+"""RFC 9110 9.2.1, without TRACE."""
+UNTOUCHABLE = frozenset(
+    {
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Header fields that belong to a connection or to HTTP's framing, and Host."""
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_SOURCES = ("header", "cookie", "query")
+
+
+@dataclass(frozen=True, slots=True)
+class SampleBy:
+    """What makes two requests the same user's."""
+
+    kind: str
+    """`header`, `cookie`, `query` or `source`."""
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}" if self.name else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorAnnotations:
+    """The annotations of one virtual service. What is not given is as if there were no such annotation."""
+
+    expires: float | None = None
+    """Seconds since the epoch."""
+    active: tuple[float, float] | None = None
+    """Start and end, in seconds since the epoch."""
+    max_rps: float | None = None
+    max_requests: int | None = None
+    methods: frozenset[bytes] | None = None
+    """In upper case."""
+    when: str = ""
+    """A mitmproxy filter, which this package cannot read."""
+    sample_by: SampleBy | None = None
+    remove_headers: tuple[str, ...] = ()
+    set_headers: tuple[tuple[str, str], ...] = ()
+    ignore: str = ""
+    """What is not compared; for `compare`."""
+    texts: tuple[tuple[str, str], ...] = ()
+    """All that are given, names without the prefix, values as written."""
+
+    def closed(self, now: float) -> str | None:
+        """Why nothing is mirrored at `now`: `expired`, `inactive`, or None."""
+        if self.expires is not None and now >= self.expires:
+            return "expired"
+        if self.active is not None and not self.active[0] <= now < self.active[1]:
+            return "inactive"
+        return None
+
+    def within(self, outer: MirrorAnnotations | None) -> MirrorAnnotations:
+        """With what is not given taken from those of the root that delegates, as Istio does with fields."""
+        if outer is None:
+            return self
+        given = dict(self.texts)
+        inherited = {_FIELDS[name]: getattr(outer, _FIELDS[name]) for name, _ in outer.texts if name not in given}
+        texts = (*self.texts, *(text for text in outer.texts if text[0] not in given))
+        return dataclasses.replace(self, **inherited, texts=texts)
+
+    def words(self, now: float | None = None) -> list[str]:
+        """A line each, for a trace; with `now`, where that moment lies."""
+        said = []
+        for name, text in self.texts:
+            line = f"{PREFIX}{name}: {text}"
+            if name == "expires" and self.expires is not None:
+                over = "" if now is None or now < self.expires else ", over"
+                line += f" (ends {say_moment(self.expires)}{over})"
+            elif name == "active" and self.active is not None and now is not None:
+                open_now = self.active[0] <= now < self.active[1]
+                line += " (now)" if open_now else " (not yet)" if now < self.active[0] else " (over)"
+            said.append(line)
+        return said
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {text}" for name, text in self.texts)
+
+
+def _number(text: str) -> float:
+    value = float(text) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else math.nan
+    if not 0 < value < 1e9:
+        raise ValueError(f"{text!r:.80} is no rate; write requests a second as a number above 0, as in '5' or '0.5'")
+    return value
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,12}", text) or int(text) < 1:
+        raise ValueError(f"{text!r:.80} is no count; write a whole number, 1 or more")
+    return int(text)
+
+
+def _methods(text: str) -> frozenset[bytes] | None:
+    names = _list(text, "methods with commas, as in GET,HEAD, or safe")
+    if [name.lower() for name in names] == ["safe"]:
+        return SAFE_METHODS
+    if [name.lower() for name in names] == ["all"]:
+        return None
+    for name in names:
+        if not is_token(name):
+            raise ValueError(f"{name!r:.80} is no method; write methods with commas, as in GET,HEAD, or safe")
+        if name.lower() in ("safe", "all"):
+            raise ValueError(f"{name!r:.80} stands alone; write either that or methods with commas, as in GET,HEAD")
+    return frozenset(name.upper().encode() for name in names)
+
+
+def _list(text: str, what: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise ValueError(f"there is nothing {'here' if len(names) == 1 else 'between two commas'}; write {what}")
+    return names
+
+
+def _sample_by(text: str) -> SampleBy:
+    kind, colon, name = text.partition(":")
+    if kind == "source" and not colon:
+        return SampleBy(kind)
+    if kind not in _SOURCES:
+        write = "write header:NAME, cookie:NAME, query:NAME or source"
+        raise ValueError(f"{text!r:.80} names nothing to sample by, {nearest(kind, (*_SOURCES, 'source'))} {write}")
+    if not name:
+        raise ValueError(f"say which {kind}: {kind}:NAME")
+    if kind != "query" and not is_token(name):
+        raise ValueError(f"{name!r:.80} is no name of a {kind}")
+    return SampleBy(kind, name)
+
+
+def _remove_headers(text: str) -> tuple[str, ...]:
+    names = _list(text, "header names with commas, as in Authorization, Cookie")
+    for name in names:
+        _check_name(name, "removed")
+    return tuple(names)
+
+
+def _set_headers(text: str) -> tuple[tuple[str, str], ...]:
+    example = 'write a JSON object in the text, as in \'{"X-Mirror-Shadow": "1"}\''
+    try:
+        pairs = json.loads(text, object_pairs_hook=lambda found: found)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"is no JSON ({error}); {example}") from None
+    if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs) or not pairs:
+        raise ValueError(f"names no headers; {example}")
+    seen: set[str] = set()
+    for name, value in pairs:
+        _check_name(name, "set")
+        if name.lower() in seen:
+            raise ValueError(f"{name!r:.80} stands here twice; keep one")
+        seen.add(name.lower())
+        if not isinstance(value, str):
+            raise ValueError(f"the value of {name!r:.80} must be text in quotes; it is {describe(value)}")
+        if _CONTROL.search(value):
+            raise ValueError(f"the value of {name!r:.80} has control characters, which no header may hold; remove them")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"the value of {name!r:.80} is half a character; write it whole") from None
+    return tuple((name, value.strip()) for name, value in pairs)
+
+
+def _check_name(name: str, done: str) -> None:
+    if not is_token(name):
+        raise ValueError(f"{name!r:.80} is no header name; names are letters, digits and '-'")
+    if name.lower() in UNTOUCHABLE:
+        raise ValueError(f"{name} cannot be {done}: a shadow has its own Host, framing and connection; leave it out")
+
+
+def _some_text(text: str) -> str:
+    if not text:
+        raise ValueError("is empty; leave the annotation out")
+    return text
+
+
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "active": parse_interval,
+    "max-rps": _number,
+    "max-requests": _count,
+    "methods": _methods,
+    "when": _some_text,
+    "sample-by": _sample_by,
+    "remove-headers": _remove_headers,
+    "set-headers": _set_headers,
+    "ignore": _some_text,
+}
+KNOWN = ("expires", *_PARSERS)
+"""Names without the prefix."""
+_FIELDS = {name: name.replace("-", "_") for name in KNOWN}
+
+
+def parse_annotation(name: str, text: str, changed: float | None) -> Any:
+    """The typed value of an annotation, `name` without the prefix. Raises ValueError, which says what to write.
+
+    `changed` is when the file was last changed, in seconds since the epoch, or None where nobody knows.
+    """
+    text = text.strip()
+    return parse_end(text, changed) if name == "expires" else _PARSERS[name](text)
+
+
+def read_annotations(annotations: Mapping[str, str], changed: float | None) -> MirrorAnnotations | None:
+    """Those of a virtual service; None where it has none. What cannot be read, which `check` reports, is left out."""
+    values: dict[str, Any] = {}
+    texts = []
+    for name in KNOWN:
+        text = annotations.get(PREFIX + name)
+        if text is None:
+            continue
+        try:
+            values[_FIELDS[name]] = parse_annotation(name, text, changed)
+        except ValueError:
+            continue
+        texts.append((name, " ".join(text.split())))
+    return MirrorAnnotations(**values, texts=tuple(texts)) if texts else None

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from mirror_addon.istio.diagnostics import Diagnostic
+from mirror_addon.istio.mirror_annotations import KNOWN
+from mirror_addon.istio.parsing import Source
+from mirror_addon.istio.parsing import parse_sources
+
+ALL = """\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata:
+  name: shop
+  annotations:
+    mirror-addon/expires: 2026-11-22T20:00:00+08:00
+    mirror-addon/active: 2026-11-22T20:00+08:00/PT30M
+    mirror-addon/max-rps: "5"
+    mirror-addon/max-requests: "1000"
+    mirror-addon/methods: safe
+    mirror-addon/when: ~c 500
+    mirror-addon/sample-by: cookie:sid
+    mirror-addon/remove-headers: Authorization, Cookie
+    mirror-addon/set-headers: '{"X-Mirror-Shadow": "1"}'
+    mirror-addon/ignore: $.id
+spec:
+  hosts: [shop.test]
+  http:
+  - route: [{destination: {host: b, subset: v1}}]
+    mirror: {host: b, subset: v2}
+"""
+CHECKS = {"when": lambda text: "" if "~" in text else "is no filter", "ignore": lambda text: ""}
+
+
+def check(text: str) -> list[Diagnostic]:
+    return [
+        found
+        for found in parse_sources([Source("f.yaml", text.encode(), 0.0)], annotation_checks=CHECKS).diagnostics
+        if found.severity != "info"
+    ]
+
+
+def document(annotations: dict[str, Any], **spec: Any) -> str:
+    http = {"route": [{"destination": {"host": "b"}}], "mirror": {"host": "c"}}
+    return json.dumps(
+        {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "VirtualService",
+            "metadata": {"name": "shop", "annotations": annotations},
+            "spec": {"hosts": ["shop.test"], "http": [http]} | spec,
+        }
+    )
+
+
+def test_a_file_with_all_of_them_is_in_order() -> None:
+    assert check(ALL) == []
+    assert all(f"mirror-addon/{name}:" in ALL for name in KNOWN)
+    (resource,) = parse_sources([Source("f.yaml", ALL.encode())]).resources
+    assert len(resource.annotations) == len(KNOWN)
+    assert all(type(text) is str for text in resource.annotations.values()), "as an API server wants them"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "column", "said"),
+    [
+        ('max-rps: "5"', "max-rps: 5", 8, 27, "must be text; it is the number 5: put it in quotes"),
+        ('max-requests: "1000"', 'max-requests: "many"', 9, 32, "is no count"),
+        ("methods: safe", "methods: GET POST", 10, 27, "is no method"),
+        ("when: ~c 500", "when: c 500", 11, 24, "is no filter"),
+        ("cookie:sid", "kookie:sid", 12, 29, "did you mean 'cookie'?"),
+        ("sample-by:", "sampleby:", 12, 5, "did you mean 'mirror-addon/sample-by'"),
+        ("+08:00/PT30M", "+08:00/P1M", 7, 26, "is no duration here"),
+        ('\'{"X-Mirror-Shadow": "1"}\'', "{X-Mirror-Shadow: 1}", 14, 31, "must be text; it is a mapping"),
+    ],
+)
+def test_a_wrong_one_is_an_error_with_its_place(old: str, new: str, line: int, column: int, said: str) -> None:
+    (found,) = check(ALL.replace(old, new))
+    assert (found.severity, found.code, found.line, found.column) == ("error", "IST0106", line, column)
+    assert said in found.message
+
+
+def test_values_are_judged_where_another_is_no_text() -> None:
+    found = check(ALL.replace('"5"', "5").replace('"1000"', "many"))
+    assert [each.line for each in found] == [8, 9]
+
+
+def test_those_without_a_mirror_have_no_effect() -> None:
+    given = {"mirror-addon/methods": "safe"}
+    (found,) = check(document(given, http=[{"route": [{"destination": {"host": "b"}}]}]))
+    assert (found.severity, found.path) == ("warning", "metadata.annotations.mirror-addon/methods")
+    assert "mirrors nothing" in found.message
+    delegating = [{"match": [{"uri": {"prefix": "/"}}], "delegate": {"name": "inner", "namespace": "default"}}]
+    assert check(document(given, http=delegating)) == []
+
+
+def test_they_belong_to_virtual_services() -> None:
+    text = ALL.replace("kind: VirtualService", "kind: DestinationRule")
+    text = text[: text.index("spec:")] + "spec: {host: b}\n"
+    found = check(text)
+    assert {(each.severity, each.code) for each in found} == {("warning", "IST0133")}
+    assert len(found) == len(KNOWN)
+
+
+@pytest.mark.parametrize("name", ["istio.io/dry-run", "internal.istio.io/parents"])
+def test_those_that_istio_refuses(name: str) -> None:
+    (found,) = check(document({name: "x"}))
+    assert found.severity == "error" and "Istio refuses" in found.message
+
+
+def test_others_are_nobodys_business() -> None:
+    assert check(document({"team.example.com/owner": "b", "mirror": "yes"})) == []
