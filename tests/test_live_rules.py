@@ -13,6 +13,7 @@ from mirror_addon.live_rules import RulesRefused
 from mirror_addon.options import OPTIONS
 from mirror_addon.options import Settings
 from mirror_addon.options import parse_settings
+from mirror_addon.passage import Passage
 from mirror_addon.routing.decision import Action
 from mirror_addon.routing.decision import Request
 
@@ -117,3 +118,16 @@ async def test_the_watch_reloads(tmp_path: Path) -> None:
             await asyncio.sleep(0.3)
     assert status(live) == 202
     live.stop()
+
+
+async def test_old_tables_do_not_pile_up(live: LiveRules, tmp_path: Path) -> None:
+    """Whatever still remembers a request that met one, as a view does of every flow."""
+    (tmp_path / "a.yaml").write_text(RULE % 201)
+    live.load(settings(tmp_path))
+    passages = []
+    for _ in range(10):
+        assert live.table
+        request = Request(b"GET", b"http", b"a.test", b"/", (), 80)
+        passages.append(Passage(live.table, request, 0, live.table.route(request, 0)))
+        await live.reload()
+    assert [passage.table is not None for passage in passages] == [False] * 7 + [True] * 3

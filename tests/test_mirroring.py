@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from mirror_addon.istio.mirror_annotations import MirrorAnnotations
 from mirror_addon.mirroring import Mirroring
 from mirror_addon.options import OPTIONS
 from mirror_addon.options import parse_settings
@@ -13,6 +14,7 @@ from mirror_addon.routing.decision import Action
 from mirror_addon.routing.decision import Decision
 from mirror_addon.routing.decision import Mirror
 from mirror_addon.routing.decision import Request
+from mirror_addon.routing.decision import Rule
 from mirror_addon.shadow.counters import Counters
 
 OWN = b"192.0.2.1"
@@ -118,3 +120,35 @@ def test_options_applied_later_hold_for_the_next_request() -> None:
     values = {option.name: option.default for option in OPTIONS} | {"mirror_methods": "safe"}
     state.apply(parse_settings(values))
     assert state.reason_to_skip(request(method=b"PUT"), mirror()) == "method"
+
+
+def annotated(**annotations: Any) -> Mirror:
+    made = mirror()
+    made.annotations = MirrorAnnotations(**annotations)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("annotations", "reason"),
+    [
+        ({}, None),
+        ({"expires": 1.0}, "expired"),
+        ({"expires": 1e12}, None),
+        ({"active": (1.0, 2.0)}, "inactive"),
+        ({"active": (1.0, 1e12)}, None),
+    ],
+)
+def test_annotations_end_a_mirror(annotations: dict[str, Any], reason: str | None) -> None:
+    assert mirroring().reason_to_skip(request(), annotated(**annotations)) == reason
+
+
+def test_limits_count_what_is_due_and_nothing_else() -> None:
+    state = mirroring()
+    rule = Rule("default/a", "http[0]", "", "")
+    due = Decision(Action.ROUTE, rule, mirrors=(annotated(max_requests=2),))
+    assert state.due(request(), due, instead="upgrade") == []
+    state.paused = True
+    assert state.due(request(), due) == []
+    state.paused = False
+    assert [len(state.due(request(), due)) for _ in range(3)] == [1, 1, 0]
+    assert dict(state.counters.items())["b/v2.skipped.max_requests"] == 1

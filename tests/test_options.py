@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mirror_addon.option_values import EndpointOverride
+from mirror_addon.option_values import MirrorURL
 from mirror_addon.options import BY_NAME
 from mirror_addon.options import OPTIONS
-from mirror_addon.options import EndpointOverride
-from mirror_addon.options import MirrorURL
 from mirror_addon.options import OptionError
 from mirror_addon.options import parse_option
 from mirror_addon.options import parse_settings
@@ -31,6 +31,9 @@ def test_defaults_are_the_designs() -> None:
     assert (settings.concurrency, settings.workers) == (256, 1)
     assert settings.queue == settings.max_body == 64 * 1024 * 1024
     assert settings.responses == "auto"
+    assert (settings.record, settings.record_bodies, settings.record_rotate) == ("", False, None)
+    assert (settings.control, settings.web_port, settings.pairs) == (0, None, 1000)
+    assert {b"authorization", b"cookie", b"set-cookie"} <= settings.redact
 
 
 @pytest.mark.parametrize(
@@ -50,6 +53,14 @@ def test_defaults_are_the_designs() -> None:
         ("mirror_expires", "2h", 7200),
         ("mirror_expires", "2026-11-22T20:00:00+00:00", datetime(2026, 11, 22, 20, tzinfo=UTC)),
         ("mirror_host_suffix", "", ""),
+        ("mirror_control", "1%", 0.01),
+        ("mirror_control", "0.5 %", 0.005),
+        ("mirror_control", "100", 1),
+        ("mirror_redact", "Authorization, X-Key", frozenset({b"authorization", b"x-key"})),
+        ("mirror_redact", "", frozenset()),
+        ("mirror_record_rotate", "100MiB", 100 << 20),
+        ("mirror_web_port", "9100", 9100),
+        ("mirror_sample_seed", "ä", "ä".encode()),
     ],
 )
 def test_values(name: str, value: Any, parsed: Any) -> None:
@@ -76,6 +87,15 @@ def test_values(name: str, value: Any, parsed: Any) -> None:
         ("mirror_to", ["http://h/a b"]),
         ("mirror_namespace", "Default!"),
         ("mirror_path_normalization", "base"),
+        ("mirror_control", "101%"),
+        ("mirror_control", "-1%"),
+        ("mirror_control", "nan"),
+        ("mirror_redact", "Set Cookie"),
+        ("mirror_record_rotate", "0"),
+        ("mirror_web_port", "0"),
+        ("mirror_web_port", "http"),
+        ("mirror_pairs", "0"),
+        ("mirror_compare", " "),
         ("mirror_methods", ""),
         ("mirror_methods", "GET,,"),
         ("mirror_timeout", "0s"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mirror_addon.istio.mirror_annotations import read_annotations
 from mirror_addon.rules_files import load_rules
 from mirror_addon.rules_files import read_rules
 
@@ -116,3 +117,15 @@ def test_references_that_lead_nowhere_are_no_reason(tmp_path: Path) -> None:
     assert not loaded.refused
     satisfied = load_rules([tmp_path], default_namespace="ns", overrides=[("nowhere.ns.svc.cluster.local", "")])
     assert satisfied.diagnostics == ()
+
+
+def test_an_expiry_counts_from_the_files_last_change(tmp_path: Path) -> None:
+    metadata = "{name: a, annotations: {mirror-addon/expires: 1h}}"
+    (tmp_path / "a.yaml").write_text(BAD.replace("{name: a}", metadata).replace("hosst", "hosts"))
+    os.utime(tmp_path / "a.yaml", (1000, 2000))
+    (source,), _ = read_rules([tmp_path])
+    assert source.changed == 2000
+    (resource,) = load_rules([tmp_path]).resources
+    assert resource.document.changed == 2000
+    annotations = read_annotations(resource.annotations, resource.document.changed)
+    assert annotations is not None and annotations.expires == 5600

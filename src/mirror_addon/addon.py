@@ -19,14 +19,17 @@ from mirror_addon import flows
 from mirror_addon.background import exempt_what_is_loaded
 from mirror_addon.commands import Commands
 from mirror_addon.deferred_options import convert_deferred
+from mirror_addon.live_page.page import LivePage
 from mirror_addon.live_rules import LiveRules
 from mirror_addon.live_rules import RulesRefused
+from mirror_addon.live_statistics import LiveStatistics
 from mirror_addon.options import BY_NAME
 from mirror_addon.options import OPTIONS
 from mirror_addon.options import OptionError
 from mirror_addon.options import parse_settings
 from mirror_addon.options import unknown_option
 from mirror_addon.passage import Passage
+from mirror_addon.recording import check_recording
 from mirror_addon.routing.clusters import Cluster
 from mirror_addon.routing.clusters import Endpoint
 from mirror_addon.routing.decision import Action
@@ -34,7 +37,11 @@ from mirror_addon.routing.decision import LocalResponse
 from mirror_addon.routing.decision import Request
 from mirror_addon.shadow.local_address import own_address
 from mirror_addon.shadowing import Shadowing
+from mirror_addon.terminal import Terminal
 from mirror_addon.upstream_tls import UpstreamTLS
+from mirror_addon.views import content_view
+from mirror_addon.views.har_entries import annotate_har
+from mirror_addon.views.mirror_diff import MirrorDiff
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +57,7 @@ RULE_OPTIONS = frozenset(
         "mirror_gateways",
         "mirror_use_remote_address",
         "mirror_path_normalization",
+        "mirror_sample_seed",
     }
 )
 """Options that make another table."""
@@ -65,9 +73,13 @@ class MirrorAddon:
         self.upstream_tls = UpstreamTLS()
         self.server_connect = self.upstream_tls.server_connect
         self.tls_start_server = self.upstream_tls.tls_start_server
-        self._commands = Commands(self)
+        self.commands = Commands(self)
         self.local_address = own_address().encode()
         self.rules = LiveRules(self.local_address)
+        self.statistics = LiveStatistics()
+        self.terminal = Terminal()
+        self.page = LivePage(self)
+        self.diff = MirrorDiff(self)
         self.shadowing: Shadowing | None = None
         """None until a start that succeeded: then nothing is touched."""
         self.passages: weakref.WeakKeyDictionary[http.HTTPFlow, Passage] = weakref.WeakKeyDictionary()
@@ -81,16 +93,22 @@ class MirrorAddon:
             logger.error("mirror: %s", problem)
         for option in OPTIONS:
             loader.add_option(option.name, option.kind, option.default, option.help)
-        self._commands.register(loader)
+        self.commands.register(loader)
+        content_view.register(self.diff.lines)
+        annotate_har()
 
     def configure(self, updated: Collection[str]) -> None:
         if "stream_large_bodies" in updated:
             self._streams_large_bodies = bool(ctx.options.stream_large_bodies)
+        self.terminal.configure(updated)
         if self.shadowing and not any(name in BY_NAME for name in updated):
             self.shadowing.look_for_views()
             return
         try:
             settings = parse_settings({name: getattr(ctx.options, name) for name in BY_NAME})
+            check_recording(settings)
+            if self.shadowing:
+                self.page.listen(settings.web_port)
             if self.shadowing is None or RULE_OPTIONS.intersection(updated):
                 self.rules.load(settings)
         except (OptionError, RulesRefused) as error:
@@ -103,6 +121,9 @@ class MirrorAddon:
             self.shadowing.apply(settings, frozenset(updated))
             return
         self.shadowing = Shadowing(settings, self.local_address)
+        self.shadowing.observers += (self.statistics, self.terminal)
+        self.rules.follow(self.shadowing.rules_changed)
+        self.page.start(settings)
         self._set_proxy_defaults()
         if self._running:  # put right after a reload of the script that failed
             self._attend(self.shadowing)
@@ -128,7 +149,14 @@ class MirrorAddon:
     def done(self) -> Awaitable[None] | None:
         """Drain. Synchronous for a reload of the script, awaited at exit (mitmproxy awaits what a hook returns)."""
         self.rules.stop()
-        return asyncio.ensure_future(self.shadowing.close()) if self.shadowing else None
+        self.page.close()
+        content_view.unregister()
+        self.diff.close()
+        return asyncio.ensure_future(self._close(self.shadowing)) if self.shadowing else None
+
+    async def _close(self, shadowing: Shadowing) -> None:
+        await shadowing.close()
+        self.terminal.summary(self.statistics)
 
     def _set_proxy_defaults(self) -> None:
         for name, value in PROXY_DEFAULTS.items():
@@ -139,6 +167,8 @@ class MirrorAddon:
     # The way of a request
 
     def requestheaders(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        if self.page.serves(flow):
+            raise exceptions.AddonHalt
         table, shadowing = self.rules.table, self.shadowing
         if table is None or shadowing is None or not flow.live or flow.response or flow.error:
             return None
@@ -151,6 +181,8 @@ class MirrorAddon:
         request = flows.read_request(flow, self.local_address)
         draw = random.getrandbits(64)
         decision = table.route(request, draw)
+        if shadowing.mirroring.overrides:
+            shadowing.mirroring.overrides.apply(decision, draw)
         passage = self.passages[flow] = Passage(table, request, draw, decision)
         if decision.response:
             flows.answer(flow, decision.response)
@@ -183,10 +215,12 @@ class MirrorAddon:
         """Whether mitmproxy may start to stream this body half-way, when no tee can be put in any more."""
         return self._streams_large_bodies and "content-length" not in flow.request.headers
 
-    def request(self, flow: http.HTTPFlow) -> None:
+    def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        if self.page.serves(flow):
+            return self.page.serve(flow)
         passage = self.passages.get(flow)
         if passage is None or self.shadowing is None:
-            return
+            return None
         if passage.decision.action is Action.ROUTE and not flow.response:
             flows.frame_body(flow)
         if passage.settled or not passage.decision.mirrors:
@@ -199,28 +233,35 @@ class MirrorAddon:
             self.shadowing.none(passage, "streamed")
         else:
             self.shadowing.offer(flow, passage, flow.request.raw_content)
+        return None
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
+        if self.page.serves(flow):
+            raise exceptions.AddonHalt
         passage = self.passages.get(flow)
         if passage is None or not passage.decision.response_headers or passage.decision.response:
             return
         assert flow.response
         headers = flow.response.headers
+        passage.answer_fields = headers.fields
         for edit in passage.decision.response_headers:
             headers.fields = edit.apply(headers.fields)
 
     def response(self, flow: http.HTTPFlow) -> None:
-        if self.shadowing and self.shadowing.shows_flows:
-            self.shadowing.flows.answered(flow)
+        if self.page.serves(flow):
+            raise exceptions.AddonHalt
+        if self.shadowing:
+            self.shadowing.answered(flow)
 
     def error(self, flow: http.HTTPFlow) -> None:
+        if self.page.serves(flow):
+            raise exceptions.AddonHalt
         if self.shadowing is None:
             return
-        if self.shadowing.shows_flows:
-            self.shadowing.flows.answered(flow)
         passage = self.passages.get(flow)
         if passage and not passage.settled:
             self.shadowing.abort(passage)
+        self.shadowing.answered(flow)
 
 
 def no_unix_sockets(cluster: Cluster, endpoint: Endpoint) -> LocalResponse:

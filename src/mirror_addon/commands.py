@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -17,7 +17,11 @@ from mitmproxy import exceptions
 from mitmproxy import flow
 from mitmproxy import http
 
+from mirror_addon import steering
+from mirror_addon.istio.moments import say_moment
 from mirror_addon.listing import rule_lines
+from mirror_addon.live_rules import RULES_GONE
+from mirror_addon.replaying import Replaying
 from mirror_addon.routing.trace import explain
 
 if TYPE_CHECKING:
@@ -43,11 +47,12 @@ class Commands:
 
     def __init__(self, addon: MirrorAddon) -> None:
         self._addon = addon
+        self._replaying = Replaying(addon)
         self._reloads: set[asyncio.Task[None]] = set()
 
     def register(self, loader: addonmanager.Loader) -> None:
         """Make the commands known to mitmproxy."""
-        for name in ("status", "rules", "explain", "reload", "pause", "resume"):
+        for name in ("status", "rules", "explain", "diff", "replay", "reload", "pause", "resume", "percent"):
             loader.add_command(f"mirror.{name}", getattr(self, name))
 
     def status(self) -> str:
@@ -66,11 +71,11 @@ class Commands:
         else:
             lines.append("state: mirroring")
         if mirroring.expires is not None:
-            moment = datetime.fromtimestamp(mirroring.expires).astimezone().isoformat(timespec="seconds")
             left = mirroring.expires - time.time()
-            lines.append(f"expires: {moment}" + (f", in {left:.0f} s" if left > 0 else ", over"))
+            lines.append(f"expires: {say_moment(mirroring.expires)}" + (f", in {left:.0f} s" if left > 0 else ", over"))
         if addon.rules.problem:
             lines.append(f"rules: {addon.rules.problem}")
+        lines += steering.steering_lines(addon.shadowing, addon.rules.table)
         lines += [f"mirror: {line}" for line in rule_lines(addon.rules.table, mirrored_only=True)] or ["mirror: none"]
         lines.append(mirroring.counters.text().rstrip())
         lines += (f"{name} {value}" for name, value in flat(addon.shadowing.dispatcher.status()))
@@ -94,10 +99,24 @@ class Commands:
             request = passage.request
             head = b"%s %s%s" % (request.method, request.authority, request.path)
             first = f"{each.id[:8]}: {head.decode('latin-1')} -> {passage.decision.action}"
-            blocks.append("\n  ".join([first, *explain(passage.table, request, passage.draw)]))
+            table = passage.table
+            lines = explain(table, request, passage.draw, time.time()) if table is not None else [RULES_GONE]
+            if self._addon.shadowing is not None:
+                lines += steering.override_lines(self._addon.shadowing, passage.decision.rule)
+            blocks.append("\n  ".join([first, *lines]))
         if not blocks:
             raise exceptions.CommandError("No flows: name some, as in mirror.explain @focus")
         return "\n".join(blocks)
+
+    def diff(self, flows: Sequence[flow.Flow]) -> str:
+        """Where the answers of these requests and of their shadows differ; the content view "Mirror Diff" has more."""
+        if not flows:
+            raise exceptions.CommandError("No flows: name some, as in mirror.diff @focus")
+        return self._addon.diff.text(flows)
+
+    def replay(self, flows: Sequence[flow.Flow]) -> str:
+        """Send these requests to their mirrors again, now, by the rules of now; edited ones as edited."""
+        return self._replaying.replay(flows)
 
     def reload(self) -> str:
         """Read the rules again now. The outcome is told in the event log and in mirror.status."""
@@ -110,17 +129,26 @@ class Commands:
         task.add_done_callback(self._reloads.discard)
         return "reading the rules again"
 
-    def pause(self) -> str:
-        """Send no new shadows; those handed over finish, and routing goes on."""
-        return self._pause(True, "paused: no new shadows; routing goes on")
+    def pause(self, *rule: str) -> str:
+        """Send no new shadows, of one rule or of all; those handed over finish, and routing goes on."""
+        return self._steer(steering.pause, rule)
 
-    def resume(self) -> str:
-        """Send shadows again."""
-        return self._pause(False, "resumed")
+    def resume(self, *rule: str) -> str:
+        """Send shadows again, of one rule or of all that are not paused by themselves."""
+        return self._steer(steering.resume, rule)
 
-    def _pause(self, paused: bool, said: str) -> str:
-        if self._addon.shadowing is None:
+    def percent(self, *rule_and_percent: str) -> str:
+        """Mirror this share of a rule's requests instead of what the files say, which RULE reset brings back."""
+        if len(rule_and_percent) < 2:
+            raise exceptions.CommandError("Give a rule and a percentage, as in mirror.percent default/serviceB 5")
+        return self._steer(steering.percent, rule_and_percent[:-1], rule_and_percent[-1])
+
+    def _steer(self, action: Callable[..., str], rule: Sequence[str], *arguments: str) -> str:
+        """`rule` are the words of a rule's name: the console splits at spaces where there are no quotes."""
+        shadowing, table = self._addon.shadowing, self._addon.rules.table
+        if shadowing is None or table is None:
             raise exceptions.CommandError("The mirror has not started; the event log says why")
-        self._addon.shadowing.mirroring.paused = paused
-        logger.info("mirror: %s", said)
-        return said
+        try:
+            return action(shadowing, table, " ".join(rule), *arguments)
+        except ValueError as error:
+            raise exceptions.CommandError(str(error)) from None

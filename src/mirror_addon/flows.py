@@ -134,10 +134,10 @@ def frame_stream(flow: http.HTTPFlow) -> None:
 
 def is_upgrade(flow: http.HTTPFlow) -> bool:
     """Whether the client asks to leave HTTP (RFC 9110 7.8). Not h2c: mitmproxy takes that offer out of the request."""
-    headers = flow.request.headers
-    if "upgrade" not in headers or headers["upgrade"].strip().lower() == "h2c":
-        return False
-    return "upgrade" in headers.get("connection", "").lower()
+    for name, value in flow.request.data.headers.fields:
+        if len(name) == 7 and name.lower() == b"upgrade" and value.strip().lower() != b"h2c":
+            return "upgrade" in flow.request.headers.get("connection", "").lower()
+    return False
 
 
 def answer(flow: http.HTTPFlow, reply: LocalResponse) -> None:

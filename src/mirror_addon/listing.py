@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set
 
+from mirror_addon.istio.mirror_annotations import SAFE_METHODS
 from mirror_addon.routing.table import RouteTable
 from mirror_addon.routing.trace import RuleView
 from mirror_addon.routing.trace import rules
@@ -15,9 +17,30 @@ def describe(view: RuleView) -> str:
     line = f"{name}: {', '.join(view.hosts)}, {' or '.join(view.matches)}: {', '.join(view.destinations)}"
     if view.mirrors:
         line += f"; mirrored to {', '.join(map(str, view.mirrors))}"
+    if view.mirrors and view.rule.annotations is not None:
+        line += f"; {view.rule.annotations}"
     return f"{line} ({view.rule.location})" if view.rule.location else line
 
 
 def rule_lines(table: RouteTable, *, mirrored_only: bool = False) -> Iterator[str]:
     """The rules of `table` in the order in which they are listed."""
     return (describe(view) for view in rules(table) if view.mirrors or not mirrored_only)
+
+
+def unsafe_targets(table: RouteTable, methods: Set[bytes] | None) -> list[str]:
+    """Labels of the mirrors that get requests which may change something, where `methods` (None: all) are mirrored."""
+    targets: dict[str, None] = {}
+    for host in table.virtual_hosts:
+        for service in host.services:
+            for entry in service.entries:
+                if entry.route.mirrors and _may_be_unsafe(methods, entry.route.methods, entry.methods):
+                    targets |= {mirror.label: None for mirror in entry.route.mirrors if mirror.fraction.numerator}
+    if _may_be_unsafe(methods):
+        targets |= {mirror.label: None for mirror in table.passthrough.mirrors}
+    return list(targets)
+
+
+def _may_be_unsafe(*allowed: Set[bytes] | None) -> bool:
+    """Whether a method that all of these let pass may change something."""
+    given = [methods for methods in allowed if methods is not None]
+    return not given or not set.intersection(*map(set, given)) <= SAFE_METHODS

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +25,12 @@ SHOWN = 20
 
 MANY_RULES = 3000
 """From here on a full garbage collection would be felt: 0.1 s and more."""
+
+
+KEPT = 4
+"""Tables that are kept to explain requests that met them, the one in force among them; large ones are not."""
+
+RULES_GONE = "the rules that it met are gone: they were reloaded several times since"
 
 
 class RulesRefused(ValueError):
@@ -51,6 +59,12 @@ def log_mirrors(rule_set: RuleSet) -> None:
         logger.info("mirror: %s", line)
     if len(rule_set.mirrors) > SHOWN:
         logger.info("mirror: and %d rules more that mirror; see mirror.rules", len(rule_set.mirrors) - SHOWN)
+    if rule_set.unsafe:
+        logger.info(
+            "mirror: POST, PUT, DELETE and other unsafe methods are mirrored too, to %s: what they do is done there "
+            "again. mirror_methods=safe, or mirror-addon/methods: safe, leaves them out",
+            ", ".join(rule_set.unsafe),
+        )
 
 
 class LiveRules:
@@ -64,6 +78,14 @@ class LiveRules:
         self._settings: Settings | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._reloading = asyncio.Lock()
+        self._recent: deque[RouteTable] = deque(maxlen=KEPT)
+        self._followers: list[Callable[[RouteTable], None]] = []
+
+    def follow(self, follower: Callable[[RouteTable], None]) -> None:
+        """Tell `follower` of the table in force, and of each that comes after it."""
+        self._followers.append(follower)
+        if self.table is not None:
+            follower(self.table)
 
     def load(self, settings: Settings) -> None:
         """Take the rules that `settings` name, or raise RulesRefused and change nothing."""
@@ -123,7 +145,11 @@ class LiveRules:
     def _take(self, rule_set: RuleSet) -> None:
         self.table = rule_set.table
         self.problem = ""
+        if rule_set.rules < MANY_RULES:
+            self._recent.append(rule_set.table)
         log_mirrors(rule_set)
+        for follower in self._followers:
+            follower(rule_set.table)
 
     @staticmethod
     def _refusal(rule_set: RuleSet) -> str:

@@ -6,7 +6,9 @@ import time
 from collections.abc import Collection
 from datetime import datetime
 
+from mirror_addon.limits import Limits
 from mirror_addon.options import Settings
+from mirror_addon.overrides import Overrides
 from mirror_addon.routing.decision import Decision
 from mirror_addon.routing.decision import Mirror
 from mirror_addon.routing.decision import Request
@@ -26,6 +28,8 @@ class Mirroring:
 
     def __init__(self, settings: Settings, counters: Counters, local_address: bytes, started: float) -> None:
         self.paused = False
+        self.overrides = Overrides()
+        self.limits = Limits()
         self.counters = counters
         self.local_address = local_address
         self._listeners: frozenset[ListenAddress] = frozenset()
@@ -87,6 +91,8 @@ class Mirroring:
             return "paused"
         if self.expires is not None and time.time() >= self.expires:
             return "expired"
+        if mirror.annotations is not None and (closed := mirror.annotations.closed(time.time())) is not None:
+            return closed
         if self._methods is not None and request.method.upper() not in self._methods:
             return "method"
         if (endpoint.address, endpoint.port) in self._listeners or self.is_shadow(request):
@@ -101,6 +107,8 @@ class Mirroring:
         due = []
         for mirror in decision.mirrors:
             reason = self.reason_to_skip(request, mirror) or instead
+            if not reason and mirror.annotations is not None and decision.rule is not None:
+                reason = self.limits.take(decision.rule, mirror.cluster.label, mirror.annotations)
             if reason:
                 self.counters.skip(mirror.cluster.label, reason)
             else:

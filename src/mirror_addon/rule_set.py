@@ -10,6 +10,7 @@ from mirror_addon.istio.diagnostics import Diagnostic
 from mirror_addon.istio.names import resolve_short_name
 from mirror_addon.istio.resources import VirtualServiceSpec
 from mirror_addon.listing import rule_lines
+from mirror_addon.listing import unsafe_targets
 from mirror_addon.options import Settings
 from mirror_addon.routing.clusters import Endpoint
 from mirror_addon.routing.identity import Identity
@@ -34,6 +35,8 @@ class RuleSet:
     """HTTP routes of all virtual services."""
     mirrors: Sequence[str]
     """The rules that mirror, in a line each."""
+    unsafe: Sequence[str]
+    """Labels of the mirrors that get methods which change something."""
 
 
 def load_rule_set(settings: Settings, local_address: bytes) -> RuleSet:
@@ -56,6 +59,7 @@ def load_rule_set(settings: Settings, local_address: bytes) -> RuleSet:
             use_remote_address=settings.use_remote_address,
             local_address=local_address,
             path_normalization=settings.path_normalization,
+            sample_seed=settings.sample_seed,
         ),
         endpoint_overrides=overrides,
         mirror_to=[MirrorTo(url.scheme, url.host, url.port, url.path) for url in settings.to],
@@ -70,4 +74,5 @@ def load_rule_set(settings: Settings, local_address: bytes) -> RuleSet:
         len(loaded.resources),
         rules,
         list(rule_lines(table, mirrored_only=True)),
+        unsafe_targets(table, settings.methods),
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mirror_addon.annotation_checks import CHECKS
 from mirror_addon.istio.analysis import analyze
 from mirror_addon.istio.diagnostics import Diagnostic
 from mirror_addon.istio.diagnostics import Severity
@@ -49,7 +50,7 @@ def load_rules(
     `overrides` are the full host and subset (or "") of endpoints given by option; they satisfy references.
     """
     sources, unreadable = read_rules(paths)
-    parsed = parse_sources(sources, default_namespace=default_namespace)
+    parsed = parse_sources(sources, default_namespace=default_namespace, annotation_checks=CHECKS)
     found = [*unreadable, *parsed.diagnostics, *analyze(parsed.resources, overrides=overrides)]
     return LoadedRules(
         resources=parsed.resources,
@@ -71,12 +72,12 @@ def read_rules(paths: Sequence[Path | str]) -> tuple[list[Source], list[Diagnost
     for path in map(Path, paths):
         for file in _files(path, problems):
             try:
-                text = _read(file, seen)
+                source = _read(file, seen)
             except OSError as error:
                 problems.append(_problem(file, f"cannot be read: {error.strerror or error}; {_cure(error)}"))
                 continue
-            if text is not None:
-                sources.append(Source(str(file), text))
+            if source is not None:
+                sources.append(source)
     return sources, problems
 
 
@@ -102,7 +103,7 @@ def _files(path: Path, problems: list[Diagnostic]) -> Iterator[Path]:
                 yield Path(folder, name)
 
 
-def _read(file: Path, seen: set[tuple[int, int]]) -> bytes | None:
+def _read(file: Path, seen: set[tuple[int, int]]) -> Source | None:
     """The file's bytes, one more than allowed at most; None where they were read before."""
     # Not to wait for a pipe's writer; asked of the open file, so that it is the one that is read.
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0))
@@ -113,7 +114,7 @@ def _read(file: Path, seen: set[tuple[int, int]]) -> bytes | None:
         if (status.st_dev, status.st_ino) in seen:
             return None
         seen.add((status.st_dev, status.st_ino))
-        return opened.read(MAX_BYTES + 1)
+        return Source(str(file), opened.read(MAX_BYTES + 1), status.st_mtime)
 
 
 def _cure(error: OSError) -> str:

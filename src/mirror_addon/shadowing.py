@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import time
 from collections.abc import Callable
@@ -12,24 +11,36 @@ from typing import Any
 
 from mitmproxy import http
 
+from mirror_addon.endings import Endings
 from mirror_addon.failure_log import FailureLog
+from mirror_addon.holding import Held
+from mirror_addon.holding import Holding
 from mirror_addon.mirroring import Mirroring
+from mirror_addon.noise_control import is_control
 from mirror_addon.options import Settings
+from mirror_addon.pairing import Pairing
+from mirror_addon.pairing import PairingMode
+from mirror_addon.pairs import PairObserver
 from mirror_addon.passage import Passage
-from mirror_addon.routing.decision import Mirror
+from mirror_addon.recording import comparison_rules
+from mirror_addon.recording import recording_of
+from mirror_addon.routing.table import RouteTable
 from mirror_addon.shadow.counters import Counters
 from mirror_addon.shadow.dispatcher import Dispatcher
+from mirror_addon.shadow.frames import Recording
 from mirror_addon.shadow.request import ShadowRequest
-from mirror_addon.shadow.request import shadow_request
 from mirror_addon.shadow.result import ShadowResult
 from mirror_addon.shadow.settings import ShadowSettings
 from mirror_addon.shadow.upload import Upload
+from mirror_addon.shadow_making import ShadowMaking
 from mirror_addon.views.shadow_flows import ShadowFlows
+from mirror_addon.when_filter import When
+from mirror_addon.when_filter import compile_when
 
 logger = logging.getLogger(__name__)
 
-KEPT_BODY = 1024 * 1024
-"""Bytes of a mirror's answer that are kept for a view."""
+KEPT_BODY = 16 * 1024 * 1024
+"""Bytes of an answer that are compared and shown at most."""
 
 ENGINE_OPTIONS = frozenset({"mirror_concurrency", "mirror_workers", "mirror_queue", "mirror_max_body"})
 """Options that make another dispatcher."""
@@ -41,42 +52,101 @@ class Shadowing:
     def __init__(self, settings: Settings, local_address: bytes) -> None:
         self.settings = settings
         self.local_address = local_address
-        self.flows = ShadowFlows()
-        self.shows_flows = self.flows.wanted()
+        self.observers: list[PairObserver] = []
+        """Who is told of each pair."""
+        self.flows = ShadowFlows(settings.pairs)
+        self.shows_flows = False
+        self.pairing = Pairing(self.observers)
+        self._page_is_open = False
+        self._rules = comparison_rules(settings)
+        self._recording: Recording | None = None
         self.dispatcher = self._dispatcher(None)
         self.mirroring = Mirroring(settings, self.dispatcher.counters, local_address, time.time())
-        self._suffix = settings.host_suffix.encode()
+        self.holding = Holding(self._decide)
+        self.endings = Endings()
+        self.endings.of_run(self.mirroring.expires)
+        self._making = ShadowMaking(settings, local_address)
         self._failures = FailureLog()
-        self._numbers = itertools.count()
         self._closing: set[asyncio.Future[None]] = set()
+        self.look_for_views()
 
     @property
     def counters(self) -> Counters:
         return self.mirroring.counters
 
     def apply(self, settings: Settings, updated: frozenset[str]) -> None:
-        """Take changed options: in force for the next request. Shadows handed over finish as they began."""
+        """Take changed options, which `check_recording` has passed: in force for the next request. Shadows handed over
+        finish as they began."""
         self.settings = settings
-        self._suffix = settings.host_suffix.encode()
+        self._making.apply(settings)
+        self.flows.keep = settings.pairs
+        self._rules = comparison_rules(settings)
         self.mirroring.apply(settings)
+        self.endings.of_run(self.mirroring.expires)
         if ENGINE_OPTIONS & updated:
+            self._recording = None
             old, self.dispatcher = self.dispatcher, self._dispatcher(self.counters)
             closing = asyncio.ensure_future(old.close(settings.drain))
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
         self.look_for_views()
 
+    def rules_changed(self, table: RouteTable) -> None:
+        """Another table is in force."""
+        self.mirroring.limits.keep(table.mirroring)
+        for gone in self.mirroring.overrides.keep(table.mirroring):
+            logger.info("mirror: overridden no more, for the rule is gone: %s", gone)
+        self.endings.of_rules(table.mirroring)
+
     def look_for_views(self) -> None:
         """See again whether anything shows or saves flows: a file for them may be named at any time."""
-        self.shows_flows = self.flows.wanted()
-        if self.dispatcher.settings.keep_body != self._kept_body():
-            self.dispatcher.settings = replace(self.dispatcher.settings, keep_body=self._kept_body())
+        shows_flows = self.flows.wanted()
+        if shows_flows != self.shows_flows:
+            self.shows_flows = shows_flows
+            self.observers[:] = [each for each in self.observers if each is not self.flows]
+            if shows_flows:
+                self.observers.append(self.flows)
+        self._attune()
+
+    def compare_from_now_on(self) -> None:
+        """Somebody looks at the pairs, for as long as the proxy runs."""
+        self._page_is_open = True
+        self._attune()
+
+    @property
+    def compares(self) -> bool:
+        """Whether answers are kept and compared."""
+        settings = self.settings
+        looked_at = self.shows_flows or self._page_is_open or settings.record or settings.web_port is not None
+        return settings.responses == "keep" or (settings.responses == "auto" and bool(looked_at))
+
+    def _attune(self) -> None:
+        """Let dispatcher, workers and pairing do what is wanted now."""
+        settings, compares = self.settings, self.compares
+        keep = KEPT_BODY if compares and self.shows_flows else 0
+        compare = KEPT_BODY if compares else 0
+        limits = self.dispatcher.settings
+        if (limits.keep_body, limits.compare_body) != (keep, compare):
+            self.dispatcher.settings = replace(limits, keep_body=keep, compare_body=compare)
+        self.pairing.mode = PairingMode(
+            subjects=compares or bool(settings.record),
+            request_headers=bool(settings.record) and settings.record_bodies,
+            body=compare,
+        )
+        recording = recording_of(settings, self._rules, compare=compares)
+        if recording != self._recording:
+            self._recording = recording
+            self.dispatcher.configure(recording)
 
     async def close(self) -> None:
         """Let what was handed over finish within `mirror_drain`, end the workers, and log the counters."""
+        self.endings.stop()
+        for held in self.holding.take_all():
+            self._lose(held.flow, held.passage, "shutdown")
         await self.dispatcher.close(self.settings.drain)
         if self._closing:
             await asyncio.wait(self._closing)
+        self.pairing.close()
         if self.counters.requests:
             logger.info("mirror: at the end\n%s", self.counters.text().rstrip())
 
@@ -88,13 +158,58 @@ class Shadowing:
         self.mirroring.due(passage.request, passage.decision, instead=reason)
 
     def offer(self, flow: http.HTTPFlow, passage: Passage, body: bytes) -> None:
-        """Hand over the shadows of a request that is there as a whole."""
+        """Hand over the shadows of a request that is there as a whole, or hold it until its answer is."""
+        when = _when(passage)
+        wanted = when is None or when.now(flow)
+        if wanted:
+            self._send(flow, passage, body)
+        elif when is None or wanted is False:
+            self.none(passage, "when")
+        else:
+            self._hold(flow, passage, body, when)
+
+    def _hold(self, flow: http.HTTPFlow, passage: Passage, body: bytes, when: When) -> None:
         passage.settled = True
-        for mirror in self.mirroring.due(passage.request, passage.decision):
-            shadow = self._shadow(flow, passage, mirror, len(body))
+        skip = self.mirroring.reason_to_skip
+        if all(skip(passage.request, mirror) for mirror in passage.decision.mirrors):
+            self.none(passage, "when")
+        elif len(body) > self.settings.max_body:
+            self._lose(flow, passage, "body_too_large")
+        elif not self.holding.hold(flow, passage, body, when, self.dispatcher):
+            self._lose(flow, passage, "queue_full")
+
+    def _decide(self, held: Held) -> None:
+        """The primary has ended."""
+        if held.when.at_end(held.flow):
+            self._send(held.flow, held.passage, held.body)
+        else:
+            self.none(held.passage, "when")
+
+    def _lose(self, flow: http.HTTPFlow, passage: Passage, reason: str) -> None:
+        """Drop the shadows of a request before it is known whether there are to be any."""
+        for shadow in self._shadows(flow, passage, None):
+            self.dispatcher.refuse(shadow, reason)
+
+    def _send(self, flow: http.HTTPFlow, passage: Passage, body: bytes) -> int:
+        """How many shadows there are."""
+        passage.settled = True
+        shadows = self._shadows(flow, passage, len(body))
+        for shadow in shadows:
             if self.shows_flows:
-                self.flows.expect(shadow, flow, body)
+                self.flows.expect(shadow, flow, body, passage.request)
             self.dispatcher.offer(shadow, body)
+        return len(shadows)
+
+    def replay(self, flow: http.HTTPFlow, passage: Passage, body: bytes) -> int:
+        """The same for a request that came before, at a person's wish: a pause does not hold that back. They are
+        compared with the answer that the flow has. `mirror-addon/when` does not hold it back either."""
+        paused, self.mirroring.paused = self.mirroring.paused, False
+        try:
+            sent = self._send(flow, passage, body)
+        finally:
+            self.mirroring.paused = paused
+        self._catch_up(flow)
+        return sent
 
     def tee(self, flow: http.HTTPFlow, passage: Passage) -> Callable[[bytes], Any]:
         """What to put into `request.stream`: passes a body on and hands it to the shadows, which start with its first
@@ -107,18 +222,35 @@ class Shadowing:
                     passage.uploads = self._open(flow, passage)
                 for upload in passage.uploads:
                     upload.write(chunk)
+            else:
+                # The end, or an empty part: when this has returned, mitmproxy knows. The hook that follows an end is
+                # another addon's where the script was saved meanwhile.
+                asyncio.get_running_loop().call_soon(self._look_for_end, flow, passage)
             return forward(chunk) if callable(forward) else chunk
 
         return tee
 
     def _open(self, flow: http.HTTPFlow, passage: Passage) -> list[Upload]:
-        uploads = []
-        for mirror in self.mirroring.due(passage.request, passage.decision):
-            shadow = self._shadow(flow, passage, mirror, None)
+        uploads: list[Upload] = []
+        when = _when(passage)
+        if when is not None and not (wanted := when.now(flow)):
+            self.none(passage, "streamed" if wanted is None else "when")
+            return uploads
+        for shadow in self._shadows(flow, passage, None):
             if self.shows_flows:
-                self.flows.expect(shadow, flow, None)
+                self.flows.expect(shadow, flow, None, passage.request)
             uploads.append(self.dispatcher.open(shadow))
+        self._catch_up(flow)
         return uploads
+
+    def _catch_up(self, flow: http.HTTPFlow) -> None:
+        """Tell the answer of a primary that was answered before it got shadows."""
+        if not flow.live or flow.error or (flow.response and flow.response.timestamp_end):
+            self.answered(flow)
+
+    def _look_for_end(self, flow: http.HTTPFlow, passage: Passage) -> None:
+        if flow.request.timestamp_end is not None and passage.uploads is not None:
+            self.end(passage)
 
     @staticmethod
     def end(passage: Passage) -> None:
@@ -135,17 +267,27 @@ class Shadowing:
         for upload in passage.uploads or ():
             upload.abort("aborted")
 
-    def _shadow(self, flow: http.HTTPFlow, passage: Passage, mirror: Mirror, body: int | None) -> ShadowRequest:
-        assert passage.decision.request
-        return shadow_request(
-            passage.decision.request,
-            mirror,
-            id=f"{flow.id}/{next(self._numbers)}",
-            body=body,
-            own_address=self.local_address,
-            suffix=self._suffix,
-            timeout=self.settings.timeout,
-        )
+    def answered(self, flow: http.HTTPFlow) -> None:
+        """The primary has its answer, or there will be none."""
+        if self.holding and (held := self.holding.take(flow)) is not None:
+            self._decide(held)
+        if self.pairing.waiting:
+            self.pairing.answered(flow)
+
+    def _shadows(self, flow: http.HTTPFlow, passage: Passage, body: int | None) -> list[ShadowRequest]:
+        """The shadows that are due; `body` is the length of the request's, None if it comes in pieces."""
+        decision = passage.decision
+        due = self.mirroring.due(passage.request, decision)
+        shadows = [self._making.shadow(flow, passage, mirror, body) for mirror in due]
+        if shadows and self.pairing.active:
+            named = [(shadow, is_control(decision, mirror)) for shadow, mirror in zip(shadows, due, strict=True)]
+            if self.settings.control and self.compares:
+                control = self._making.control(flow, passage, due[0], body, self.mirroring)
+                if control is not None:
+                    named.append((control, True))
+                    shadows.append(control)
+            self.pairing.begin(flow, passage, named, self.dispatcher)
+        return shadows
 
     # The engine
 
@@ -156,17 +298,19 @@ class Shadowing:
             workers=settings.workers,
             queue=settings.queue,
             max_body=settings.max_body,
-            keep_body=self._kept_body(),
         )
-        dispatcher = Dispatcher(limits, self._on_result, counters)
+        dispatcher = Dispatcher(limits, self._on_result, counters, self.pairing.verdict)
         dispatcher.start()
         return dispatcher
 
-    def _kept_body(self) -> int:
-        responses = self.settings.responses
-        return KEPT_BODY if responses == "keep" or (responses == "auto" and self.shows_flows) else 0
-
     def _on_result(self, result: ShadowResult) -> None:
         self._failures.note(result)
-        if self.shows_flows:
-            self.flows.result(result)
+        if self.pairing.waiting:
+            self.pairing.result(result)
+
+
+def _when(passage: Passage) -> When | None:
+    """The filter that decides whether there are shadows, None where there is none."""
+    rule = passage.decision.rule
+    text = rule.annotations.when if rule is not None and rule.annotations is not None else ""
+    return compile_when(text) if text else None

@@ -134,6 +134,19 @@ async def test_a_worker_that_is_silent_is_called_unresponsive(
     await made.until(lambda: said() == "running")
 
 
+async def test_a_big_body_is_handed_over_in_parts(mirrors: Any, engine: Any) -> None:
+    """All at once, it would take the proxy's time from the client who is sending it."""
+    port = await mirrors.answering()
+    made = engine()
+    await made.one(port)
+    began = asyncio.get_running_loop().time()
+    made.offer(port, bytes(20 * 1024 * 1024))
+    await made.until(lambda: not made.dispatcher._links[0]._out)
+    assert asyncio.get_running_loop().time() - began > 18 * link.GATHER
+    await made.wait(2)
+    assert len(mirrors.received[1].body) == 20 * 1024 * 1024
+
+
 async def test_a_worker_that_cannot_start_is_tried_again_more_and_more_slowly(
     mirrors: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,12 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mirror_addon.istio.mirror_annotations import MirrorAnnotations
 from mirror_addon.routing.clusters import TLS
 from mirror_addon.routing.clusters import Cluster
 from mirror_addon.routing.clusters import Endpoint
 from mirror_addon.routing.decision import Fields
 from mirror_addon.routing.decision import Mirror
 from mirror_addon.routing.decision import Request
+from mirror_addon.routing.mirrors import shadow_edit
 from mirror_addon.shadow.request import ClientTLS
 from mirror_addon.shadow.request import ShadowRequest
 from mirror_addon.shadow.request import shadow_authority
@@ -283,3 +285,31 @@ def test_what_needs_no_adaption_is_not_touched(headers: Fields) -> None:
         assert kept == headers
     else:
         assert len(kept) == len(headers)
+
+
+def edited(removed: tuple[str, ...] = (), **sets: str) -> Mirror:
+    made = mirror()
+    annotations = MirrorAnnotations(
+        remove_headers=removed, set_headers=tuple((name.replace("_", "-"), value) for name, value in sets.items())
+    )
+    made.edit = shadow_edit(annotations)
+    return made
+
+
+def test_headers_removed_and_set_by_annotation() -> None:
+    to = edited(("Authorization", "COOKIE"), X_Mark="1", X_Kind="new")
+    came = ((b"authorization", b"s"), (b"Cookie", b"a"), (b"cookie", b"b"), (b"x-kind", b"old"), (b"Accept", b"*/*"))
+    assert fields(came, to=to) == ((b"Accept", b"*/*"), (b"X-Mark", b"1"), (b"X-Kind", b"new"))
+    assert fields(came) == came
+
+
+def test_the_hop_is_appended_to_what_an_annotation_leaves() -> None:
+    came = ((b"X-Forwarded-For", b"203.0.113.7"),)
+    assert shadow(came, to=edited(("x-forwarded-for",))).headers == ((b"x-forwarded-for", b"10.10.2.121"),)
+    assert shadow(came, to=edited(X_Forwarded_For="::")).headers == ((b"X-Forwarded-For", b"::,10.10.2.121"),)
+
+
+@pytest.mark.parametrize("nominating", [b"x-mark", b"close, X-Mark", b"x-forwarded-for,x-mark"])
+def test_a_client_cannot_take_a_marker_off_its_shadow(nominating: bytes) -> None:
+    came = ((b"Connection", nominating), (b"X-Mark", b"client's"))
+    assert fields(came, to=edited(X_Mark="1")) == ((b"X-Mark", b"1"),)

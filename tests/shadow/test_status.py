@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from mirror_addon.shadow.status import Gauge
+from mirror_addon.shadow.status import KeptGauges
 from mirror_addon.shadow.status import LaneGauges
 
 
@@ -38,3 +39,13 @@ def test_a_worker_that_died_has_none() -> None:
     gauges.tell("worker 1", (("b/v2", 4, 3, 2),))
     gauges.tell("worker 1", ())
     assert gauges.as_dict()["b/v2"]["upstream_cx_active"] == {"value": 0, "high": 4, "limit": 8}
+
+
+def test_kept_bytes_of_all_workers_and_the_most_there_were() -> None:
+    gauges = KeptGauges()
+    gauges.tell("one", 0, 0)
+    gauges.tell("one", 10, 30)
+    gauges.tell("two", 5, 5)
+    assert gauges.as_dict(100) == {"value": 15, "high": 30, "limit": 100}
+    gauges.tell("one", 0, 0)
+    assert gauges.as_dict(100)["value"] == 5

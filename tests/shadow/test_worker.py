@@ -50,7 +50,7 @@ class Process:
 
     def request(self, number: int, port: int) -> None:
         target = Target("b/v2", "127.0.0.1", port, False, "b", None)
-        head = (b"GET", b"b", b"/", (), 5.0, 0, 1000)
+        head = (b"GET", b"b", b"/", (), 5.0, 0, 1000, 0)
         self.socket.sendall(encode((Kind.REQUEST, number, pack(target), pack(head), False)))
 
     def end(self) -> tuple[int, str]:
@@ -87,14 +87,14 @@ def test_it_tells_numbers_and_gives_signs_of_life(worker: Process) -> None:
         for number in range(1, 5):
             worker.request(number, hung.getsockname()[1])
         head: tuple[Any, ...] = ()
-        while head != (Kind.STATUS, (("b/v2", 2, 2, 2),)):
+        while head != (Kind.STATUS, (("b/v2", 2, 2, 2),), (0, 0)):
             head, _ = worker.next(Kind.STATUS)
         assert worker.next(Kind.STATUS)[0] == head
 
 
 def test_aborts_and_flushes_of_what_is_over_do_nothing(worker: Process) -> None:
     worker.next(Kind.READY)
-    for head in ((Kind.ABORT, 99), (Kind.CHUNK, 99, True), (Kind.FLUSH, b"no such target")):
+    for head in ((Kind.ABORT, 99, "aborted"), (Kind.CHUNK, 99, True), (Kind.FLUSH, b"no such target")):
         worker.socket.sendall(encode(head))
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

@@ -55,6 +55,10 @@ class Counters:
 
     def __init__(self) -> None:
         self.requests = 0
+        self.recorded = 0
+        """Lines of the record."""
+        self.unrecorded = 0
+        """Shadows that should have got a line, and could not get one."""
         self.targets: dict[str, TargetCounters] = {}
         self._unlabelled = TargetCounters()
 

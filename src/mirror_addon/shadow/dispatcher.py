@@ -12,29 +12,40 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from typing import Any
 
-from mirror_addon.shadow.breaker import Breaker
+from mirror_addon.shadow.breakers import Breakers
 from mirror_addon.shadow.counters import Counters
 from mirror_addon.shadow.frames import Kind
+from mirror_addon.shadow.frames import Recording
 from mirror_addon.shadow.frames import Report
+from mirror_addon.shadow.frames import VerdictReport
 from mirror_addon.shadow.frames import encode
 from mirror_addon.shadow.frames import pack
+from mirror_addon.shadow.link import GATHER
 from mirror_addon.shadow.link import WorkerLink
+from mirror_addon.shadow.open_pairs import OpenPairs
 from mirror_addon.shadow.request import ShadowRequest
-from mirror_addon.shadow.request import Target
 from mirror_addon.shadow.result import Outcome
 from mirror_addon.shadow.result import ShadowResult
+from mirror_addon.shadow.result import ShadowVerdict
 from mirror_addon.shadow.result import result_of
 from mirror_addon.shadow.settings import ShadowSettings
+from mirror_addon.shadow.status import KeptGauges
 from mirror_addon.shadow.status import LaneGauges
 from mirror_addon.shadow.upload import PIECE
 from mirror_addon.shadow.upload import Pending
 from mirror_addon.shadow.upload import Upload
 from mirror_addon.shadow.upload import cost_of
 from mirror_addon.shadow.upload import declared_length
+from mirror_addon.shadow.upload import request_frame
 from mirror_addon.shadow.upload import send_pieces
 from mirror_addon.shadow.waiting import Waiting
+
+if TYPE_CHECKING:
+    from mirror_addon.compare.answer import Answer
+    from mirror_addon.shadow.subject import Subject
 
 __all__ = ["Dispatcher", "Upload"]
 
@@ -43,12 +54,15 @@ logger = logging.getLogger(__name__)
 _OVERHEAD = 1024
 """What a waiting shadow costs besides its bytes, in objects on both sides."""
 _JOIN = 4096
+_HELD = "held"
+"""Stands among the targets for requests that are held back."""
 
 
 class Dispatcher:
     """Sends shadows from worker processes.
 
     `on_result` is told the end of every shadow, in the loop and quickly: for dropped ones before `offer` returns.
+    `on_verdict` is told, after that, what came of every shadow that has a subject.
     Counters may be shared with a predecessor's that is still draining.
     """
 
@@ -57,6 +71,7 @@ class Dispatcher:
         settings: ShadowSettings,
         on_result: Callable[[ShadowResult], None] | None = None,
         counters: Counters | None = None,
+        on_verdict: Callable[[ShadowVerdict], None] | None = None,
     ) -> None:
         self.settings = settings
         self.counters = counters if counters is not None else Counters()
@@ -66,8 +81,11 @@ class Dispatcher:
         self._pending: dict[int, Pending] = {}
         self._number = 0
         self._waiting = Waiting(settings.queue)
-        self._breakers: dict[Target, Breaker] = {}
+        self._breakers = Breakers()
         self._lanes = LaneGauges(settings.concurrency * settings.workers)
+        self._pairs = OpenPairs(self._waiting, settings.queue, self.counters, self._next_number, on_verdict)
+        self._recording = Recording(settings.queue // settings.workers)
+        self._kept = KeptGauges()
         self._closing = False
         self._drained: asyncio.Future[None] | None = None
         self._time: Callable[[], float] = lambda: 0.0
@@ -76,10 +94,26 @@ class Dispatcher:
         """Start the workers. Needs the running loop."""
         self._time = asyncio.get_running_loop().time
         for _ in range(self.settings.workers):
-            link = WorkerLink(self.settings.concurrency, self._on_frame, self._on_lost)
+            gather = 0.0 if self.settings.prompt else GATHER
+            link = WorkerLink(self.settings.concurrency, self._on_frame, self._on_lost, gather)
             self._links.append(link)
             self._loads[link] = 0
+            self._configure(link)
             link.start()
+
+    def configure(self, recording: Recording) -> None:
+        """What the workers do with pairs from now on; the budget is the workers' together."""
+        self._recording = recording._replace(budget=recording.budget // self.settings.workers)
+        self._pairs.recording = bool(recording.path)
+        for link in self._links:
+            self._configure(link)
+
+    def _configure(self, link: WorkerLink) -> None:
+        link.send(encode((Kind.CONFIG, *self._recording._replace(prompt=self.settings.prompt))))
+
+    def _next_number(self) -> int:
+        self._number += 1
+        return self._number
 
     # Taking shadows
 
@@ -110,20 +144,9 @@ class Dispatcher:
             self._refuse(shadow, "body_too_large")
             return None
         settings = self.settings
+        number = self._number + 1
         try:
-            request = pack(
-                (
-                    shadow.method,
-                    shadow.authority,
-                    shadow.path,
-                    shadow.headers,
-                    shadow.timeout,
-                    settings.keep_body,
-                    settings.drain_body,
-                )
-            )
-            number = self._number + 1
-            head = encode((Kind.REQUEST, number, pack(target), request, more), len(body))
+            head = request_frame(number, shadow, settings, len(body), more)
         except (TypeError, ValueError, OverflowError) as error:
             logger.warning("mirror: a shadow for %s cannot be handed over: %s", label, error)
             self._refuse(shadow, "unsendable")
@@ -132,15 +155,15 @@ class Dispatcher:
         if not self._waiting.fits(target, cost):
             self._refuse(shadow, "queue_full")
             return None
-        breaker = self._breakers.get(target)
-        probe = False
-        if breaker is not None and breaker.state != "closed":
-            if not breaker.allow(self._time()):
-                self._refuse(shadow, "breaker_open")
-                return None
-            probe = True
+        probe = not self._breakers.is_closed(target)
+        if probe and not self._breakers.allow(target, self._time()):
+            self._refuse(shadow, "breaker_open")
+            return None
         self._number = number
-        link = self._links[0] if len(self._links) == 1 else min(self._links, key=self._burden)
+        subject = shadow.subject
+        link = self._link_for(subject)
+        if subject is not None:
+            self._pairs.begin(number, shadow, subject, link)
         pending = self._pending[number] = Pending(number, shadow, link, cost, probe)
         self._loads[link] += 1
         self._waiting.add(target, cost)
@@ -150,9 +173,20 @@ class Dispatcher:
             link.send(head, body)
         return pending
 
+    def _link_for(self, subject: Subject | None) -> WorkerLink:
+        if len(self._links) == 1:
+            return self._links[0]
+        chosen = self._pairs.link_of(subject.group) if subject is not None else None
+        return chosen or min(self._links, key=self._burden)
+
     def _burden(self, link: WorkerLink) -> tuple[bool, int]:
         """Workers with less of it are preferred."""
         return link.state == "restarting", self._loads[link]
+
+    def refuse(self, shadow: ShadowRequest, reason: str) -> None:
+        """Count a shadow as dropped without having tried."""
+        self.counters.offer(shadow.target.label)
+        self._refuse(shadow, reason)
 
     def _refuse(self, shadow: ShadowRequest, reason: str) -> None:
         """Drop a shadow at the door."""
@@ -160,6 +194,25 @@ class Dispatcher:
         self.counters.drop(label, reason)
         if self._on_result is not None:
             self._tell(ShadowResult(shadow.id, label, "dropped", reason))
+        if shadow.subject is not None:
+            link = self._link_for(shadow.subject) if self._links else None
+            self._pairs.refused(shadow, shadow.subject, reason, link)
+
+    def reserve(self, size: int) -> bool:
+        """Count bytes in the queue of which it is not known yet whether they become shadows; False: no room."""
+        if not self._waiting.fits(_HELD, size):
+            return False
+        self._waiting.add(_HELD, size)
+        return True
+
+    def release(self, size: int) -> None:
+        """Count them no more: they are offered now, or there is no shadow."""
+        self._waiting.add(_HELD, -size)
+
+    def answer(self, group: str, answer: Answer, note: str = "", at: float | None = None) -> None:
+        """The primary's answer, once for each group that has a shadow with a subject. Never blocks; `note` says what is
+        missing of it, `at` when it was made if that was not now (seconds since the epoch)."""
+        self._pairs.answer(group, answer, note, at)
 
     def feed(self, pending: Pending, chunk: bytes, length: int) -> bool:
         """Pass on a piece of an upload of which `length` bytes were given; False if the shadow is given up."""
@@ -180,7 +233,7 @@ class Dispatcher:
     def give_up(self, pending: Pending, reason: str) -> None:
         """Count a shadow as dropped. Its bytes count until the worker has let go of them."""
         if not pending.counted:
-            pending.link.send(encode((Kind.ABORT, pending.number)))
+            pending.link.send(encode((Kind.ABORT, pending.number, reason)))
             self._drop(pending, reason)
 
     # Hearing of them again
@@ -197,8 +250,14 @@ class Dispatcher:
                 passed = min(head[2], pending.cost)
                 pending.cost -= passed
                 self._waiting.add(pending.target, -passed)
+            else:
+                self._pairs.credit(head[1])
+        elif kind == Kind.VERDICT:
+            self._pairs.verdict(head[1], VerdictReport(*head[2:]), tail)
+            self._look_if_drained()
         elif kind == Kind.STATUS:
             self._lanes.tell(link, head[1])
+            self._kept.tell(link, *head[2])
         elif kind == Kind.LOG:
             logger.warning("mirror: worker process %s: %s", link.pid, head[1])
 
@@ -206,22 +265,17 @@ class Dispatcher:
         if report.error == "breaker_open":
             self._drop(pending, report.error)
         elif report.error:
-            breaker = self._breakers.get(pending.target)
-            if breaker is None:
-                breaker = self._breakers[pending.target] = Breaker()
-            if breaker.failed(self._time(), probe=pending.probe):
+            if self._breakers.failed(pending.target, self._time(), probe=pending.probe):
                 for link in self._links:
                     link.send(encode((Kind.FLUSH, pack(pending.target))))
             self._settle(pending, "failed", report.error, report, body)
         else:
-            breaker = self._breakers.get(pending.target) if self._breakers else None
-            if breaker is not None:
-                breaker.succeeded()
+            self._breakers.succeeded(pending.target)
             self._settle(pending, "sent", "", report, body)
 
     def _drop(self, pending: Pending, reason: str) -> None:
         if pending.probe:
-            self._breakers[pending.target].given_up(self._time())
+            self._breakers.given_up(pending.target, self._time())
         self._settle(pending, "dropped", reason)
 
     def _settle(
@@ -234,6 +288,7 @@ class Dispatcher:
             self.counters.fail(pending.label, reason)
         else:
             self.counters.drop(pending.label, reason)
+        self._pairs.ended(pending.number, reason, report)
         if self._on_result is not None:
             self._tell(result_of(pending.id, pending.label, outcome, reason, report, body))
 
@@ -249,16 +304,22 @@ class Dispatcher:
         if pending is not None:
             self._waiting.add(pending.target, -pending.cost)
             self._loads[pending.link] -= 1
-            if not self._pending and self._drained is not None and not self._drained.done():
-                self._drained.set_result(None)
+            self._look_if_drained()
         return pending
+
+    def _look_if_drained(self) -> None:
+        if self._drained is not None and not (self._pending or self._pairs or self._drained.done()):
+            self._drained.set_result(None)
 
     def _on_lost(self, link: WorkerLink) -> None:
         self._lanes.tell(link, ())
+        self._kept.tell(link, 0, 0)
+        self._configure(link)
         for pending in [pending for pending in self._pending.values() if pending.link is link]:
             self._forget(pending.number)
             if not pending.counted:
                 self._drop(pending, "worker_lost")
+        self._pairs.lost(link)
 
     def status(self) -> dict[str, Any]:
         """The limits and how near they are: plain values, for `mirror.status` and the live page.
@@ -267,13 +328,13 @@ class Dispatcher:
         """
         now = self._time()
         targets = self._lanes.as_dict()
-        for target, breaker in self._breakers.items():
-            breakers = targets.setdefault(target.label, {}).setdefault("circuit_breakers", {})
-            breakers[f"{target.address}:{target.port}"] = {"state": breaker.state, "opened": breaker.opened}
+        self._breakers.status(targets)
         return {
             "workers": [link.status(now) | {"shadows": self._loads[link]} for link in self._links],
             "waiting_bytes": self._waiting.total.as_dict(),
             "shadows": len(self._pending),
+            "kept_bytes": self._kept.as_dict(self._recording.budget * self.settings.workers),
+            "pairs": self._pairs.status(),
             "targets": targets,
         }
 
@@ -282,7 +343,7 @@ class Dispatcher:
         workers. What is left then is `dropped.shutdown` as well."""
         self._closing = True
         try:
-            if self._pending:
+            if self._pending or self._pairs:
                 self._drained = asyncio.get_running_loop().create_future()
                 await asyncio.wait([self._drained], timeout=drain)
         finally:
@@ -292,4 +353,6 @@ class Dispatcher:
                 if not pending.counted:
                     self._drop(pending, "shutdown")
             links, self._links = self._links, []
-            await asyncio.gather(*(link.close(kill=bool(left)) for link in links))
+            polite = bool(self._pairs)
+            await asyncio.gather(*(link.close(kill=bool(left) and not polite, flush=polite) for link in links))
+            self._pairs.close()

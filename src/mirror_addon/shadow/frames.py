@@ -7,19 +7,28 @@ into a msgpack buffer.
 
 | kind    | from   | head after the kind                       | tail                           |
 |---------|--------|-------------------------------------------|--------------------------------|
-| REQUEST | proxy  | number, target, request, more             | the body, or its first part    |
+| CONFIG  | proxy  | the fields of a Recording                 |                                |
+| REQUEST | proxy  | number, target, request, more[, party]    | the body, or its first part    |
 | CHUNK   | proxy  | number, last                              | the next part                  |
-| ABORT   | proxy  | number                                    |                                |
+| ABORT   | proxy  | number, reason                            |                                |
 | FLUSH   | proxy  | target                                    |                                |
+| ANSWER  | proxy  | number, and the fields of a PrimaryAnswer | its body                       |
+| NOTE    | proxy  | number, and the fields of an EndNote      |                                |
 | READY   | worker | pid                                       |                                |
 | CREDIT  | worker | number, bytes of body passed on           |                                |
 | RESULT  | worker | number, and the fields of a Report        | the kept body                  |
-| STATUS  | worker | list of (label, lanes, active, queued)    |                                |
+| VERDICT | worker | number, and the fields of a VerdictReport | differences, as JSON           |
+| STATUS  | worker | list of (label, lanes, active, queued),   |                                |
+|         |        | kept bytes now and at most                |                                |
 | LOG     | worker | text                                      |                                |
 
 FLUSH gives up what waits for a lane to the target: the error in its RESULT is `breaker_open`. An ABORT may come for a
 shadow that is over. A shadow's number counts up in one dispatcher. `target` and `request` are msgpack in bytes: a
 worker holds shadows that wait as they came, and needs only the target's bytes to find their lanes.
+
+A shadow with a `party` (id and Subject) is compared and recorded: its RESULT is followed, when the ANSWER of its group
+has come too, by a VERDICT. A NOTE stands for a shadow that the worker has not sent, and brings a VERDICT as well. What
+an ANSWER or NOTE occupies is given back by a CREDIT with its number.
 """
 
 from __future__ import annotations
@@ -51,6 +60,10 @@ class Kind(enum.IntEnum):
     STATUS = 7
     LOG = 8
     FLUSH = 9
+    CONFIG = 10
+    ANSWER = 11
+    NOTE = 12
+    VERDICT = 13
 
 
 class FrameError(ValueError):
@@ -66,7 +79,10 @@ class Head(NamedTuple):
     headers: tuple[tuple[bytes, bytes], ...]
     timeout: float
     keep_body: int
+    """Bytes of the answer's body to keep."""
     drain_body: int
+    tell_body: int
+    """Bytes of it that go into the RESULT."""
 
 
 class Report(NamedTuple):
@@ -83,6 +99,72 @@ class Report(NamedTuple):
     connect_ms: float | None
     first_byte_ms: float | None
     total_ms: float
+
+
+class Recording(NamedTuple):
+    """What a worker does with pairs."""
+
+    budget: int
+    """Bytes of bodies that it may keep at a time."""
+    compare: bool = False
+    """False: answers are discarded, and verdicts are null."""
+    rules: str = ""
+    """The text of `compare.yaml`."""
+    rules_source: str = ""
+    redact: tuple[bytes, ...] = ()
+    """Header names in lower case."""
+    path: str = ""
+    """The record, absolute; empty: none is written."""
+    bodies: bool = False
+    rotate: int = 0
+    """The record's size in bytes at which another file is begun; 0: never."""
+    prompt: bool = False
+    """Tell the proxy everything at once."""
+
+
+class PrimaryAnswer(NamedTuple):
+    """The primary's answer to all shadows of a group; see compare.answer.Answer."""
+
+    group: str
+    status: int | None
+    headers: tuple[tuple[bytes, bytes], ...]
+    kept: bool
+    bytes: int
+    ms: float | None
+    error: str
+    note: str
+    """For people: what is missing of it, and why."""
+    uncontrolled: bool
+    """There will be no control, whatever subjects say."""
+    at: float | None = None
+    """When it was answered, in seconds since the epoch; None: now."""
+
+
+class EndNote(NamedTuple):
+    """The end of a shadow that its worker did not see."""
+
+    id: str
+    label: str
+    subject: tuple[Any, ...]
+    error: str
+    """The reason it was dropped, or empty."""
+    status: int | None = None
+    bytes: int = 0
+    ms: float | None = None
+    again: bool = False
+    """A worker that is no more had it, and may have recorded it."""
+
+
+class VerdictReport(NamedTuple):
+    """What came of a pair."""
+
+    verdict: str | None
+    notes: tuple[str, ...]
+    more: int
+    recorded: bool | None
+    """None: there is no record."""
+    primary: tuple[int | None, float | None, int, str] | None
+    """Status, milliseconds, bytes, error; None: it was never answered."""
 
 
 _packer = msgpack.Packer(unicode_errors="surrogateescape", autoreset=True)

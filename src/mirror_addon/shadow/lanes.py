@@ -11,15 +11,20 @@ from collections import deque
 from collections.abc import AsyncIterator
 from collections.abc import Awaitable
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import httpx
 
+from mirror_addon.shadow.budget import Budget
 from mirror_addon.shadow.frames import Head
 from mirror_addon.shadow.frames import Report
 from mirror_addon.shadow.frames import unpack
 from mirror_addon.shadow.request import Target
 from mirror_addon.shadow.transport import LaneTransport
 from mirror_addon.shadow.transport import failure
+
+if TYPE_CHECKING:
+    from mirror_addon.shadow.groups import Party
 
 IDLE = 4.0
 """Seconds after which an idle lane closes. Shorter than the 5 s after which the servers of Node and uvicorn close, so
@@ -32,11 +37,37 @@ _PLACEHOLDER = httpx.URL("http://mirror")
 class Job:
     """A shadow in a worker: its request as it came through the pipe, and its body as far as it has come."""
 
-    __slots__ = ("aborted", "chunks", "complete", "deadline", "number", "passed", "request", "started", "wake")
+    __slots__ = (
+        "aborted",
+        "answer_ms",
+        "charged",
+        "chunks",
+        "complete",
+        "completed_at",
+        "deadline",
+        "number",
+        "party",
+        "passed",
+        "reason",
+        "request",
+        "started",
+        "tell_body",
+        "wake",
+    )
 
-    def __init__(self, number: int, request: bytes, body: bytes, complete: bool) -> None:
+    def __init__(self, number: int, request: bytes, body: bytes, complete: bool, party: Party | None = None) -> None:
         self.number = number
         self.request = request
+        self.party = party
+        self.reason = "aborted"
+        """Why it was given up."""
+        self.charged = 0
+        """Bytes of the answer that are kept, and counted in the budget."""
+        self.tell_body = 0
+        self.completed_at = 0.0
+        """Loop time of the last part of a body that came in pieces."""
+        self.answer_ms: float | None = None
+        """From the whole request to the whole answer."""
         self.chunks: deque[bytes] = deque((body,) if body else ())
         self.complete = complete
         self.started = False
@@ -50,6 +81,8 @@ class Job:
         if chunk:
             self.chunks.append(chunk)
         self.complete = complete
+        if complete:
+            self.completed_at = asyncio.get_running_loop().time()
         if self.wake is not None and not self.wake.done():
             self.wake.set_result(None)
 
@@ -67,9 +100,10 @@ class Job:
         if not self.aborted:
             self.deadline.reschedule(loop.time() + left)
 
-    def abort(self) -> None:
+    def abort(self, reason: str = "aborted") -> None:
         """Give up, wherever it is."""
         self.aborted = True
+        self.reason = reason
         if self.deadline is not None and not self.deadline.expired():
             self.deadline.reschedule(asyncio.get_running_loop().time())
 
@@ -122,8 +156,11 @@ class Lane:
 
     async def _shadow(self, job: Job) -> tuple[Report, bytes]:
         if job.aborted:
-            return ABORTED, b""
+            return ABORTED._replace(error=job.reason), b""
         head = Head(*unpack(job.request))
+        job.tell_body = head.tell_body
+        keep_body = head.keep_body
+        budget = self._group.budget
         transport = self._transport
         error = detail = version = ""
         status: int | None = None
@@ -152,11 +189,18 @@ class Lane:
                     fields = response.headers.raw
                 async for chunk in response.stream:  # type: ignore[union-attr]
                     received += len(chunk)
-                    if len(kept) < head.keep_body:
-                        kept += chunk[: head.keep_body - len(kept)]
+                    if len(kept) < keep_body:
+                        wanted = min(len(chunk), keep_body - len(kept))
+                        granted = budget.take(wanted)
+                        job.charged += granted
+                        kept += chunk[:granted]
+                        if granted < wanted:
+                            keep_body = len(kept)
                     if received > head.drain_body:
                         truncated = True
                         break
+                if head.keep_body:
+                    fields += transport.trailers()
         except TimeoutError:
             error, detail = "timeout", f"no complete answer in {head.timeout:g} s"
         except Exception as problem:  # whatever a mirror makes the libraries raise, its shadow is counted
@@ -164,8 +208,10 @@ class Lane:
             detail = str(problem) or type(problem).__name__
         job.deadline = None
         if job.aborted:
-            error, detail = "aborted", ""
-        total = self._loop.time() - start
+            error, detail = job.reason, ""
+        ended = self._loop.time()
+        total = ended - start
+        job.answer_ms = (ended - max(start, job.completed_at)) * 1000
         connected = None if transport.reused or transport.stream is None else transport.stream.connected_at
         broken = bool(error) or truncated
         if response is not None:
@@ -199,6 +245,7 @@ class LaneGroup:
         concurrency: int,
         done: Callable[[Job, Report, bytes], Awaitable[None]],
         credit: Callable[[Job, int], None],
+        budget: Budget,
     ) -> None:
         self.target = target
         self.lanes: set[Lane] = set()
@@ -206,6 +253,7 @@ class LaneGroup:
         self.waiting: deque[Job] = deque()
         self.done = done
         self.credit = credit
+        self.budget = budget
         self._concurrency = concurrency
         self._tasks: set[asyncio.Task[None]] = set()
 

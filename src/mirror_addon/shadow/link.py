@@ -7,6 +7,7 @@ bounded by who calls `send` (the dispatcher counts the bytes).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import subprocess
@@ -42,6 +43,8 @@ _LONGEST_PAUSE = 5.0
 _LONG_LIFE = 10.0
 _BUFFERS = 64
 _WRITE_AT_ONCE = 1024 * 1024
+"""Bytes between two pauses of `GATHER`. A big body is handed over at 100 MB a second and not at once, which would cost
+the client who is sending it a third of its speed; the rest waits."""
 _READ = 256 * 1024
 _SOCKET_BUFFER = 512 * 1024
 GATHER = 0.01
@@ -64,6 +67,7 @@ class WorkerLink:
         concurrency: int,
         on_frame: Callable[[WorkerLink, tuple[Any, ...], bytes], None],
         on_lost: Callable[[WorkerLink], None],
+        gather: float = GATHER,
     ) -> None:
         self.state: State = "stopped"
         self.restarts = 0
@@ -72,6 +76,7 @@ class WorkerLink:
         self._concurrency = concurrency
         self._on_frame = on_frame
         self._on_lost = on_lost
+        self._gather = gather
         self._loop = asyncio.get_running_loop()
         self._out: deque[Buffer] = deque()
         self._flush_scheduled = False
@@ -134,14 +139,14 @@ class WorkerLink:
         return ours
 
     def send(self, *buffers: Buffer) -> None:
-        """Send these bytes after all that was sent before, as soon as the worker takes them."""
+        """Send these bytes after all that was sent before, soon; many of them a part at a time."""
         self._out.extend(buffers)
         self._schedule_flush()
 
     def _schedule_flush(self) -> None:
         if not self._flush_scheduled and not self._writer_added and self._socket is not None:
             self._flush_scheduled = True
-            self._loop.call_later(GATHER, self._flush)
+            self._loop.call_later(self._gather, self._flush)
 
     def _flush(self) -> None:
         self._flush_scheduled = False
@@ -149,13 +154,13 @@ class WorkerLink:
         if sock is None:
             return
         written = 0
-        blocked = False
-        while out and not blocked and written < _WRITE_AT_ONCE:
+        while out and written < _WRITE_AT_ONCE:
             try:
                 sent = sock.sendmsg(islice(out, _BUFFERS))
             except (BlockingIOError, InterruptedError):
-                blocked = True
-                break
+                self._writer_added = True
+                self._loop.add_writer(sock.fileno(), self._writable)
+                return
             except OSError:
                 self._lost()
                 return
@@ -167,12 +172,14 @@ class WorkerLink:
                     break
                 sent -= len(first)
                 out.popleft()
-        if out and not self._writer_added:
-            self._writer_added = True
-            self._loop.add_writer(sock.fileno(), self._flush)
-        elif not out and self._writer_added:
-            self._writer_added = False
-            self._loop.remove_writer(sock.fileno())
+        if out:
+            self._schedule_flush()
+
+    def _writable(self) -> None:
+        assert self._socket is not None
+        self._writer_added = False
+        self._loop.remove_writer(self._socket.fileno())
+        self._schedule_flush()
 
     def _readable(self) -> None:
         assert self._socket is not None
@@ -249,9 +256,12 @@ class WorkerLink:
         if self._dying:
             self._later(0.02, self._reap)
 
-    async def close(self, *, kill: bool) -> None:
-        """End the worker, which closes what it has open; `kill` it at once, or if it does not within half a second."""
+    async def close(self, *, kill: bool, flush: bool = False) -> None:
+        """End the worker, which closes what it has open; `kill` it at once, or if it does not within half a second.
+        `flush`: pass on what is to be sent before, for half a second, and hear its last words."""
         self.state = "closed"
+        if flush:
+            await self._last_words()
         self._disconnect()
         for timer in self._timers:
             timer.cancel()
@@ -270,6 +280,19 @@ class WorkerLink:
             if self._dying:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 0.05)
+
+    async def _last_words(self) -> None:
+        """Close the proxy's direction of the socket when all is sent, and hear the worker until it closes its own."""
+        deadline = self._loop.time() + _GRACE
+        while self._out and self._socket is not None and self._loop.time() < deadline:
+            await asyncio.sleep(0.005)
+        if self._out or self._socket is None:
+            return
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+        deadline = self._loop.time() + 2 * _GRACE
+        while self._socket is not None and self._loop.time() < deadline:
+            await asyncio.sleep(0.005)
 
 
 def _manner(process: subprocess.Popen[bytes] | None) -> str:

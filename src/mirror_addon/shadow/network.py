@@ -19,6 +19,7 @@ from typing import cast
 import httpcore
 
 from mirror_addon.shadow.tls import names_match
+from mirror_addon.shadow.trailers import TrailerReader
 
 _HIGH_WATER = 256 * 1024
 _GATHER = 64 * 1024
@@ -56,6 +57,8 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         """`read` has said so to its caller."""
         self.received = 0
         """Bytes since the connection was up."""
+        self.trailers: TrailerReader | None = None
+        """Over HTTP/2."""
 
     # asyncio.Protocol
 
@@ -114,6 +117,8 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
             raise httpcore.RemoteProtocolError("the mirror answers in HTTP/1, but its port's protocol is HTTP/2")
         data = bytes(self._incoming[:max_bytes])
         del self._incoming[:max_bytes]
+        if self.trailers is not None:
+            self.trailers.feed(data)
         if self._read_paused and len(self._incoming) < _HIGH_WATER // 2 and not self._lost:
             assert self._transport is not None
             self._read_paused = False
@@ -182,6 +187,8 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
             raise httpcore.ConnectError(f"TLS: {error}") from error
         assert transport is not None
         secured.connection_made(transport)
+        if secured.get_extra_info("ssl_object").selected_alpn_protocol() == "h2":
+            secured.trailers = TrailerReader()
         self._backend.adopt(secured)
         return secured
 
@@ -253,7 +260,7 @@ class Backend(httpcore.AsyncNetworkBackend):
     ) -> Stream:
         try:
             _, stream = await asyncio.get_running_loop().create_connection(
-                lambda: Stream(self), host, port, happy_eyeballs_delay=None if _is_address(host) else _NEXT_ADDRESS
+                self._made, host, port, happy_eyeballs_delay=None if _is_address(host) else _NEXT_ADDRESS
             )
         except (OSError, ValueError) as error:  # ValueError: a name that IDNA cannot write
             raise httpcore.ConnectError(f"{host} port {port}: {_why(error)}") from error
@@ -264,10 +271,16 @@ class Backend(httpcore.AsyncNetworkBackend):
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
     ) -> Stream:
         try:
-            _, stream = await asyncio.get_running_loop().create_unix_connection(lambda: Stream(self), path)
+            _, stream = await asyncio.get_running_loop().create_unix_connection(self._made, path)
         except (OSError, ValueError) as error:
             raise httpcore.ConnectError(f"{path}: {_why(error)}") from error
         self.stream = stream
+        return stream
+
+    def _made(self) -> Stream:
+        stream = Stream(self)
+        if self.http2:
+            stream.trailers = TrailerReader()
         return stream
 
     async def sleep(self, seconds: float) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mirror_addon.routing.decision import Fields
     from mirror_addon.routing.decision import Mirror
     from mirror_addon.routing.decision import Request
+    from mirror_addon.shadow.subject import Subject
 
 _HTTP2 = frozenset({"http2", "grpc", "grpc-web"})
 """Istio's protocol names whose clusters speak HTTP/2 (istio pkg/config/protocol, IsHTTP2)."""
@@ -89,6 +90,8 @@ class ShadowRequest:
     adaptions: tuple[str, ...] = ()
     """In what it cannot be exactly as the primary: `obs_fold`, `illegal_value`, `illegal_name`, `second_host`,
     `missing_host`, `target_bytes`, `content_length`, `transfer_encoding`."""
+    subject: Subject | None = None
+    """What the comparison and the record say of it; None: there is neither."""
 
 
 def target_of(cluster: Cluster, endpoint: Endpoint) -> Target:
@@ -137,7 +140,8 @@ def shadow_request(
     """The shadow of `request`, which is the request as it leaves, for a mirror that has an endpoint.
 
     `body` is the length of the whole body in bytes, None for one that is passed on in pieces (`Dispatcher.open`).
-    `own_address` is appended to X-Forwarded-For. `timeout` holds where the mirror's route has none.
+    `own_address` is appended to X-Forwarded-For. `timeout` holds where the mirror's route has none. The mirror's own
+    edit of header fields comes first, as Envoy's `request_headers_mutations`: the hop is appended to what it leaves.
     """
     assert mirror.endpoint is not None
     target = target_of(mirror.cluster, mirror.endpoint)
@@ -150,7 +154,8 @@ def shadow_request(
     lengths: list[bytes] = []
     codings: list[bytes] = []
     trim = False
-    for field in request.headers:
+    edit = mirror.edit
+    for field in request.headers if edit is None else edit.apply(request.headers):
         name, value = field
         lower = name.lower()
         if lower not in _SPECIAL:
@@ -197,6 +202,8 @@ def shadow_request(
             fields[framing_at] = (kept if kept.lower() == framing[0] else framing[0], framing[1])
 
     nominated -= _NEVER_NOMINATED
+    if nominated and edit is not None:  # a client must not be able to take a marker off its shadow
+        nominated.difference_update([name.lower() for name, _ in edit.appended])
     if nominated:
         fields = [field for field in fields if field is hops or field[0].lower() not in nominated]
     if (

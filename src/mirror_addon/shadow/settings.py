@@ -23,8 +23,12 @@ class ShadowSettings:
     """A longer request body is not mirrored (`mirror_max_body`)."""
     keep_body: int = 0
     """Bytes of each answer's body that come back with its result; 0 discards it and its headers."""
+    compare_body: int = 0
+    """Bytes of each answer's body that a worker keeps to compare them; of shadows that have a subject."""
     drain_body: int = 64 * MIB
     """Bytes of an answer's body that are read at all; the connection of a longer one is closed there."""
+    prompt: bool = False
+    """Pass on everything at once: for one who waits for results, where no proxy is to be spared."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.keep_body <= MAX_TAIL:

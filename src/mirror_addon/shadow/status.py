@@ -60,3 +60,23 @@ class LaneGauges:
         return {
             label: {name: gauge.as_dict() for name, gauge in gauges.items()} for label, gauges in self._targets.items()
         }
+
+
+class KeptGauges:
+    """The bytes of bodies that all workers keep."""
+
+    def __init__(self) -> None:
+        self._told: dict[Hashable, int] = {}
+        self._gauge = Gauge()
+
+    def tell(self, worker: Hashable, value: int, high: int) -> None:
+        """A worker keeps `value` bytes, and has kept `high` at most."""
+        if value or high or worker in self._told:
+            others = self._gauge.value - self._told.get(worker, 0)
+            self._told[worker] = value
+            self._gauge.set(others + high)
+            self._gauge.set(others + value)
+
+    def as_dict(self, limit: int) -> dict[str, int | None]:
+        self._gauge.limit = limit
+        return self._gauge.as_dict()

@@ -19,6 +19,7 @@ from mirror_addon.shadow import tls
 from mirror_addon.shadow.network import Backend
 from mirror_addon.shadow.network import Stream
 from mirror_addon.shadow.request import Target
+from mirror_addon.shadow.trailers import Fields
 
 _UNIX = "unix://"
 
@@ -61,6 +62,11 @@ class LaneTransport(httpx.AsyncBaseTransport):
     def stream(self) -> Stream | None:
         """The present connection, if there is one."""
         return self._backend.stream
+
+    def trailers(self) -> Fields:
+        """Those of the answer that was read to its end, over HTTP/2."""
+        stream = self._backend.stream
+        return stream.trailers.take() if stream is not None and stream.trailers is not None else ()
 
     def _reusable(self) -> bool:
         """Is there a connection on which the next request can be sent? One that the server has ended in the meantime

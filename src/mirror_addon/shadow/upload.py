@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from mirror_addon.shadow.frames import CHUNK_OVERHEAD
 from mirror_addon.shadow.frames import Kind
 from mirror_addon.shadow.frames import encode
+from mirror_addon.shadow.frames import pack
 
 if TYPE_CHECKING:
     from mirror_addon.shadow.dispatcher import Dispatcher
     from mirror_addon.shadow.link import WorkerLink
     from mirror_addon.shadow.request import ShadowRequest
+    from mirror_addon.shadow.settings import ShadowSettings
 
 PIECE = 256 * 1024
 """A longer body goes through the pipe in pieces of this size."""
@@ -67,6 +69,28 @@ class Upload:
         if self._pending is not None:
             self._dispatcher.give_up(self._pending, reason)
         self._pending = None
+
+
+def request_frame(number: int, shadow: ShadowRequest, settings: ShadowSettings, length: int, more: bool) -> bytes:
+    """The REQUEST of a shadow, before the `length` bytes of its body that come at once; `more` says whether more do.
+
+    Raises TypeError, ValueError or OverflowError for what no frame can carry."""
+    subject = shadow.subject
+    request = pack(
+        (
+            shadow.method,
+            shadow.authority,
+            shadow.path,
+            shadow.headers,
+            shadow.timeout,
+            settings.keep_body if subject is None else max(settings.keep_body, settings.compare_body),
+            settings.drain_body,
+            settings.keep_body,
+        )
+    )
+    if subject is None:
+        return encode((Kind.REQUEST, number, pack(shadow.target), request, more), length)
+    return encode((Kind.REQUEST, number, pack(shadow.target), request, more, shadow.id, tuple(subject)), length)
 
 
 def cost_of(length: int) -> int:

@@ -15,15 +15,22 @@ import resource
 import signal
 import socket
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import cast
 
 import anyio
 
+from mirror_addon.compare.answer import Answer
+from mirror_addon.shadow.budget import Budget
 from mirror_addon.shadow.frames import CHUNK_OVERHEAD
 from mirror_addon.shadow.frames import Decoder
+from mirror_addon.shadow.frames import EndNote
 from mirror_addon.shadow.frames import Kind
+from mirror_addon.shadow.frames import PrimaryAnswer
+from mirror_addon.shadow.frames import Recording
 from mirror_addon.shadow.frames import Report
 from mirror_addon.shadow.frames import encode
 from mirror_addon.shadow.frames import unpack
@@ -33,6 +40,10 @@ from mirror_addon.shadow.lanes import LaneGroup
 from mirror_addon.shadow.request import ClientTLS
 from mirror_addon.shadow.request import Target
 
+if TYPE_CHECKING:
+    from mirror_addon.shadow.comparing import Comparing
+    from mirror_addon.shadow.frames import VerdictReport
+
 _CREDIT_STEP = 64 * 1024
 _STATUS_EVERY = 0.25
 _HEARTBEAT = 1.0
@@ -41,6 +52,9 @@ _NAME_LOOKUPS = 64
 _GATHER = 64 * 1024
 _PAUSE = 0.02
 """Seconds."""
+_LAST_WORDS = 0.5
+_BUDGET = 64 * 1024 * 1024
+"""Bytes kept, until the proxy has said how many may be."""
 
 
 class Worker(asyncio.Protocol):
@@ -58,8 +72,11 @@ class Worker(asyncio.Protocol):
         self._outgoing: list[bytes] = []
         self._outgoing_size = 0
         self._flush_scheduled = False
+        self._pause = _PAUSE
         self._told: tuple[Any, ...] = ()
         self._told_at = 0.0
+        self._budget = Budget(_BUDGET)
+        self._comparing: Comparing | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -69,6 +86,11 @@ class Worker(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.closed.done():
             self.closed.set_result(None)
+
+    def eof_received(self) -> bool:
+        """The proxy says no more, and may listen on: the connection stays for a while."""
+        self.connection_lost(None)
+        return True
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -80,51 +102,102 @@ class Worker(asyncio.Protocol):
         for head, tail in self._decoder.feed(data):
             kind = head[0]
             if kind == Kind.REQUEST:
-                _, number, target, request, more = head
+                _, number, target, request, more, *party = head
+                lanes = self._group(target)
                 job = self._jobs[number] = Job(number, request, tail, not more)
-                self._group(target).submit(job)
+                if party:
+                    job.party = self._comparing_now().join(number, lanes.target.label, *party)
+                    self._comparing_now().request_body(job.party, tail, last=not more)
+                lanes.submit(job)
             elif kind == Kind.CHUNK:
                 started = self._jobs.get(head[1])
                 if started is not None:
+                    if started.party is not None:
+                        self._comparing_now().request_body(started.party, tail, last=head[2])
                     started.more(tail, head[2])
             elif kind == Kind.ABORT:
                 started = self._jobs.get(head[1])
                 if started is not None:
-                    self._abort(started)
+                    self._abort(started, head[2])
             elif kind == Kind.FLUSH:
                 group = self._groups.get(head[1])
                 for waiting in group.flush() if group is not None else ():
                     self._give_up(waiting, "breaker_open")
+            elif kind == Kind.ANSWER:
+                self._send((Kind.CREDIT, head[1], len(tail)))
+                self._comparing_now().answered(PrimaryAnswer(*head[2:]), tail)
+            elif kind == Kind.NOTE:
+                self._send((Kind.CREDIT, head[1], 0))
+                self._comparing_now().noted(head[1], EndNote(*head[2:]))
+            elif kind == Kind.CONFIG:
+                recording = Recording(*head[1:])
+                self._budget.resize(recording.budget)
+                self._pause = 0.0 if recording.prompt else _PAUSE
+                if self._comparing is not None or recording.compare or recording.path:
+                    self._comparing_now().configure(recording)
+
+    def _comparing_now(self) -> Comparing:
+        """Made when it is needed: it has much to import."""
+        if self._comparing is None:
+            from mirror_addon.shadow.comparing import Comparing
+
+            self._comparing = Comparing(self._budget, self._tell_verdict, self.log)
+        return self._comparing
+
+    def _tell_verdict(self, number: int, report: VerdictReport, differences: bytes) -> None:
+        self._send((Kind.VERDICT, number, *report), differences)
 
     def _group(self, packed: bytes) -> LaneGroup:
         group = self._groups.get(packed)
         if group is None:
             target = Target(*unpack(packed))
             target = target._replace(tls=None if target.tls is None else ClientTLS(*target.tls))
-            group = self._groups[packed] = LaneGroup(target, self._concurrency, self._done, self._credit)
+            group = self._groups[packed] = LaneGroup(target, self._concurrency, self._done, self._credit, self._budget)
         return group
 
-    def _abort(self, job: Job) -> None:
-        job.abort()
+    def _abort(self, job: Job, reason: str) -> None:
+        job.abort(reason)
         if not job.started:
             job.chunks.clear()
-            self._give_up(job, "aborted")
+            self._give_up(job, reason)
 
     def _give_up(self, job: Job, reason: str) -> None:
         del self._jobs[job.number]
-        self._send((Kind.RESULT, job.number, *ABORTED._replace(error=reason)))
+        self._tell_end(job, ABORTED._replace(error=reason), b"")
 
     async def _done(self, job: Job, report: Report, body: bytes) -> None:
         """Report a shadow's end. Waits while the proxy does not read, so that kept answers do not pile up here."""
         del self._jobs[job.number]
-        self._send((Kind.RESULT, job.number, *report), body)
+        self._tell_end(job, report, body)
         await self._writable.wait()
+
+    def _tell_end(self, job: Job, report: Report, body: bytes) -> None:
+        told, tail = report, body[: job.tell_body]
+        if report.kept and not job.tell_body:
+            told = report._replace(kept=False, headers=())
+        self._send((Kind.RESULT, job.number, *told), tail)
+        if job.party is None:
+            self._budget.give(job.charged)
+        else:
+            kept = body if report.kept else None
+            answer = Answer(report.status, report.headers, kept, report.bytes, job.answer_ms, report.error)
+            self._comparing_now().ended(job.party, answer, job.charged)
 
     def _credit(self, job: Job, size: int) -> None:
         job.passed += size + CHUNK_OVERHEAD
         if job.passed >= _CREDIT_STEP:
             self._send((Kind.CREDIT, job.number, job.passed))
             job.passed = 0
+
+    async def end(self) -> None:
+        """The proxy says no more: record what it left, and tell it if it listens."""
+        if self._comparing is None or self._transport is None:
+            return
+        self._comparing.close()
+        self._flush()
+        deadline = time.monotonic() + _LAST_WORDS
+        while self._transport.get_write_buffer_size() and time.monotonic() < deadline:
+            await asyncio.sleep(0.002)
 
     def log(self, text: str) -> None:
         """Say what is wrong with this worker where the proxy logs."""
@@ -138,12 +211,13 @@ class Worker(asyncio.Protocol):
             self._flush()
         elif not self._flush_scheduled:
             self._flush_scheduled = True
-            asyncio.get_running_loop().call_later(_PAUSE, self._flush)
+            asyncio.get_running_loop().call_later(self._pause, self._flush)
 
     def _flush(self) -> None:
         self._flush_scheduled = False
         assert self._transport is not None
-        self._transport.write(b"".join(self._outgoing))
+        if not self._transport.is_closing():
+            self._transport.write(b"".join(self._outgoing))
         self._outgoing.clear()
         self._outgoing_size = 0
 
@@ -157,12 +231,12 @@ class Worker(asyncio.Protocol):
                 group.sweep(loop.time())
                 if not group.lanes and not group.waiting:
                     del self._groups[packed]
-            numbers = tuple(group.numbers() for group in self._groups.values())
+            numbers = tuple(group.numbers() for group in self._groups.values()), self._budget.numbers
             due = numbers != self._told or loop.time() - self._told_at >= _HEARTBEAT
             if due and self._writable.is_set():
                 self._told = numbers
                 self._told_at = loop.time()
-                self._send((Kind.STATUS, numbers))
+                self._send((Kind.STATUS, *numbers))
 
 
 NICENESS = 10
@@ -180,6 +254,7 @@ async def run(sock: socket.socket, concurrency: int) -> None:
     gc.freeze()
     await worker.closed
     housekeeping.cancel()
+    await worker.end()
     os._exit(0)
 
 

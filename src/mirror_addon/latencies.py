@@ -1,0 +1,93 @@
+"""Distributions of durations in bounded memory: 8 buckets for each doubling, so a quantile is right within 4.5 %."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+
+SHORTEST = 0.05
+"""Milliseconds; what is shorter counts as this long."""
+PER_DOUBLING = 8
+BUCKETS = 26 * PER_DOUBLING
+"""Up to 55 minutes."""
+
+ENVOY_BOUNDS = (
+    0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000,
+)  # fmt: skip
+"""Upper bounds, in milliseconds, of the buckets in Envoy's /stats/prometheus."""
+
+
+class Latencies:
+    """How long something took, many times over."""
+
+    __slots__ = ("count", "counts", "total")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total = 0.0
+        """Milliseconds of all together."""
+        self.counts: dict[int, int] = {}
+
+    def add(self, ms: float) -> None:
+        self.count += 1
+        self.total += ms
+        bucket = 0
+        if ms > SHORTEST:
+            bucket = int(math.log2(ms / SHORTEST) * PER_DOUBLING)
+            if bucket >= BUCKETS:
+                bucket = BUCKETS - 1
+        counts = self.counts
+        counts[bucket] = counts.get(bucket, 0) + 1
+
+    def merge(self, other: Latencies) -> None:
+        self.count += other.count
+        self.total += other.total
+        for bucket, count in other.counts.items():
+            self.counts[bucket] = self.counts.get(bucket, 0) + count
+
+    def copy(self) -> Latencies:
+        made = Latencies()
+        made.count, made.total, made.counts = self.count, self.total, self.counts.copy()
+        return made
+
+    def quantile(self, share: float) -> float | None:
+        """Milliseconds within which `share` of them (0.5, 0.95) ended; None where there are none."""
+        if not self.count:
+            return None
+        rank = max(math.ceil(share * self.count), 1)
+        for bucket in sorted(self.counts):
+            rank -= self.counts[bucket]
+            if rank <= 0:
+                break
+        return SHORTEST * 2 ** ((bucket + 0.5) / PER_DOUBLING)
+
+    def quantiles(self) -> dict[str, float | None]:
+        return {"p50": self.quantile(0.5), "p95": self.quantile(0.95), "p99": self.quantile(0.99)}
+
+
+class EnvoyHistogram:
+    """The same in Envoy's buckets, for metrics."""
+
+    __slots__ = ("counts", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(ENVOY_BOUNDS) + 1)
+        self.total = 0.0
+
+    def add(self, ms: float) -> None:
+        self.counts[bisect_left(ENVOY_BOUNDS, ms)] += 1
+        self.total += ms
+
+    def copy(self) -> EnvoyHistogram:
+        made = EnvoyHistogram()
+        made.counts, made.total = self.counts.copy(), self.total
+        return made
+
+    def cumulated(self) -> list[tuple[str, float]]:
+        """`(upper bound, how many were at most as long)`, the last bound `+Inf`."""
+        found = []
+        running = 0
+        for bound, count in zip([*map(str, ENVOY_BOUNDS), "+Inf"], self.counts, strict=True):
+            running += count
+            found.append((bound, float(running)))
+        return found

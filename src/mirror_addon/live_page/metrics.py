@@ -1,0 +1,167 @@
+"""`/metrics`: Envoy's names where Envoy has the counter, spelt as in its /stats/prometheus; `mirror_*` for the rest.
+
+Envoy's counters are not all called `..._total`, which prometheus_client insists on for a counter; those are untyped.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry
+from prometheus_client import exposition
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.core import InfoMetricFamily
+from prometheus_client.core import Metric
+from prometheus_client.core import UnknownMetricFamily
+from prometheus_client.registry import Collector
+
+from mirror_addon import __version__
+
+if TYPE_CHECKING:
+    from mirror_addon.live_page.state import State
+
+ENVOY_COUNTERS = {
+    "envoy_cluster_upstream_rq_completed": ("sent", "Shadows with a whole answer"),
+    "envoy_cluster_upstream_cx_connect_fail": ("failed.connect", "Shadows that found nobody"),
+    "envoy_cluster_upstream_rq_timeout": ("failed.timeout", "Shadows without an answer in time"),
+    "envoy_cluster_upstream_rq_rx_reset": ("failed.reset", "Shadows whose connection the mirror closed"),
+    "envoy_cluster_upstream_cx_protocol_error": ("failed.protocol", "Shadows whose answer is not HTTP"),
+    "envoy_cluster_upstream_rq_pending_overflow": ("dropped.queue_full", "Shadows for which there was no room"),
+}
+ENVOY_GAUGES = {
+    "upstream_cx_active": "Lanes: connections to the mirror",
+    "upstream_rq_active": "Shadows that are being sent",
+    "upstream_rq_pending_active": "Shadows that wait for a lane",
+}
+KINDS = {
+    "failed": "Shadows tried that got no complete answer",
+    "dropped": "Shadows that were not tried, or given up by this side",
+    "skipped": "Shadows there were not, by a rule",
+    "adapted": "Shadows that could not be exactly as the primary",
+}
+TARGET = "envoy_cluster_name"
+
+
+class StateCollector(Collector):
+    """The metrics of one state."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._run()
+        yield from self._envoy()
+        yield from self._times()
+        yield from self._shadows()
+        yield from self._verdicts()
+
+    def _run(self) -> Iterator[Metric]:
+        state = self._state
+        yield InfoMetricFamily("mirror_build", "The addon", {"version": __version__})
+        requests = UnknownMetricFamily(
+            "envoy_http_downstream_rq_total", "Requests seen", labels=["envoy_http_conn_manager_prefix"]
+        )
+        requests.add_metric(["mirror"], state.requests)
+        yield requests
+        mode = GaugeMetricFamily("mirror_state", "1 for the state it is in", labels=["state"])
+        for name in ("mirroring", "paused", "off", "expired", "not started"):
+            mode.add_metric([name], float(name == state.mode))
+        yield mode
+        if state.expires is not None:
+            yield GaugeMetricFamily("mirror_expires_timestamp_seconds", "When mirroring ends", state.expires)
+        if waiting := state.engine.get("waiting_bytes"):
+            yield GaugeMetricFamily("mirror_waiting_bytes", "Bytes of shadows that wait", waiting["value"])
+        yield GaugeMetricFamily("mirror_workers", "Worker processes", len(state.engine.get("workers", ())))
+
+    def _envoy(self) -> Iterator[Metric]:
+        targets = self._state.targets
+        total = UnknownMetricFamily("envoy_cluster_upstream_rq_total", "Shadows sent or begun", labels=[TARGET])
+        for label, counters in targets.items():
+            begun = counters.get("sent", 0) + counters.get("failed", 0) - counters.get("failed.connect", 0)
+            total.add_metric([label], begun)
+        yield total
+        for name, (counter, help) in ENVOY_COUNTERS.items():
+            family = UnknownMetricFamily(name, help, labels=[TARGET])
+            for label, counters in targets.items():
+                family.add_metric([label], counters.get(counter, 0))
+            yield family
+        for name, help in ENVOY_GAUGES.items():
+            gauge = GaugeMetricFamily(f"envoy_cluster_{name}", help, labels=[TARGET])
+            for label, gauges in self._state.engine.get("targets", {}).items():
+                if name in gauges:
+                    gauge.add_metric([label], gauges[name]["value"])
+            yield gauge
+
+    def _times(self) -> Iterator[Metric]:
+        targets = self._state.statistics.targets
+        classes = UnknownMetricFamily(
+            "envoy_cluster_upstream_rq_xx", "Answers of the mirror", labels=["envoy_response_code_class", TARGET]
+        )
+        codes = UnknownMetricFamily(
+            "envoy_cluster_upstream_rq", "Answers of the mirror", labels=["envoy_response_code", TARGET]
+        )
+        shadow = HistogramMetricFamily("envoy_cluster_upstream_rq_time", "Milliseconds of shadows", labels=[TARGET])
+        primary = HistogramMetricFamily("mirror_primary_rq_time", "Milliseconds of their primaries", labels=[TARGET])
+        for label, target in targets.items():
+            by_class: Counter[int] = Counter()
+            for status, number in sorted(target.statuses.items()):
+                by_class[status // 100] += number
+                codes.add_metric([str(status), label], number)
+            for first_digit, number in sorted(by_class.items()):
+                classes.add_metric([str(first_digit), label], number)
+            shadow.add_metric([label], target.time.cumulated(), target.time.total)
+            primary.add_metric([label], target.primary_time.cumulated(), target.primary_time.total)
+        yield from (classes, codes, shadow, primary)
+
+    def _shadows(self) -> Iterator[Metric]:
+        state = self._state
+        for name, help in (("offered", "Shadows that should be sent"), ("sent", "Shadows with a whole answer")):
+            family = CounterMetricFamily(f"mirror_{name}", help, labels=["target"])
+            for label, counters in state.targets.items():
+                family.add_metric([label], counters.get(name, 0))
+            yield family
+        pending = GaugeMetricFamily("mirror_pending", "Shadows on their way", labels=["target"])
+        for label, counters in state.targets.items():
+            pending.add_metric([label], counters.get("pending", 0))
+        yield pending
+        for kind, help in KINDS.items():
+            family = CounterMetricFamily(f"mirror_{kind}", help, labels=["target", "reason"])
+            known: Counter[str] = Counter()
+            for label, counters in state.targets.items():
+                for reason, number in _reasons(counters, kind):
+                    known[reason] += number
+                    family.add_metric([label, reason], number)
+            for reason, number in _reasons(state.totals, kind):
+                if number > known[reason]:  # of requests that met no rule, and so no target
+                    family.add_metric(["", reason], number - known[reason])
+            yield family
+
+    def _verdicts(self) -> Iterator[Metric]:
+        family = CounterMetricFamily(
+            "mirror_pairs", "Pairs of answers by verdict", labels=["rule", "target", "control", "verdict"]
+        )
+        for row in self._state.statistics.routes.values():
+            labels = [row.rule, row.target, str(row.control).lower()]
+            for verdict in ("same", "noise", "different"):
+                family.add_metric([*labels, verdict], getattr(row, verdict))
+            family.add_metric([*labels, "failed"], row.failed.total() + row.dropped.total())
+        yield family
+
+
+def _reasons(counters: dict[str, int], kind: str) -> Iterator[tuple[str, int]]:
+    prefix = f"{kind}."
+    for name, number in counters.items():
+        if name.startswith(prefix):
+            yield name.removeprefix(prefix), number
+
+
+def exposed(state: State, accept: str) -> tuple[bytes, str]:
+    """The body and its content type, as an Accept header wants it: Prometheus text, or OpenMetrics."""
+    registry = CollectorRegistry()
+    registry.register(StateCollector(state))
+    encoder, content_type = exposition.choose_encoder(accept)
+    return encoder(registry), content_type

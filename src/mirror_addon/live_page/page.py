@@ -1,0 +1,195 @@
+"""The live page as the addon has it: the app over the addon's state, its magic host and its port."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from typing import TypeVar
+
+from mitmproxy import ctx
+from mitmproxy import exceptions
+from mitmproxy import http
+
+from mirror_addon.live_page import magic_host
+from mirror_addon.live_page.gateway import Gateway
+from mirror_addon.live_page.state import CommandRefused
+from mirror_addon.live_page.state import Mode
+from mirror_addon.live_page.state import State
+from mirror_addon.live_page.state import not_started
+from mirror_addon.options import OptionError
+from mirror_addon.options import Settings
+from mirror_addon.overrides import Override
+from mirror_addon.overrides import RuleKey
+from mirror_addon.overrides import rule_key
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from mirror_addon.addon import MirrorAddon
+    from mirror_addon.live_page.port import PagePort
+    from mirror_addon.mirroring import Mirroring
+    from mirror_addon.routing.table import RouteTable
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+PATIENCE = 5.0
+"""Seconds for which a thread waits for the proxy's loop."""
+
+
+class LivePage:
+    """Looks at a MirrorAddon. Costs nothing until somebody asks for it, or a port is set."""
+
+    def __init__(self, addon: MirrorAddon) -> None:
+        self._addon = addon
+        self.serves = magic_host.is_for_page
+        """Whether a flow asks for the page: then it is to be kept from everything else."""
+        self._gateway: Gateway | None = None
+        self._port: PagePort | None = None
+        self._compared_since: float | None = None
+
+    def start(self, settings: Settings) -> None:
+        """Listen where the options say. A port that is taken does not stop mitmproxy, so it is told as a warning."""
+        try:
+            self.listen(settings.web_port)
+        except OptionError as error:
+            logger.warning("mirror: %s; until then the page is at http://%s/ through the proxy", error, magic_host.HOST)
+
+    async def serve(self, flow: http.HTTPFlow) -> None:
+        """Answer `flow`, unless another addon has: one that asks for a password. Raises AddonHalt at the end, which
+        keeps it from the addons that come later."""
+        if not (flow.response or flow.error):
+            await magic_host.serve(flow, self._asked())
+        raise exceptions.AddonHalt
+
+    def listen(self, port: int | None) -> None:
+        """From now on, listen on this port of 127.0.0.1, or on none. Raises OptionError and changes nothing where
+        the port is taken."""
+        if port == (self._port.port if self._port else None):
+            return
+        try:
+            opened = None if port is None else self._open(port)
+        except OSError as error:
+            why = os.strerror(error.errno) if error.errno else str(error)
+            raise OptionError(f"mirror_web_port={port}: {why}; choose a port that is free") from None
+        if self._port:
+            self._port.close()
+        self._port = opened
+        if opened:
+            logger.info("mirror: the live page is at %s", opened.url)
+
+    def close(self) -> None:
+        """Free the port."""
+        if self._port:
+            self._port.close()
+            self._port = None
+        if self._gateway:
+            self._gateway.close()
+            self._gateway = None
+
+    def _open(self, port: int) -> PagePort:
+        from mirror_addon.live_page.port import PagePort  # loads a web server
+
+        return PagePort(port, self._asked())
+
+    def compared_since(self) -> float | None:
+        """Since when answers are compared whole, as far as anybody has asked; None: they are not."""
+        addon = self._addon
+        if addon.shadowing is None or not addon.shadowing.compares:
+            self._compared_since = None
+        elif self._compared_since is None:
+            statistics = addon.statistics
+            self._compared_since = time.time() if statistics.answered > statistics.compared else statistics.started
+        return self._compared_since
+
+    def _asked(self) -> Gateway:
+        if self._gateway is None:
+            source = AddonSource(self._addon, asyncio.get_running_loop())
+
+            def make() -> Flask:
+                from mirror_addon.live_page.app import create_app  # much to load, for those who look at the page
+
+                return create_app(source)
+
+            self._gateway = Gateway(make)
+        return self._gateway
+
+
+class AddonSource:
+    """A MirrorAddon as the page's source: what a thread asks is done in the proxy's loop."""
+
+    def __init__(self, addon: MirrorAddon, loop: asyncio.AbstractEventLoop) -> None:
+        self._addon = addon
+        self._loop = loop
+
+    def state(self) -> State:
+        return self._in_loop(lambda: state_of(self._addon))
+
+    def opened(self) -> None:
+        self._in_loop(self._compare)
+
+    def command(self, name: str, *arguments: str) -> str:
+        command = getattr(self._addon.commands, name)
+        try:
+            return str(self._in_loop(lambda: command(*arguments)))
+        except exceptions.CommandError as error:
+            raise CommandRefused(str(error)) from None
+        except concurrent.futures.TimeoutError:
+            raise CommandRefused("the proxy is too busy to answer") from None
+
+    def _compare(self) -> None:
+        if self._addon.shadowing:
+            self._addon.shadowing.compare_from_now_on()
+
+    def _in_loop(self, function: Callable[[], T]) -> T:
+        async def call() -> T:
+            return function()
+
+        return asyncio.run_coroutine_threadsafe(call(), self._loop).result(PATIENCE)
+
+
+def state_of(addon: MirrorAddon) -> State:
+    """The addon at this moment, copied where it goes on to change."""
+    shadowing = addon.shadowing
+    if shadowing is None:
+        return not_started()
+    mirroring, counters = shadowing.mirroring, shadowing.counters
+    server = ctx.master.addons.get("proxyserver")
+    return State(
+        now=time.time(),
+        mode=mode_of(mirroring),
+        statistics=addon.statistics.copy(),
+        requests=counters.requests,
+        totals=dict(counters.totals().items()),
+        targets={label: dict(target.items()) for label, target in counters.targets.items()},
+        table=addon.rules.table,
+        overrides=overrides_of(mirroring, addon.rules.table),
+        expires=mirroring.expires,
+        problem=addon.rules.problem,
+        engine=shadowing.dispatcher.status(),
+        compared_since=addon.page.compared_since(),
+        addresses=tuple(f"{address[0]}:{address[1]}" for address in server.listen_addrs()) if server else (),
+    )
+
+
+def overrides_of(mirroring: Mirroring, table: RouteTable | None) -> dict[RuleKey, Override]:
+    """What is said of rules over the head of the files."""
+    if table is None or not mirroring.overrides:
+        return {}
+    found = ((rule, mirroring.overrides.of(rule)) for rule in table.mirroring)
+    return {rule_key(rule): replace(override) for rule, override in found if override is not None}
+
+
+def mode_of(mirroring: Mirroring) -> Mode:
+    if mirroring.paused:
+        return "paused"
+    if not mirroring.settings.enabled:
+        return "off"
+    return "expired" if mirroring.expired else "mirroring"

@@ -1,0 +1,83 @@
+"use strict";
+
+// Keeps the page fresh: loads its parts every two seconds, and puts in only those that changed. A part in which
+// somebody is typing is left alone, and what was folded out stays so.
+
+const EVERY = 2000;
+const updated = document.getElementById("updated");
+const said = document.getElementById("said");
+const button = document.getElementById("updates");
+const shown = new Map();
+let stopped = false;
+
+function busy(part) {
+  const focused = document.activeElement;
+  return part.contains(focused) && focused.matches("input:not([type=hidden])");
+}
+
+function put(fresh) {
+  for (const part of fresh.querySelectorAll("section")) {
+    const old = document.getElementById(part.id);
+    const html = part.innerHTML;
+    if (!old || shown.get(part.id) === html || busy(old)) continue;
+    shown.set(part.id, html);
+    const open = new Set(Array.from(old.querySelectorAll("details[open]"), (details) => details.dataset.id));
+    const focused = path(old, document.activeElement);
+    const scrolled = Array.from(old.querySelectorAll(".scroll"), (region) => region.scrollLeft);
+    old.replaceChildren(...Array.from(part.childNodes, (node) => document.importNode(node, true)));
+    for (const details of old.querySelectorAll("details")) details.open = open.has(details.dataset.id);
+    old.querySelectorAll(".scroll").forEach((region, index) => { region.scrollLeft = scrolled[index] || 0; });
+    if (focused) old.querySelector(focused)?.focus({ preventScroll: true });
+  }
+}
+
+// Where the focus was, in words that hold after the part was put in anew.
+function path(part, element) {
+  if (!part.contains(element)) return "";
+  const details = element.closest("details");
+  if (details) return `details[data-id="${CSS.escape(details.dataset.id)}"] ${element.localName}`;
+  const form = element.closest("form");
+  return form ? `form[action="${form.getAttribute("action")}"] button` : "";
+}
+
+async function update() {
+  try {
+    const answer = await fetch("/parts", { cache: "no-store" });
+    if (!answer.ok) throw new Error(`the page answered ${answer.status}`);
+    put(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    updated.textContent = `Updated at ${new Date().toLocaleTimeString("en-GB")}`;
+    updated.classList.remove("lost");
+  } catch (error) {
+    updated.textContent = `Not updated: the proxy does not answer (${error.message})`;
+    updated.classList.add("lost");
+  }
+}
+
+async function loop() {
+  if (!stopped && !document.hidden) await update();
+  setTimeout(loop, EVERY);
+}
+
+button.hidden = false;
+button.addEventListener("click", () => {
+  stopped = !stopped;
+  button.setAttribute("aria-pressed", String(stopped));
+  if (stopped) updated.textContent = "Updates are stopped";
+});
+document.addEventListener("visibilitychange", () => { if (!document.hidden && !stopped) update(); });
+document.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const form = event.target;
+  const body = new URLSearchParams(new FormData(form));
+  document.activeElement?.blur();
+  try {
+    const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/plain" } });
+    said.textContent = (await answer.text()).trim();
+    said.classList.toggle("lost", !answer.ok);
+  } catch (error) {
+    said.textContent = `Not done: the proxy does not answer (${error.message})`;
+    said.classList.add("lost");
+  }
+  await update();
+});
+setTimeout(loop, EVERY);

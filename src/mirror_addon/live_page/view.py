@@ -1,0 +1,234 @@
+"""A state as the page tells it: what its templates name, and what `/api/status.json` holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from mirror_addon.listing import describe
+from mirror_addon.live_page import reasons
+from mirror_addon.live_page.formats import amount
+from mirror_addon.live_page.formats import iso
+from mirror_addon.live_page.formats import milliseconds
+from mirror_addon.live_page.plots import Values
+from mirror_addon.live_page.plots import line_plot
+from mirror_addon.live_page.state import State
+from mirror_addon.live_statistics import SECONDS
+from mirror_addon.live_statistics import DifferingPair
+from mirror_addon.live_statistics import Moment
+from mirror_addon.live_statistics import RouteStatistics
+from mirror_addon.overrides import Override
+from mirror_addon.overrides import rule_key
+from mirror_addon.routing.decision import Rule
+from mirror_addon.routing.table import RouteTable
+from mirror_addon.routing.trace import RuleView
+from mirror_addon.routing.trace import rules
+
+SHOWN_RULES = 100
+STEP = 5
+"""Seconds a point of the plots."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plots:
+    """SVG, and the sentence that says the same."""
+
+    rate: Markup
+    latency: Markup
+    rate_now: str
+    latency_now: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One row of `failed`, `dropped`, `skipped`."""
+
+    kind: str
+    word: str
+    number: int
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the templates see."""
+
+    state: State
+    why_nothing: list[str]
+    mirrored: list[RuleView]
+    more_rules: int
+    rows: list[RouteStatistics]
+    reasons: list[Reason]
+    differing: list[DifferingPair]
+    plots: Plots
+
+    @property
+    def verb(self) -> str:
+        return {
+            "mirroring": "Mirroring",
+            "paused": "Paused",
+            "off": "Off",
+            "expired": "Expired",
+            "not started": "Not started",
+        }[self.state.mode]
+
+    def override(self, rule: Rule) -> Override | None:
+        """What is said of a rule over the head of the files."""
+        return self.state.overrides.get(rule_key(rule))
+
+    def count(self, name: str) -> int:
+        return self.state.totals.get(name, 0)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For scripts. Times are ISO 8601, durations milliseconds, names those of the counters."""
+        state = self.state
+        return {
+            "version": 1,
+            "time": iso(state.now),
+            "state": state.mode,
+            "why_nothing": self.why_nothing,
+            "problem": state.problem,
+            "expires": None if state.expires is None else iso(state.expires),
+            "overrides": [f"{override.rule}: {override.words()}" for override in state.overrides.values()],
+            "compared_since": None if state.compared_since is None else iso(state.compared_since),
+            "rules": [describe(view) for view in self.mirrored],
+            "counters": {"requests": state.requests, **state.totals},
+            "targets": state.targets,
+            "routes": [_row(row) for row in self.rows],
+            "differing": [_differing(pair) for pair in self.differing],
+            "engine": state.engine,
+        }
+
+
+def _row(row: RouteStatistics) -> dict[str, Any]:
+    return {
+        "rule": row.rule,
+        "route": row.route,
+        "target": row.target,
+        "control": row.control,
+        "pairs": row.pairs,
+        "sent": row.sent,
+        "compared": row.compared,
+        "same": row.same,
+        "noise": row.noise,
+        "different": row.different,
+        "failed": dict(row.failed),
+        "dropped": dict(row.dropped),
+        "primary_ms": row.primary.quantiles(),
+        "shadow_ms": row.shadow.quantiles(),
+    }
+
+
+def _differing(pair: DifferingPair) -> dict[str, Any]:
+    return {
+        "time": iso(pair.time),
+        "id": pair.id,
+        "flow": pair.flow_id,
+        "rule": pair.rule,
+        "target": pair.target,
+        "method": pair.method,
+        "url": pair.url,
+        "primary": {"status": pair.primary_status, "ms": pair.primary_ms},
+        "shadow": {"status": pair.shadow_status, "ms": pair.shadow_ms},
+        "differences": [
+            {
+                "path": each.path,
+                "kind": each.kind,
+                "primary": each.primary,
+                "shadow": each.shadow,
+                "noise": each.noise,
+            }
+            for each in pair.differences
+        ],
+        "more": pair.more,
+        "notes": list(pair.notes),
+    }
+
+
+class ViewMaker:
+    """Makes views; keeps what is dear to make and seldom changes: the listing of a table, the plots of a step."""
+
+    def __init__(self) -> None:
+        self._table: RouteTable | None = None
+        self._mirrored: list[RuleView] = []
+        self._plots: tuple[int, Plots] | None = None
+
+    def view(self, state: State) -> View:
+        mirrored = self._rules(state.table)
+        statistics = state.statistics
+        rows = sorted(statistics.routes.values(), key=lambda row: (-row.different, -row.pairs, row.rule, row.target))
+        return View(
+            state=state,
+            why_nothing=reasons.why_nothing(state, mirrored),
+            mirrored=mirrored[:SHOWN_RULES],
+            more_rules=len(mirrored[SHOWN_RULES:]),
+            rows=rows,
+            reasons=[
+                Reason(kind, word, number, reasons.REASONS.get(word, ""))
+                for kind in ("failed", "dropped", "skipped", "adapted")
+                for word, number in reasons.parts(state.totals, kind)
+            ],
+            differing=list(reversed(statistics.differing)),
+            plots=self._plots_of(state),
+        )
+
+    def _rules(self, table: RouteTable | None) -> list[RuleView]:
+        if table is not self._table:
+            self._table = table
+            self._mirrored = [view for view in rules(table) if view.mirrors] if table else []
+        return self._mirrored
+
+    def _plots_of(self, state: State) -> Plots:
+        step = int(state.now) // STEP
+        if self._plots is None or self._plots[0] != step:
+            self._plots = (step, plots(state.statistics.series(STEP)))
+        return self._plots[1]
+
+
+def plots(series: list[Moment]) -> Plots:
+    """The two plots of a time series."""
+
+    def rate(name: str) -> Values:
+        return [getattr(moment, name) / STEP for moment in series]
+
+    def quantile(name: str, share: float) -> Values:
+        return [getattr(moment, name).quantile(share) for moment in series]
+
+    last = series[-1]
+    rate_now = (
+        f"{amount(last.answered / STEP)} answered, {amount(last.unanswered / STEP)} failed or dropped, "
+        f"{amount(last.different / STEP)} different a second"
+    )
+    latency_now = (
+        f"p95 primary {milliseconds(last.primary.quantile(0.95))}, shadow {milliseconds(last.shadow.quantile(0.95))}"
+    )
+    over = f"over the last {SECONDS // 60} minutes"
+    return Plots(
+        rate=Markup(
+            line_plot(
+                f"Shadows a second {over}; now {rate_now}",
+                [
+                    ("answered", rate("answered")),
+                    ("failed or dropped", rate("unanswered")),
+                    ("different", rate("different")),
+                ],
+                amount,
+            )
+        ),
+        latency=Markup(
+            line_plot(
+                f"Latency {over}; now {latency_now}",
+                [
+                    ("primary p95", quantile("primary", 0.95)),
+                    ("shadow p95", quantile("shadow", 0.95)),
+                    ("primary p50", quantile("primary", 0.5)),
+                    ("shadow p50", quantile("shadow", 0.5)),
+                ],
+                milliseconds,
+            )
+        ),
+        rate_now=rate_now,
+        latency_now=latency_now,
+    )

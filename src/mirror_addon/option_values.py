@@ -1,0 +1,218 @@
+"""How an option's text becomes a value. Each function takes text and raises ValueError, which says what to write."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import ByteSize
+from pydantic import TypeAdapter
+from pydantic import ValidationError
+
+from mirror_addon.istio.resources import parse_duration
+
+SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
+"""RFC 9110 9.2.1, without TRACE."""
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""RFC 9110 5.6.2: what methods and field names are made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointOverride:
+    """One `HOST[/SUBSET]=ADDRESS:PORT` of `mirror_endpoints`."""
+
+    host: str
+    subset: str
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorURL:
+    """One URL of `mirror_to`."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+
+def parse_endpoint(text: str) -> EndpointOverride:
+    """`serviceB/v2=127.0.0.1:9012`, `reviews=[::1]:80`. Raises ValueError."""
+    name, equals, target = text.partition("=")
+    host, slash, subset = name.strip().partition("/")
+    address, colon, port = target.strip().rpartition(":")
+    if address.startswith("[") and address.endswith("]"):
+        address = address[1:-1]
+    elif ":" in address:
+        colon = ""
+    if not (equals and colon and host and address and (subset or not slash)):
+        raise ValueError("write HOST/SUBSET=ADDRESS:PORT, as in serviceB/v2=127.0.0.1:9002")
+    return EndpointOverride(host, subset, address, _port(port))
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
+        raise ValueError(f"{text!r} is not a port; ports are 1 to 65535")
+    return int(text)
+
+
+def parse_mirror_url(text: str) -> MirrorURL:
+    """`http://localhost:9002/base`. Raises ValueError."""
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError as error:
+        raise ValueError(f"{error}; write a URL such as http://localhost:9002") from None
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise ValueError("write a URL with http or https and a host, as in http://localhost:9002")
+    if url.query or url.fragment or url.username is not None:
+        raise ValueError("only scheme, host, port and path count here; leave the rest out")
+    if re.search(r"[^\x21-\x7e]", url.path):
+        raise ValueError("percent-encode the path")
+    if port is None:
+        port = 443 if url.scheme == "https" else 80
+    if port == 0:
+        raise ValueError("port 0 cannot be connected to")
+    return MirrorURL(url.scheme, url.hostname, port, url.path.rstrip("/"))
+
+
+def positive_duration(text: str) -> float:
+    """Seconds."""
+    seconds = parse_duration(text)
+    if seconds <= 0:
+        raise ValueError("must be more than 0")
+    return seconds
+
+
+def duration(text: str) -> float:
+    """Seconds, 0 among them."""
+    seconds = parse_duration(text)
+    if seconds < 0:
+        raise ValueError("must not be negative")
+    return seconds
+
+
+def count(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,6}", text.strip()) or int(text) < 1:
+        raise ValueError("must be a whole number, 1 or more")
+    return int(text)
+
+
+_SIZE = TypeAdapter(ByteSize)
+
+
+def size(text: str) -> int:
+    """Bytes: `64MiB`, `500kB`."""
+    try:
+        found = int(_SIZE.validate_python(text.strip()))
+    except (ValidationError, OverflowError):
+        found = 0
+    if found < 1:
+        raise ValueError("must be a size, as in 64MiB or 500kB")
+    return found
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+def methods(text: str) -> frozenset[bytes] | None:
+    """None: all."""
+    names = [name.strip() for name in text.split(",")]
+    if names == ["all"]:
+        return None
+    if names == ["safe"]:
+        return SAFE_METHODS
+    for name in names:
+        if not TOKEN.fullmatch(name):
+            raise ValueError("must be all, safe, or methods with commas, as in GET,HEAD")
+    return frozenset(name.upper().encode() for name in names)
+
+
+def expiry(text: str) -> float | datetime | None:
+    """Seconds from the start of the run, a moment, or None for never."""
+    if not text:
+        return None
+    try:
+        return positive_duration(text)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("must be a duration such as 2h, or a time such as 2026-11-22T20:00:00+08:00") from None
+    return moment if moment.tzinfo else moment.astimezone()
+
+
+def host_suffix(text: str) -> str:
+    if not re.fullmatch(r"[0-9A-Za-z._~-]*", text):
+        raise ValueError("must fit into a host name: letters, digits, '-', '.'")
+    return text
+
+
+def namespace(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", text):
+        raise ValueError("must be a Kubernetes namespace: lower-case letters, digits and '-'")
+    return text
+
+
+def each(parse: Callable[[str], Any]) -> Callable[[Sequence[str]], tuple[Any, ...]]:
+    return lambda texts: tuple(parse(text) for text in texts)
+
+
+def some_text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text
+
+
+def endpoint_override(override: str) -> EndpointOverride:
+    endpoint = parse_endpoint(override)
+    if re.fullmatch(r"[0-9.]+", endpoint.address):
+        try:
+            ipaddress.ip_address(endpoint.address)
+        except ValueError:
+            raise ValueError(f"{endpoint.address!r} is not an IP address") from None
+    return endpoint
+
+
+def optional(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """None for an empty text."""
+    return lambda text: parse(text) if text.strip() else None
+
+
+def listening_port(text: str) -> int:
+    return _port(text.strip())
+
+
+def share(text: str) -> float:
+    """`1%` as 0.01."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?%?", text.strip())
+    if not match or float(match[1]) > 100:
+        raise ValueError("must be a percentage from 0% to 100%, as in 1%")
+    return float(match[1]) / 100
+
+
+def field_names(text: str) -> frozenset[bytes]:
+    """Header names with commas, in lower case; an empty text names none."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if not TOKEN.fullmatch(name):
+            raise ValueError(f"{name!r} is not a header name; write names with commas, as in Authorization,Cookie")
+    return frozenset(name.lower().encode() for name in names)
+
+
+def any_text(text: str) -> str:
+    return text

@@ -1,0 +1,102 @@
+"""What somebody said of a rule while the proxy runs, over the head of the files. Gone with the process."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mirror_addon.routing.decision import Decision
+from mirror_addon.routing.decision import Rule
+from mirror_addon.routing.fractions import Fraction
+from mirror_addon.routing.sampling import holds
+
+RuleKey = tuple[str, str]
+
+
+def rule_key(rule: Rule) -> RuleKey:
+    """What a rule is known by across reloads: its name where it has one, else its place."""
+    return rule.virtual_service, rule.name or rule.rule
+
+
+@dataclass(slots=True)
+class Override:
+    """Of one rule."""
+
+    rule: Rule
+    paused: bool = False
+    fraction: Fraction | None = None
+    """In place of the percentages of all its mirrors."""
+
+    def words(self) -> str:
+        said = [f"{self.fraction} of the requests"] if self.fraction is not None else []
+        return ", ".join(["paused"] * self.paused + said)
+
+
+class Overrides:
+    """By rule. Empty, and thus false, where all is as the files say."""
+
+    def __init__(self) -> None:
+        self._by_rule: dict[RuleKey, Override] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._by_rule)
+
+    def pause(self, rules: Iterable[Rule]) -> None:
+        for rule in rules:
+            self._of(rule).paused = True
+
+    def resume(self, rules: Iterable[Rule]) -> None:
+        for rule in rules:
+            self._of(rule).paused = False
+            self._tidy(rule)
+
+    def percent(self, rules: Iterable[Rule], fraction: Fraction | None) -> None:
+        """None: as the files say."""
+        for rule in rules:
+            self._of(rule).fraction = fraction
+            self._tidy(rule)
+
+    def apply(self, decision: Decision, draw: int) -> None:
+        """Change a decision just made accordingly."""
+        rule = decision.rule
+        override = self._by_rule.get(rule_key(rule)) if rule is not None else None
+        if override is None:
+            return
+        for mirror in decision.mirrors:
+            if override.fraction is not None:
+                number = mirror.number
+                mirror.percent = override.fraction.percent
+                mirror.sampled = (
+                    override.fraction.includes(draw) if number is None else holds(override.fraction, number)
+                )
+                if not mirror.sampled:
+                    mirror.skipped = None
+                elif mirror.skipped is None and mirror.endpoint is None:
+                    mirror.skipped = "no_endpoint"
+            if override.paused and mirror.skipped is None and mirror.sampled:
+                mirror.skipped = "paused"
+
+    def keep(self, rules: Collection[Rule]) -> list[str]:
+        """Another table is in force, with these rules. What is of others goes; a line for each."""
+        known = {rule_key(rule): rule for rule in rules} if self else {}
+        gone = [override for key, override in self._by_rule.items() if key not in known]
+        self._by_rule = {key: override for key, override in self._by_rule.items() if key in known}
+        for key, override in self._by_rule.items():
+            override.rule = known[key]
+        return [f"{override.rule}: {override.words()}" for override in gone]
+
+    def of(self, rule: Rule) -> Override | None:
+        return self._by_rule.get(rule_key(rule))
+
+    def lines(self) -> list[str]:
+        """For people."""
+        return [f"{override.rule}: {override.words()}" for override in self._by_rule.values()]
+
+    def _of(self, rule: Rule) -> Override:
+        return self._by_rule.setdefault(rule_key(rule), Override(rule))
+
+    def _tidy(self, rule: Rule) -> None:
+        override = self._of(rule)
+        if not override.paused and override.fraction is None:
+            del self._by_rule[rule_key(rule)]

@@ -1,0 +1,51 @@
+"""Rules by the names that people give them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from mirror_addon.routing.decision import Rule
+
+
+class UnknownRule(ValueError):
+    """No rule is called so; the text says which are."""
+
+
+def names_of(rule: Rule) -> set[str]:
+    """All that a rule answers to: `default/serviceB http[0]`, the same with `/`, its own name, its virtual service."""
+    service, _, short = rule.virtual_service.rpartition("/")
+    names = {rule.rule} if not service else set[str]()
+    for owner in {rule.virtual_service, short} - {""}:
+        names.add(owner)
+        for own in {rule.rule, rule.name} - {""}:
+            names |= {f"{owner} {own}", f"{owner}/{own}"}
+        if rule.name:
+            names.add(f"{owner} {rule.rule} {rule.name}")
+    if rule.name:
+        names.add(rule.name)
+    return names
+
+
+def find_rules(text: str, rules: Iterable[Rule]) -> list[Rule]:
+    """Those of `rules` that `text` names; all of a virtual service where it names that. Raises UnknownRule."""
+    text = " ".join(text.split())
+    rules = list(rules)
+    exact = [rule for rule in rules if text and text in (str(rule), rule.virtual_service)]
+    found = exact or [rule for rule in rules if text in names_of(rule)]
+    services = {rule.virtual_service for rule in found}
+    if len(services) > 1:
+        raise UnknownRule(f"{text!r} may be {' or '.join(sorted(map(str, found)))}; say which")
+    if found:
+        return found
+    if not rules:
+        raise UnknownRule("no rule mirrors anything; see mirror.rules")
+    every = {name: rule for rule in rules for name in names_of(rule)}
+    near = difflib.get_close_matches(text, every, n=1)
+    hint = f"did you mean {str(every[near[0]])!r}?" if near else f"there are {_some(rules)}"
+    raise UnknownRule(f"no rule that mirrors is called {text!r}; {hint}")
+
+
+def _some(rules: list[Rule]) -> str:
+    shown = ", ".join(str(rule) for rule in rules[:5])
+    return f"{shown} and {len(rules) - 5} more" if len(rules) > 5 else shown

@@ -1,0 +1,130 @@
+"""Two bodies side by side: text as a unified diff, anything else by length, digest and first difference."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Iterator
+from typing import AnyStr
+from typing import NamedTuple
+
+from mirror_addon.compare.codings import CodingError
+from mirror_addon.compare.codings import undo
+from mirror_addon.compare.media_types import form_of
+from mirror_addon.compare.media_types import media_type
+from mirror_addon.compare.media_types import text_of
+
+CONTEXT = 3
+MAX_WINDOW = 200
+"""Lines on each side that are aligned with one another: aligning takes time that grows with their product."""
+MAX_LINE = 300
+AROUND = 8
+"""Bytes shown before and after the first that differs."""
+AROUND_TEXT = 40
+"""Characters shown before and after."""
+
+
+class Body(NamedTuple):
+    """A body without its content coding; `text` is None for one that is no text."""
+
+    data: bytes
+    text: str | None
+
+
+def read_body(body: bytes, content_type: str = "", content_encoding: str = "") -> Body:
+    """A body as on the wire, read by its header fields. One whose coding cannot be undone stays as it is."""
+    declared = media_type(content_type)
+    try:
+        body = undo(body, content_encoding)[0]
+    except CodingError:
+        return Body(body, None)
+    return Body(body, None if form_of(declared, body) == "bytes" else text_of(body, declared)[0])
+
+
+def body_differences(primary: Body, shadow: Body) -> Iterator[str]:
+    """Lines that show where two bodies differ; none for equal ones."""
+    if primary == shadow:
+        return
+    if primary.text is None or shadow.text is None:
+        yield from _binary(primary.data, shadow.data)
+    elif primary.text == shadow.text:
+        yield "the same text in other bytes (another charset, or a byte order mark)"
+    else:
+        yield from _unified(primary.text.splitlines(), shadow.text.splitlines())
+
+
+def _same_start(ours: list[str], theirs: list[str]) -> int:
+    count = 0
+    for one, other in zip(ours, theirs, strict=False):
+        if one != other:
+            break
+        count += 1
+    return count
+
+
+def _unified(ours: list[str], theirs: list[str]) -> Iterator[str]:
+    start = _same_start(ours, theirs)
+    left = min(len(ours), len(theirs)) - start
+    end = _same_start(ours[: -left - 1 : -1], theirs[: -left - 1 : -1]) if left else 0
+    if start == len(ours) == len(theirs):
+        yield "only the ends of lines differ"
+        return
+    first = max(start - CONTEXT, 0)
+    windows = [lines[first : len(lines) - max(end - CONTEXT, 0)] for lines in (ours, theirs)]
+    cut = [lines[: MAX_WINDOW + CONTEXT] for lines in windows]
+    long = False
+    for line in difflib.unified_diff(cut[0], cut[1], n=CONTEXT, lineterm=""):
+        if line.startswith(("---", "+++")):
+            continue
+        if line.startswith("@@"):
+            line = _moved(line, first)
+        if len(line) > MAX_LINE:
+            long = True
+            line = f"{line[:MAX_LINE]}… ({len(line)} characters)"
+        yield line
+    rest = max(len(lines) - len(part) for lines, part in zip(windows, cut, strict=True))
+    if rest:
+        yield f"(the next {rest} lines, up to the last that differs, are not shown)"
+    if long:
+        yield from _around(*("\n".join(lines) for lines in windows))
+
+
+def _moved(hunk: str, by: int) -> str:
+    """A hunk's head with the line numbers of the whole body."""
+    words = []
+    for word in hunk.split():
+        if word[0] in "+-":
+            number, comma, count = word[1:].partition(",")
+            word = f"{word[0]}{int(number) + by}{comma}{count}"
+        words.append(word)
+    return " ".join(words)
+
+
+def _binary(primary: bytes, shadow: bytes) -> Iterator[str]:
+    for name, body in (("primary", primary), ("shadow ", shadow)):
+        yield f"{name} {len(body)} bytes, sha256 {hashlib.sha256(body).hexdigest()[:16]}"
+    at = _first_difference(primary, shadow)
+    yield f"first difference at byte {at}:"
+    for sign, body in (("-", primary), ("+", shadow)):
+        part = body[max(at - AROUND, 0) : at + AROUND]
+        yield f"{sign} {part.hex(' ') or '(ended)'}"
+
+
+def _around(ours: str, theirs: str) -> Iterator[str]:
+    """The first difference of long lines, whose starts alone do not show it."""
+    at = _first_difference(ours, theirs)
+    yield "the first difference in it:"
+    for sign, text in (("-", ours), ("+", theirs)):
+        yield f"{sign} …{text[max(at - AROUND_TEXT, 0) : at + AROUND_TEXT]}…"
+
+
+def _first_difference(primary: AnyStr, shadow: AnyStr) -> int:
+    """Halving a range whose starts are known to be equal: comparing slices is much faster than comparing bytes."""
+    low, high = 0, min(len(primary), len(shadow))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if primary[low:middle] == shadow[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -1,0 +1,214 @@
+"""The page as a browser gets it; whatever stands in a request or an answer stays text."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck
+from hypothesis import given as generated
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from mirror_addon.istio.resources import Percent
+from mirror_addon.live_page.state import not_started
+from mirror_addon.live_statistics import LiveStatistics
+from mirror_addon.overrides import Override
+from mirror_addon.overrides import rule_key
+from mirror_addon.pairs import Pair
+from mirror_addon.routing.fractions import from_percent
+from mirror_addon.routing.table import RouteTable
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "{{ 7331 * 7333 }}{% raw %}",
+    "</code></details></main><h1>",
+    "javascript:alert(1)",
+    "<!--",
+    "\x00\x1b[2J\u202e\ud800",
+)
+FORBIDDEN = {"img", "iframe", "object", "embed", "style", "base", "frame", "audio", "video"}
+
+
+class Elements(HTMLParser):
+    """All elements with their attributes, and the text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def assert_harmless(text: str) -> Elements:
+    """Nothing in a page runs, loads or styles but what the page's own files do."""
+    page = Elements(text)
+    for tag, attributes in page.found:
+        assert tag not in FORBIDDEN
+        assert not any(name.startswith("on") or name == "style" for name in attributes), attributes
+        if tag == "script":
+            assert attributes["src"] == "/static/page.js"
+        for name in ("href", "src", "action"):
+            assert re.match(r"/|#|$", attributes.get(name) or ""), attributes
+    return page
+
+
+@pytest.mark.parametrize("path", ["/", "/parts"])
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_stays_text(
+    client: FlaskClient, source: Any, make_pair: Callable[..., Pair], given: Callable[..., None], path: str, text: str
+) -> None:
+    source.now.statistics.pair(make_pair(text))
+    given(problem=text, totals={"offered": 1, "failed": 1, f"failed.{text}": 1}, requests=1)
+    page = assert_harmless(client.get(path).text)
+    assert str(7331 * 7333) not in page.text
+    reply = client.get("/api/status.json")
+    assert reply.content_type == "application/json"
+    assert json.loads(reply.data)["differing"][0]["method"] == text
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@generated(text=st.text())
+def test_any_text_stays_text(client: FlaskClient, source: Any, make_pair: Callable[..., Pair], text: str) -> None:
+    source.now.statistics.pair(make_pair(text))
+    assert_harmless(client.get("/parts").text)
+
+
+def test_a_rule_is_shown_with_its_percent(client: FlaskClient, example_table: RouteTable, given: Any) -> None:
+    given(table=example_table)
+    page = assert_harmless(client.get("/").text)
+    assert "serviceB/v2 100 % -> 127.0.0.1:9002" in page.text
+    rules = [attributes["value"] for _, attributes in page.found if attributes.get("name") == "rule"]
+    assert rules == ["default/serviceB http[0]"] * 2
+
+
+def test_a_rule_that_was_changed_by_hand(client: FlaskClient, example_table: RouteTable, given: Any) -> None:
+    (rule,) = example_table.mirroring
+    override = Override(rule, paused=True, fraction=from_percent(Percent(value=2.5)))
+    given(table=example_table, overrides={rule_key(rule): override})
+    page = assert_harmless(client.get("/").text)
+    assert "Changed by hand until the proxy ends: paused, 2.5 % of the requests" in page.text
+    assert "Resume this rule" in page.text
+    percents = [attributes["value"] for _, attributes in page.found if attributes.get("name") == "percent"]
+    assert percents == ["2.5", "reset"]
+    assert client.get("/api/status.json").json["overrides"] == [f"{rule}: paused, 2.5 % of the requests"]
+
+
+def test_why_nothing_is_said(client: FlaskClient, given: Any) -> None:
+    assert "No rule mirrors anything" in client.get("/").text
+    given(totals={"sent": 1})
+    assert "Nothing has been mirrored" not in client.get("/").text
+
+
+def test_before_the_start(client: FlaskClient, source: Any) -> None:
+    source.now = not_started()
+    page = assert_harmless(client.get("/").text)
+    assert "Not started" in page.text
+    assert not any(tag == "form" for tag, _ in page.found)
+
+
+def test_comparing_begins_with_the_page_and_not_with_metrics(client: FlaskClient, source: Any) -> None:
+    for path in ("/metrics", "/api/status.json", "/parts", "/static/page.css"):
+        assert client.get(path).status_code == 200
+    client.get("/", headers={"Sec-Fetch-Dest": "image"})
+    assert source.times_opened == 0
+    client.get("/")
+    client.get("/", headers={"Sec-Fetch-Dest": "document"})
+    assert source.times_opened == 2
+
+
+def form(client: FlaskClient, **fields: str) -> dict[str, str]:
+    token = re.search(r'name="token" value="([^"]+)"', client.get("/").text)
+    assert token
+    return {"token": token[1]} | fields
+
+
+def test_buttons(client: FlaskClient, source: Any, given: Any) -> None:
+    assert "Resume" not in client.get("/").text
+    reply = client.post("/pause", data=form(client), headers={"Accept": "text/plain"})
+    assert (reply.status_code, reply.text) == (200, "pause is done\n")
+    given(mode="paused")
+    reply = client.post("/resume", data=form(client))
+    assert (reply.status_code, reply.location) == (303, "/")
+    client.post("/percent", data=form(client, rule="default/b http[0]", percent="5"))
+    client.post("/pause", data=form(client, rule="default/b http[0]"))
+    assert source.commands == [
+        ("pause",),
+        ("resume",),
+        ("percent", "default/b http[0]", "5"),
+        ("pause", "default/b http[0]"),
+    ]
+
+
+def test_a_command_that_is_refused_says_why(client: FlaskClient, source: Any) -> None:
+    source.refuses = "<b>no such rule</b>"
+    reply = client.post("/percent", data=form(client, rule="x", percent="5"))
+    assert (reply.status_code, reply.text) == (400, "<b>no such rule</b>\n")
+    assert reply.content_type == "text/plain; charset=utf-8"
+
+
+def test_works_without_scripts(client: FlaskClient) -> None:
+    page = Elements(client.get("/").text)
+    assert ("meta", {"http-equiv": "refresh", "content": "10"}) in page.found
+
+
+def test_parts_are_those_of_the_page(client: FlaskClient, source: Any, make_pair: Callable[..., Pair]) -> None:
+    source.now.statistics.pair(make_pair())
+    ids = [attributes["id"] for tag, attributes in Elements(client.get("/parts").text).found if tag == "section"]
+    assert ids == [attributes["id"] for tag, attributes in Elements(client.get("/").text).found if tag == "section"]
+    assert len(set(ids)) == len(ids) > 5
+
+
+def test_status_for_scripts(client: FlaskClient, source: Any, make_pair: Callable[..., Pair], given: Any) -> None:
+    source.now.statistics.pair(make_pair())
+    given(requests=3, totals={"offered": 1, "sent": 1}, targets={"x": {"sent": 1}}, expires=0.0, compared_since=0.0)
+    told = client.get("/api/status.json").json
+    assert told["version"] == 1
+    assert told["state"] == "mirroring"
+    assert told["counters"] == {"requests": 3, "offered": 1, "sent": 1}
+    assert told["targets"] == {"x": {"sent": 1}}
+    (route,) = told["routes"]
+    assert (route["rule"], route["different"], route["compared"], route["primary_ms"]["p50"]) == (
+        "x",
+        1,
+        1,
+        pytest.approx(10, rel=0.05),
+    )
+    (pair,) = told["differing"]
+    assert pair["differences"] == [
+        {"path": "$.x", "kind": "value", "primary": "x", "shadow": {"x": ["x"]}, "noise": ""}
+    ]
+    assert (pair["primary"]["status"], pair["shadow"]["status"]) == (200, 500)
+
+
+def test_rendering_is_quick(client: FlaskClient, source: Any, make_pair: Callable[..., Pair]) -> None:
+    import time
+
+    statistics: LiveStatistics = source.now.statistics
+    for number in range(300):
+        statistics.pair(make_pair(f"{number}"))
+    client.get("/parts")
+    before = time.process_time()
+    for _ in range(5):
+        assert client.get("/parts").status_code == 200
+    assert (time.process_time() - before) / 5 < 0.2
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/static/../app.py", "/static/%2e%2e/app.py", "/static/"])
+def test_other_paths(client: FlaskClient, path: str) -> None:
+    reply = client.get(path)
+    assert (reply.status_code, reply.content_type) == (404, "text/plain; charset=utf-8")

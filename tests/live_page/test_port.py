@@ -1,0 +1,78 @@
+"""The page's own port, on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+
+from mirror_addon.live_page.gateway import Gateway
+from mirror_addon.live_page.port import PagePort
+
+
+@pytest.fixture
+async def port(gateway: Gateway) -> AsyncIterator[PagePort]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        number = free.getsockname()[1]
+    opened = PagePort(number, gateway)
+    yield opened
+    opened.close()
+    await asyncio.sleep(0)
+
+
+async def exchange(port: PagePort, *requests: bytes) -> list[bytes]:
+    """Requests on one connection, each after the answer before."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port.port)
+    answers = []
+    for each in requests:
+        writer.write(each)
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0] or 0)
+        answers.append(head + (b"" if each.startswith(b"HEAD") else await reader.readexactly(length)))
+    writer.close()
+    await writer.wait_closed()
+    return answers
+
+
+def get(path: bytes, host: bytes = b"localhost") -> bytes:
+    return b"GET %b HTTP/1.1\r\nHost: %b\r\n\r\n" % (path, host)
+
+
+async def test_answers_one_after_the_other(port: PagePort) -> None:
+    page, head, script = await exchange(
+        port, get(b"/"), b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n", get(b"/static/page.js")
+    )
+    assert page.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"</html>" in page
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"use strict" in script
+
+
+@pytest.mark.parametrize("host", [b"evil.example", b"a:b:c", b"127.0.0.1:x"])
+async def test_other_names_are_refused(port: PagePort, host: bytes) -> None:
+    (answer,) = await exchange(port, get(b"/", host))
+    assert answer.split(b" ")[1] in (b"400", b"403")
+
+
+async def test_a_browser_that_does_not_wait(port: PagePort) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", port.port)
+    writer.write(get(b"/"))
+    writer.transport.abort()
+    (answer,) = await exchange(port, get(b"/metrics"))
+    assert b"mirror_build_info" in answer
+
+
+async def test_a_taken_port_is_an_error(port: PagePort, gateway: Gateway) -> None:
+    with pytest.raises(OSError, match="in use"):
+        PagePort(port.port, gateway)
+
+
+async def test_close_frees_the_port(port: PagePort) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port.port)
+    port.close()
+    assert await reader.read() == b""
+    writer.close()
+    with socket.create_server(("127.0.0.1", port.port)):
+        pass

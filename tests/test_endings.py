@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+import pytest
+
+from mirror_addon.endings import Endings
+from mirror_addon.istio.mirror_annotations import MirrorAnnotations
+from mirror_addon.routing.decision import Rule
+
+
+def rule(name: str, expires: float | None = None, active: tuple[float, float] | None = None) -> Rule:
+    return Rule(f"default/{name}", "http[0]", "", "", MirrorAnnotations(expires=expires, active=active))
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage().partition(" (")[0] for record in caplog.records]
+
+
+async def until(caplog: pytest.LogCaptureFixture, count: int) -> list[str]:
+    async with asyncio.timeout(5):
+        while len(caplog.records) < count:
+            await asyncio.sleep(0.01)
+    return said(caplog)
+
+
+async def test_each_end_is_told_when_it_comes_and_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    now = time.time()
+    endings = Endings()
+    rules = [rule("b", now + 0.3), rule("a", now + 0.1), rule("far", now + 1000), Rule("default/no", "http[0]", "", "")]
+    endings.of_rules(rules)
+    assert said(caplog) == []
+    assert await until(caplog, 2) == [
+        "mirror: default/a http[0]: expired: it is not mirrored any more; routing goes on",
+        "mirror: default/b http[0]: expired: it is not mirrored any more; routing goes on",
+    ]
+    endings.of_rules(rules)
+    endings.look()
+    assert len(caplog.records) == 2, "a reload does not tell it again"
+    endings.stop()
+
+
+async def test_what_is_over_at_the_start_is_told_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    endings = Endings()
+    endings.of_rules([rule("a", 1.0), rule("b", active=(1.0, 2.0))])
+    assert said(caplog) == [
+        "mirror: default/a http[0]: expired: it is not mirrored any more; routing goes on",
+        "mirror: default/b http[0]: not active any more",
+    ]
+    endings.of_rules([rule("a", 3.0)])
+    assert len(caplog.records) == 3, "it was given another end"
+    endings.stop()
+
+
+async def test_a_window_opens_and_closes(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    endings = Endings()
+    now = time.time()
+    endings.of_rules([rule("a", active=(now + 0.1, now + 0.2))])
+    assert await until(caplog, 2) == [
+        "mirror: default/a http[0]: active from now on",
+        "mirror: default/a http[0]: not active any more",
+    ]
+    endings.stop()
+
+
+async def test_the_end_of_the_run(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    endings = Endings()
+    endings.of_run(time.time() + 0.1)
+    endings.of_rules([])
+    assert await until(caplog, 1) == ["mirror: mirror_expires is over: nothing is mirrored any more; routing goes on"]
+    endings.of_run(None)
+    endings.look()
+    assert len(caplog.records) == 1
+
+
+async def test_nothing_is_told_after_the_stop(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    endings = Endings()
+    endings.of_run(time.time() + 0.05)
+    endings.stop()
+    await asyncio.sleep(0.1)
+    assert said(caplog) == []
