@@ -162,3 +162,41 @@ def test_findings_do_not_stop_it(tmp_path: Path) -> None:
     assert answer["action"] == "unavailable"
     assert answer["mirrors"][0]["skipped"] == "local_reply"
     assert "b.yaml:2:1: error IST0106" in result.stderr
+
+
+def annotated(tmp_path: Path, annotations: str) -> dict[str, Any]:
+    text = (ROOT / "rules" / "virtual-service.yaml").read_text()
+    text = text.replace("name: serviceB\n", f"name: serviceB\n  annotations: {{{annotations}}}\n", 1)
+    (tmp_path / "rules.yaml").write_text(text)
+    for name in ("destination-rule.yaml", "service-entry.yaml"):
+        (tmp_path / name).write_text((ROOT / "rules" / name).read_text())
+    arguments = ["--rules", str(tmp_path), "--json", "-H", "Cookie: a=b", "POST", f"{HOST}/serviceB"]
+    result = CliRunner().invoke(explain, arguments)
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("annotations", "skipped"),
+    [
+        ("mirror-addon/expires: '2020-01-01T00:00:00Z'", "expired"),
+        ("mirror-addon/expires: 2h", None),
+        ("mirror-addon/active: '2020-01-01T00:00Z/PT30M'", "inactive"),
+        ("mirror-addon/methods: safe", "method"),
+        ("mirror-addon/when: ~c 500", None),
+    ],
+)
+def test_annotations(annotations: str, skipped: str | None, tmp_path: Path) -> None:
+    found = annotated(tmp_path, annotations)
+    assert found["mirrors"][0]["skipped"] == skipped
+    assert set(found["mirrors"][0]) == set(answers({"url": f"{HOST}/serviceB"})[0]["mirrors"][0])
+    name, _, value = annotations.partition(": ")
+    assert any(line.startswith(f"{name}: {value.strip(chr(39))}") for line in found["trace"])
+
+
+def test_annotations_of_the_shadows_header(tmp_path: Path) -> None:
+    found = annotated(tmp_path, 'mirror-addon/remove-headers: Cookie, mirror-addon/set-headers: \'{"X-Mark": "1"}\'')
+    names = [name for name, _ in found["mirrors"][0]["headers"]]
+    assert "X-Mark" in names and "Cookie" not in names
+    assert "Cookie" in [name for name, _ in found["request"]["headers"]]

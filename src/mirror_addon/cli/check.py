@@ -10,6 +10,7 @@ import click
 
 from mirror_addon.istio.diagnostics import Diagnostic
 from mirror_addon.istio.diagnostics import Severity
+from mirror_addon.istio.expiry_analysis import find_endless_mirrors
 from mirror_addon.rules_files import load_rules
 
 COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
@@ -27,7 +28,7 @@ def as_text(diagnostic: Diagnostic) -> str:
 
 @click.command()
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(exists=True, path_type=Path))
-@click.option("--strict", is_flag=True, help="Exit 1 for warnings too.")
+@click.option("--strict", is_flag=True, help="Exit 1 for warnings too, and warn of mirrors that never expire.")
 @click.option("--json", "json_lines", is_flag=True, help="One JSON object a line.")
 @click.option("--namespace", default="default", show_default=True, help="Namespace of documents without one.")
 def check(paths: tuple[Path, ...], strict: bool, json_lines: bool, namespace: str) -> None:
@@ -37,9 +38,12 @@ def check(paths: tuple[Path, ...], strict: bool, json_lines: bool, namespace: st
         if not paths[0].exists():
             raise click.UsageError("There is no folder 'rules' here; name the files or folders to check.")
     loaded = load_rules(paths, default_namespace=namespace)
-    for diagnostic in loaded.diagnostics:
+    diagnostics = list(loaded.diagnostics)
+    if strict:
+        diagnostics = sorted(diagnostics + find_endless_mirrors(loaded.resources))
+    for diagnostic in diagnostics:
         click.echo(as_json(diagnostic) if json_lines else as_text(diagnostic))
-    found = {severity: sum(1 for each in loaded.diagnostics if each.severity is severity) for severity in Severity}
+    found = {severity: sum(1 for each in diagnostics if each.severity is severity) for severity in Severity}
     if not json_lines:
         kinds: dict[str, int] = {}
         for resource in loaded.resources:

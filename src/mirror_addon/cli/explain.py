@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 from typing import TextIO
@@ -116,13 +117,13 @@ def explain(
     if not file and not arguments:
         raise click.UsageError("Nothing to explain: give METHOD URL, or --requests FILE.")
     local_address = own_address().encode()
+    now = time.time()
     settings = read_settings(rules, assignments)
     table = read_rule_set(settings, local_address).table
     try:
         for request, number in _requests(file, arguments, headers, draw):
-            found = answer(
-                table.route(request, number), list(trace_request(table, request, number)), settings, local_address
-            )
+            trace = trace_request(table, request, number, now)
+            found = answer(table.route(request, number), trace, settings, local_address, now)
             click.echo(json.dumps(found) if json_lines else as_text(request, found))
     except RequestError as error:
         raise click.UsageError(str(error)) from None

@@ -10,13 +10,17 @@ from mirror_addon import __version__
 
 COMMANDS = {
     "check": "mirror_addon.cli.check",
+    "collect": "mirror_addon.cli.collect",
     "console": "mirror_addon.cli.run",
     "demo": "mirror_addon.cli.demo",
     "dump": "mirror_addon.cli.run",
     "envoy": "mirror_addon.cli.envoy",
     "explain": "mirror_addon.cli.explain",
     "export": "mirror_addon.cli.export",
+    "replay": "mirror_addon.cli.replay",
+    "report": "mirror_addon.cli.report",
     "test": "mirror_addon.cli.test",
+    "tests": "mirror_addon.cli.tests",
     "web": "mirror_addon.cli.run",
 }
 

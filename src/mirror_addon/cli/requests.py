@@ -132,8 +132,13 @@ def _fields(fields: Fields) -> list[list[str]]:
     return [[to_text(name), to_text(value)] for name, value in fields]
 
 
-def _mirror(mirror: Mirror, decision: Decision, settings: Settings, local_address: bytes) -> dict[str, Any]:
+def _mirror(
+    mirror: Mirror, decision: Decision, settings: Settings, local_address: bytes, now: float | None
+) -> dict[str, Any]:
     authority = headers = None
+    skipped = mirror.skipped
+    if skipped is None and mirror.sampled and mirror.annotations is not None and now is not None:
+        skipped = mirror.annotations.closed(now)
     if mirror.endpoint is not None and decision.request is not None:
         shadow = shadow_request(
             decision.request,
@@ -154,12 +159,17 @@ def _mirror(mirror: Mirror, decision: Decision, settings: Settings, local_addres
         "sampled": mirror.sampled,
         "authority": authority,
         "headers": headers,
-        "skipped": mirror.skipped,
+        "skipped": skipped,
     }
 
 
-def answer(decision: Decision, trace: list[str], settings: Settings, local_address: bytes) -> dict[str, Any]:
-    """A decision as `explain --json` prints it. What does not apply is null."""
+def answer(
+    decision: Decision, trace: list[str], settings: Settings, local_address: bytes, now: float | None = None
+) -> dict[str, Any]:
+    """A decision as `explain --json` prints it. What does not apply is null.
+
+    At `now`, in seconds since the epoch, annotations close mirrors (`expired`, `inactive`); None leaves the time out.
+    """
     rule, request, response, cluster = decision.rule, decision.request, decision.response, decision.cluster
     leaves = decision.action in (Action.ROUTE, Action.PASSTHROUGH)
     return {
@@ -191,6 +201,6 @@ def answer(decision: Decision, trace: list[str], settings: Settings, local_addre
         }
         if response
         else None,
-        "mirrors": [_mirror(mirror, decision, settings, local_address) for mirror in decision.mirrors],
+        "mirrors": [_mirror(mirror, decision, settings, local_address, now) for mirror in decision.mirrors],
         "trace": trace,
     }

@@ -1,0 +1,122 @@
+"""`mirror-addon tests`: recorded pairs as a pytest suite, for the cases worth keeping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from mirror_addon.cli.record_input import read_records
+from mirror_addon.compare.report.lines import KeptLine
+from mirror_addon.compare.report.summary import NoiseRule
+from mirror_addon.compare.report.summary import Summary
+from mirror_addon.compare.report.summary import summarise
+from mirror_addon.compare.report.tally import RecordTally
+from mirror_addon.compare.report.wording import counted
+from mirror_addon.compare.rules import DEFAULT_RULES
+from mirror_addon.compare.rules import Rules
+from mirror_addon.compare.rules import RulesError
+from mirror_addon.compare.suite.cases import VERDICTS
+from mirror_addon.compare.suite.cases import Filters
+from mirror_addon.compare.suite.cases import Selection
+from mirror_addon.compare.suite.files import suite
+
+NOISE_OF_THE_SERVICE = ("control", "ignored")
+"""Reasons why a field is noise that the comparison cannot know again by itself."""
+
+
+@click.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option(
+    "-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of the suite."
+)
+@click.option("--endpoint", "endpoints", multiple=True, metavar="GLOB", help="Such as 'GET /users/*'. May be repeated.")
+@click.option("--method", "methods", multiple=True, metavar="METHOD", help="May be repeated.")
+@click.option("--verdict", "verdicts", multiple=True, type=click.Choice(VERDICTS), help="May be repeated.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=3, show_default=True, help="Requests an endpoint.")
+@click.option(
+    "--compare",
+    "rules_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Rules for the comparison, copied into the suite as compare.yaml.",
+)
+@click.option("--force", is_flag=True, help="Overwrite files that are there.")
+def tests(
+    files: tuple[str, ...],
+    output: Path,
+    endpoints: tuple[str, ...],
+    methods: tuple[str, ...],
+    verdicts: tuple[str, ...],
+    limit: int,
+    rules_file: Path | None,
+    force: bool,
+) -> None:
+    """Turn recorded pairs into tests that ask a service what clients asked, and expect what the primary answered.
+
+    FILEs are records with bodies (mirror_record_bodies=true). Of each endpoint the pairs that differ are taken first.
+    The suite needs pytest, httpx and mirror_addon: pytest OUTPUT --upstream-url http://...
+    """
+    written = {} if rules_file is None else {"compare.yaml": _rules(rules_file)}
+    selection = Selection(Filters(endpoints, tuple(each.upper() for each in methods), verdicts, limit))
+    tally = RecordTally()
+
+    def consume(lines: Iterable[KeptLine]) -> None:
+        for line in lines:
+            tally.add(line)
+            selection.add(line)
+
+    read_records(files, KeptLine, consume)
+    for reason, number in selection.left_out.most_common():
+        click.echo(f"left out: {counted(number, 'pair')} {reason}", err=True)
+    if not selection.cases:
+        click.echo("no pair is left to make a test of", err=True)
+        raise SystemExit(1)
+    written |= suite(selection.cases, noisy_fields(summarise(tally, NoiseRule())))
+    _write(output, written, force)
+    number = sum(map(len, selection.cases.values()))
+    click.echo(f"{counted(number, 'test')} of {counted(len(selection.cases), 'endpoint')} written to {output}")
+    click.echo(f"pytest {output} --upstream-url http://HOST:PORT")
+
+
+def noisy_fields(summary: Summary) -> dict[str, list[str]]:
+    """By endpoint, the paths to ignore: what the primary itself changes, and what a rule had ignored."""
+    found: dict[str, list[str]] = {}
+    for target in summary.targets:
+        for part in target.endpoints:
+            paths = found.setdefault(part.name, [])
+            for field in part.noisy:
+                if field.reason in NOISE_OF_THE_SERVICE and field.path not in paths and _is_path(field.path):
+                    paths.append(field.path)
+    return found
+
+
+def _is_path(text: str) -> bool:
+    try:
+        DEFAULT_RULES.ignoring(text)
+    except RulesError:
+        return False
+    return True
+
+
+def _rules(file: Path) -> bytes:
+    content = file.read_bytes()
+    try:
+        Rules.parse(content.decode(), str(file))
+    except (RulesError, UnicodeDecodeError) as error:
+        raise click.UsageError(str(error)) from None
+    return content
+
+
+def _write(folder: Path, files: dict[str, bytes], force: bool) -> None:
+    there = [name for name in files if (folder / name).exists()]
+    if there and not force:
+        listed = ", ".join(there[:5]) + (", ..." if len(there) > 5 else "")
+        raise click.UsageError(f"{folder} has {listed} already; name another folder, or overwrite with --force")
+    try:
+        for name, content in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    except OSError as error:
+        raise click.UsageError(f"{error.filename} cannot be written: {error.strerror}") from None

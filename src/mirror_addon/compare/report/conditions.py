@@ -1,0 +1,168 @@
+"""`--fail-on`: conditions that make a report a failure.
+
+    [each] MEASURE  >|>=|<|<=  VALUE
+
+    differing, failed, dropped   0.1%  a share (of the compared pairs; of all requests)    5  a number
+    compared, requests           1000  a number
+    p50, p95, p99                1.2x  shadow by primary    250ms or 2s  the shadow's own    +20ms  slower by so much
+
+A condition is asked of each target's whole, with `each` of each endpoint by itself. Estimates are compared, not the
+ends of their intervals: what is said is what is reckoned with.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mirror_addon.compare.report.summary import Part
+from mirror_addon.compare.report.summary import Summary
+from mirror_addon.compare.report.wording import count
+from mirror_addon.compare.report.wording import counted
+from mirror_addon.compare.report.wording import duration
+from mirror_addon.compare.report.wording import interval_text
+from mirror_addon.compare.report.wording import percent
+from mirror_addon.compare.report.wording import printable
+from mirror_addon.compare.report.wording import ratio_text
+from mirror_addon.compare.report.wording import share_text
+from mirror_addon.compare.report.wording import signed
+from mirror_addon.compare.report.wording import target_name
+
+SHARES = ("differing", "failed", "dropped")
+COUNTS = ("compared", "requests")
+QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+}
+UNITS = {
+    **dict.fromkeys(SHARES, ("%", "")),
+    **dict.fromkeys(COUNTS, ("",)),
+    **dict.fromkeys(QUANTILES, ("x", "ms", "s", "+ms", "+s")),
+}
+_EXAMPLES = {"%": "0.1%", "": "5", "x": "1.2x", "ms": "250ms", "s": "2s", "+ms": "+20ms", "+s": "+1s"}
+_FORM = re.compile(
+    r"\s*(?:(each)\s+)?([a-z]\w*)\s*(>=|<=|>|<)\s*(\+?)\s*(\d{1,15}(?:\.\d{0,15})?|\.\d{1,15})\s*(%|x|ms|s)?\s*",
+    re.ASCII,
+)
+
+
+class ConditionError(ValueError):
+    """What is wrong with a condition, and what can be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`text` as given; `unit` is one of UNITS of the measure, a leading `+` means shadow minus primary."""
+
+    text: str
+    each: bool
+    measure: str
+    operator: str
+    value: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A condition asked of a target (`endpoint` is empty) or an endpoint. `holds` is None: nothing to judge."""
+
+    condition: Condition
+    target: str
+    endpoint: str
+    holds: bool | None
+    found: str
+
+    @property
+    def failed(self) -> bool:
+        """Nothing to judge is no pass."""
+        return self.holds is not False
+
+    def __str__(self) -> str:
+        where = f"{self.target}, {self.endpoint}" if self.endpoint else self.target
+        if self.holds is None:
+            return f"{self.condition.text!r} cannot be judged for {where}: {self.found}"
+        return f"{self.condition.text!r} {'holds' if self.holds else 'does not hold'} for {where}: {self.found}"
+
+
+def parse_condition(text: str) -> Condition:
+    """Raises ConditionError."""
+    match = _FORM.fullmatch(text)
+    measures = ", ".join(UNITS)
+    if match is None:
+        raise ConditionError(
+            f"{text!r} is no condition; write [each] MEASURE > VALUE with MEASURE one of {measures}, "
+            "and >, >=, < or <=, for example 'differing > 0.1%', 'p95 > 1.2x', 'each failed > 5'"
+        )
+    each, measure, sign, plus, number, unit = match.groups()
+    if measure not in UNITS:
+        raise ConditionError(f"{text!r}: there is no measure {measure!r}; there are {measures}")
+    unit = plus + (unit or "")
+    if unit not in UNITS[measure]:
+        forms = ", ".join(_EXAMPLES[known] for known in UNITS[measure])
+        raise ConditionError(f"{text!r}: {measure} is compared with values like {forms}")
+    if unit == "%" and float(number) > 100:
+        raise ConditionError(f"{text!r}: a share is at most 100%")
+    return Condition(" ".join(text.split()), each is not None, measure, sign, float(number), unit)
+
+
+def judge(conditions: list[Condition], summary: Summary) -> Iterator[Outcome]:
+    """Every condition, asked wherever it applies."""
+    for target in summary.targets:
+        name = target_name(target)
+        for condition in conditions:
+            for part in target.endpoints if condition.each else (target.total,):
+                yield ask(condition, name, part)
+
+
+def ask(condition: Condition, target: str, part: Part) -> Outcome:
+    measured = _measure(condition, part)
+    if measured is None:
+        missing = "no pair has both times" if condition.measure in QUANTILES else "no answers were compared"
+        if not part.requests:
+            missing = "there are no requests"
+        elif not part.compared and not part.uncompared:
+            missing = f"none of {counted(part.requests, 'shadow')} got an answer"
+        return Outcome(condition, target, printable(part.name), None, missing)
+    value, found = measured
+    return Outcome(
+        condition, target, printable(part.name), OPERATORS[condition.operator](value, condition.value), found
+    )
+
+
+def _measure(condition: Condition, part: Part) -> tuple[float, str] | None:
+    """The value in the condition's unit and how to say it; None where there is nothing to measure."""
+    measure = condition.measure
+    if measure in COUNTS:
+        number: int = getattr(part, measure)
+        return number, f"{measure} {count(number)}"
+    if not part.compared and not part.uncompared:
+        return None
+    if measure in QUANTILES:
+        return _measure_latency(condition, part)
+    number = getattr(part, measure)
+    total = part.compared if measure == "differing" else part.requests
+    if not total:
+        return None
+    said = share_text(part.share) if measure == "differing" else percent(number / total)
+    found = f"{measure} {count(number)} of {count(total)}, {said}"
+    return (number / total * 100 if condition.unit == "%" else number), found
+
+
+def _measure_latency(condition: Condition, part: Part) -> tuple[float, str] | None:
+    if part.latency is None:
+        return None
+    at = part.latency.at(QUANTILES[condition.measure])
+    said = f"{condition.measure} {duration(at.shadow)} against {duration(at.primary)}"
+    if condition.unit == "x":
+        return (at.ratio.value, f"{said}, {ratio_text(at.ratio)}") if at.ratio else None
+    factor = 1000 if condition.unit.endswith("s") and not condition.unit.endswith("ms") else 1
+    if condition.unit.startswith("+"):
+        value = at.difference.value / factor
+        return value, f"{said}, {signed(at.difference.value)} ({interval_text(at.difference)})"
+    return at.shadow / factor, said

@@ -1,0 +1,113 @@
+"""The report as data: `mirror-addon report --json`. Keys are documented in the README and only ever added to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mirror_addon.compare.report.conditions import Outcome
+from mirror_addon.compare.report.statistics import Interval
+from mirror_addon.compare.report.statistics import LatencyComparison
+from mirror_addon.compare.report.summary import Field
+from mirror_addon.compare.report.summary import Part
+from mirror_addon.compare.report.summary import Summary
+from mirror_addon.compare.report.tally import Example
+from mirror_addon.compare.report.wording import quantile_name
+from mirror_addon.compare.report.wording import verdict
+
+VERSION = 1
+
+
+def document(summary: Summary, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Shares are 0..1, times milliseconds; an interval is [low, high], its ends null where too few pairs bound it."""
+    return {
+        "version": VERSION,
+        "verdict": verdict(summary),
+        "lines": summary.lines,
+        "skipped": summary.skipped,
+        "first": summary.first or None,
+        "last": summary.last or None,
+        "controls": summary.controls,
+        "relative": summary.rule.relative,
+        "absolute": summary.rule.absolute,
+        "targets": [
+            {
+                "primary": each.primary or None,
+                "target": each.target,
+                **_part(each.total),
+                "endpoints": [{"endpoint": part.name, **_part(part)} for part in each.endpoints],
+            }
+            for each in summary.targets
+        ],
+        "conditions": [
+            {
+                "condition": each.condition.text,
+                "target": each.target,
+                "endpoint": each.endpoint or None,
+                "holds": each.holds,
+                "found": each.found,
+            }
+            for each in outcomes
+        ],
+    }
+
+
+def _part(part: Part) -> dict[str, Any]:
+    return {
+        "requests": part.requests,
+        "compared": part.compared,
+        "same": part.same,
+        "noise": part.noise,
+        "differing": part.differing,
+        "uncompared": part.uncompared,
+        "failed": part.failed,
+        "dropped": part.dropped,
+        "share": part.share.value if part.share else None,
+        "share_interval": _ends(part.share) if part.share else None,
+        "reasons": {
+            fate: {word: count for of, word, count in part.reasons if of == fate} for fate in ("failed", "dropped")
+        },
+        "statuses": [{"primary": old, "shadow": new, "pairs": count} for old, new, count in part.statuses],
+        "fields": [_field(each) for each in part.fields],
+        "noisy": [_field(each) for each in part.noisy],
+        "latency": _latency(part.latency) if part.latency else None,
+    }
+
+
+def _field(field: Field) -> dict[str, Any]:
+    return {
+        "path": field.path,
+        "kind": field.kind,
+        "pairs": field.pairs,
+        "share": field.share.value,
+        "share_interval": _ends(field.share),
+        "reason": field.reason,
+        "control": field.control,
+        "examples": [_example(each) for each in field.examples],
+    }
+
+
+def _example(example: Example) -> dict[str, Any]:
+    return {name: getattr(example, name) for name in ("id", "method", "url", "where", "kind", "primary", "shadow")}
+
+
+def _latency(latency: LatencyComparison) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "pairs": latency.pairs,
+        "paired_median": latency.paired_median.value,
+        "paired_median_interval": _ends(latency.paired_median),
+    }
+    for each in latency.quantiles:
+        found[quantile_name(each)] = {
+            "primary": each.primary,
+            "shadow": each.shadow,
+            "difference": each.difference.value,
+            "difference_interval": _ends(each.difference),
+            "ratio": each.ratio.value if each.ratio else None,
+            "ratio_interval": _ends(each.ratio) if each.ratio else None,
+        }
+    return found
+
+
+def _ends(interval: Interval) -> list[float | None]:
+    return [interval.low, interval.high]

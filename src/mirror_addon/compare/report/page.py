@@ -1,0 +1,82 @@
+"""The report as one HTML page that needs nothing but itself: no script, no network, no font.
+
+What a record holds came from strangers. Jinja escapes all of it, nothing of it becomes a link, and the page's own
+Content-Security-Policy forbids scripts and requests besides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment
+from jinja2 import PackageLoader
+from jinja2 import StrictUndefined
+from jinja2 import Template
+
+from mirror_addon.compare.report import histogram
+from mirror_addon.compare.report import tally
+from mirror_addon.compare.report import wording
+from mirror_addon.compare.report.chart import BASE
+from mirror_addon.compare.report.chart import HEIGHT
+from mirror_addon.compare.report.chart import LEFT
+from mirror_addon.compare.report.chart import RIGHT
+from mirror_addon.compare.report.chart import TOP
+from mirror_addon.compare.report.chart import WIDTH
+from mirror_addon.compare.report.chart import chart_of
+from mirror_addon.compare.report.conditions import Outcome
+from mirror_addon.compare.report.summary import Part
+from mirror_addon.compare.report.summary import Summary
+from mirror_addon.compare.report.terminal import reason_text
+
+MAX_DETAILS = 200
+"""Endpoints of a target with details of their own; the table above them has all."""
+MAX_FIELDS = 20
+"""Fields of an endpoint that are shown; --json has all."""
+MAX_OPEN = 10
+"""Endpoints whose details are open at first."""
+
+
+def page(summary: Summary, outcomes: Sequence[Outcome], files: Sequence[str]) -> str:
+    """`files` are the records' names, for the reader."""
+    return _template().render(
+        summary=summary,
+        outcomes=outcomes,
+        files=files,
+        max_details=MAX_DETAILS,
+        max_open=MAX_OPEN,
+        fields_shown=MAX_FIELDS,
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("mirror_addon.compare.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        {name: getattr(wording, name) for name in dir(wording) if not name.startswith("_")},
+        chart_of=chart_of,
+        matrix=matrix,
+        reason_text=reason_text,
+        frame={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "base": BASE},
+        limits=tally,
+        error=histogram.ERROR,
+    )
+    return environment.get_template("report.html.jinja")
+
+
+def matrix(part: Part) -> dict[str, Any]:
+    """The statuses of both sides as a table: columns, and rows of (primary's status, [(pairs, same status)])."""
+    columns = sorted({new for _, new, _ in part.statuses}, key=lambda each: each or 1000)
+    rows = sorted({old for old, _, _ in part.statuses}, key=lambda each: each or 1000)
+    counts = {(old, new): pairs for old, new, pairs in part.statuses}
+    return {
+        "columns": columns,
+        "rows": [(old, [(counts.get((old, new), 0), old == new) for new in columns]) for old in rows],
+    }

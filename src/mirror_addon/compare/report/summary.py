@@ -1,0 +1,224 @@
+"""What the counts of a record say: shares with intervals, which fields are noise, who is slower."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from mirror_addon.compare.noise import MIN_CONTROLS
+from mirror_addon.compare.noise import excess
+from mirror_addon.compare.report.histogram import Histogram
+from mirror_addon.compare.report.statistics import Interval
+from mirror_addon.compare.report.statistics import LatencyComparison
+from mirror_addon.compare.report.statistics import compare_latency
+from mirror_addon.compare.report.statistics import share
+from mirror_addon.compare.report.tally import MAX_SAMPLE
+from mirror_addon.compare.report.tally import MAY_COUNT
+from mirror_addon.compare.report.tally import ControlTally
+from mirror_addon.compare.report.tally import EndpointTally
+from mirror_addon.compare.report.tally import Example
+from mirror_addon.compare.report.tally import FieldTally
+from mirror_addon.compare.report.tally import RecordTally
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseRule:
+    """Diffy's (`compare/noise.py`), with thresholds in percent, applied where an endpoint has control pairs.
+
+    Differences that rules or known shapes explain are neither raw nor noise here: a time that is missing in some
+    answers counts, however often the times differ.
+    """
+
+    relative: float = 20.0
+    absolute: float = 0.03
+
+    def counts(self, pairs: int, raw: int, controls: int, noise: int) -> bool:
+        """`raw` of `pairs` differ from the candidate, `noise` of `controls` from the primary itself."""
+        relative, absolute = excess(raw, pairs, noise, controls)
+        return relative * 100 > self.relative and absolute * 100 > self.absolute
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One way in which answers differ in a field. `reason` is empty where it counts, else why it does not."""
+
+    path: str
+    kind: str
+    pairs: int
+    share: Interval
+    reason: str
+    control: float | None
+    """Share of the control pairs that differ in it; None where there are none."""
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Times of one side: (from, to, pairs) in milliseconds."""
+
+    buckets: tuple[tuple[float, float, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """All requests to a target, or those of one endpoint. `requests` is compared + uncompared + failed + dropped."""
+
+    name: str
+    requests: int
+    compared: int
+    uncompared: int
+    failed: int
+    dropped: int
+    same: int
+    noise: int
+    differing: int
+    share: Interval | None
+    """Differing of compared; None where nothing was compared."""
+    reasons: tuple[tuple[str, str, int], ...]
+    """(failed or dropped, word, shadows), most frequent first."""
+    statuses: tuple[tuple[int | None, int | None, int], ...]
+    fields: tuple[Field, ...]
+    noisy: tuple[Field, ...]
+    controls: int
+    latency: LatencyComparison | None
+    primary_times: Distribution
+    shadow_times: Distribution
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What one primary's shadows at one target came to; `endpoints` begin with the one that differs most."""
+
+    primary: str
+    target: str
+    total: Part
+    endpoints: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    lines: int
+    skipped: int
+    first: str
+    last: str
+    controls: int
+    rule: NoiseRule
+    targets: tuple[Target, ...]
+
+
+def summarise(tally: RecordTally, rule: NoiseRule, skipped: int = 0) -> Summary:
+    targets = tuple(
+        _target(tally, primary, target, endpoints, rule) for (primary, target), endpoints in tally.targets.items()
+    )
+    controls = sum(control.pairs for control in tally.controls.values())
+    return Summary(
+        tally.lines,
+        skipped,
+        tally.first,
+        tally.last,
+        controls,
+        rule,
+        tuple(sorted(targets, key=lambda each: (each.primary, each.target))),
+    )
+
+
+def _target(
+    tally: RecordTally, primary: str, target: str, endpoints: dict[str, EndpointTally], rule: NoiseRule
+) -> Target:
+    whole = EndpointTally()
+    differing = controls = 0
+    parts = []
+    for name, endpoint in endpoints.items():
+        control = tally.controls.get((primary, name))
+        part = _part(name, endpoint, control, rule)
+        parts.append(part)
+        differing += part.differing
+        controls += part.controls
+        _merge(whole, endpoint)
+    parts.sort(key=lambda each: (-(each.share.value if each.share else -1), -each.requests, each.name))
+    for endpoint in endpoints.values():  # each as large a part of the sample as it is of the pairs
+        size = math.ceil(MAX_SAMPLE * endpoint.differences.count / max(1, whole.differences.count))
+        whole.sample += endpoint.sample[: 2 * size]
+    return Target(primary, target, _counted("", whole, differing, (), (), controls), tuple(parts))
+
+
+def _merge(whole: EndpointTally, part: EndpointTally) -> None:
+    for counter in ("fates", "verdicts", "reasons", "statuses"):
+        getattr(whole, counter).update(getattr(part, counter))
+    for histogram in ("primary", "shadow", "differences"):
+        getattr(whole, histogram).update(getattr(part, histogram))
+
+
+def _part(name: str, tally: EndpointTally, control: ControlTally | None, rule: NoiseRule) -> Part:
+    compared = tally.fates["compared"]
+    fields, noisy, counting = [], [], 0
+    for each in tally.fields.values():
+        real = {
+            reason for reason in MAY_COUNT if each.counts[reason] and _counts(each, reason, compared, control, rule)
+        }
+        share_of_controls = control.fields[each.key, ""] / control.pairs if control and control.pairs else None
+        if real:
+            counting |= sum(map(each.bit, real))
+            pairs = sum(each.counts[reason] for reason in real)
+            fields.append(_field(each, pairs, compared, "", share_of_controls))
+        for reason, pairs in each.counts.items():
+            if pairs and reason not in real:
+                noisy.append(_field(each, pairs, compared, reason or "control", share_of_controls))
+    differing = tally.uncounted + sum(
+        pairs for combination, pairs in tally.combinations.items() if combination & counting
+    )
+    for found in (fields, noisy):
+        found.sort(key=lambda each: (-each.pairs, each.path, each.kind))
+    return _counted(name, tally, differing, tuple(fields), tuple(noisy), control.pairs if control else 0)
+
+
+def _counts(field: FieldTally, reason: str, compared: int, control: ControlTally | None, rule: NoiseRule) -> bool:
+    """Whether differing for this reason (one of MAY_COUNT) is the candidate's doing."""
+    if control is None or not control.pairs:
+        return not reason
+    if reason and control.pairs < MIN_CONTROLS:
+        return False
+    return rule.counts(compared, field.counts[reason], control.pairs, control.fields[field.key, reason])
+
+
+def _counted(
+    name: str, tally: EndpointTally, differing: int, fields: tuple[Field, ...], noisy: tuple[Field, ...], controls: int
+) -> Part:
+    fates, compared = tally.fates, tally.fates["compared"]
+    pairs = list(zip(tally.sample[::2], tally.sample[1::2], strict=True))
+    return Part(
+        name=name,
+        requests=fates.total(),
+        compared=compared,
+        uncompared=fates["uncompared"],
+        failed=fates["failed"],
+        dropped=fates["dropped"],
+        same=tally.verdicts["same"],
+        noise=compared - tally.verdicts["same"] - differing,
+        differing=differing,
+        share=share(differing, compared),
+        reasons=tuple((fate, word, count) for (fate, word), count in tally.reasons.most_common()),
+        statuses=tuple(
+            (*pair, count) for pair, count in sorted(tally.statuses.items(), key=lambda each: _statuses_key(each[0]))
+        ),
+        fields=fields,
+        noisy=noisy,
+        controls=controls,
+        latency=compare_latency(tally.primary, tally.shadow, tally.differences, pairs),
+        primary_times=_distribution(tally.primary),
+        shadow_times=_distribution(tally.shadow),
+    )
+
+
+def _statuses_key(pair: tuple[int | None, int | None]) -> tuple[int, int]:
+    return pair[0] or 1000, pair[1] or 1000
+
+
+def _distribution(histogram: Histogram) -> Distribution:
+    return Distribution(tuple(histogram.buckets()))
+
+
+def _field(tally: FieldTally, pairs: int, compared: int, reason: str, control: float | None) -> Field:
+    found = share(pairs, compared)
+    assert found is not None, "fields differ in compared pairs"
+    return Field(*tally.key, pairs, found, reason, control, tuple(tally.examples))

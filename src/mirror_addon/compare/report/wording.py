@@ -1,0 +1,203 @@
+"""Numbers and sentences as a person reads them, in the terminal and on the page alike."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mirror_addon.compare.report.statistics import CONFIDENCE
+from mirror_addon.compare.report.statistics import Interval
+from mirror_addon.compare.report.statistics import LatencyComparison
+from mirror_addon.compare.report.statistics import QuantileComparison
+from mirror_addon.compare.report.summary import Part
+from mirror_addon.compare.report.summary import Summary
+from mirror_addon.compare.report.summary import Target
+
+LEVEL = f"{CONFIDENCE * 100:.0f} %"
+
+REASONS = {
+    "control": "the primary differs from itself in it as often",
+    "ignored": "ignored by rule",
+    "time": "a time",
+    "id": "an id",
+    "etag": "an entity tag",
+}
+"""Why a differing field does not count. A word that is not here stands for itself."""
+
+
+def printable(text: str) -> str:
+    """`text` with what is no visible character (control, direction, lone surrogate) written as its escape."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def value_text(value: Any) -> str:
+    """A value of a difference: JSON, so that 1 and "1" look different."""
+    return printable(json.dumps(value, ensure_ascii=False))
+
+
+def count(number: int) -> str:
+    return f"{number:,}"
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def percent(value: float) -> str:
+    """A share 0..1; never rounded to 0 or 100 where it is not."""
+    if value in (0.0, 1.0):
+        return f"{value * 100:.0f} %"
+    scaled = value * 100
+    if scaled < 0.001:
+        return "< 0.001 %"
+    text = f"{scaled:.3f}" if scaled < 0.1 else f"{scaled:.2f}" if scaled < 10 or scaled > 99.9 else f"{scaled:.1f}"
+    return "> 99.99 %" if text == "100.00" else f"{text} %"
+
+
+def share_text(share: Interval | None) -> str:
+    """`1.2 % (0.9 % to 1.6 %)`."""
+    if share is None:
+        return "nothing compared"
+    return (
+        f"{percent(share.value)} ({percent(share.low or 0.0)} to {percent(1.0 if share.high is None else share.high)})"
+    )
+
+
+def duration(milliseconds: float) -> str:
+    """Three digits and a unit: `48.1 ms`, `1.24 s`, `310 µs`."""
+    size = abs(milliseconds)
+    if size >= 1000:
+        return f"{_digits(milliseconds / 1000)} s"
+    if size >= 1 or size == 0:
+        return f"{_digits(milliseconds)} ms"
+    return f"{milliseconds * 1000:.0f} µs"
+
+
+def signed(milliseconds: float) -> str:
+    return ("+" if milliseconds > 0 else "") + duration(milliseconds).replace("-", "\N{MINUS SIGN}")
+
+
+def _digits(value: float) -> str:
+    size = abs(value)
+    return f"{value:,.0f}" if size >= 100 or size == 0 else f"{value:.1f}" if size >= 10 else f"{value:.2f}"
+
+
+def times(ratio: float) -> str:
+    return f"{ratio:,.2f}x" if ratio < 100 else f"{ratio:,.0f}x"
+
+
+def interval_text(interval: Interval) -> str:
+    """`+2.1 ms to +3.4 ms`, or that there are too few pairs to say."""
+    if interval.low is None or interval.high is None:
+        return "too few pairs for an interval"
+    return f"{signed(interval.low)} to {signed(interval.high)}"
+
+
+def ratio_text(ratio: Interval | None) -> str:
+    if ratio is None:
+        return ""
+    text = times(ratio.value)
+    if ratio.low is not None and ratio.high is not None:
+        text += f" ({times(ratio.low)} to {times(ratio.high)})"
+    return text
+
+
+def target_name(target: Target) -> str:
+    return printable(f"{target.primary or 'the primary'} → {target.target}")
+
+
+def quantile_name(comparison: QuantileComparison) -> str:
+    return f"p{comparison.quantile * 100:g}"
+
+
+def speed(latency: LatencyComparison | None) -> str:
+    """`slower`, `faster` or `as fast` by the median of the paired differences; empty where nothing was timed."""
+    if latency is None:
+        return ""
+    if latency.paired_median.above_zero:
+        return "slower"
+    return "faster" if latency.paired_median.below_zero else "as fast"
+
+
+def speed_sentence(latency: LatencyComparison | None) -> str:
+    if latency is None:
+        return "No pair has both times."
+    median, tail = latency.paired_median, latency.at(0.95)
+    if median.low is None or median.high is None:
+        told = f"Too few pairs ({latency.pairs}) to say which is slower"
+    elif word := {"slower": "slower", "faster": "faster"}.get(speed(latency)):
+        told = f"It is {word}: by {duration(abs(median.value))} at the median of the pairs ({interval_text(median)})"
+    else:
+        told = f"It is neither slower nor faster at the median of the pairs ({interval_text(median)})"
+    told += f"; p95 {duration(tail.shadow)} against {duration(tail.primary)}"
+    if tail.ratio:
+        told += f", {ratio_text(tail.ratio)}"
+    if tail.difference.above_zero or tail.difference.below_zero:
+        return f"{told}: a real difference."
+    return f"{told}: no certain difference." if tail.difference.low is not None else f"{told}: too few to be certain."
+
+
+def difference_sentence(part: Part, where: str = "") -> str:
+    """`where` says at which endpoints, of a target's whole."""
+    if not part.compared:
+        return "No answers were compared."
+    if not part.differing:
+        upper = part.share.high if part.share and part.share.high else 0.0
+        return (
+            f"No difference that counts in {counted(part.compared, 'compared pair')} "
+            f"(at {LEVEL} confidence fewer than {percent(upper)} differ)."
+        )
+    return f"{share_text(part.share)} of {counted(part.compared, 'compared pair')} differ{where}."
+
+
+def loss_sentence(part: Part) -> str:
+    """Shadows without a complete answer; empty where there are none."""
+    if not part.failed and not part.dropped:
+        return ""
+    words = ", ".join(f"{count(number)} {printable(word)}" for _, word, number in part.reasons)
+    total = counted(part.requests, "shadow")
+    return f"{count(part.failed)} of {total} failed, {count(part.dropped)} were dropped: {words}."
+
+
+def target_sentence(target: Target) -> str:
+    differing = sum(1 for each in target.endpoints if each.differing)
+    sentences = [
+        difference_sentence(target.total, f", at {differing} of {counted(len(target.endpoints), 'endpoint')}"),
+        speed_sentence(target.total.latency) if target.total.latency else "",
+        loss_sentence(target.total),
+    ]
+    return " ".join(each for each in sentences if each)
+
+
+def verdict(summary: Summary) -> str:
+    """One sentence on all of the record."""
+    if not summary.targets:
+        return "The record has control pairs only: nothing to judge."
+    if len(summary.targets) == 1:
+        return _verdict_of(summary.targets[0])
+    totals = [each.total for each in summary.targets]
+    parts = [f"{sum(each.differing > 0 for each in totals)} of {len(totals)} targets answer differently"]
+    if slower := sum(speed(each.latency) == "slower" for each in totals):
+        parts.append(f"{slower} {'is' if slower == 1 else 'are'} slower")
+    if unjudged := sum(not each.compared for each in totals):
+        parts.append(f"of {unjudged} nothing was compared")
+    if lost := sum(each.failed + each.dropped for each in totals):
+        parts.append(f"{counted(lost, 'shadow')} got no answer")
+    return ", ".join(parts) + "."
+
+
+def _verdict_of(target: Target) -> str:
+    total, name = target.total, printable(target.target)
+    if not total.compared or total.share is None:
+        told = f"{name}: no answers were compared, nothing can be said of them"
+    elif total.differing:
+        told = f"{name} answers {percent(total.share.value)} of {counted(total.compared, 'request')} differently"
+    else:
+        told = f"{name} answers {counted(total.compared, 'request')} as the primary does"
+    if total.latency is not None and (pace := speed(total.latency)) in ("slower", "faster"):
+        ratio = total.latency.at(0.95).ratio
+        told += f" and is {pace}" + (f" (p95 {times(ratio.value)})" if ratio else "")
+    lost = total.failed + total.dropped
+    return told + (f"; {counted(lost, 'shadow')} got no answer." if lost else ".")
