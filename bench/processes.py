@@ -138,13 +138,14 @@ STATES = {"healthy": "0", "hung": "hang", "refused": "refuse", "slow": "0.2"}
 
 @contextlib.contextmanager
 def stub(behaviour: str) -> Iterator[int]:
-    """A stub upstream in a process of its own; gives its port. `refuse` is a port where nobody listens."""
+    """A stub upstream in a process of its own; gives its port. `behaviour` is what `bench.stub` takes, or `refuse`: a
+    port where nobody listens."""
     if behaviour == "refuse":
         with socket.socket() as reserved:
             reserved.bind(("127.0.0.1", 0))
             yield reserved.getsockname()[1]
         return
-    command = [sys.executable, "-m", "bench.stub", behaviour]
+    command = [sys.executable, "-m", "bench.stub", *behaviour.split()]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin
         assert process.stdout

@@ -38,7 +38,17 @@ RATES = (
     "mirror CPU ms/shadow",
     "workers' peak MiB",
 )
-MEMORY = ("mirror", "requests", "req/s", "errors", "shadows arrived", "proxy peak MiB", "worker peak MiB", "sum")
+MEMORY = (
+    "mirror",
+    "requests",
+    "req/s",
+    "errors",
+    "shadows arrived",
+    "proxy peak MiB",
+    "worker peak MiB",
+    "sum",
+    "of the first line",
+)
 
 
 def drive(port: int, workers: int, seconds: float) -> dict[str, float]:
@@ -74,8 +84,8 @@ def saturate(counts: tuple[int, ...], rounds: int, seconds: float) -> None:
     click.echo()
 
 
-def remember(state: str, requests: int, clients: int, seconds: float) -> str:
-    """The line of one state of the mirror."""
+def remember(state: str, requests: int, clients: int, seconds: float, first: float | None) -> tuple[str, float]:
+    """The line of one state of the mirror, and the sum of both peaks; `first`: that of the line all are compared to."""
     with stub("0") as v1, stub(STATES[state]) as v2:
         proxy = Running(mirror_addon, v1, v2, workers=True)
         try:
@@ -83,6 +93,7 @@ def remember(state: str, requests: int, clients: int, seconds: float) -> str:
             usage, shadows = proxy.usage(), arrived(v2)
         finally:
             proxy.stop()
+    total = usage.proxy_peak + usage.workers_peak
     cells = (
         state,
         f"{measured['requests']:.0f}",
@@ -91,9 +102,10 @@ def remember(state: str, requests: int, clients: int, seconds: float) -> str:
         str(shadows) if state != "refused" else "-",
         f"{usage.proxy_peak:.0f}",
         f"{usage.workers_peak:.0f}",
-        f"{usage.proxy_peak + usage.workers_peak:.0f}",
+        f"{total:.0f}",
+        f"{total / (first or total):.2f}",
     )
-    return line(cells)
+    return line(cells), total
 
 
 @click.command(help=__doc__)
@@ -123,8 +135,11 @@ def main(
     if requests:
         click.echo(f"mirror_addon in mitmdump, {clients} keep-alive clients, {requests} requests, 100 % mirrored.\n")
         click.echo(heading(MEMORY))
+        first = None
         for state in states:
-            click.echo(remember(state, requests, clients, most))
+            row, total = remember(state, requests, clients, most, first)
+            first = first or total
+            click.echo(row)
 
 
 if __name__ == "__main__":

@@ -3,40 +3,86 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from livetools.browser import MitmwebPage
+from livetools.browser import chromium
 from livetools.client import exchange
 from livetools.recorder import Recorder
+from livetools.recorder import answer
 from livetools.web import Web
+from livetools.wire import lines
 from livetools.worked_example import HOST
 from livetools.worked_example import endpoints
 from livetools.worked_example import request
 
 pytestmark = pytest.mark.browser
 
-
-def page(url: str, folder: Path) -> str:
-    """The page's elements once its scripts have run, as HTML."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert browser, "needs Chromium (Debian: apt-get install chromium)"
-    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", *quiet, f"--user-data-dir={folder}"]
-    command += ["--window-size=1400,900", "--virtual-time-budget=8000", "--dump-dom", url]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=90).stdout
+JSON = b"Content-Type: application/json"
 
 
-def test_the_flow_list_shows_the_pair(
-    confdir: Path, tmp_path: Path, upstreams: tuple[Recorder, Recorder], v1: Recorder, v2: Recorder
-) -> None:
-    with Web(confdir, *endpoints(*upstreams)) as web:
-        exchange(web.address, request(b"GET http://%b/serviceB/seen" % HOST))
-        assert v1.one().target == v2.one().target == b"//seen"
-        web.wait_until(lambda: len(web.call("GET", "/flows")) == 2)
-        rows = re.findall(r"<tr.*?</tr>", page(web.url, tmp_path), re.DOTALL)
-        (shadow,) = (row for row in rows if f"{HOST.decode()}-shadow" in row)
-        (primary,) = (row for row in rows if "//seen" in row and row is not shadow)
-        assert "👻" in shadow and "👻" not in primary
-        assert "200" in shadow and "200" in primary
+@pytest.fixture(scope="module")
+def web(confdir: Path, upstreams: tuple[Recorder, Recorder]) -> Iterator[Web]:
+    with Web(confdir, *endpoints(*upstreams)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def page(web: Web) -> Iterator[MitmwebPage]:
+    with chromium() as browser:
+        yield MitmwebPage.opened(browser, web.url)
+
+
+def ask(web: Web, v1: Recorder, v2: Recorder, path: bytes) -> None:
+    """A request that both answer with JSON, and not with the same."""
+    v1.behave(answer(b"200 OK", JSON, body=b'{"total": 41.5, "currency": "EUR"}'))
+    v2.behave(answer(b"200 OK", JSON, body=b'{"total": 41.49, "currency": "EUR"}'))
+    exchange(web.address, request(b"GET http://%b/serviceB%b" % (HOST, path)))
+    assert v1.one().target == v2.one().target == b"/" + path
+
+
+def test_the_flow_list_shows_the_pair(page: MitmwebPage, web: Web, v1: Recorder, v2: Recorder) -> None:
+    ask(web, v1, v2, b"/seen")
+    primary, shadow = (page.rows("//seen", shadow=each) for each in (False, True))
+    shadow.wait_for()
+    assert primary.count() == shadow.count() == 1
+    assert f"{HOST.decode()}-shadow" in shadow.inner_text()
+    assert "200" in shadow.inner_text() and "200" in primary.inner_text()
+
+
+def test_mirror_diff_on_either_half(page: MitmwebPage, web: Web, v1: Recorder, v2: Recorder) -> None:
+    ask(web, v1, v2, b"/diff")
+    texts = []
+    for shadow, pane in ((False, "Response"), (True, "Response"), (True, "Request"), (False, "Request")):
+        page.open(page.rows("//diff", shadow=shadow), pane)
+        texts.append(page.view("mirror diff"))
+    assert len(set(texts)) == 1
+    told = [line.strip() for line in texts[0].splitlines()]
+    assert told[0] == "different · 1 difference"
+    assert re.fullmatch(r"shadow +\w{8} -> serviceB/v2, by default/serviceB http\[0\]", told[1])
+    at = told.index("$.total: value")
+    assert told[at + 1 : at + 3] == ["- 41.5", "+ 41.49"]
+    at = told.index("Host")
+    assert told[at + 1 : at + 3] == [f"- {HOST.decode()}", f"+ {HOST.decode()}-shadow"]
+    assert any(line.startswith("mirror serviceB/v2: drawn") for line in told[told.index("Why here") :])
+
+
+def test_other_flows_say_why_they_have_no_pair(page: MitmwebPage, web: Web, v1: Recorder) -> None:
+    exchange(web.address, lines(b"GET http://%b/elsewhere HTTP/1.1" % str(v1).encode(), b"Host: %b" % str(v1).encode()))
+    v1.take()
+    page.open(page.rows("/elsewhere", shadow=False), "Response")
+    assert "Not mirrored: no rule claims it." in page.view("mirror diff")
+
+
+def test_the_command_bar(page: MitmwebPage, web: Web, v1: Recorder, v2: Recorder) -> None:
+    ask(web, v1, v2, b"/again")
+    page.rows("//again", shadow=True).wait_for()
+    assert "state: mirroring" in page.command("mirror.status")
+    assert page.command('mirror.replay "~u //again"') == "sent 1 shadow of 1 request"
+    assert v2.one().target == b"//again"
+    page.rows("//again", shadow=True).nth(1).wait_for()
+    assert v1.received == []
+    told = page.command('mirror.diff "~u //again"').splitlines()
+    assert [line for line in told if "difference" in line] == ["different · 1 difference"] * 2

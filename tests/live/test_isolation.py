@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import time
 from pathlib import Path
@@ -11,14 +12,26 @@ from livetools import recorder
 from livetools.client import Client
 from livetools.client import exchange
 from livetools.proxy import Proxy
+from livetools.recorder import Conversation
 from livetools.recorder import Recorder
 from livetools.recorder import answer
+from livetools.wire import Received
 from livetools.wire import lines
 from livetools.worked_example import HOST
 from livetools.worked_example import request
 
 SLOWEST = 2.0
 """Seconds that no answer may take: far above what the proxy needs, far below what these mirrors do."""
+
+
+def endless(conversation: Conversation, _request: Received) -> bool:
+    """Chunk after chunk, a few megabytes a second, until the recorder does something else."""
+    conversation.send(lines(b"HTTP/1.1 200 OK", b"Transfer-Encoding: chunked"))
+    while not conversation.stopped:
+        conversation.send(b"10000\r\n" + bytes(65536) + b"\r\n")
+        conversation.wait(0.02)
+    return False
+
 
 ANSWERS_LIKE_NO_SERVER = {
     "hang": recorder.hang,
@@ -32,6 +45,9 @@ ANSWERS_LIKE_NO_SERVER = {
     "slow": recorder.slow(3),
     "dribble": recorder.dribble(lines(b"HTTP/1.1 200 OK", b"X-Long: " + b"x" * 200), 0.05),
     "enormous": answer(body=bytes(30_000_000)),
+    "endless": endless,
+    "compressed bomb": answer(b"200 OK", b"Content-Encoding: gzip", body=gzip.compress(bytes(200_000_000), 9)),
+    "a head without end": recorder.raw(b"HTTP/1.1 200 OK\r\n" + b"X-Long: " + bytes(2_000_000), keep=True),
     "switching protocols": recorder.raw(lines(b"HTTP/1.1 101 Switching Protocols", b"Upgrade: x"), keep=True),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -93,6 +94,28 @@ def test_a_frozen_worker_is_not_felt_and_not_left_behind(confdir: Path, v1: Reco
                 assert time.monotonic() - started < 2
         assert proxy.interrupt() == 0
         assert "dropped.queue_full" in proxy.output
+
+
+def test_a_worker_without_file_descriptors_is_not_felt_and_recovers(confdir: Path, v1: Recorder, v2: Recorder) -> None:
+    with start(confdir, v1, v2) as proxy:
+        send(proxy, 1)
+        v2.take(1)
+        (worker,) = proxy.workers
+        v2.behave(recorder.close)  # so that each shadow needs a connection of its own
+        limits = resource.prlimit(worker, resource.RLIMIT_NOFILE)
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, (3, limits[1]))
+        send(proxy, 3)
+        proxy.wait_for(r"shadows to serviceB/v2 fail \(connect: .*Too many open files")
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, limits)
+        v2.restore()
+        deadline = time.monotonic() + 10
+        while not v2.received:
+            assert time.monotonic() < deadline, "no shadow arrived within 10 s"
+            send(proxy, 1)
+            time.sleep(0.1)
+        assert proxy.workers == {worker}
+        assert proxy.interrupt() == 0
+    assert proxy.totals["failed.connect"] >= 2
 
 
 def test_a_killed_proxy_leaves_no_worker(confdir: Path, v1: Recorder, v2: Recorder) -> None:

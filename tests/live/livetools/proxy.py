@@ -15,6 +15,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
+from livetools.books import assert_balanced
+from livetools.books import books
+
 ROOT = Path(__file__).resolve().parents[3]
 """The checkout."""
 MARK = "MIRROR_ADDON_TEST_RUN"
@@ -161,6 +164,17 @@ class Proxy(Tool):
             self.kill()
             raise
         self.address = ("127.0.0.1", int(listening[1]))
+
+    def finish(self, timeout: float = 20) -> int:
+        """As above; and then the counters must add up."""
+        code = super().finish(timeout)
+        assert_balanced(self.output)
+        return code
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """The counters at the end, of the last engine."""
+        return books(self.output)[-1]
 
     @property
     def workers(self) -> set[int]:

@@ -35,6 +35,10 @@ class Conversation:
         """Does nothing for so long, or until the recorder changes its behaviour or stops."""
         self._stopped.wait(seconds)
 
+    @property
+    def stopped(self) -> bool:
+        return self._stopped.is_set()
+
     def reset(self) -> None:
         """Makes the close that follows a TCP reset."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

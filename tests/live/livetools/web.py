@@ -36,12 +36,13 @@ class Web(Proxy):
             f"Host: 127.0.0.1:{self.web[1]}",
             "Cookie: _xsrf=ab12; _mitmproxy_xsrf=ab12",
             "X-XSRFToken: ab12",
+            "Content-Type: application/json",
             f"Content-Length: {len(data)}",
             *([f"Authorization: Bearer {self.token}"] if self.token else []),
         ]
         reply = exchange(self.web, lines(*(line.encode() for line in head)) + data)
         assert reply.status == 200, reply
-        return json.loads(reply.body)
+        return json.loads(reply.body) if reply.body else None
 
     @property
     def url(self) -> str:
@@ -56,6 +57,6 @@ class Web(Proxy):
             time.sleep(0.05)
 
     def command(self, name: str, *arguments: str) -> str:
-        value = self.call("POST", f"/commands/{name}", {"arguments": list(arguments)})["value"]
-        assert isinstance(value, str)
-        return value
+        reply = self.call("POST", f"/commands/{name}", {"arguments": list(arguments)})
+        assert isinstance(reply.get("value"), str), reply
+        return str(reply["value"])

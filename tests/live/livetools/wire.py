@@ -155,7 +155,7 @@ def read_response(stream: Stream, method: bytes) -> Response:
         status = int(head.split(b" ", 2)[1])
         if status == 101 or not 100 <= status < 200:
             break
-    if method == b"HEAD" or status in (101, 204, 304):
+    if method in (b"HEAD", b"CONNECT") or status in (101, 204, 304):
         return Response(head, b"", b"")
     body = _framed(stream, Message(head, b"", b""))
     if body is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 
-from livetools.recorder import Recorder
 from livetools.wire import Received
 from livetools.wire import lines
 
@@ -12,8 +11,8 @@ HOST = b"istio.gateway.xxxx.tech"
 HOP_BY_HOP = {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade", b"expect"}
 
 
-def endpoints(v1: Recorder, v2: Recorder) -> tuple[str, ...]:
-    """Options that move the example's two subsets to these recorders."""
+def endpoints(v1: object, v2: object) -> tuple[str, ...]:
+    """Options that move the example's two subsets to these addresses."""
     return "--set", f"mirror_endpoints=serviceB/v1={v1}", "--set", f"mirror_endpoints=serviceB/v2={v2}"
 
 
