@@ -25,7 +25,7 @@ $(RUN): pyproject.toml
 	touch $@
 
 $(DEVELOP): $(RUN)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,check]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,check,browser]'
 	touch $@
 
 demo: $(RUN)
@@ -35,7 +35,7 @@ demo-web: $(RUN)
 	$(BIN)/mirror-addon demo --web
 
 test: $(DEVELOP)
-	$(BIN)/python -m pytest -m "not browser and not long" $(ARGS)
+	$(BIN)/python -m pytest -m "not browser and not long" --numprocesses 2 --dist loadfile $(ARGS)
 
 test-browser: $(DEVELOP)
 	$(BIN)/python -m pytest -m browser $(ARGS)

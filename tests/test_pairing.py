@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -100,6 +102,17 @@ async def test_without_comparing_a_pair_is_told_when_both_ended(first: str) -> N
         assert (pair.primary_status, pair.result.status, pair.comparison, pair.control) == (200, 201, None, False)
         assert (pair.flow_id, world.open, world.answers) == (world.flow.id, 0, [])
         assert world.shadows[0].subject is None
+
+
+@pytest.mark.parametrize("mode", [PLAIN, COMPARED])
+async def test_a_flow_is_not_kept_for_a_mirror_that_hangs(mode: PairingMode) -> None:
+    with World(mode) as world:
+        world.answered()
+        flow = weakref.ref(world.flow)
+        del world.flow
+        gc.collect()
+        assert flow() is None
+        assert world.open
 
 
 async def test_with_comparing_it_waits_for_the_verdict() -> None:

@@ -1,7 +1,7 @@
 """Shadows and their primaries: what a shadow is compared with, what a primary answered, and who is told of the pair.
 
-Everything runs in the proxy's loop. A flow is held from its first shadow until both ends of each are known and told; a
-flow that ends without a word of mitmproxy is let go by a look at all of them now and then.
+Everything runs in the proxy's loop. A flow is held from its first shadow until it is answered, and not until a mirror
+that hangs gives up; a flow that ends without a word of mitmproxy is let go by a look at all of them now and then.
 """
 
 from __future__ import annotations
@@ -49,10 +49,12 @@ class PairingMode(NamedTuple):
 class _Group:
     """A primary and its shadows that are not told yet."""
 
-    __slots__ = ("answered", "dispatcher", "end", "flow", "ms", "passage", "shadows", "status")
+    __slots__ = ("answered", "dispatcher", "end", "flow", "id", "ms", "passage", "shadows", "status")
 
     def __init__(self, flow: http.HTTPFlow, passage: Passage) -> None:
-        self.flow = flow
+        self.id = flow.id
+        self.flow: http.HTTPFlow | None = flow
+        """None once it is answered."""
         self.passage = passage
         self.dispatcher: Dispatcher | None = None
         """Who gets the primary's answer; None: nobody."""
@@ -147,6 +149,7 @@ class Pairing:
             return
         if not group.answered:
             group.answered = True
+            group.flow = None
             group.status, group.ms = status_and_time(flow)
         if group.dispatcher is not None:
             if group.end is None:
@@ -178,14 +181,14 @@ class Pairing:
         del self._shadows[id]
         del group.shadows[id]
         if not group.shadows:
-            self._groups.pop(group.flow.id, None)
+            self._groups.pop(group.id, None)
         if not self._observers:
             return
         passage = group.passage
         cluster = passage.decision.cluster
         pair = Pair(
             id,
-            group.flow.id,
+            group.id,
             str(passage.decision.rule or ""),
             cluster.label if cluster is not None else "",
             result.label,
@@ -206,7 +209,7 @@ class Pairing:
     def _look(self) -> None:
         """Let go of flows that ended without a word."""
         for group in list(self._groups.values()):
-            if not group.answered and not group.flow.live:
+            if group.flow is not None and not group.flow.live:
                 self.answered(group.flow)
         self._timer = asyncio.get_running_loop().call_later(_LOOK_EVERY, self._look) if self._groups else None
 
