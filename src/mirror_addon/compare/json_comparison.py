@@ -186,11 +186,24 @@ def _kind(value: Any) -> str:
 
 def same_booleans(primary: Any, shadow: Any) -> bool:
     """Of two values that Python takes for equal: has neither a boolean where the other has a number?"""
-    if isinstance(primary, dict):
-        return all(same_booleans(value, shadow[name]) for name, value in primary.items())
-    if isinstance(primary, list):
-        return all(map(same_booleans, primary, shadow))
-    return isinstance(primary, bool) is isinstance(shadow, bool)
+    kind = type(primary)
+    pairs: Iterable[tuple[Any, Any]]
+    if kind is dict:
+        pairs = ((value, shadow[name]) for name, value in primary.items())
+    elif kind is list:
+        pairs = zip(primary, shadow, strict=True)
+    else:
+        return (kind is bool) is (type(shadow) is bool)
+    for value, other in pairs:
+        kind = type(value)
+        if kind is str:
+            continue
+        if kind is dict or kind is list:
+            if not same_booleans(value, other):
+                return False
+        elif (kind is bool) is not (type(other) is bool):
+            return False
+    return True
 
 
 def fingerprint(value: Any, levels: int = _LEVELS) -> Hashable:

@@ -68,12 +68,12 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _number(text: str) -> int | float | Decimal:
-    if len(text) <= _EXACT and "e" not in text and "E" not in text:
-        return float(text)
+    rounded = float(text)
+    if repr(rounded) == text or (len(text) <= _EXACT and "e" not in text and "E" not in text):
+        return rounded
     exact = Decimal(text)
     if exact == exact.to_integral_value():
         return int(exact) if exact.adjusted() < _SMALL else exact
-    rounded = float(text)
     return rounded if Decimal(repr(rounded)) == exact else exact
 
 

@@ -164,7 +164,7 @@ class Noise:
 
 
 def excess(raw: int, pairs: int, noise: int, controls: int) -> tuple[float, float]:
-    """How much more often the candidate differs (`raw` of `pairs`) than the primary from itself (`noise` of `controls`):
+    """How much more often the candidate differs, `raw` of `pairs`, than the primary from itself, `noise` of `controls`:
     as a share of both, and of all. Noise is taken for as much as it may well be, the upper end of its interval."""
     share = raw / pairs if pairs else 0.0
     own = _at_most(noise, controls) if noise else 0.0
