@@ -151,3 +151,31 @@ async def test_names_that_are_none() -> None:
     for host in ("", "a" * 70, ".."):
         with pytest.raises(httpcore.ConnectError):
             await Backend().connect_tcp(host, 1)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="an option of Linux")
+async def test_an_answer_in_two_parts_does_not_wait_for_an_acknowledgement() -> None:
+    """Of a server with Nagle's algorithm, on a connection that was used before: 40 ms that are not the server's."""
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            while connection.recv(65536):
+                connection.sendall(b"head ")
+                connection.sendall(b"body")
+
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = loop.run_in_executor(None, serve, listener)
+        stream = await Backend().connect_tcp("127.0.0.1", listener.getsockname()[1])
+        took = []
+        for _ in range(12):
+            begin = loop.time()
+            await stream.write(b"request")
+            answer = b""
+            while answer != b"head body":
+                answer += await stream.read(65536)
+            took.append(loop.time() - begin)
+        await stream.aclose()
+        await serving
+    assert min(took[4:]) < 0.03
