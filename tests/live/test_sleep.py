@@ -56,7 +56,7 @@ def test_shadows_and_uploads_survive_a_sleep(confdir: Path, v1: Recorder, v2: Re
         assert v2.one().target == b"//after"
         assert proxy.workers == workers, "a worker was started again without need"
         assert proxy.interrupt() == 0
-    assert proxy.totals["offered"] == proxy.totals["sent"] == 6
+    assert proxy.totals["offered"] == proxy.totals["sent"] == 6, proxy.totals
 
 
 def test_a_deadline_that_passes_during_a_sleep_is_a_timeout_and_no_more(

@@ -26,6 +26,8 @@ class Conversation:
 
     def __init__(self, connection: socket.socket, stopped: threading.Event) -> None:
         self.socket = connection
+        self.busy = False
+        """Is answering a request and will be done with it at once."""
         self._stopped = stopped
 
     def send(self, data: bytes) -> None:
@@ -33,6 +35,7 @@ class Conversation:
 
     def wait(self, seconds: float | None = None) -> None:
         """Does nothing for so long, or until the recorder changes its behaviour or stops."""
+        self.busy = False
         self._stopped.wait(seconds)
 
     @property
@@ -108,7 +111,8 @@ def reset(conversation: Conversation, _request: Received) -> bool:
 class Recorder:
     """Listens on a free loopback port. Use it as a context manager.
 
-    `behave(...)` changes how requests that arrive from then on are answered and closes the connections there are;
+    `behave(...)` changes how requests that arrive from then on are answered and closes the connections there are, once
+    answers that wait for nothing are out;
     `refuse()` keeps the port but lets nobody connect, until the next `behave(...)`.
     """
 
@@ -118,6 +122,7 @@ class Recorder:
         self._received: list[Received] = []
         self._arrived = threading.Condition()
         self._open: set[socket.socket] = set()
+        self._conversations: set[Conversation] = set()
         self._threads: list[threading.Thread] = []
         self._connections = 0
         self._answered = 0
@@ -145,6 +150,7 @@ class Recorder:
             assert not thread.is_alive(), "a recorder's thread did not end"
 
     def behave(self, behaviour: Behaviour) -> None:
+        self._finish_answers()
         self._hang_up()
         self._behaviour = behaviour
         self._stopped = threading.Event()
@@ -152,6 +158,7 @@ class Recorder:
         self._listen()
 
     def refuse(self) -> None:
+        self._finish_answers()
         self._behaviour = None
         self._hang_up()
         self._listener = self._bind(self.address)
@@ -211,6 +218,12 @@ class Recorder:
         self._threads.append(thread)
         thread.start()
 
+    def _finish_answers(self) -> None:
+        """A request is on record before it is answered: whoever has seen it may take the answer for given."""
+        deadline = time.monotonic() + 1
+        while any(conversation.busy for conversation in tuple(self._conversations)) and time.monotonic() < deadline:
+            time.sleep(0.001)
+
     def _hang_up(self) -> None:
         self._stopped.set()
         with contextlib.suppress(OSError):
@@ -236,15 +249,19 @@ class Recorder:
     def _serve(self, connection: socket.socket, number: int, stopped: threading.Event) -> None:
         stream = Stream(connection)
         conversation = Conversation(connection, stopped)
+        with self._arrived:
+            self._conversations.add(conversation)
         try:
             while message := read_request(stream):
                 request = Received(message.head, message.raw_body, message.body, number, time.monotonic())
                 with self._arrived:
+                    conversation.busy = True
                     self._received.append(request)
                     self._arrived.notify_all()
                 behaviour = self._behaviour
                 keep = behaviour is not None and behaviour(conversation, request)
                 with self._arrived:
+                    conversation.busy = False
                     self._answered += 1
                     self._arrived.notify_all()
                 if not keep:
@@ -257,4 +274,5 @@ class Recorder:
         finally:
             with self._arrived:
                 self._open.discard(connection)
+                self._conversations.discard(conversation)
             connection.close()
