@@ -11,9 +11,11 @@ from pathlib import Path
 
 from mirror_addon.background import in_background
 from mirror_addon.istio.diagnostics import Severity
+from mirror_addon.istio.giving_way import let_go
 from mirror_addon.istio.parsing import collector_paused
 from mirror_addon.options import Settings
 from mirror_addon.routing.table import RouteTable
+from mirror_addon.routing.virtual_services import Entry
 from mirror_addon.rule_set import RuleSet
 from mirror_addon.rule_set import load_rule_set
 from mirror_addon.watching import changes
@@ -23,9 +25,11 @@ logger = logging.getLogger(__name__)
 SHOWN = 20
 """Lines of a kind in the log; a folder of thousands of rules would bury the rest."""
 
-MANY_RULES = 3000
-"""From here on a full garbage collection would be felt: 0.1 s and more."""
+SOME_RULES = 200
+"""From here on it would be felt if the garbage collector looked at all of them."""
 
+MANY_RULES = 3000
+"""From here on several tables would be felt in memory."""
 
 KEPT = 4
 """Tables that are kept to explain requests that met them, the one in force among them; large ones are not."""
@@ -112,7 +116,8 @@ class LiveRules:
                 logger.error("mirror: %s", self.problem)
                 return self.problem
             rule_set = await in_background(
-                lambda: load_rule_set(settings, self._local_address), lambda made: made.rules >= MANY_RULES
+                lambda: load_rule_set(settings, self._local_address, only_good=True),
+                lambda made: not made.refused and made.rules >= SOME_RULES,
             )
             if settings is not self._settings:
                 return "the options changed meanwhile; their rules are in force"
@@ -121,7 +126,8 @@ class LiveRules:
                 self.problem = f"{self._refusal(rule_set)}; the rules read before stay in force"
                 logger.error("mirror: %s", self.problem)
                 return self.problem
-            self._take(rule_set)
+            if pieces := self._take(rule_set):
+                await in_background(lambda: let_go(pieces), lambda _: False)
             return f"reloaded {rule_set.documents} resources"
 
     def watch(self) -> None:
@@ -142,7 +148,9 @@ class LiveRules:
         except OSError as error:
             logger.warning("mirror: cannot watch the rules (%s); use the command mirror.reload", error)
 
-    def _take(self, rule_set: RuleSet) -> None:
+    def _take(self, rule_set: RuleSet) -> list[Entry]:
+        """Put a table in force. Gives what the one consisted of that is not kept any more."""
+        held = self._held()
         self.table = rule_set.table
         self.problem = ""
         if rule_set.rules < MANY_RULES:
@@ -150,6 +158,12 @@ class LiveRules:
         log_mirrors(rule_set)
         for follower in self._followers:
             follower(rule_set.table)
+        kept = self._held()
+        return [entry for key, table in held.items() if key not in kept for entry in table.pieces()]
+
+    def _held(self) -> dict[int, RouteTable]:
+        """The tables that are in force, or kept."""
+        return {id(table): table for table in (self.table, *self._recent) if table is not None}
 
     @staticmethod
     def _refusal(rule_set: RuleSet) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirror_addon.istio.diagnostics import Diagnostic
+from mirror_addon.istio.giving_way import breathe
+from mirror_addon.istio.giving_way import let_go
 from mirror_addon.istio.names import resolve_short_name
 from mirror_addon.istio.resources import VirtualServiceSpec
 from mirror_addon.listing import rule_lines
@@ -39,8 +41,11 @@ class RuleSet:
     """Labels of the mirrors that get methods which change something."""
 
 
-def load_rule_set(settings: Settings, local_address: bytes) -> RuleSet:
-    """Read the rules' files and build the table. Reads files, else pure; raises nothing for bad input."""
+def load_rule_set(settings: Settings, local_address: bytes, *, only_good: bool = False) -> RuleSet:
+    """Read the rules' files and build the table. Reads files, else pure; raises nothing for bad input.
+
+    `only_good`: who has no use for what is left of a refused set gets an empty table with it, sooner.
+    """
     overrides = {
         (resolve_short_name(override.host, settings.namespace), override.subset): Endpoint(
             override.address, override.port
@@ -51,8 +56,16 @@ def load_rule_set(settings: Settings, local_address: bytes) -> RuleSet:
     if settings.to and settings.rules == ("rules",) and not paths[0].exists():
         paths = []  # the mirror without YAML needs no rules folder
     loaded = load_rules(paths, default_namespace=settings.namespace, overrides=frozenset(overrides))
+    resources, documents = loaded.resources, len(loaded.resources)
+    rules = [
+        http for resource in resources if isinstance(resource.spec, VirtualServiceSpec) for http in resource.spec.http
+    ]
+    diagnostics, refused = loaded.diagnostics, loaded.refused
+    del loaded
+    if only_good and refused:
+        resources = ()
     table = RouteTable.build(
-        loaded.resources,
+        resources,
         Identity(
             namespace=settings.namespace,
             gateways=settings.gateways,
@@ -64,15 +77,19 @@ def load_rule_set(settings: Settings, local_address: bytes) -> RuleSet:
         endpoint_overrides=overrides,
         mirror_to=[MirrorTo(url.scheme, url.host, url.port, url.path) for url in settings.to],
     )
-    rules = sum(
-        len(resource.spec.http) for resource in loaded.resources if isinstance(resource.spec, VirtualServiceSpec)
-    )
-    return RuleSet(
+    mirrors = []
+    for line in rule_lines(table, mirrored_only=True):
+        mirrors.append(line)
+        breathe()
+    made = RuleSet(
         table,
-        loaded.diagnostics,
-        loaded.refused,
-        len(loaded.resources),
-        rules,
-        list(rule_lines(table, mirrored_only=True)),
+        diagnostics,
+        refused,
+        documents,
+        len(rules),
+        mirrors,
         unsafe_targets(table, settings.methods),
     )
+    del resources
+    let_go(rules)
+    return made

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 from operator import itemgetter
 
+from mirror_addon.istio.giving_way import breathe
 from mirror_addon.routing.regexes import Regex
 from mirror_addon.routing.regexes import RegexSet
 from mirror_addon.routing.subject import Subject
@@ -99,6 +100,7 @@ class _Prefixes:
         self._nodes: list[_Node] = []
         stack: list[_Node] = []
         for key in self._keys:
+            breathe()
             while stack and not key.startswith(stack[-1].prefix):
                 stack.pop()
             node = _Node(key, stack[-1] if stack else None, plain.get(key, ()), regexes.get(key, ()))

@@ -24,6 +24,7 @@ from mirror_addon.routing.mirror_to import Passthrough
 from mirror_addon.routing.normalization import LEVELS
 from mirror_addon.routing.paths import path_end
 from mirror_addon.routing.subject import Subject
+from mirror_addon.routing.virtual_services import Entry
 from mirror_addon.routing.virtual_services import compile_virtual_services
 
 __all__ = ["MirrorTo", "RouteTable"]
@@ -67,6 +68,10 @@ class RouteTable:
         every subset without one of its own. Findings never stop it: what a cluster would not route, this does not.
         """
         return cls(resources, identity, endpoint_overrides or {}, mirror_to)
+
+    def pieces(self) -> list[Entry]:
+        """What most of a table consists of: who lets go of one can do so in steps."""
+        return [entry for host in self.virtual_hosts for service in host.services for entry in service.entries]
 
     def route(self, request: Request, draw: int) -> Decision:
         """What becomes of a request. `draw` is its 64-bit random number, which decides all that is left to chance."""

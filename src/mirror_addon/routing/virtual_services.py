@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from mirror_addon.istio.documents import Resource
+from mirror_addon.istio.giving_way import breathe
 from mirror_addon.istio.mirror_annotations import MirrorAnnotations
 from mirror_addon.istio.mirror_annotations import read_annotations
 from mirror_addon.istio.resources import HTTPMatchRequest
@@ -129,6 +130,7 @@ def _entries(
 def _route_entries(
     http: HTTPRoute, matches: Matches, rule: Rule, namespace: str, identity: Identity, clusters: Clusters
 ) -> Iterator[Entry]:
+    breathe()
     route = CompiledRoute(http, rule, clusters, namespace, identity.sample_seed)
     for match, index in matches or ((None, None),):
         uri = compile_uri(match)
