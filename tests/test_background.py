@@ -4,12 +4,16 @@ import asyncio
 import gc
 import sys
 import threading
+import time
+import weakref
 
 import pytest
 
+from mirror_addon.background import LOOK_AGAIN
 from mirror_addon.background import SWITCH_INTERVAL
 from mirror_addon.background import exempt_what_is_loaded
 from mirror_addon.background import in_background
+from mirror_addon.istio.giving_way import breathe
 from mirror_addon.istio.parsing import collector_paused
 
 
@@ -65,4 +69,35 @@ async def test_what_lives_long_is_exempt_from_collection() -> None:
     gc.unfreeze()
     assert await in_background(lambda: [{}], lambda result: len(result) == 1) == [{}]
     assert gc.get_freeze_count() > 0
+    gc.unfreeze()
+
+
+async def test_work_gives_way() -> None:
+    def work() -> tuple[float, float]:
+        begin, used = time.perf_counter(), time.thread_time()
+        while time.thread_time() - used < 0.02:
+            breathe()
+        return time.perf_counter() - begin, time.thread_time() - used
+
+    wall, used = await in_background(work, lambda _: False)
+    assert wall > 2 * used
+
+
+async def test_garbage_that_was_exempt_is_found_in_the_end() -> None:
+    class Ring:
+        def __init__(self) -> None:
+            self.ring = self
+
+    gc.collect()
+    gc.disable()
+    ring = Ring()
+    lost = weakref.ref(ring)
+    del ring
+    gc.freeze()
+    gc.enable()
+    gc.collect()
+    assert lost() is not None, "no collection looks at it"
+    for _ in range(LOOK_AGAIN):
+        await in_background(lambda: None, lambda _: True)
+    assert lost() is None
     gc.unfreeze()

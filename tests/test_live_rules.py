@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mirror_addon.live_rules import KEPT
 from mirror_addon.live_rules import SHOWN
 from mirror_addon.live_rules import LiveRules
 from mirror_addon.live_rules import RulesRefused
@@ -131,3 +134,17 @@ async def test_old_tables_do_not_pile_up(live: LiveRules, tmp_path: Path) -> Non
         passages.append(Passage(live.table, request, 0, live.table.route(request, 0)))
         await live.reload()
     assert [passage.table is not None for passage in passages] == [False] * 7 + [True] * 3
+
+
+async def test_a_table_that_is_not_kept_ends_off_the_loop(live: LiveRules, tmp_path: Path) -> None:
+    """In steps: a large one would hold up all requests."""
+    (tmp_path / "a.yaml").write_text(RULE % 201)
+    live.load(settings(tmp_path))
+    assert live.table
+    ended_in: list[threading.Thread] = []
+    weakref.finalize(live.table.pieces()[0].route.http, lambda: ended_in.append(threading.current_thread()))
+    for _ in range(KEPT - 1):
+        await live.reload()
+    assert ended_in == []
+    await live.reload()
+    assert len(ended_in) == 1 and ended_in[0] is not threading.main_thread()
