@@ -216,11 +216,9 @@ class MirrorAddon:
         return self._streams_large_bodies and "content-length" not in flow.request.headers
 
     def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
-        if self.page.serves(flow):
-            return self.page.serve(flow)
         passage = self.passages.get(flow)
         if passage is None or self.shadowing is None:
-            return None
+            return self.page.serve(flow) if self.page.serves(flow) else None
         if passage.decision.action is Action.ROUTE and not flow.response:
             flows.frame_body(flow)
         if passage.settled or not passage.decision.mirrors:
@@ -236,10 +234,11 @@ class MirrorAddon:
         return None
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
-        if self.page.serves(flow):
-            raise exceptions.AddonHalt
         passage = self.passages.get(flow)
-        if passage is None or not passage.decision.response_headers or passage.decision.response:
+        if passage is None:
+            self._keep_to_page(flow)
+            return
+        if not passage.decision.response_headers or passage.decision.response:
             return
         assert flow.response
         headers = flow.response.headers
@@ -248,14 +247,18 @@ class MirrorAddon:
             headers.fields = edit.apply(headers.fields)
 
     def response(self, flow: http.HTTPFlow) -> None:
-        if self.page.serves(flow):
-            raise exceptions.AddonHalt
+        if self.passages.get(flow) is None:
+            self._keep_to_page(flow)
         if self.shadowing:
             self.shadowing.answered(flow)
 
-    def error(self, flow: http.HTTPFlow) -> None:
+    def _keep_to_page(self, flow: http.HTTPFlow) -> None:
+        """Other addons do not get to see the page's flows, which have no passage."""
         if self.page.serves(flow):
             raise exceptions.AddonHalt
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        self._keep_to_page(flow)
         if self.shadowing is None:
             return
         passage = self.passages.get(flow)

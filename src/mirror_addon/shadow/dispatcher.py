@@ -240,10 +240,11 @@ class Dispatcher:
 
     def _on_frame(self, link: WorkerLink, head: tuple[Any, ...], tail: bytes) -> None:
         kind = head[0]
-        if kind == Kind.RESULT:
-            pending = self._forget(head[1])
-            if pending is not None and not pending.counted:
-                self._finish(pending, Report(*head[2:]), tail)
+        if kind == Kind.RESULTS:
+            for number, *report in head[1:]:
+                self._hear_end(number, Report(*report), b"")
+        elif kind == Kind.RESULT:
+            self._hear_end(head[1], Report(*head[2:]), tail)
         elif kind == Kind.CREDIT:
             pending = self._pending.get(head[1])
             if pending is not None:
@@ -260,6 +261,11 @@ class Dispatcher:
             self._kept.tell(link, *head[2])
         elif kind == Kind.LOG:
             logger.warning("mirror: worker process %s: %s", link.pid, head[1])
+
+    def _hear_end(self, number: int, report: Report, body: bytes) -> None:
+        pending = self._forget(number)
+        if pending is not None and not pending.counted:
+            self._finish(pending, report, body)
 
     def _finish(self, pending: Pending, report: Report, body: bytes) -> None:
         if report.error == "breaker_open":

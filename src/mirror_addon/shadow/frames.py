@@ -17,6 +17,7 @@ into a msgpack buffer.
 | READY   | worker | pid                                       |                                |
 | CREDIT  | worker | number, bytes of body passed on           |                                |
 | RESULT  | worker | number, and the fields of a Report        | the kept body                  |
+| RESULTS | worker | many of what follows the kind in a RESULT |                                |
 | VERDICT | worker | number, and the fields of a VerdictReport | differences, as JSON           |
 | STATUS  | worker | list of (label, lanes, active, queued),   |                                |
 |         |        | kept bytes now and at most                |                                |
@@ -64,6 +65,7 @@ class Kind(enum.IntEnum):
     ANSWER = 11
     NOTE = 12
     VERDICT = 13
+    RESULTS = 14
 
 
 class FrameError(ValueError):

@@ -5,6 +5,7 @@ Pure, and quick: this runs in the proxy's loop once for each shadow.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from operator import itemgetter
@@ -96,13 +97,18 @@ class ShadowRequest:
 
 def target_of(cluster: Cluster, endpoint: Endpoint) -> Target:
     """The target of a mirror's cluster and chosen endpoint."""
+    return _target(cluster, endpoint.address, endpoint.port)
+
+
+@functools.lru_cache(maxsize=256)
+def _target(cluster: Cluster, address: str, port: int) -> Target:
     tls = cluster.tls
     return Target(
         cluster.label or cluster.host,
-        endpoint.address,
-        endpoint.port,
+        address,
+        port,
         cluster.protocol in _HTTP2,
-        (tls.sni if tls is not None else "") or cluster.host or endpoint.address,
+        (tls.sni if tls is not None else "") or cluster.host or address,
         None
         if tls is None
         else ClientTLS(
