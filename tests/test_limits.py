@@ -7,6 +7,7 @@ from mirror_addon.istio.mirror_annotations import MirrorAnnotations
 from mirror_addon.limits import Limits
 from mirror_addon.limits import TokenBucket
 from mirror_addon.routing.decision import Rule
+from mirror_addon.shadow.result import ShadowResult
 
 A0 = Rule("default/a", "http[0]", "", "a.yaml:8")
 A1 = Rule("default/a", "http[1]", "", "a.yaml:12")
@@ -94,3 +95,44 @@ def test_a_quota_begins_anew_when_somebody_says_so() -> None:
         limits.take(rule, "x", given)
     limits.begin_anew([A0])
     assert [limits.take(rule, "x", given) for rule in (A0, A1)] == [None, "max_requests"]
+
+
+def slow(limits: Limits, clock: Clock, target: str = "x") -> None:
+    clock.now += 1
+    for _ in range(3):
+        limits.backoffs.note(ShadowResult("1/0", target, "sent", total_ms=900))
+
+
+def test_a_slow_target_gets_less() -> None:
+    clock = Clock()
+    limits = Limits(clock)
+    given = MirrorAnnotations(max_latency=0.5)
+    assert limits.take(A0, "x", given) is None
+    slow(limits, clock)
+    assert [limits.take(A0, "x", given) for _ in range(5)] == [None, "backoff", None, "backoff", None]
+    assert limits.take(A1, "x", given) == "backoff", "whichever rule of the virtual service"
+    assert [limits.take(A0, "y", given) for _ in range(2)] == [None, None]
+    assert [limits.take(B0, "x", MirrorAnnotations(max_rps=9)) for _ in range(2)] == [None, None]
+
+
+def test_what_is_held_back_does_not_use_up_the_quota_and_what_the_rate_holds_back_is_no_part_of_the_share() -> None:
+    clock = Clock()
+    limits = Limits(clock)
+    given = MirrorAnnotations(max_rps=4, max_requests=4, max_latency=0.5)
+    assert limits.take(A0, "x", given) is None
+    slow(limits, clock)
+    taken = [limits.take(A0, "x", given) for _ in range(6)]
+    assert taken == [None, "backoff", None, "backoff", "max_rps", "max_rps"]
+    assert list(limits.lines()) == ["default/a http[0] -> x: 3 of 4 requests"]
+
+
+def test_a_back_off_outlives_a_reload() -> None:
+    clock = Clock()
+    limits = Limits(clock)
+    given = MirrorAnnotations(max_latency=0.5)
+    limits.take(A0, "x", given)
+    slow(limits, clock)
+    limits.keep([Rule("default/a", "http[0]", "", "a.yaml:99", given), B0])
+    assert [each["share"] for each in limits.backoffs.as_list()] == [0.5]
+    limits.keep([B0])
+    assert not limits.backoffs

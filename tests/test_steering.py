@@ -150,3 +150,9 @@ async def test_status_says_what_ends(steer: Steered) -> None:
     assert all(", in 7" in line for line in ends)
     steer.context.configure(steer.addon, mirror_expires="2001-01-01T00:00:00Z")
     assert "state: expired" in steer("status") and "expires: 2001-01-0" in steer("status")
+
+
+async def test_status_says_what_is_held_back(steer: Steered) -> None:
+    steer.mirroring.limits.backoffs.take("default/shop", "b/v2", 0.5)
+    line = "max_latency: default/shop -> b/v2: 100 % of the shadows; no answer of late (max-latency 500 ms)"
+    assert line in steer("status").splitlines()

@@ -1,4 +1,4 @@
-"""How much a mirror gets: `mirror-addon/max-rps` and `mirror-addon/max-requests`.
+"""How much a mirror gets: `mirror-addon/max-rps`, `mirror-addon/max-requests`, `mirror-addon/max-latency`.
 
 The counts live beside the table, so that a reload for another reason does not begin them anew; another limit does.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterator
 
+from mirror_addon.backoffs import Backoffs
 from mirror_addon.istio.mirror_annotations import MirrorAnnotations
 from mirror_addon.routing.decision import Rule
 
@@ -51,16 +52,17 @@ class Quota:
 
 
 class Limits:
-    """The rate of each virtual service and target, the quota of each rule and target."""
+    """The rate and the back-off of each virtual service and target, the quota of each rule and target."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self.backoffs = Backoffs(clock)
         self._buckets: dict[tuple[str, str], TokenBucket] = {}
         self._quotas: dict[tuple[Rule, str], Quota] = {}
 
     def take(self, rule: Rule, target: str, annotations: MirrorAnnotations) -> str | None:
         """Count a shadow of `rule` for the target with that label, or say why there is none: `max_rps`,
-        `max_requests`."""
+        `max_requests`, `backoff`."""
         quota = None
         if annotations.max_requests is not None:
             key = _identity(rule), target
@@ -76,6 +78,10 @@ class Limits:
                 bucket = self._buckets[rule.virtual_service, target] = TokenBucket(annotations.max_rps, now)
             if not bucket.take(now):
                 return "max_rps"
+        if annotations.max_latency is not None and not self.backoffs.take(
+            rule.virtual_service, target, annotations.max_latency
+        ):
+            return "backoff"
         if quota is not None:
             quota.take()
         return None
@@ -87,8 +93,9 @@ class Limits:
 
     def keep(self, rules: Collection[Rule]) -> None:
         """Another table is in force, whose limited rules are these: what is of others goes."""
-        if not (self._quotas or self._buckets):
+        if not (self._quotas or self._buckets or self.backoffs):
             return
+        self.backoffs.keep(rules)
         kept = {_identity(rule) for rule in rules}
         services = {rule.virtual_service for rule in rules}
         self._quotas = {key: quota for key, quota in self._quotas.items() if key[0] in kept}

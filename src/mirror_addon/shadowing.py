@@ -305,6 +305,8 @@ class Shadowing:
 
     def _on_result(self, result: ShadowResult) -> None:
         self._failures.note(result)
+        if self.mirroring.limits.backoffs:
+            self.mirroring.limits.backoffs.note(result)
         if self.pairing.waiting:
             self.pairing.result(result)
 

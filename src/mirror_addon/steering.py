@@ -84,6 +84,8 @@ def steering_lines(shadowing: Shadowing, table: RouteTable) -> Iterator[str]:
             yield f"active: {rule}: {say_moment(start)} to {say_moment(end)}, {state}"
     for line in mirroring.limits.lines():
         yield f"max_requests: {line}"
+    for line in mirroring.limits.backoffs.lines():
+        yield f"max_latency: {line}"
     if shadowing.holding:
         yield f"held: {len(shadowing.holding)} requests, {shadowing.holding.size} bytes, until their answers are there"
 

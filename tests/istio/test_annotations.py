@@ -20,6 +20,7 @@ metadata:
     mirror-addon/active: 2026-11-22T20:00+08:00/PT30M
     mirror-addon/max-rps: "5"
     mirror-addon/max-requests: "1000"
+    mirror-addon/max-latency: 500ms
     mirror-addon/methods: safe
     mirror-addon/when: ~c 500
     mirror-addon/sample-by: cookie:sid
@@ -68,12 +69,15 @@ def test_a_file_with_all_of_them_is_in_order() -> None:
     [
         ('max-rps: "5"', "max-rps: 5", 8, 27, "must be text; it is the number 5: put it in quotes"),
         ('max-requests: "1000"', 'max-requests: "many"', 9, 32, "is no count"),
-        ("methods: safe", "methods: GET POST", 10, 27, "is no method"),
-        ("when: ~c 500", "when: c 500", 11, 24, "is no filter"),
-        ("cookie:sid", "kookie:sid", 12, 29, "did you mean 'cookie'?"),
-        ("sample-by:", "sampleby:", 12, 5, "did you mean 'mirror-addon/sample-by'"),
+        ("max-latency: 500ms", "max-latency: 500", 10, 31, "must be text; it is the number 500: put it in quotes"),
+        ("max-latency: 500ms", "max-latency: '500'", 10, 31, "is no duration; write it as in '500ms'"),
+        ("max-latency: 500ms", "max_latency: 500ms", 10, 5, "did you mean 'mirror-addon/max-latency'"),
+        ("methods: safe", "methods: GET POST", 11, 27, "is no method"),
+        ("when: ~c 500", "when: c 500", 12, 24, "is no filter"),
+        ("cookie:sid", "kookie:sid", 13, 29, "did you mean 'cookie'?"),
+        ("sample-by:", "sampleby:", 13, 5, "did you mean 'mirror-addon/sample-by'"),
         ("+08:00/PT30M", "+08:00/P1M", 7, 26, "is no duration here"),
-        ('\'{"X-Mirror-Shadow": "1"}\'', "{X-Mirror-Shadow: 1}", 14, 31, "must be text; it is a mapping"),
+        ('\'{"X-Mirror-Shadow": "1"}\'', "{X-Mirror-Shadow: 1}", 15, 31, "must be text; it is a mapping"),
     ],
 )
 def test_a_wrong_one_is_an_error_with_its_place(old: str, new: str, line: int, column: int, said: str) -> None:

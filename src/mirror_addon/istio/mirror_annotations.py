@@ -16,6 +16,7 @@ from mirror_addon.istio.fields import nearest
 from mirror_addon.istio.moments import parse_end
 from mirror_addon.istio.moments import parse_interval
 from mirror_addon.istio.moments import say_moment
+from mirror_addon.istio.resources import parse_duration
 from mirror_addon.istio.values import is_token
 
 PREFIX = "mirror-addon/"
@@ -62,6 +63,8 @@ class MirrorAnnotations:
     """Start and end, in seconds since the epoch."""
     max_rps: float | None = None
     max_requests: int | None = None
+    max_latency: float | None = None
+    """Seconds."""
     methods: frozenset[bytes] | None = None
     """In upper case."""
     when: str = ""
@@ -120,6 +123,16 @@ def _count(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,12}", text) or int(text) < 1:
         raise ValueError(f"{text!r:.80} is no count; write a whole number, 1 or more")
     return int(text)
+
+
+def _latency(text: str) -> float:
+    try:
+        seconds = parse_duration(text)
+    except ValueError:
+        raise ValueError(f"{text!r:.80} is no duration; write it as in '500ms' or '1.5s'") from None
+    if seconds < 0.001:
+        raise ValueError(f"{text!r:.80} is too short; write 1ms or more, or leave the annotation out")
+    return seconds
 
 
 def _methods(text: str) -> frozenset[bytes] | None:
@@ -206,6 +219,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "active": parse_interval,
     "max-rps": _number,
     "max-requests": _count,
+    "max-latency": _latency,
     "methods": _methods,
     "when": _some_text,
     "sample-by": _sample_by,

@@ -171,6 +171,7 @@ def state_of(addon: MirrorAddon) -> State:
         targets={label: dict(target.items()) for label, target in counters.targets.items()},
         table=addon.rules.table,
         overrides=overrides_of(mirroring, addon.rules.table),
+        backoffs=mirroring.limits.backoffs.as_list(),
         expires=mirroring.expires,
         problem=addon.rules.problem,
         engine=shadowing.dispatcher.status(),

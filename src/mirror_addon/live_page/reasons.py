@@ -22,6 +22,7 @@ REASONS = {
     "timeout": "no complete answer within the route's timeout or mirror_timeout",
     "reset": "the mirror closed the connection before its answer was complete",
     "protocol": "what the mirror sent is not HTTP",
+    "backoff": "the mirror answers more slowly than mirror-addon/max-latency; it gets less until it is quick again",
     "expired": "the mirror's time is over (mirror_expires, or mirror-addon/expires)",
     "inactive": "outside the window of mirror-addon/active",
     "local_reply": "the request was answered here: a redirect, a fault, a 503",

@@ -37,6 +37,8 @@ class State:
     """The rules in force. Never changed, so it is read where it is."""
     overrides: dict[RuleKey, Override] = field(default_factory=dict)
     """What was changed by hand while running."""
+    backoffs: list[dict[str, Any]] = field(default_factory=list)
+    """`Backoffs.as_list()`."""
     expires: float | None = None
     problem: str = ""
     """Why the rules on disk are not those in force."""

@@ -92,6 +92,7 @@ class View:
             "problem": state.problem,
             "expires": None if state.expires is None else iso(state.expires),
             "overrides": [f"{override.rule}: {override.words()}" for override in state.overrides.values()],
+            "backoffs": state.backoffs,
             "compared_since": None if state.compared_since is None else iso(state.compared_since),
             "rules": [describe(view) for view in self.mirrored],
             "counters": {"requests": state.requests, **state.totals},
