@@ -12,13 +12,17 @@ from pathlib import Path
 import pytest
 from livetools.client import Client
 from livetools.client import exchange
+from livetools.live_page import LivePage
 from livetools.proxy import ROOT
 from livetools.proxy import Proxy
+from livetools.recorder import Conversation
 from livetools.recorder import Recorder
 from livetools.recorder import answer
 from livetools.recorder import close
 from livetools.recorder import hang
+from livetools.recorder import slow
 from livetools.web import Web
+from livetools.wire import Received
 from livetools.wire import lines
 from livetools.worked_example import endpoints
 
@@ -58,6 +62,7 @@ def web(confdir: Path, tmp_path_factory: pytest.TempPathFactory, upstreams: tupl
                 service("safe", methods="safe"),
                 service("rate", max_rps="1"),
                 service("some", max_requests="2"),
+                service("careful", max_latency="300ms"),
                 service("over", expires="2020-01-01T00:00:00Z"),
                 service("closed", active="2020-01-01T00:00Z/PT30M"),
                 service("half-sticky", sample_by="header:x-user"),
@@ -225,6 +230,39 @@ def test_rate_and_quota(web: Web, v1: Recorder, v2: Recorder) -> None:
     assert v2.received == []
 
 
+def test_a_mirror_that_becomes_slow_gets_less_until_it_is_quick_again(web: Web, v1: Recorder, v2: Recorder) -> None:
+    pause = 0.4
+
+    def behave(conversation: Conversation, request: Received) -> bool:
+        return slow(pause)(conversation, request)
+
+    def asked() -> bool:
+        return ask(web, "careful") == 200
+
+    v2.behave(behave)
+    began, held, sent = len(web.output), Skips(web, "backoff"), counter(web, "offered")
+    web.wait_until(lambda: asked() and held() >= 3)
+    web.wait_for(
+        r"default/careful -> serviceB/v2: answers in 4\d\d ms \(max-latency 300 ms\): backing off", after=began
+    )
+    (told,) = LivePage(web.address).status()["backoffs"]
+    assert (told["virtual_service"], told["target"], told["active"]) == ("default/careful", "serviceB/v2", True)
+    assert told["share"] < 1 and told["median_ms"] > 400 and told["max_ms"] == 300
+    assert re.search(
+        r"^max_latency: default/careful -> serviceB/v2: \d+ % of the shadows; .*, backing off$",
+        web.command("mirror.status"),
+        re.MULTILINE,
+    )
+    pause = 0
+    web.wait_until(lambda: asked() and "backing off is over" in web.output[began:])
+    assert web.output[began:].count(": backing off; ") == 1
+    assert "max_latency: default/careful -> serviceB/v2: 100 % of" in web.command("mirror.status")
+    at_rest = held()
+    asked()
+    assert held() == at_rest
+    assert len(v1.received) - held() == counter(web, "offered") - sent
+
+
 def test_a_user_is_in_or_out_at_every_mirror(web: Web, v1: Recorder, v2: Recorder) -> None:
     chosen: dict[str, set[bytes]] = {}
     for host in ("half-sticky", "half-again"):
@@ -277,6 +315,7 @@ def test_an_unknown_rule_is_answered_with_a_suggestion(web: Web) -> None:
 
 def test_rules_and_explain_tell_of_annotations(web: Web, v1: Recorder, v2: Recorder) -> None:
     assert "; max-requests 2 (" in web.command("mirror.rules")
+    assert "; max-latency 300ms (" in web.command("mirror.rules")
     ask(web, "failing", b"GET /told")
     assert "mirror-addon/when: ~c 500" in web.command("mirror.explain", "~u /told")
 
