@@ -84,6 +84,7 @@ def test_an_empty_suffix_leaves_the_host() -> None:
         (((b"x-forwarded-for", b"x, y,A"),), (b"x-forwarded-for", b"x, y,A,10.10.2.121")),
         (((b"X-Forwarded-For", b"x"), (b"x-forwarded-for", b"y")), (b"X-Forwarded-For", b"x,y,10.10.2.121")),
         (((b"X-Forwarded-For", b""),), (b"X-Forwarded-For", b"10.10.2.121")),
+        (((b"X-Forwarded-For", b" "), (b"X-Forwarded-For", b" x ")), (b"X-Forwarded-For", b"x,10.10.2.121")),
     ],
 )
 def test_one_more_hop(sent: Fields, expected: tuple[bytes, bytes]) -> None:

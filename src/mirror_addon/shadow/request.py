@@ -173,7 +173,7 @@ def shadow_request(
                 forwarded_at = len(fields)
                 forwarded_name = name
                 fields.append(field)
-            if value:
+            if value := value.strip():
                 forwarded.append(value)
         elif lower == b"content-length" or lower == b"transfer-encoding":
             if framing_at < 0:
