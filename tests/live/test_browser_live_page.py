@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from livetools.browser import chromium
 from livetools.client import exchange
 from livetools.live_page import LivePage
+from livetools.ports import reserved_port
 from livetools.proxy import Proxy
 from livetools.recorder import Recorder
 from livetools.recorder import answer
@@ -45,9 +45,7 @@ def proxy(confdir: Path, upstreams: tuple[Recorder, Recorder], v1: Recorder, v2:
     v2.behave(
         answer(b"200 OK", JSON, body=b'{"price": 12.49, "<img src=x onerror=alert(1)>": "<script>alert(2)</script>"}')
     )
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with Proxy(confdir, *endpoints(*upstreams), "--set", f"mirror_web_port={port}") as running:
+    with reserved_port() as port, Proxy(confdir, *endpoints(*upstreams), "--set", f"mirror_web_port={port}") as running:
         running.wait_for("the live page is at")
         yield running
         # Python 3.11 tells of every connection that mitmproxy cancels at its end.

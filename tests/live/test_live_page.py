@@ -17,8 +17,10 @@ from livetools.client import Client2
 from livetools.client import exchange
 from livetools.live_page import HOST as PAGE
 from livetools.live_page import LivePage
+from livetools.ports import reserved_port
 from livetools.proxy import ROOT
 from livetools.proxy import Proxy
+from livetools.recorder import PATIENCE
 from livetools.recorder import Recorder
 from livetools.recorder import answer
 from livetools.web import Web
@@ -37,9 +39,9 @@ JSON = b"Content-Type: application/json"
 
 
 @pytest.fixture
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+def free_port() -> Iterator[int]:
+    with reserved_port() as port:
+        yield port
 
 
 @pytest.fixture
@@ -277,7 +279,7 @@ def test_envoys_names_are_envoys(
         assert exchange(envoy.address, lines(b"GET / HTTP/1.1", b"Host: a.test")).status == 200
         recorders.by_name["m1"].one()
         host, _, port = (tmp_path / "admin").read_text().rpartition(":")
-        deadline = time.monotonic() + 15  # a histogram is told after some seconds
+        deadline = time.monotonic() + PATIENCE  # a histogram is told after some seconds
         while missing := ours.keys() - (theirs := samples(stats((host, int(port))))).keys():
             assert time.monotonic() < deadline, missing
             time.sleep(0.2)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from livetools.client import exchange
+from livetools.ports import reserved_port
 from livetools.proxy import ROOT
 from livetools.proxy import Proxy
 from livetools.recorder import Recorder
@@ -19,12 +20,13 @@ from livetools.worked_example import request
 @pytest.mark.parametrize(("suffix", "rounds"), [("-shadow", 1), ("", 2)])
 def test_two_addons_in_a_ring(confdir: Path, tmp_path: Path, v1: Recorder, suffix: str, rounds: int) -> None:
     """Each has the other as its mirror, and mirrors everything. Without a suffix it takes two hops to tell a shadow."""
-    with Recorder() as free:
-        port = free.port
     common = ("--mode", f"reverse:http://{v1}", "--set", f"mirror_host_suffix={suffix}")
     script = str(ROOT / "mirror_addon")
     v1.behave(answer(b"200 OK", b"Connection: close"))  # so that none is open at the end
-    with Proxy(confdir, *common, "--set", f"mirror_to=http://127.0.0.1:{port}", script=script, cwd=tmp_path) as first:
+    with (
+        reserved_port() as port,
+        Proxy(confdir, *common, "--set", f"mirror_to=http://127.0.0.1:{port}", script=script, cwd=tmp_path) as first,
+    ):
         back = f"mirror_to=http://127.0.0.1:{first.address[1]}"
         with Proxy(confdir, *common, "--set", back, script=script, cwd=tmp_path, port=port) as second:
             for number in range(3):
@@ -41,11 +43,11 @@ def test_two_addons_in_a_ring(confdir: Path, tmp_path: Path, v1: Recorder, suffi
 
 def test_environment_proxies_are_not_for_shadows(confdir: Path, v1: Recorder, v2: Recorder) -> None:
     """As in a shell that sends its traffic through this very proxy."""
-    with Recorder() as free:
-        port = free.port
     names = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
-    env = dict.fromkeys(names, f"http://127.0.0.1:{port}") | {"NO_PROXY": "", "no_proxy": ""}
-    with Proxy(confdir, *endpoints(v1, v2), env=env, port=port) as proxy:
+    with reserved_port() as port:
+        env = dict.fromkeys(names, f"http://127.0.0.1:{port}") | {"NO_PROXY": "", "no_proxy": ""}
+        proxy = Proxy(confdir, *endpoints(v1, v2), env=env, port=port)
+    with proxy:
         for number in range(3):
             assert exchange(proxy.address, request(b"GET http://%b/serviceB/%d" % (HOST, number))).status == 200
         assert [shadow.target for shadow in sorted(v2.take(3), key=lambda shadow: shadow.target)] == [

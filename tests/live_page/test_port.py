@@ -14,11 +14,12 @@ from mirror_addon.live_page.port import PagePort
 
 @pytest.fixture
 async def port(gateway: Gateway) -> AsyncIterator[PagePort]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        number = free.getsockname()[1]
-    opened = PagePort(number, gateway)
-    yield opened
-    opened.close()
+    with socket.socket() as place:  # bound, so that nobody else is given this port meanwhile, and not listening
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        place.bind(("127.0.0.1", 0))
+        opened = PagePort(place.getsockname()[1], gateway)
+        yield opened
+        opened.close()
     await asyncio.sleep(0)
 
 

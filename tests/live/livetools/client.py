@@ -11,6 +11,7 @@ from typing import Self
 import h2.config
 import h2.connection
 import h2.events
+from livetools.recorder import PATIENCE
 from livetools.wire import Response
 from livetools.wire import Stream
 from livetools.wire import lines
@@ -22,7 +23,7 @@ Fields = list[tuple[bytes, bytes]]
 class Client:
     """One HTTP/1 connection. Use it as a context manager."""
 
-    def __init__(self, address: tuple[str, int], timeout: float = 15) -> None:
+    def __init__(self, address: tuple[str, int], timeout: float = PATIENCE) -> None:
         self.socket = socket.create_connection(address, timeout)
         self.stream = Stream(self.socket)
 
@@ -41,7 +42,7 @@ class Client:
         return read_response(self.stream, request.split(b" ", 1)[0])
 
 
-def exchange(address: tuple[str, int], request: bytes, timeout: float = 15) -> Response:
+def exchange(address: tuple[str, int], request: bytes, timeout: float = PATIENCE) -> Response:
     """One request on a connection of its own."""
     with Client(address, timeout) as client:
         return client.exchange(request)
@@ -62,7 +63,7 @@ class Answer:
 class Client2:
     """One HTTP/2 connection over TLS through a CONNECT to the proxy; the proxy's certificate is not checked."""
 
-    def __init__(self, proxy: tuple[str, int], host: str, timeout: float = 15) -> None:
+    def __init__(self, proxy: tuple[str, int], host: str, timeout: float = PATIENCE) -> None:
         plain = socket.create_connection(proxy, timeout)
         self.host = host.encode()
         plain.sendall(lines(b"CONNECT %b:443 HTTP/1.1" % self.host, b"Host: %b:443" % self.host))

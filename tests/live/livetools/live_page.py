@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from livetools.client import exchange
+from livetools.recorder import PATIENCE
 from livetools.wire import Response
 from livetools.wire import lines
 
@@ -44,7 +45,7 @@ class LivePage:
     def status(self) -> Any:
         return json.loads(self.get("/api/status.json"))
 
-    def wait_until(self, reached: Callable[[Any], bool], patience: float = 15) -> Any:
+    def wait_until(self, reached: Callable[[Any], bool], patience: float = PATIENCE) -> Any:
         """The status once `reached` says so of it."""
         deadline = time.monotonic() + patience
         while not reached(status := self.status()):

@@ -17,6 +17,7 @@ from typing import Self
 
 from livetools.books import assert_balanced
 from livetools.books import books
+from livetools.recorder import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[3]
 """The checkout."""
@@ -87,7 +88,7 @@ class Tool:
         with self._changed:
             return "".join(self._output)
 
-    def wait_for(self, pattern: str, timeout: float = 20, after: int = 0) -> re.Match[str]:
+    def wait_for(self, pattern: str, timeout: float = PATIENCE, after: int = 0) -> re.Match[str]:
         """Waits until the output (from character `after` on) has a match of `pattern`, or fails with the output."""
         deadline = time.monotonic() + timeout
         with self._changed:
@@ -99,14 +100,14 @@ class Tool:
                     text = "".join(self._output)
                     raise AssertionError(f"no {pattern!r} within {timeout} s (ended: {self._ended}) in:\n{text}")
 
-    def finish(self, timeout: float = 20) -> int:
+    def finish(self, timeout: float = 2 * PATIENCE) -> int:
         """Waits for the end of the program and of everything it started; the exit code."""
         code = self.process.wait(timeout)
         self.wait_until_gone()
-        self._reader.join(5)
+        self._reader.join(PATIENCE)
         return code
 
-    def wait_until_gone(self, timeout: float = 5) -> None:
+    def wait_until_gone(self, timeout: float = PATIENCE) -> None:
         deadline = time.monotonic() + timeout
         while left := processes(self.mark):
             if time.monotonic() > deadline:
@@ -114,7 +115,7 @@ class Tool:
                 raise AssertionError(f"{len(left)} processes were left running after:\n{self.output}")
             time.sleep(0.02)
 
-    def interrupt(self, timeout: float = 20) -> int:
+    def interrupt(self, timeout: float = 2 * PATIENCE) -> int:
         self.process.send_signal(signal.SIGINT)
         return self.finish(timeout)
 
@@ -139,7 +140,7 @@ class Tool:
         for pid in processes(self.mark):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self.process.wait(5)
+        self.process.wait(PATIENCE)
 
 
 class Proxy(Tool):
@@ -156,8 +157,11 @@ class Proxy(Tool):
         port: int = 0,
     ) -> None:
         command = [tool(program), "--listen-host", "127.0.0.1", "--listen-port", str(port)]
-        command += ["--set", f"confdir={confdir}", *(["-s", script] if script is not None else []), *arguments]
-        super().__init__(command, cwd, env)
+        command += ["--set", f"confdir={confdir}", *(["-s", script] if script is not None else [])]
+        if script is not None and not any(argument.startswith("mirror_drain=") for argument in arguments):
+            # However busy the machine is, what it has not sent at the end is sent.
+            command += ["--set", f"mirror_drain={PATIENCE:.0f}s"]
+        super().__init__([*command, *arguments], cwd, env)
         try:
             listening = self.wait_for(r"listening at (?:http://)?127\.0\.0\.1:(\d+)\.\n")
         except BaseException:
@@ -165,7 +169,7 @@ class Proxy(Tool):
             raise
         self.address = ("127.0.0.1", int(listening[1]))
 
-    def finish(self, timeout: float = 20) -> int:
+    def finish(self, timeout: float = 2 * PATIENCE) -> int:
         """As above; and then the counters must add up."""
         code = super().finish(timeout)
         assert_balanced(self.output)

@@ -17,6 +17,8 @@ from livetools.wire import lines
 from livetools.wire import pieces
 from livetools.wire import read_request
 
+PATIENCE = 30.0
+"""Seconds that a machine may take, however busy it is. Nothing that comes in time waits for them."""
 Behaviour = Callable[["Conversation", Received], bool]
 """Answers one request on its connection and says whether the connection may carry another."""
 
@@ -36,7 +38,7 @@ class Conversation:
     def wait(self, seconds: float | None = None) -> None:
         """Does nothing for so long, or until the recorder changes its behaviour or stops."""
         self.busy = False
-        self._stopped.wait(seconds)
+        self.busy = not self._stopped.wait(seconds)
 
     @property
     def stopped(self) -> bool:
@@ -126,11 +128,11 @@ class Recorder:
         self._threads: list[threading.Thread] = []
         self._connections = 0
         self._answered = 0
-        self._stopped = threading.Event()
         self.failures: list[str] = []
         """What no request of a well-behaved client should bring about: half requests, unparsable framing."""
-        self._listener = self._bind((host, 0))
-        self.address: tuple[str, int] = self._listener.getsockname()[:2]
+        self._place = self._bind((host, 0))
+        """Keeps the port while nobody listens, so that no other program is given it."""
+        self.address: tuple[str, int] = self._place.getsockname()[:2]
         self._listen()
 
     @property
@@ -145,23 +147,18 @@ class Recorder:
 
     def __exit__(self, *_: object) -> None:
         self._hang_up()
-        for thread in self._threads:
-            thread.join(5)
-            assert not thread.is_alive(), "a recorder's thread did not end"
+        self._place.close()
 
     def behave(self, behaviour: Behaviour) -> None:
         self._finish_answers()
         self._hang_up()
         self._behaviour = behaviour
-        self._stopped = threading.Event()
-        self._listener = self._bind(self.address)
         self._listen()
 
     def refuse(self) -> None:
         self._finish_answers()
         self._behaviour = None
         self._hang_up()
-        self._listener = self._bind(self.address)
 
     def restore(self) -> None:
         """As new: the first behaviour, an empty record, and no connection closed without need."""
@@ -180,7 +177,7 @@ class Recorder:
         """How many connections have been accepted so far."""
         return self._connections
 
-    def take(self, count: int = 1, timeout: float = 10) -> list[Received]:
+    def take(self, count: int = 1, timeout: float = PATIENCE) -> list[Received]:
         """Waits for so many requests and takes them out of the record, oldest first."""
         with self._arrived:
             if not self._arrived.wait_for(lambda: len(self._received) >= count, timeout):
@@ -188,17 +185,22 @@ class Recorder:
             taken, self._received = self._received[:count], self._received[count:]
             return taken
 
+    def wait_for(self, count: int, timeout: float = PATIENCE) -> None:
+        """Returns when there are so many requests to be taken, and leaves them."""
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: len(self._received) >= count, timeout), f"{len(self._received)} came"
+
     @property
     def answered(self) -> int:
         """How many requests it has done with so far, in whatever way."""
         return self._answered
 
-    def wait_until_answered(self, count: int, timeout: float = 10) -> None:
+    def wait_until_answered(self, count: int, timeout: float = PATIENCE) -> None:
         """Returns when it has done with so many requests, taken ones included."""
         with self._arrived:
             assert self._arrived.wait_for(lambda: self._answered >= count, timeout), f"answered {self._answered}"
 
-    def one(self, timeout: float = 10) -> Received:
+    def one(self, timeout: float = PATIENCE) -> Received:
         return self.take(1, timeout)[0]
 
     @staticmethod
@@ -209,6 +211,8 @@ class Recorder:
         return listener
 
     def _listen(self) -> None:
+        self._stopped = threading.Event()
+        self._listener = self._bind(self.address)
         self._listener.listen(512)
         self._start(self._accept, self._listener, self._stopped)
 
@@ -233,6 +237,10 @@ class Recorder:
             for connection in self._open:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
+        deadline = time.monotonic() + PATIENCE
+        while living := [thread for thread in self._threads if thread.is_alive()]:
+            living[0].join(deadline - time.monotonic())
+            assert time.monotonic() < deadline, "a recorder's thread did not end"
 
     def _accept(self, listener: socket.socket, stopped: threading.Event) -> None:
         while not stopped.is_set():
@@ -241,6 +249,9 @@ class Recorder:
             except OSError:
                 return
             with self._arrived:
+                if stopped.is_set():
+                    connection.close()
+                    return
                 self._open.add(connection)
                 self._connections += 1
                 number = self._connections

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 import urllib.parse
 from collections.abc import Callable
@@ -11,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from livetools.client import exchange
+from livetools.ports import reserved_port
 from livetools.proxy import Proxy
+from livetools.recorder import PATIENCE
 from livetools.wire import lines
 
 
@@ -19,11 +20,10 @@ class Web(Proxy):
     """mitmweb on two free ports."""
 
     def __init__(self, confdir: Path, *arguments: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        quiet = ("--set", "web_open_browser=false", "--set", f"web_port={port}")
-        super().__init__(confdir, *quiet, *arguments, program="mitmweb")
-        url = urllib.parse.urlsplit(self.wait_for(r"Web server listening at (\S+)")[1])
+        with reserved_port() as port:
+            quiet = ("--set", "web_open_browser=false", "--set", f"web_port={port}")
+            super().__init__(confdir, *quiet, *arguments, program="mitmweb")
+            url = urllib.parse.urlsplit(self.wait_for(r"Web server listening at (\S+)")[1])
         self.web = ("127.0.0.1", port)
         self.token = urllib.parse.parse_qs(url.query).get("token", [""])[0]
         """Needed by mitmproxy >= 11.1.2."""
@@ -50,7 +50,7 @@ class Web(Proxy):
         return f"http://127.0.0.1:{self.web[1]}/" + (f"?token={self.token}" if self.token else "")
 
     @staticmethod
-    def wait_until(condition: Callable[[], bool], patience: float = 20) -> None:
+    def wait_until(condition: Callable[[], bool], patience: float = PATIENCE) -> None:
         deadline = time.monotonic() + patience
         while not condition():
             assert time.monotonic() < deadline, "waited in vain"
