@@ -110,7 +110,7 @@ class Proxy:
         """The answer to one request, connection closed after it."""
         reader, writer = await asyncio.open_connection(*self.address)
         writer.write(request)
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
         length = next(
             int(line.partition(b":")[2]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")
         )
@@ -125,7 +125,7 @@ class Proxy:
         return dict(self.addon.shadowing.counters.items())
 
     async def settled(self, name: str, number: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while self.counters.get(name) != number:
                 await asyncio.sleep(0.01)
 
@@ -348,7 +348,7 @@ async def test_reload_command(start: Start, tmp_path: Path, caplog: pytest.LogCa
     caplog.set_level(logging.INFO)
     (tmp_path / "rules" / "shop.yaml").write_text(RULES.replace("status: 418", "status: 420"))
     proxy.context.master.commands.call("mirror.reload")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while "reloaded" not in caplog.text:
             await asyncio.sleep(0.01)
     answer = await proxy.ask(b"GET /teapot HTTP/1.1\r\nHost: shop.test\r\n\r\n")
@@ -360,7 +360,7 @@ async def test_shadows_stand_beside_their_primaries_in_a_view(start: Start) -> N
     await proxy.ask(b"POST /b/x HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 3\r\n\r\nabc")
     view = proxy.context.master.addons.get("view")
     view.requestheaders(next(iter(proxy.addon.passages)))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not (shadows := [flow for flow in view if flow.marked == ":ghost:"]):
             await asyncio.sleep(0.01)
     (shadow,) = shadows
@@ -386,7 +386,7 @@ async def test_failed_shadows_are_shown_with_their_reason(start: Start) -> None:
     proxy.context.options.update(mirror_endpoints=[f"b/v1=127.0.0.1:{proxy.v1.port}", "b/v2=127.0.0.1:1"])
     await proxy.ask(b"GET /b/x HTTP/1.1\r\nHost: shop.test\r\n\r\n")
     view = proxy.context.master.addons.get("view")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not (shadows := [flow for flow in view if flow.marked == ":ghost:"]):
             await asyncio.sleep(0.01)
     assert shadows[0].error.msg.startswith("connect: ")

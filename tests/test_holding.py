@@ -60,7 +60,7 @@ async def test_a_flow_that_ends_without_a_word_is_let_go(monkeypatch: pytest.Mon
     living, dead = tflow.tflow(), tflow.tflow()
     dead.live = False
     assert hold(held, living, 1, dispatcher) and hold(held, dead, 1, dispatcher)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not ended:
             await asyncio.sleep(0.01)
     assert [each.flow for each in ended] == [dead]

@@ -88,4 +88,4 @@ def test_and_is_not(asked: dict[str, Any]) -> None:
 
 def test_for_the_share_that_was_asked_for() -> None:
     asked = sum(control(passage(), share="20%") is not None for _ in range(500))
-    assert 50 < asked < 160
+    assert 40 < asked < 170  # 6.7 standard deviations: wrong once in 10**10 runs

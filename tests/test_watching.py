@@ -34,7 +34,7 @@ class Changes:
         while await self.seen(0.8):
             pass
 
-    async def seen(self, timeout: float = 5) -> bool:
+    async def seen(self, timeout: float = 30) -> bool:
         done, _ = await asyncio.wait([self.next], timeout=timeout)
         if done:
             self.next.result()

@@ -321,11 +321,13 @@ def test_rules_and_explain_tell_of_annotations(web: Web, v1: Recorder, v2: Recor
 def test_a_mirror_ends_at_its_time_and_says_so_by_itself(web: Web, v1: Recorder, v2: Recorder) -> None:
     services = web.rules / "services.yaml"  # type: ignore[attr-defined]
     reloaded = len(web.output)
-    services.write_text(services.read_text() + "\n---\n" + service("soon", expires="4s"))
+    before = services.read_text()
+    services.write_text(before + "\n---\n" + service("soon", expires="50s"))
     web.wait_for("reloaded", after=reloaded)
     ask(web, "soon")
     v2.one()
-    assert re.search(r"^expires: default/soon http\[0\]: \S+, in \d s$", web.command("mirror.status"), re.MULTILINE)
+    assert re.search(r"^expires: default/soon http\[0\]: \S+, in \d+ s$", web.command("mirror.status"), re.MULTILINE)
+    services.write_text(before + "\n---\n" + service("soon", expires="1500ms"))
     web.wait_for(r"default/soon http\[0\]: expired: it is not mirrored any more; routing goes on", after=reloaded)
     skipped = Skips(web, "expired")
     assert ask(web, "soon") == 200

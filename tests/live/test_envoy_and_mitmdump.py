@@ -29,6 +29,7 @@ from envoytools.outcome import computed
 from envoytools.outcome import difference
 from livetools.client import Client
 from livetools.proxy import Proxy
+from livetools.recorder import PATIENCE
 
 from mirror_addon.envoy.bootstrap import Address
 from mirror_addon.envoy.bootstrap import ExportOptions
@@ -68,13 +69,13 @@ class Engines:
         return [computed(self.table, self.recorders.upstreams, sent, 0, 0, "-shadow") for sent in requests]
 
     def outcomes(self, address: tuple[str, int], requests: tuple[Sent, ...], like: list[Outcome]) -> list[Outcome]:
-        """What becomes of the requests at an engine; waits for shadows until it is `like` that, or for a while."""
+        """What becomes of the requests at an engine; waits for shadows until it is `like` that, in vain if never."""
         numbers = self.recorders.begin(len(requests))
         answers = []
         for number, sent in zip(numbers, requests, strict=True):
             with Client(address) as client:
                 answers.append(client.exchange(sent.wire(number)))
-        deadline = time.monotonic() + 1
+        deadline = time.monotonic() + PATIENCE
         while True:
             arrived = self.recorders.arrived()
             found = [observation(answer, arrived[number]) for answer, number in zip(answers, numbers, strict=True)]

@@ -14,6 +14,7 @@ from typing import Self
 
 import pytest
 from livetools.proxy import Proxy
+from livetools.recorder import PATIENCE
 
 grpc: Any = pytest.importorskip("grpc")
 
@@ -117,7 +118,7 @@ class Shop:
 
     def one(self) -> Call:
         with self._arrived:
-            assert self._arrived.wait_for(lambda: self.calls, 10), "no call within 10 s"
+            assert self._arrived.wait_for(lambda: self.calls, PATIENCE), "no call"
             return self.calls.pop(0)
 
 
@@ -156,7 +157,7 @@ def test_unary(shop: tuple[Any, Shop, Shop]) -> None:
     call = channel.unary_unary("/test.Shop/Unary")
     for message in (b"", b"one", bytes(range(256)) * 4000):
         metadata = (("x-tenant", "a"), ("x-tenant", "b"), ("x-bin", b"\x00\xff"))
-        answer, state = call.with_call(message, metadata=metadata, timeout=10)
+        answer, state = call.with_call(message, metadata=metadata, timeout=PATIENCE)
         assert (answer, state.code()) == (b"v1 " + message, grpc.StatusCode.OK)
         assert assert_same(v1, v2)[1] == [message]
 
@@ -166,9 +167,9 @@ def test_streams_of_requests(shop: tuple[Any, Shop, Shop], method: str) -> None:
     channel, v1, v2 = shop
     messages = [b"m%d" % number * (number * 500 + 1) for number in range(30)]
     if method == "Collect":
-        assert channel.stream_unary("/test.Shop/Collect")(iter(messages), timeout=10) == b"v1 30"
+        assert channel.stream_unary("/test.Shop/Collect")(iter(messages), timeout=PATIENCE) == b"v1 30"
     else:
-        answers = channel.stream_stream("/test.Shop/Chat")(iter(messages), timeout=10)
+        answers = channel.stream_stream("/test.Shop/Chat")(iter(messages), timeout=PATIENCE)
         assert list(answers) == [b"v1 " + message for message in messages]
     assert assert_same(v1, v2)[1] == messages
 
@@ -177,7 +178,7 @@ def test_errors_are_those_of_the_primary(shop: tuple[Any, Shop, Shop]) -> None:
     channel, v1, v2 = shop
     call: Callable[..., bytes] = channel.unary_unary("/test.Shop/Refuse")
     with pytest.raises(grpc.RpcError) as refused:
-        call(b"x", timeout=10)
+        call(b"x", timeout=PATIENCE)
     assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
     assert refused.value.details() == "closed today"
     assert_same(v1, v2)
@@ -186,12 +187,12 @@ def test_errors_are_those_of_the_primary(shop: tuple[Any, Shop, Shop]) -> None:
 def test_how_a_call_ended_is_recorded(shop: tuple[Any, Shop, Shop], tmp_path: Path) -> None:
     """It stands in the trailers, or in the header of an answer that is nothing else."""
     channel, *_ = shop
-    channel.unary_unary("/test.Shop/Unary")(b"x", timeout=10)
+    channel.unary_unary("/test.Shop/Unary")(b"x", timeout=PATIENCE)
     with pytest.raises(grpc.RpcError):
-        channel.unary_unary("/test.Shop/Refuse")(b"x", timeout=10)
+        channel.unary_unary("/test.Shop/Refuse")(b"x", timeout=PATIENCE)
     with pytest.raises(grpc.RpcError):
-        channel.unary_unary("/test.Shop/Absent")(b"x", timeout=10)
-    deadline = time.monotonic() + 10
+        channel.unary_unary("/test.Shop/Absent")(b"x", timeout=PATIENCE)
+    deadline = time.monotonic() + PATIENCE
     while len(lines := (tmp_path / "record.jsonl").read_text().splitlines()) < 3:
         assert time.monotonic() < deadline, lines
         time.sleep(0.05)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from livetools import recorder
 from livetools.client import Client
 from livetools.client import exchange
 from livetools.proxy import Proxy
+from livetools.recorder import PATIENCE
+from livetools.recorder import Conversation
 from livetools.recorder import Recorder
+from livetools.wire import Received
 from livetools.worked_example import endpoints
 from livetools.worked_example import request
 
@@ -30,15 +34,22 @@ def send(proxy: Proxy, count: int) -> None:
 
 @pytest.mark.parametrize("ends", ["SIGINT", "SIGTERM", "Ctrl-C in the terminal"])
 def test_shadows_that_wait_are_sent_before_the_end(confdir: Path, v1: Recorder, v2: Recorder, ends: str) -> None:
-    v2.behave(recorder.slow(0.35))
-    with start(confdir, v1, v2, "--set", "mirror_concurrency=1") as proxy:
+    told = threading.Event()
+
+    def when_told(conversation: Conversation, received: Received) -> bool:
+        assert told.wait(PATIENCE)
+        return recorder.slow(0.2)(conversation, received)
+
+    v2.behave(when_told)
+    with start(confdir, v1, v2, "--set", "mirror_concurrency=1", "--set", "mirror_drain=30s") as proxy:
         send(proxy, 5)
-        v2.take(1)
-        assert len(v2.received) < 4, "no shadow was left waiting"
+        assert v2.one().target == b"//0"
+        assert v2.received == [], "no shadow was left waiting"
         if ends == "Ctrl-C in the terminal":
             os.killpg(proxy.process.pid, signal.SIGINT)
         else:
             proxy.process.send_signal(signal.Signals[ends])
+        told.set()
         assert proxy.finish() == 0
     assert {shadow.target for shadow in v2.take(4)} == {b"//1", b"//2", b"//3", b"//4"}
 
@@ -50,16 +61,16 @@ def test_a_hung_mirror_delays_the_end_by_the_drain_at_most(confdir: Path, v1: Re
         v2.take(3)
         started = time.monotonic()
         assert proxy.interrupt() == 0
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 15, "far from the 30 s of mirror_timeout"
 
 
 def test_without_pending_shadows_the_end_is_immediate(confdir: Path, v1: Recorder, v2: Recorder) -> None:
-    with start(confdir, v1, v2, "--set", "mirror_drain=10s") as proxy:
+    with start(confdir, v1, v2, "--set", "mirror_drain=25s") as proxy:
         send(proxy, 3)
         v2.take(3)
         started = time.monotonic()
         assert proxy.interrupt() == 0
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 15, "far from the drain"
 
 
 def test_a_killed_worker_is_replaced(confdir: Path, v1: Recorder, v2: Recorder) -> None:
@@ -70,7 +81,7 @@ def test_a_killed_worker_is_replaced(confdir: Path, v1: Recorder, v2: Recorder) 
         assert killed
         for pid in killed:
             os.kill(pid, signal.SIGKILL)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE
         while not v2.received:
             assert time.monotonic() < deadline, "no shadow arrived after the worker was killed"
             send(proxy, 1)
@@ -91,7 +102,7 @@ def test_a_frozen_worker_is_not_felt_and_not_left_behind(confdir: Path, v1: Reco
                 body = b"x" * 200_000
                 head = (b"POST /serviceB/big", b"Content-Length: %d" % len(body))
                 assert client.exchange(request(*head, body=body)).status == 200
-                assert time.monotonic() - started < 2
+                assert time.monotonic() - started < 10, "a frozen worker is waited for, for ever"
         assert proxy.interrupt() == 0
         assert "dropped.queue_full" in proxy.output
 
@@ -108,9 +119,9 @@ def test_a_worker_without_file_descriptors_is_not_felt_and_recovers(confdir: Pat
         proxy.wait_for(r"shadows to serviceB/v2 fail \(connect: .*Too many open files")
         resource.prlimit(worker, resource.RLIMIT_NOFILE, limits)
         v2.restore()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while not v2.received:
-            assert time.monotonic() < deadline, "no shadow arrived within 10 s"
+            assert time.monotonic() < deadline, "no shadow arrived"
             send(proxy, 1)
             time.sleep(0.1)
         assert proxy.workers == {worker}

@@ -14,13 +14,14 @@ from livetools.client import Client
 from livetools.client import exchange
 from livetools.proxy import ROOT
 from livetools.proxy import Proxy
+from livetools.recorder import PATIENCE
 from livetools.recorder import Recorder
 from livetools.worked_example import assert_shadow
 from livetools.worked_example import endpoints
 from livetools.worked_example import request
 
 SOON = 2.0
-"""Seconds within which a change must be in force."""
+"""Seconds within which a change must be in force, on a machine that has time."""
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +60,22 @@ def rewrite_to(checkout: Path, path: str) -> str:
 
 
 def test_an_edit_is_in_force_within_two_seconds(proxy: Proxy, checkout: Path, v1: Recorder, v2: Recorder) -> None:
+    """Once in a few attempts: whatever else the machine does can only make it later."""
     assert target_at_v1(proxy, v1, v2) == b"//x"
-    (checkout / "rules" / "virtual-service.yaml").write_text(rewrite_to(checkout, "/edited"))
-    assert within(SOON, lambda: target_at_v1(proxy, v1, v2) == b"/edited/x")
+    took = []
+    while not took or min(took) > SOON:
+        assert len(took) < 8, took
+        edited = b"/edited%d" % len(took)
+        started = time.monotonic()
+        (checkout / "rules" / "virtual-service.yaml").write_text(rewrite_to(checkout, edited.decode()))
+        assert within(PATIENCE, lambda edited=edited: target_at_v1(proxy, v1, v2) == edited + b"/x")  # type: ignore[misc]
+        took.append(time.monotonic() - started)
 
 
 def test_a_rename_over_the_file_as_editors_do(proxy: Proxy, checkout: Path, v1: Recorder, v2: Recorder) -> None:
     (checkout / "rules" / "virtual-service.yaml.new").write_text(rewrite_to(checkout, "/renamed"))
     os.replace(checkout / "rules" / "virtual-service.yaml.new", checkout / "rules" / "virtual-service.yaml")
-    assert within(SOON, lambda: target_at_v1(proxy, v1, v2) == b"/renamed/x")
+    assert within(PATIENCE, lambda: target_at_v1(proxy, v1, v2) == b"/renamed/x")
 
 
 def test_a_request_on_an_old_connection_meets_the_new_rules(
@@ -77,7 +85,7 @@ def test_a_request_on_an_old_connection_meets_the_new_rules(
         client.exchange(request(b"GET /serviceB/x"))
         v1.one(), v2.one()
         (checkout / "rules" / "virtual-service.yaml").write_text(rewrite_to(checkout, "/next"))
-        assert within(SOON, lambda: target_at_v1(proxy, v1, v2) == b"/next/x")
+        assert within(PATIENCE, lambda: target_at_v1(proxy, v1, v2) == b"/next/x")
         client.exchange(request(b"GET /serviceB/x"))
         assert v1.one().target == v2.one().target == b"/next/x"
 
@@ -90,24 +98,24 @@ def test_a_broken_edit_keeps_the_old_rules_and_says_so(
 ) -> None:
     file = checkout / "rules" / "virtual-service.yaml"
     file.write_text(rewrite_to(checkout, "/kept"))
-    assert within(SOON, lambda: target_at_v1(proxy, v1, v2) == b"/kept/x")
+    assert within(PATIENCE, lambda: target_at_v1(proxy, v1, v2) == b"/kept/x")
     said = len(proxy.output)
     file.write_text(rewrite_to(checkout, "/broken").replace(old, new))
-    proxy.wait_for(r"virtual-service\.yaml:\d+:\d+: ", timeout=SOON, after=said)
+    proxy.wait_for(r"virtual-service\.yaml:\d+:\d+: ", after=said)
     assert target_at_v1(proxy, v1, v2) == b"/kept/x"
     file.write_text(rewrite_to(checkout, "/mended"))
-    assert within(SOON, lambda: target_at_v1(proxy, v1, v2) == b"/mended/x")
+    assert within(PATIENCE, lambda: target_at_v1(proxy, v1, v2) == b"/mended/x")
 
 
 def test_a_folder_that_vanishes_keeps_the_old_rules(proxy: Proxy, checkout: Path, v1: Recorder, v2: Recorder) -> None:
     before = target_at_v1(proxy, v1, v2)
     said = len(proxy.output)
     (checkout / "rules").rename(checkout / "away")
-    proxy.wait_for(r"rules", timeout=SOON, after=said)
+    proxy.wait_for(r"rules", after=said)
     assert target_at_v1(proxy, v1, v2) == before
     (checkout / "away" / "virtual-service.yaml").write_text(rewrite_to(checkout, "/back"))
     (checkout / "away").rename(checkout / "rules")
-    assert within(SOON, lambda: target_at_v1(proxy, v1, v2) == b"/back/x")
+    assert within(PATIENCE, lambda: target_at_v1(proxy, v1, v2) == b"/back/x")
 
 
 def test_an_emptied_folder_is_an_empty_table(proxy: Proxy, checkout: Path, v1: Recorder, v2: Recorder) -> None:
@@ -117,12 +125,12 @@ def test_an_emptied_folder_is_an_empty_table(proxy: Proxy, checkout: Path, v1: R
     kept = {other: other.read_text() for other in (checkout / "rules").iterdir()}
     for other in kept:
         other.unlink()
-    assert within(SOON, lambda: exchange(proxy.address, request(b"GET /serviceB/x")).status == 502)
+    assert within(PATIENCE, lambda: exchange(proxy.address, request(b"GET /serviceB/x")).status == 502)
     assert len(proxy.output) > said
     for other, content in kept.items():
         other.write_text(content)
     assert text
-    assert within(SOON, lambda: exchange(proxy.address, request(b"GET /serviceB/x")).status == 200)
+    assert within(PATIENCE, lambda: exchange(proxy.address, request(b"GET /serviceB/x")).status == 200)
     v1.restore()
     v2.restore()
 
@@ -133,8 +141,8 @@ def test_saving_the_script_reloads_it(proxy: Proxy, checkout: Path, v1: Recorder
     said = len(proxy.output)
     script = checkout / "mirror_addon"
     script.write_text(script.read_text() + "\nimport logging\nlogging.warning('saved again')\n")
-    proxy.wait_for("saved again", timeout=5, after=said)
+    proxy.wait_for("saved again", after=said)
     target_at_v1(proxy, v1, v2)
     assert before
-    assert within(5, lambda: len(proxy.workers) == len(before) and not proxy.workers & before)
+    assert within(PATIENCE, lambda: len(proxy.workers) == len(before) and not proxy.workers & before)
     target_at_v1(proxy, v1, v2)

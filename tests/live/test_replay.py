@@ -18,6 +18,8 @@ from livetools.client import Client
 from livetools.proxy import ROOT
 from livetools.proxy import Proxy
 from livetools.proxy import Tool
+from livetools.recorder import PATIENCE
+from livetools.recorder import Conversation
 from livetools.recorder import Recorder
 from livetools.recorder import answer
 from livetools.recorder import hang
@@ -26,6 +28,8 @@ from livetools.wire import Received
 from livetools.worked_example import HOST
 from livetools.worked_example import endpoints
 from livetools.worked_example import request
+from mitmproxy.http import HTTPFlow
+from mitmproxy.io import FlowReader
 
 from mirror_addon.cli.replay import replay
 
@@ -154,13 +158,28 @@ def spacings(received: list[Received], client: int) -> list[float]:
     return [after - before for before, after in itertools.pairwise(times)]
 
 
+def recorded_spans(dump: Path) -> list[float]:
+    """Seconds from the first to the last request of each client."""
+    starts: dict[int, list[float]] = {client: [] for client in range(CLIENTS)}
+    with dump.open("rb") as file:
+        for flow in FlowReader(file).stream():
+            assert isinstance(flow, HTTPFlow)
+            starts[int(flow.request.path.partition("/c")[2][0])].append(flow.request.timestamp_start)
+    return [max(times) - min(times) for times in starts.values()]
+
+
 @pytest.mark.parametrize("speed", [1, 0.5])
 def test_time_passes_as_recorded(captures: Captures, mirror: Recorder, speed: float) -> None:
-    done = run(mirror, captures.dump, "--speed", str(speed))
-    assert done.code == 0, done.output
-    for client in range(CLIENTS):
-        whole = sum(spacings(mirror.received, client)) / (REQUESTS - 1) * speed
-        assert 0.75 * GAP < whole < 2 * GAP
+    """At least once in a few attempts: a busy machine may be late with any request, but not with all the time."""
+    expected = [span / speed for span in recorded_spans(captures.dump)]
+    for _ in range(8):
+        done = run(mirror, captures.dump, "--speed", str(speed))
+        assert done.code == 0, done.output
+        received = mirror.take(len(ALL))
+        took = [sum(spacings(received, client)) for client in range(CLIENTS)]
+        if all(0.75 * span < each < 1.5 * span for each, span in zip(took, expected, strict=True)):
+            return
+    pytest.fail(f"took {took}, recorded {expected}")
 
 
 def test_differences_are_counted_and_recorded(captures: Captures, mirror: Recorder, tmp_path: Path) -> None:
@@ -183,12 +202,18 @@ def test_differences_are_counted_and_recorded(captures: Captures, mirror: Record
 
 
 def test_a_rate_is_kept_whatever_the_mirror_does(captures: Captures, mirror: Recorder) -> None:
-    mirror.behave(slow(0.5, OLD))
+    def answers_when_all_are_there(conversation: Conversation, received: Received) -> bool:
+        deadline = time.monotonic() + PATIENCE
+        while len(mirror.received) < len(ALL) and time.monotonic() < deadline and not conversation.stopped:
+            conversation.wait(0.01)
+        return OLD(conversation, received)
+
+    mirror.behave(answers_when_all_are_there)
     done = run(mirror, captures.dump, "--rate", "100/s")
     assert done.code == 0, done.output
     times = sorted(each.time for each in mirror.received)
     assert len(times) == len(ALL)
-    assert times[-1] - times[0] < 0.24 + 0.4, "nobody waits for answers that take 0.5 s each"
+    assert times[-1] - times[0] < PATIENCE, "somebody waited for an answer"
 
 
 def test_amplified_and_repeated(captures: Captures, mirror: Recorder) -> None:
@@ -220,6 +245,7 @@ def test_faults_by_a_seed(captures: Captures, mirror: Recorder) -> None:
     assert 0.12 * asked < faults["aborted"] < 0.4 * asked
     assert one.found["replay"]["shadows"]["dropped"] == {"aborted": faults["aborted"]}
     assert len(mirror.received) == 2 * (asked - faults["aborted"])
+    mirror.restore()
     assert len(mirror.failures) > 0.5 * 2 * faults["aborted"], "the mirror saw halves of requests"
     mirror.failures.clear()
 
@@ -261,7 +287,7 @@ def test_ctrl_c_while_the_mirror_hangs(captures: Captures, mirror: Recorder) -> 
         mirror.take(CLIENTS)
         began = time.monotonic()
         assert tool.interrupt() == 1, tool.output
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 15, "far from the 30 s of the deadline"
         found = Run(1, tool.output).found
     finally:
         tool.kill()

@@ -46,8 +46,8 @@ spec:
 
 
 def plausible(found: int, share: float) -> bool:
-    """Within 5 standard deviations of a binomial distribution: wrong once in two million runs."""
-    return abs(found - share * COUNT) < 5 * math.sqrt(COUNT * share * (1 - share))
+    """Within 7 standard deviations of a binomial distribution: wrong once in 10**11 runs."""
+    return abs(found - share * COUNT) < 7 * math.sqrt(COUNT * share * (1 - share))
 
 
 def test_two_mirrors_of_a_rule_share_one_draw(confdir: Path, tmp_path: Path, v1: Recorder, v2: Recorder) -> None:

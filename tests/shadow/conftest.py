@@ -29,7 +29,8 @@ from mirror_addon.shadow.request import shadow_request
 from mirror_addon.shadow.result import ShadowResult
 from mirror_addon.shadow.settings import ShadowSettings
 
-PATIENCE = 10.0
+PATIENCE = 30.0
+"""Seconds that a machine may take, however busy it is. Nothing that comes in time waits for them."""
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -123,8 +124,9 @@ class Mirrors:
         return await self.start(handler)
 
     def refusing(self) -> int:
-        """A port on which nobody listens, and nobody will while the test runs."""
+        """A port on which nobody listens, and nobody will while the test runs, unless the test starts a server there."""
         sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # so that a server may be started here
         sock.bind(("127.0.0.1", 0))
         self._sockets.append(sock)
         port: int = sock.getsockname()[1]

@@ -79,5 +79,5 @@ async def test_the_drain_is_over(mirrors: Any, engine: Any, jump: Callable[[], N
     await asyncio.sleep(0.1)
     assert not closing.done()
     jump()
-    await asyncio.wait_for(closing, 10)
+    await asyncio.wait_for(closing, 30)
     assert made.counters.totals().dropped == {"shutdown": 1}

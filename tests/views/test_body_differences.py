@@ -86,9 +86,9 @@ def test_big_bodies_are_quick_whatever_is_in_them() -> None:
         (b"x" * 5_000_000, b"x" * 4_999_999 + b"y"),
     ]
     for primary, shadow in pairs:
-        started = time.perf_counter()
+        started = time.process_time()
         assert len(differences(primary, shadow)) < 1000
-        assert time.perf_counter() - started < 2
+        assert time.process_time() - started < 2
 
 
 @given(st.binary(max_size=300), st.binary(max_size=300), st.sampled_from(["", "text/plain", "image/png", ";;="]))

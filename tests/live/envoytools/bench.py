@@ -20,6 +20,7 @@ from envoytools.outcome import computed
 from envoytools.outcome import difference
 from envoytools.outcome import observed
 from livetools.client import Client
+from livetools.recorder import PATIENCE
 from livetools.recorder import Recorder
 from livetools.recorder import answer
 from livetools.wire import Response
@@ -40,8 +41,6 @@ from mirror_addon.routing.table import RouteTable
 PRIMARIES = ("v1", "v2", "v3")
 MIRRORS = ("m1", "m2")
 """Short names of the hosts that rules of the tests send to; only mirrors go to the latter."""
-_SHADOWS_WITHIN = 2.0
-"""Seconds that a shadow may be behind its primary's answer."""
 
 
 class Refused(AssertionError):
@@ -172,7 +171,7 @@ class Bench:
                 if found[number] not in expected[number]
             ]
 
-        deadline = time.monotonic() + _SHADOWS_WITHIN
+        deadline = time.monotonic() + PATIENCE
         while (problems := check()) and time.monotonic() < deadline:
             time.sleep(0.005)
         if not problems:
