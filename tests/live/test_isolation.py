@@ -25,7 +25,7 @@ from livetools.worked_example import endpoints
 from livetools.worked_example import request
 
 SLOWEST = 10.0
-"""Seconds that no answer may take: less than whoever waits for these mirrors needs (12 s for the one that dribbles, 30 s
+"""Seconds that no answer may take: less than whoever waits for these mirrors needs (12 s for the one that dribbles, 30
 for those that hang), and more than a busy machine may lose."""
 
 

@@ -13,6 +13,8 @@ import pytest
 from livetools import recorder
 from livetools.client import Client
 from livetools.client import exchange
+from livetools.live_page import LivePage
+from livetools.ports import reserved_port
 from livetools.proxy import Proxy
 from livetools.recorder import PATIENCE
 from livetools.recorder import Conversation
@@ -108,7 +110,8 @@ def test_a_frozen_worker_is_not_felt_and_not_left_behind(confdir: Path, v1: Reco
 
 
 def test_a_worker_without_file_descriptors_is_not_felt_and_recovers(confdir: Path, v1: Recorder, v2: Recorder) -> None:
-    with start(confdir, v1, v2) as proxy:
+    with reserved_port() as port, start(confdir, v1, v2, "--set", f"mirror_web_port={port}") as proxy:
+        page = LivePage(("127.0.0.1", port), proxied=False)
         send(proxy, 1)
         v2.take(1)
         (worker,) = proxy.workers
@@ -117,6 +120,7 @@ def test_a_worker_without_file_descriptors_is_not_felt_and_recovers(confdir: Pat
         resource.prlimit(worker, resource.RLIMIT_NOFILE, (3, limits[1]))
         send(proxy, 3)
         proxy.wait_for(r"shadows to serviceB/v2 fail \(connect: .*Too many open files")
+        page.wait_until(lambda status: status["counters"].get("failed.connect", 0) >= 2)
         resource.prlimit(worker, resource.RLIMIT_NOFILE, limits)
         v2.restore()
         deadline = time.monotonic() + PATIENCE

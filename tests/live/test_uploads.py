@@ -29,7 +29,7 @@ STREAMING = ("--mode", "reverse:http://127.0.0.1:9", "--set", "stream_large_bodi
 
 
 class SlowReader:
-    """A mirror that reads a little and then no more until it is told to `go_on`; it answers when it has `size` bytes."""
+    """A mirror that reads a little and no more until it is told to `go_on`; it answers when it has `size` bytes."""
 
     def __init__(self, size: int) -> None:
         self.size = size

@@ -124,7 +124,7 @@ class Mirrors:
         return await self.start(handler)
 
     def refusing(self) -> int:
-        """A port on which nobody listens, and nobody will while the test runs, unless the test starts a server there."""
+        """A port on which nobody listens, and nobody will while the test runs, unless by its own wish."""
         sock = socket.socket()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # so that a server may be started here
         sock.bind(("127.0.0.1", 0))

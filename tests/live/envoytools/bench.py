@@ -20,10 +20,12 @@ from envoytools.outcome import computed
 from envoytools.outcome import difference
 from envoytools.outcome import observed
 from livetools.client import Client
+from livetools.client import exchange
 from livetools.recorder import PATIENCE
 from livetools.recorder import Recorder
 from livetools.recorder import answer
 from livetools.wire import Response
+from livetools.wire import lines
 
 from mirror_addon.cli.envoy_process import EnvoyProcess
 from mirror_addon.cli.envoy_process import find_envoy
@@ -108,6 +110,7 @@ class Envoy:
 
     def __init__(self, folder: Path) -> None:
         self._process = EnvoyProcess(find_envoy(), folder, ("--concurrency", "1"))
+        self._folder = folder
         self._loop = asyncio.new_event_loop()
         self._address: tuple[str, int] | None = None
         self._options: ExportOptions | None = None
@@ -126,6 +129,14 @@ class Envoy:
             self._address = (host, int(port))
         else:
             self._loop.run_until_complete(self._process.apply(export))
+
+    def is_idle(self) -> bool:
+        """Has every request that it sent on, shadows among them, been answered?"""
+        host, _, port = (self._folder / "admin").read_text().rpartition(":")
+        asked = lines(b"GET /stats?filter=upstream_rq_.*active HTTP/1.1", b"Host: admin")
+        gauges = exchange((host, int(port)), asked).body.decode().splitlines()
+        assert gauges
+        return all(gauge.endswith(": 0") for gauge in gauges)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -179,14 +190,14 @@ class Bench:
         return problems
 
     def outcomes(self, rules: str, requests: Sequence[Sent]) -> list[Outcome]:
-        """What becomes of the requests, once no more of them has arrived anywhere for a while."""
+        """What becomes of the requests, once Envoy has nothing more under way."""
         self._apply(rules, "-shadow")
         answers = self._send(dict(zip(self.recorders.begin(len(requests)), requests, strict=True)))
-        arrived, seen = self.recorders.arrived(), -1
-        while (total := sum(map(len, arrived.values()))) != seen:
-            time.sleep(0.2)
-            arrived, seen = self.recorders.arrived(), total
-        return [observation(answers[number], copies) for number, copies in arrived.items()]
+        deadline = time.monotonic() + PATIENCE
+        while not self.envoy.is_idle():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        return [observation(answers[number], copies) for number, copies in self.recorders.arrived().items()]
 
     def _apply(self, rules: str, suffix: str) -> RouteTable:
         table = self.recorders.table(rules, self.identity)
