@@ -344,8 +344,7 @@ def test_workers_that_are_killed_lose_no_line(shop: Shop) -> None:
     stop, open_gate = threading.Event(), threading.Event()
 
     def through_the_gate(conversation: Conversation, request: Received) -> bool:
-        while not open_gate.is_set() and not conversation.stopped:
-            conversation.wait(0.01)
+        open_gate.wait(PATIENCE)
         return answer()(conversation, request)
 
     shop.v2.behave(through_the_gate)
