@@ -14,7 +14,7 @@ from mirror_addon.cli.upstreams import Answer
 
 HOST = "istio.gateway.xxxx.tech"
 PREFIX = "/serviceB"
-PATIENCE = 5.0
+PATIENCE = 10.0
 """Seconds to wait for what should arrive at once."""
 
 
