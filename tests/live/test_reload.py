@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,10 @@ def target_at_v1(proxy: Proxy, v1: Recorder, v2: Recorder) -> bytes:
     return primary.target
 
 
+def arrives_as(target: bytes, proxy: Proxy, v1: Recorder, v2: Recorder) -> bool:
+    return target_at_v1(proxy, v1, v2) == target
+
+
 def within(seconds: float, condition: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + seconds
     while not (met := condition()) and time.monotonic() < deadline:
@@ -68,7 +73,7 @@ def test_an_edit_is_in_force_within_two_seconds(proxy: Proxy, checkout: Path, v1
         edited = b"/edited%d" % len(took)
         started = time.monotonic()
         (checkout / "rules" / "virtual-service.yaml").write_text(rewrite_to(checkout, edited.decode()))
-        assert within(PATIENCE, lambda edited=edited: target_at_v1(proxy, v1, v2) == edited + b"/x")  # type: ignore[misc]
+        assert within(PATIENCE, partial(arrives_as, edited + b"/x", proxy, v1, v2))
         took.append(time.monotonic() - started)
 
 
