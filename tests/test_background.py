@@ -13,7 +13,7 @@ from mirror_addon.background import LOOK_AGAIN
 from mirror_addon.background import SWITCH_INTERVAL
 from mirror_addon.background import exempt_what_is_loaded
 from mirror_addon.background import in_background
-from mirror_addon.istio.giving_way import breathe
+from mirror_addon.giving_way import breathe
 from mirror_addon.istio.parsing import collector_paused
 
 

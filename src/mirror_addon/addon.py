@@ -148,7 +148,7 @@ class MirrorAddon:
 
     def done(self) -> Awaitable[None] | None:
         """Drain. Synchronous for a reload of the script, awaited at exit (mitmproxy awaits what a hook returns)."""
-        self.rules.stop()
+        self.rules.close()
         self.page.close()
         content_view.unregister()
         self.diff.close()

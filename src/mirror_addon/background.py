@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import TypeVar
 
-from mirror_addon.istio.giving_way import giving_way
+from mirror_addon.giving_way import giving_way
 from mirror_addon.istio.parsing import collector_paused
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ async def in_background(work: Callable[[], T], lives_long: Callable[[T], bool]) 
 
 
 def _run(work: Callable[[], T]) -> T:
-    with giving_way():
+    with giving_way(lambda: gc.collect(0)):
         return work()
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirror_addon.istio.diagnostics import Diagnostic
-from mirror_addon.istio.giving_way import breathe
-from mirror_addon.istio.giving_way import let_go
 from mirror_addon.istio.names import resolve_short_name
 from mirror_addon.istio.resources import VirtualServiceSpec
 from mirror_addon.listing import rule_lines
@@ -56,16 +54,8 @@ def load_rule_set(settings: Settings, local_address: bytes, *, only_good: bool =
     if settings.to and settings.rules == ("rules",) and not paths[0].exists():
         paths = []  # the mirror without YAML needs no rules folder
     loaded = load_rules(paths, default_namespace=settings.namespace, overrides=frozenset(overrides))
-    resources, documents = loaded.resources, len(loaded.resources)
-    rules = [
-        http for resource in resources if isinstance(resource.spec, VirtualServiceSpec) for http in resource.spec.http
-    ]
-    diagnostics, refused = loaded.diagnostics, loaded.refused
-    del loaded
-    if only_good and refused:
-        resources = ()
     table = RouteTable.build(
-        resources,
+        () if only_good and loaded.refused else loaded.resources,
         Identity(
             namespace=settings.namespace,
             gateways=settings.gateways,
@@ -77,19 +67,15 @@ def load_rule_set(settings: Settings, local_address: bytes, *, only_good: bool =
         endpoint_overrides=overrides,
         mirror_to=[MirrorTo(url.scheme, url.host, url.port, url.path) for url in settings.to],
     )
-    mirrors = []
-    for line in rule_lines(table, mirrored_only=True):
-        mirrors.append(line)
-        breathe()
-    made = RuleSet(
+    rules = sum(
+        len(resource.spec.http) for resource in loaded.resources if isinstance(resource.spec, VirtualServiceSpec)
+    )
+    return RuleSet(
         table,
-        diagnostics,
-        refused,
-        documents,
-        len(rules),
-        mirrors,
+        loaded.diagnostics,
+        loaded.refused,
+        len(loaded.resources),
+        rules,
+        list(rule_lines(table, mirrored_only=True)),
         unsafe_targets(table, settings.methods),
     )
-    del resources
-    let_go(rules)
-    return made

@@ -27,7 +27,6 @@ from mirror_addon.istio.diagnostics import Severity
 from mirror_addon.istio.documents import MERGE
 from mirror_addon.istio.documents import Document
 from mirror_addon.istio.documents import Nodes
-from mirror_addon.istio.giving_way import breathe
 from mirror_addon.istio.limits import MAX_DEPTH
 from mirror_addon.istio.limits import MAX_NODES
 from mirror_addon.istio.limits import TOO_MANY
@@ -262,7 +261,6 @@ class _Composer:
                     anchors[anchor] = None
 
             elif kind is MappingEndEvent or kind is SequenceEndEvent:
-                breathe()
                 value = container
                 ends[node] = len(ends)
                 if is_mapping:

@@ -23,7 +23,6 @@ from mirror_addon.istio.fields import conform
 from mirror_addon.istio.fields import describe
 from mirror_addon.istio.fields import nearest
 from mirror_addon.istio.findings import Findings
-from mirror_addon.istio.giving_way import take_apart
 from mirror_addon.istio.metadata import Metadata
 from mirror_addon.istio.metadata import read_metadata
 from mirror_addon.istio.resources import DestinationRuleSpec
@@ -88,24 +87,10 @@ def parse_sources(
         for source in sources:
             documents, diagnostics = compose(source.name, source.text)
             reader.diagnostics += diagnostics
-            documents.reverse()
-            while documents:
-                document, value = documents.pop()
+            for document, value in documents:
                 document.changed = source.changed
                 reader.read(document, value)
-                for routes in _routes(value):
-                    take_apart(routes)
     return ParsedRules(tuple(reader.resources), tuple(reader.diagnostics), dict(reader.skipped))
-
-
-def _routes(value: Any) -> Iterator[Any]:
-    """What most of a large document is, and no message keeps: the http routes of the object, or of a list's."""
-    if isinstance(value, dict):
-        items = value.get("items")
-        for item in (value, *(items if isinstance(items, list) else ())):
-            spec = item.get("spec") if isinstance(item, dict) else None
-            if isinstance(spec, dict):
-                yield spec.get("http")
 
 
 @contextlib.contextmanager

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from mirror_addon.istio.diagnostics import FieldPath
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.findings import Findings
-from mirror_addon.istio.giving_way import breathe
 from mirror_addon.istio.names import resolve_short_name
 from mirror_addon.istio.registry import Registry
 from mirror_addon.istio.registry import Service
@@ -150,7 +149,6 @@ class References:
 
 def _destinations(spec: VirtualServiceSpec) -> Iterator[tuple[Destination, FieldPath, str]]:
     for index, route in enumerate(spec.http):
-        breathe()
         path: FieldPath = ("spec", "http", index)
         for number, item in enumerate(route.route):
             if item.destination is not None:

@@ -23,8 +23,6 @@ from pydantic import ConfigDict
 from pydantic import Field
 from pydantic.alias_generators import to_camel
 
-from mirror_addon.istio.giving_way import breathe
-
 T = TypeVar("T")
 
 _SNAKE_CASE: dict[str, str] = {}
@@ -59,7 +57,6 @@ class Message(BaseModel):
 
 def _list(value: Any) -> Any:
     """A null list is an absent one; a null item is an empty message (jsonpb)."""
-    breathe()  # pydantic itself never stops between two messages of a document
     if value is None:
         return ()
     if isinstance(value, list):

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from mirror_addon.istio.findings import Findings
-from mirror_addon.istio.giving_way import breathe
 from mirror_addon.istio.resources import HTTPMatchRequest
 from mirror_addon.istio.resources import HTTPRoute
 from mirror_addon.istio.resources import StringMatch
@@ -26,7 +25,6 @@ def find_unreachable(routes: Sequence[HTTPRoute], findings: Findings) -> None:
     used: dict[tuple[Any, ...], int] = {}
     prefixes = _Prefixes()
     for number, route in enumerate(routes):
-        breathe()
         path = ("spec", "http", number)
         if first_open is not None:
             findings.warning(

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.findings import Findings
-from mirror_addon.istio.giving_way import breathe
 from mirror_addon.istio.http_route_validation import validate_destination
 from mirror_addon.istio.http_route_validation import validate_route
 from mirror_addon.istio.names import domain_problem
@@ -37,7 +36,6 @@ def validate_virtual_service(resource: Resource[VirtualServiceSpec], findings: F
     check_gateway_names(spec.gateways, ("spec",), findings)
     check_export_to(spec.export_to, resource.namespace, ("spec",), findings)
     for index, route in enumerate(spec.http):
-        breathe()
         validate_route(route, ("spec", "http", index), is_delegate=is_delegate, in_mesh=in_mesh, findings=findings)
     for name, section in (("tls", spec.tls), ("tcp", spec.tcp)):
         if section:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from mirror_addon.istio.resources import HTTPMatchRequest
 from mirror_addon.istio.resources import StringMatch
@@ -16,7 +17,10 @@ _CLAIMS = "@request.auth.claims"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Condition:
-    """One condition. `words` say it, `actual` says what a request has in its place."""
+    """One condition. `words` say it, `actual` says what a request has in its place.
+
+    All of it can be pickled: a large table is compiled in a process of its own.
+    """
 
     words: str
     test: Callable[[Subject], bool]
@@ -26,6 +30,18 @@ class Condition:
 def text(value: bytes) -> str:
     """Bytes of a request for people."""
     return repr(value.decode("utf-8", "backslashreplace"))
+
+
+def _is_any(value: bytes) -> bool:
+    return True
+
+
+def _is(expected: bytes, value: bytes) -> bool:
+    return value == expected
+
+
+def _begins_with(prefix: bytes, value: bytes) -> bool:
+    return value.startswith(prefix)
 
 
 def string_test(match: StringMatch) -> tuple[Callable[[bytes], bool] | None, str]:
@@ -38,11 +54,9 @@ def string_test(match: StringMatch) -> tuple[Callable[[bytes], bool] | None, str
         note = f" (not a regular expression: {regex.error})" if regex.error else ""
         return regex.matches, f"matches regex {match.regex!r}{note}"
     if match.prefix is not None:
-        prefix = match.prefix.encode()
-        return lambda value: value.startswith(prefix), f"begins with {match.prefix!r}"
+        return partial(_begins_with, match.prefix.encode()), f"begins with {match.prefix!r}"
     if match.exact is not None:
-        exact = match.exact.encode()
-        return lambda value: value == exact, f"is {match.exact!r}"
+        return partial(_is, match.exact.encode()), f"is {match.exact!r}"
     return None, "is present"
 
 
@@ -59,48 +73,78 @@ def compile_conditions(match: HTTPMatchRequest) -> tuple[Condition, ...]:
     return tuple(conditions)
 
 
+def _attribute_holds(name: str, test: Callable[[bytes], bool], subject: Subject) -> bool:
+    return test(getattr(subject.request, name))
+
+
+def _attribute_in_words(name: str, subject: Subject) -> str:
+    return f"is {text(getattr(subject.request, name))}"
+
+
 def _attribute(name: str, match: StringMatch) -> Condition:
     test, words = string_test(match)
-
-    def value(subject: Subject) -> bytes:
-        found: bytes = getattr(subject.request, name)
-        return found
-
-    return Condition(
-        f"{name} {words}",
-        (lambda subject: True) if test is None else (lambda subject: test(value(subject))),
-        lambda subject: f"is {text(value(subject))}",
-    )
+    holds = partial(_attribute_holds, name, _is_any if test is None else test)
+    return Condition(f"{name} {words}", holds, partial(_attribute_in_words, name))
 
 
-def _lines(name: bytes) -> Callable[[Subject], str]:
-    def actual(subject: Subject) -> str:
-        lines = subject.lines(name)
-        return f"is {' and '.join(map(text, lines))}" if lines else "is absent"
+def _any_line(key: bytes, test: Callable[[bytes], bool], subject: Subject) -> bool:
+    return any(map(test, subject.lines(key)))
 
-    return actual
+
+def _no_line(key: bytes, test: Callable[[bytes], bool], subject: Subject) -> bool:
+    """A header that is absent counts as an empty one."""
+    return not any(map(test, subject.lines(key) or (b"",)))
+
+
+def _is_absent(key: bytes, subject: Subject) -> bool:
+    return not subject.lines(key)
+
+
+def _lines_in_words(key: bytes, subject: Subject) -> str:
+    lines = subject.lines(key)
+    return f"is {' and '.join(map(text, lines))}" if lines else "is absent"
+
+
+def _always(subject: Subject) -> bool:
+    return True
+
+
+def _never(subject: Subject) -> bool:
+    return False
+
+
+def _claim_in_words(subject: Subject) -> str:
+    return "is never known to a local proxy"
 
 
 def _header(name: str, match: StringMatch) -> Condition:
     key = name.lower().encode()
     test, words = string_test(match)
     if name.startswith(_CLAIMS):
-        return Condition(f"{name} {words}", lambda subject: False, lambda subject: "is never known to a local proxy")
-    if test is None:
-        return Condition(f"header {name} {words}", lambda subject: bool(subject.lines(key)), _lines(key))
-    return Condition(f"header {name} {words}", lambda subject: any(map(test, subject.lines(key))), _lines(key))
+        return Condition(f"{name} {words}", _never, _claim_in_words)
+    holds = partial(_any_line, key, _is_any if test is None else test)
+    return Condition(f"header {name} {words}", holds, partial(_lines_in_words, key))
 
 
 def _without_header(name: str, match: StringMatch) -> Condition:
-    """A header that is absent counts as an empty one, except where only presence is asked."""
     key = name.lower().encode()
     test, words = string_test(match)
     words = f"without header {name}" + ("" if test is None else f" that {words}")
     if name.startswith(_CLAIMS):
-        return Condition(words, lambda subject: True, lambda subject: "is never known to a local proxy")
+        return Condition(words, _always, _claim_in_words)
     if test is None or match.regex == "*":
-        return Condition(words, lambda subject: not subject.lines(key), _lines(key))
-    return Condition(words, lambda subject: not any(map(test, subject.lines(key) or (b"",))), _lines(key))
+        return Condition(words, partial(_is_absent, key), partial(_lines_in_words, key))
+    return Condition(words, partial(_no_line, key, test), partial(_lines_in_words, key))
+
+
+def _param_holds(key: bytes, test: Callable[[bytes], bool], subject: Subject) -> bool:
+    value = subject.param(key)
+    return value is not None and test(value)
+
+
+def _param_in_words(key: bytes, subject: Subject) -> str:
+    value = subject.param(key)
+    return "is absent" if value is None else f"is {text(value)}"
 
 
 def _param(name: str, match: StringMatch) -> Condition:
@@ -108,13 +152,5 @@ def _param(name: str, match: StringMatch) -> Condition:
     test, words = string_test(match)
     if match.regex == "*":
         test, words = None, "is present"
-
-    def holds(subject: Subject) -> bool:
-        value = subject.param(key)
-        return value is not None and (test is None or test(value))
-
-    def actual(subject: Subject) -> str:
-        value = subject.param(key)
-        return "is absent" if value is None else f"is {text(value)}"
-
-    return Condition(f"query parameter {name} {words}", holds, actual)
+    holds = partial(_param_holds, key, _is_any if test is None else test)
+    return Condition(f"query parameter {name} {words}", holds, partial(_param_in_words, key))

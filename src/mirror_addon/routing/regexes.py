@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from collections.abc import Sequence
+from typing import Any
 
 import re2
 
@@ -36,6 +36,9 @@ class Regex:
             self._compiled = None
             self.error = _text(error)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Regex, (self.pattern.decode(),)
+
     def matches(self, text: bytes) -> bool:
         """Whether the whole of `text` matches."""
         return self._compiled is not None and self._compiled.fullmatch(text) is not None
@@ -67,14 +70,18 @@ class RegexSet:
     then the patterns are asked one by one. Compiling a set holds the interpreter, so a big one is made in pieces.
     """
 
-    __slots__ = ("_pieces",)
+    __slots__ = ("_pieces", "_regexes")
 
     def __init__(self, regexes: Sequence[Regex]) -> None:
+        self._regexes = tuple(regexes)
         self._pieces = [
             (start, tuple(regexes[start : start + _PIECE]), _compiled_set(regexes[start : start + _PIECE]))
             for start in range(0, len(regexes), _PIECE)
         ]
         self.matches(regexes[0].literal_prefix if regexes else b"/")  # the first match is the slow one
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RegexSet, (self._regexes,)
 
     def matches(self, text: bytes) -> list[int]:
         """Indices of the patterns that match the whole of `text`, ascending."""
@@ -100,35 +107,42 @@ def _compiled_set(regexes: Sequence[Regex]) -> re2.Set:
     return made
 
 
-def substitution(pattern: str, rewrite: str) -> Callable[[bytes], bytes] | None:
-    r"""RE2's GlobalReplace: every match of `pattern` replaced by `rewrite`, where `\0` to `\9` are groups.
+class Substitution:
+    r"""RE2's GlobalReplace: every match of a pattern replaced by a text in which `\0` to `\9` are groups."""
 
-    None where pattern or rewrite is not valid.
-    """
-    try:
-        compiled = re2.compile(pattern.encode(), _options(captures=True))
-    except re2.error:
-        return None
-    parts = _template(rewrite.encode(), compiled.groups)
-    if parts is None:
-        return None
+    __slots__ = ("_compiled", "_parts", "_source")
 
-    def replace(text: bytes) -> bytes:
+    def __init__(self, pattern: str, rewrite: str) -> None:
+        """Raises re2.error for a pattern, ValueError for a rewrite that is not valid."""
+        self._source = pattern, rewrite
+        self._compiled = re2.compile(pattern.encode(), _options(captures=True))
+        self._parts = _template(rewrite.encode(), self._compiled.groups)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Substitution, self._source
+
+    def __call__(self, text: bytes) -> bytes:
         out: list[bytes] = []
         end = 0
-        for match in compiled.finditer(text):
+        for match in self._compiled.finditer(text):
             start, stop = match.span()
             if start == stop == end and end:
                 continue  # RE2 takes no empty match right behind another match
             out.append(text[end:start])
-            out += [(match.group(part) or b"") if isinstance(part, int) else part for part in parts]
+            out += [(match.group(part) or b"") if isinstance(part, int) else part for part in self._parts]
             end = stop
         return b"".join(out) + text[end:]
 
-    return replace
+
+def substitution(pattern: str, rewrite: str) -> Substitution | None:
+    """None where pattern or rewrite is not valid."""
+    try:
+        return Substitution(pattern, rewrite)
+    except (re2.error, ValueError):
+        return None
 
 
-def _template(rewrite: bytes, groups: int) -> list[bytes | int] | None:
+def _template(rewrite: bytes, groups: int) -> list[bytes | int]:
     parts: list[bytes | int] = []
     pieces = rewrite.split(b"\\")
     parts.append(pieces[0])
@@ -138,13 +152,13 @@ def _template(rewrite: bytes, groups: int) -> list[bytes | int] | None:
         if piece[:1].isdigit():
             group = int(piece[:1])
             if group > groups:
-                return None
+                raise ValueError(f"there is no group {group}")
             parts += [group, piece[1:]]
         elif not piece and index + 1 < len(pieces):
             index += 1
             parts.append(b"\\" + pieces[index])
         else:
-            return None
+            raise ValueError("a backslash is followed by a digit or by another")
         index += 1
     return parts
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import Any
 
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.resources import Spec
@@ -24,7 +25,6 @@ from mirror_addon.routing.mirror_to import Passthrough
 from mirror_addon.routing.normalization import LEVELS
 from mirror_addon.routing.paths import path_end
 from mirror_addon.routing.subject import Subject
-from mirror_addon.routing.virtual_services import Entry
 from mirror_addon.routing.virtual_services import compile_virtual_services
 
 __all__ = ["MirrorTo", "RouteTable"]
@@ -53,6 +53,13 @@ class RouteTable:
         self._normalize = LEVELS[identity.path_normalization]
         self._edge = identity.use_remote_address
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_normalize"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._normalize = LEVELS[self.identity.path_normalization]
+
     @classmethod
     def build(
         cls,
@@ -69,9 +76,9 @@ class RouteTable:
         """
         return cls(resources, identity, endpoint_overrides or {}, mirror_to)
 
-    def pieces(self) -> list[Entry]:
-        """What most of a table consists of: who lets go of one can do so in steps."""
-        return [entry for host in self.virtual_hosts for service in host.services for entry in service.entries]
+    def pieces(self) -> list[Any]:
+        """What most of a table consists of, each piece after those it refers to: it can travel, and end, in steps."""
+        return [piece for host in self.virtual_hosts for piece in host.pieces()]
 
     def route(self, request: Request, draw: int) -> Decision:
         """What becomes of a request. `draw` is its 64-bit random number, which decides all that is left to chance."""

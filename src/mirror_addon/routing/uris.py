@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from mirror_addon.istio.resources import HTTPMatchRequest
 from mirror_addon.istio.resources import HTTPRewrite
@@ -72,6 +73,19 @@ def is_catch_all(uri: Uri, match: HTTPMatchRequest | None) -> bool:
     return not any(conditions) and all(attribute is None for attribute in attributes)
 
 
+def _replace_start(value: bytes, length: int, target: bytes, end: int) -> bytes:
+    return value + target[length:]
+
+
+def _replace_path(value: bytes, target: bytes, end: int) -> bytes:
+    return value + target[end:]
+
+
+def _replace_matches(replace: Callable[[bytes], bytes], target: bytes, end: int) -> bytes:
+    path = target[:end]
+    return (replace(path) or path) + target[end:]  # Envoy keeps a path that would become empty
+
+
 def replaced(uri: Uri, new: str) -> Rewrite:
     """Envoy's prefix rewrite: the matched part of the path is replaced verbatim, the rest and the query stay.
 
@@ -79,9 +93,8 @@ def replaced(uri: Uri, new: str) -> Rewrite:
     """
     value = new.encode()
     if uri.kind is Kind.PREFIX:
-        length = len(uri.value)
-        return lambda target, _: value + target[length:]
-    return lambda target, end: value + target[end:]
+        return partial(_replace_start, value, len(uri.value))
+    return partial(_replace_path, value)
 
 
 def compile_rewrite(uri: Uri, rewrite: HTTPRewrite | None) -> Rewrite | None:
@@ -90,8 +103,5 @@ def compile_rewrite(uri: Uri, rewrite: HTTPRewrite | None) -> Rewrite | None:
         return None
     if rewrite.uri_regex_rewrite is not None:
         replace = substitution(rewrite.uri_regex_rewrite.match, rewrite.uri_regex_rewrite.rewrite)
-        if replace is None:
-            return None
-        # Envoy keeps a path that would become empty.
-        return lambda target, end: (replace(target[:end]) or target[:end]) + target[end:]
+        return None if replace is None else partial(_replace_matches, replace)
     return replaced(uri, rewrite.uri) if rewrite.uri else None

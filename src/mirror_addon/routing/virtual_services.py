@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from typing import cast
 
 from mirror_addon.istio.documents import Resource
-from mirror_addon.istio.giving_way import breathe
 from mirror_addon.istio.mirror_annotations import MirrorAnnotations
 from mirror_addon.istio.mirror_annotations import read_annotations
 from mirror_addon.istio.resources import HTTPMatchRequest
@@ -24,6 +24,7 @@ from mirror_addon.routing.delegation import merge_route
 from mirror_addon.routing.delegation import numbered
 from mirror_addon.routing.destinations import Clusters
 from mirror_addon.routing.identity import Identity
+from mirror_addon.routing.kept import Kept
 from mirror_addon.routing.redirects import redirect_rewrite
 from mirror_addon.routing.routes import CompiledRoute
 from mirror_addon.routing.uris import Rewrite
@@ -49,17 +50,28 @@ class Entry:
     catch_all: bool
     excluded: str = ""
     """Why this proxy never gets it (gateways, source labels); empty where it does."""
-    source: HTTPMatchRequest | None = None
-    """The match it was compiled from, merged where the rule was delegated to; None: every request."""
+    kept: Kept[HTTPMatchRequest] | None = None
 
     def __str__(self) -> str:
         rule = f"{self.route.rule.virtual_service} {self.route.rule.rule}"
         return rule if self.match is None else f"{rule} match[{self.match}]"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Entry, (
+            self.route, self.match, self.uri, self.conditions, self.rewrite, self.port, self.catch_all, self.excluded,
+            self.kept,
+        )  # fmt: skip
+
+    @property
+    def source(self) -> HTTPMatchRequest | None:
+        """The match it was compiled from, merged where the rule was delegated to; None: every request."""
+        return self.kept.get() if self.kept is not None else None
+
     @property
     def methods(self) -> frozenset[bytes] | None:
         """The only method that it takes, or None where a request's method may be any other too."""
-        method = self.source.method if self.source is not None else None
+        source = self.source
+        method = source.method if source is not None else None
         return frozenset({method.exact.encode()}) if method is not None and method.exact else None
 
     def words(self) -> str:
@@ -130,7 +142,6 @@ def _entries(
 def _route_entries(
     http: HTTPRoute, matches: Matches, rule: Rule, namespace: str, identity: Identity, clusters: Clusters
 ) -> Iterator[Entry]:
-    breathe()
     route = CompiledRoute(http, rule, clusters, namespace, identity.sample_seed)
     for match, index in matches or ((None, None),):
         uri = compile_uri(match)
@@ -146,7 +157,7 @@ def _route_entries(
             port=match.port if match else 0,
             catch_all=is_catch_all(uri, match),
             excluded=_excluded(match, namespace, identity) if match else "",
-            source=match,
+            kept=Kept(match) if match else None,
         )
 
 

@@ -9,6 +9,7 @@ import contextlib
 import math
 import threading
 import time
+from collections.abc import Callable
 from collections.abc import Iterator
 from time import perf_counter
 from typing import Any
@@ -25,14 +26,16 @@ class _Thread(threading.local):
     due = math.inf
     """When this thread rests next, as `perf_counter` counts."""
     left = 0.0
+    before_rest: Callable[[], object] = staticmethod(lambda: None)
 
 
 _here = _Thread()
 
 
 @contextlib.contextmanager
-def giving_way() -> Iterator[None]:
-    """Inside, `breathe` rests this thread."""
+def giving_way(before_rest: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Inside, `breathe` rests this thread, and calls `before_rest` before."""
+    _here.before_rest = before_rest
     _here.left = MOST_REST
     _here.due = perf_counter() + SLICE
     try:
@@ -45,6 +48,7 @@ def breathe() -> None:
     """To be called at every step of long work: rests when it is time to."""
     if perf_counter() < _here.due:
         return
+    _here.before_rest()
     rest = min(REST, _here.left)
     time.sleep(rest)
     _here.left -= rest
@@ -55,23 +59,4 @@ def let_go(pieces: list[Any]) -> None:
     """Empties a list, one item after the other: to free a large tree at once holds up all threads."""
     while pieces:
         pieces.pop()
-        breathe()
-
-
-def take_apart(value: Any) -> None:
-    """Empties the lists and mappings of a plain value, however deep, where the thread gives way.
-
-    For a tree that nobody needs any more, and that ends in small pieces then.
-    """
-    if _here.due == math.inf:
-        return
-    containers = [value]
-    while containers:
-        container = containers.pop()
-        if isinstance(container, dict):
-            containers += [item for item in container.values() if isinstance(item, dict | list)]
-            container.clear()
-        elif isinstance(container, list):
-            containers += [item for item in container if isinstance(item, dict | list)]
-            container.clear()
         breathe()

@@ -1,0 +1,95 @@
+"""Large rule sets are read and compiled in a process of their own, for as long as that takes.
+
+In the proxy's process that work would take turns with every request, whatever the thread: 1,000 routes are 0.2 s of
+holding the interpreter's lock. What is left to do there is to read the result, a tenth of that, in small steps.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+from mirror_addon.options import Settings
+from mirror_addon.rule_set import load_rule_set
+from mirror_addon.rule_set_transfer import pack
+
+PATIENCE = 60.0
+"""Seconds: 10,000 routes take 4."""
+NICENESS = 5
+"""A request goes first; a change of rules is still to be in force in two seconds."""
+_ROOT = str(Path(__file__).resolve().parents[1])
+_PROGRAM = """
+import sys
+if sys.argv[1] not in sys.path:
+    sys.path.insert(0, sys.argv[1])
+from mirror_addon.rules_compiler import main
+main()
+"""
+
+
+class CompilerFailed(Exception):
+    """There is no result; the text says why."""
+
+
+class Closed(Exception):
+    """Nobody wants the result any more."""
+
+
+class RulesCompiler:
+    """Starts such a process for each rule set. All but `close` is for a thread that may wait."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._closed = False
+
+    def compile(self, settings: Settings, local_address: bytes) -> bytes:
+        """What `load_rule_set` gives, an empty table for a refused set; for `rule_set_transfer.unpack`.
+
+        Raises CompilerFailed, and Closed after `close`.
+        """
+        # -P keeps the working directory off sys.path, where a stray yaml.py would be found before the library's.
+        command = [sys.executable, "-P", "-W", "ignore", "-c", _PROGRAM, _ROOT]
+        pipe = subprocess.PIPE
+        try:
+            with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True) as process:
+                self._process = process
+                if self._closed:
+                    process.kill()
+                try:
+                    result, complaint = process.communicate(pickle.dumps((settings, local_address)), PATIENCE)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    raise CompilerFailed(f"it was not done in {PATIENCE:g} s") from None
+        except OSError as error:
+            raise CompilerFailed(f"it cannot be started: {error.strerror or error}") from None
+        finally:
+            self._process = None
+        if self._closed:
+            raise Closed
+        if process.returncode:
+            lines = complaint.decode(errors="replace").strip().splitlines()
+            raise CompilerFailed(lines[-1] if lines else f"it ended with {process.returncode}")
+        return result
+
+    def close(self) -> None:
+        """From the loop: end what runs."""
+        self._closed = True
+        if (process := self._process) is not None:
+            with contextlib.suppress(OSError):
+                process.kill()
+
+
+def main() -> None:
+    """The process's whole life."""
+    with contextlib.suppress(OSError):
+        os.nice(NICENESS)
+    gc.disable()
+    settings, local_address = pickle.load(sys.stdin.buffer)
+    sys.stdout.buffer.write(pack(load_rule_set(settings, local_address, only_good=True)))
+    sys.stdout.buffer.flush()
+    os._exit(0)  # without taking apart what was built
