@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from mitmproxy import exceptions
+from mitmproxy import http
 from mitmproxy.addons.disable_h2c import DisableH2C
 from mitmproxy.addons.next_layer import NextLayer
 from mitmproxy.addons.proxyserver import Proxyserver
@@ -105,6 +106,12 @@ class Proxy:
     def __init__(self, addon: MirrorAddon, context: Any, v1: Upstream, v2: Upstream, address: tuple[str, int]) -> None:
         self.addon, self.context, self.v1, self.v2 = addon, context, v1, v2
         self.address = address
+        self.flows: list[http.HTTPFlow] = []
+        """All that came."""
+        context.master.addons.add(self)
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        self.flows.append(flow)
 
     async def ask(self, request: bytes) -> bytes:
         """The answer to one request, connection closed after it."""
@@ -339,7 +346,7 @@ async def test_commands(start: Start) -> None:
     assert "state: mirroring" in call("mirror.status")
     with pytest.raises(exceptions.CommandError):
         call("mirror.explain", [])
-    flow = next(iter(proxy.addon.passages))
+    flow = proxy.flows[0]
     assert "route" in call("mirror.explain", [flow])
 
 
@@ -359,7 +366,7 @@ async def test_shadows_stand_beside_their_primaries_in_a_view(start: Start) -> N
     proxy = await start(view=True)
     await proxy.ask(b"POST /b/x HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 3\r\n\r\nabc")
     view = proxy.context.master.addons.get("view")
-    view.requestheaders(next(iter(proxy.addon.passages)))
+    view.requestheaders(proxy.flows[0])
     async with asyncio.timeout(30):
         while not (shadows := [flow for flow in view if flow.marked == ":ghost:"]):
             await asyncio.sleep(0.01)
@@ -411,7 +418,7 @@ async def test_nothing_is_built_where_nothing_wants_it(start: Start) -> None:
     await proxy.ask(b"GET /b/x HTTP/1.1\r\nHost: shop.test\r\n\r\n")
     await proxy.settled("sent", 1)
     assert proxy.addon.shadowing and not proxy.addon.shadowing.shows_flows
-    assert all(not flow.metadata and not flow.comment for flow in proxy.addon.passages)
+    assert all(not flow.metadata and not flow.comment for flow in proxy.flows)
 
 
 TLS_RULES = """

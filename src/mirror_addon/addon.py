@@ -6,8 +6,8 @@ import asyncio
 import logging
 import random
 import uuid
-import weakref
 from collections.abc import Awaitable
+from collections.abc import Callable
 from collections.abc import Collection
 
 from mitmproxy import addonmanager
@@ -29,6 +29,7 @@ from mirror_addon.options import OptionError
 from mirror_addon.options import parse_settings
 from mirror_addon.options import unknown_option
 from mirror_addon.passage import Passage
+from mirror_addon.passage import Passages
 from mirror_addon.recording import check_recording
 from mirror_addon.routing.clusters import Cluster
 from mirror_addon.routing.clusters import Endpoint
@@ -82,7 +83,7 @@ class MirrorAddon:
         self.diff = MirrorDiff(self)
         self.shadowing: Shadowing | None = None
         """None until a start that succeeded: then nothing is touched."""
-        self.passages: weakref.WeakKeyDictionary[http.HTTPFlow, Passage] = weakref.WeakKeyDictionary()
+        self.passages = Passages()
         self._running = False
         self._streams_large_bodies = False
 
@@ -168,22 +169,26 @@ class MirrorAddon:
 
     def requestheaders(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         if self.page.serves(flow):
+            self.responseheaders = self._responseheaders
             raise exceptions.AddonHalt
         table, shadowing = self.rules.table, self.shadowing
         if table is None or shadowing is None or not flow.live or flow.response or flow.error:
             return None
         if flow.request.data.method in flows.UNROUTED_METHODS:
             return None
-        shadowing.counters.request()
+        mirroring = shadowing.mirroring
+        mirroring.counters.request()
         if flow.is_replay:
-            shadowing.counters.skip("", "replay")
+            mirroring.counters.skip("", "replay")
             return None
         request = flows.read_request(flow, self.local_address)
         draw = random.getrandbits(64)
         decision = table.route(request, draw)
-        if shadowing.mirroring.overrides:
-            shadowing.mirroring.overrides.apply(decision, draw)
-        passage = self.passages[flow] = Passage(table, request, draw, decision)
+        if mirroring.overrides:
+            mirroring.overrides.apply(decision, draw)
+        self.passages[flow] = passage = Passage(table, request, draw, decision)
+        if decision.response_headers:
+            self.responseheaders = self._responseheaders
         if decision.response:
             flows.answer(flow, decision.response)
             shadowing.none(passage)
@@ -233,7 +238,10 @@ class MirrorAddon:
             self.shadowing.offer(flow, passage, flow.request.raw_content)
         return None
 
-    def responseheaders(self, flow: http.HTTPFlow) -> None:
+    responseheaders: Callable[[http.HTTPFlow], None] | None = None
+    """mitmproxy's hook, from the first request on whose answer it is for: a hook that is there costs every flow."""
+
+    def _responseheaders(self, flow: http.HTTPFlow) -> None:
         passage = self.passages.get(flow)
         if passage is None:
             self._keep_to_page(flow)

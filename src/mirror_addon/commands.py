@@ -77,7 +77,7 @@ class Commands:
             lines.append(f"rules: {addon.rules.problem}")
         lines += steering.steering_lines(addon.shadowing, addon.rules.table)
         lines += [f"mirror: {line}" for line in rule_lines(addon.rules.table, mirrored_only=True)] or ["mirror: none"]
-        lines.append(mirroring.counters.text().rstrip())
+        lines.append(addon.shadowing.counters.text().rstrip())
         lines += (f"{name} {value}" for name, value in flat(addon.shadowing.dispatcher.status()))
         return "\n".join(lines)
 
@@ -148,6 +148,7 @@ class Commands:
         shadowing, table = self._addon.shadowing, self._addon.rules.table
         if shadowing is None or table is None:
             raise exceptions.CommandError("The mirror has not started; the event log says why")
+        shadowing.hand_over()
         try:
             return action(shadowing, table, " ".join(rule), *arguments)
         except ValueError as error:

@@ -19,6 +19,7 @@ from mirror_addon.routing.table import RouteTable
 from mirror_addon.rule_set import RuleSet
 from mirror_addon.rule_set import load_rule_set
 from mirror_addon.rule_set_transfer import unpack
+from mirror_addon.rules_compiler import Closed
 from mirror_addon.rules_compiler import CompilerFailed
 from mirror_addon.rules_compiler import RulesCompiler
 from mirror_addon.rules_files import size_of
@@ -127,7 +128,10 @@ class LiveRules:
                 self.problem = f"{', '.join(vanished)} is gone; the rules read before stay in force"
                 logger.error("mirror: %s", self.problem)
                 return self.problem
-            rule_set = await self._read(settings)
+            try:
+                rule_set = await self._read(settings)
+            except Closed:
+                return "the proxy ends; the rules were not read again"
             if settings is not self._settings:
                 return "the options changed meanwhile; their rules are in force"
             log_findings(rule_set)

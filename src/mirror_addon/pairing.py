@@ -142,15 +142,16 @@ class Pairing:
             headers,
         )
 
-    def answered(self, flow: http.HTTPFlow) -> None:
-        """A primary has its answer, or there will be none. May be said again when it has got more shadows."""
+    def answered(self, flow: http.HTTPFlow, end: tuple[int | None, float | None] | None = None) -> None:
+        """A primary has its answer, or there will be none. May be said again when it has got more shadows. `end` is
+        what `status_and_time` said of it; None: as they are now."""
         group = self._groups.get(flow.id)
         if group is None:
             return
         if not group.answered:
             group.answered = True
             group.flow = None
-            group.status, group.ms = status_and_time(flow)
+            group.status, group.ms = end or status_and_time(flow)
         if group.dispatcher is not None:
             if group.end is None:
                 group.end = primary_end(flow, group.passage, self.mode.body)

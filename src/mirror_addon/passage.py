@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 import weakref
+
+from mitmproxy import http
 
 from mirror_addon.routing.decision import Decision
 from mirror_addon.routing.decision import Fields
@@ -35,3 +38,26 @@ class Passage:
     def table(self) -> RouteTable | None:
         """The rules that it met; None once they are gone. A view keeps every flow: each would keep its rules."""
         return self._table()
+
+
+class Passages:
+    """The passages of flows, each for as long as its flow lives.
+
+    On the flow itself, where it is found four times as fast as in a mapping of weak references; by a name of its own,
+    for the addon that comes when the script is loaded anew is not to meet the flows of the one before.
+    """
+
+    def __init__(self) -> None:
+        self._name = f"_mirror_passage_{uuid.uuid4().hex}"
+
+    def get(self, flow: http.HTTPFlow) -> Passage | None:
+        """The passage, None for a flow that this addon did not route."""
+        return flow.__dict__.get(self._name)
+
+    def __getitem__(self, flow: http.HTTPFlow) -> Passage:
+        """The passage. Raises KeyError."""
+        passage: Passage = flow.__dict__[self._name]
+        return passage
+
+    def __setitem__(self, flow: http.HTTPFlow, passage: Passage) -> None:
+        flow.__dict__[self._name] = passage

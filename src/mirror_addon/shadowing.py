@@ -13,6 +13,10 @@ from mitmproxy import http
 
 from mirror_addon.endings import Endings
 from mirror_addon.failure_log import FailureLog
+from mirror_addon.gathering import LARGEST
+from mirror_addon.gathering import Answered
+from mirror_addon.gathering import Gathering
+from mirror_addon.gathering import Offer
 from mirror_addon.holding import Held
 from mirror_addon.holding import Holding
 from mirror_addon.mirroring import Mirroring
@@ -22,6 +26,7 @@ from mirror_addon.pairing import Pairing
 from mirror_addon.pairing import PairingMode
 from mirror_addon.pairs import PairObserver
 from mirror_addon.passage import Passage
+from mirror_addon.primary_answer import status_and_time
 from mirror_addon.recording import comparison_rules
 from mirror_addon.recording import recording_of
 from mirror_addon.routing.table import RouteTable
@@ -63,6 +68,7 @@ class Shadowing:
         self.dispatcher = self._dispatcher(None)
         self.mirroring = Mirroring(settings, self.dispatcher.counters, local_address, time.time())
         self.holding = Holding(self._decide)
+        self._gathering = Gathering(self._hand_over)
         self.endings = Endings()
         self.endings.of_run(self.mirroring.expires)
         self._making = ShadowMaking(settings, local_address)
@@ -72,11 +78,14 @@ class Shadowing:
 
     @property
     def counters(self) -> Counters:
+        """All that was seen until now is in them."""
+        self.hand_over()
         return self.mirroring.counters
 
     def apply(self, settings: Settings, updated: frozenset[str]) -> None:
         """Take changed options, which `check_recording` has passed: in force for the next request. Shadows handed over
         finish as they began."""
+        self.hand_over()
         self.settings = settings
         self._making.apply(settings)
         self.flows.keep = settings.pairs
@@ -93,6 +102,7 @@ class Shadowing:
 
     def rules_changed(self, table: RouteTable) -> None:
         """Another table is in force."""
+        self.hand_over()
         self.mirroring.limits.keep(table.mirroring)
         for gone in self.mirroring.overrides.keep(table.mirroring):
             logger.info("mirror: overridden no more, for the rule is gone: %s", gone)
@@ -122,6 +132,7 @@ class Shadowing:
 
     def _attune(self) -> None:
         """Let dispatcher, workers and pairing do what is wanted now."""
+        self.hand_over()
         settings, compares = self.settings, self.compares
         keep = KEPT_BODY if compares and self.shows_flows else 0
         compare = KEPT_BODY if compares else 0
@@ -141,6 +152,7 @@ class Shadowing:
     async def close(self) -> None:
         """Let what was handed over finish within `mirror_drain`, end the workers, and log the counters."""
         self.endings.stop()
+        self.hand_over()
         for held in self.holding.take_all():
             self._lose(held.flow, held.passage, "shutdown")
         await self.dispatcher.close(self.settings.drain)
@@ -158,8 +170,12 @@ class Shadowing:
         self.mirroring.due(passage.request, passage.decision, instead=reason)
 
     def offer(self, flow: http.HTTPFlow, passage: Passage, body: bytes) -> None:
-        """Hand over the shadows of a request that is there as a whole, or hold it until its answer is."""
+        """Hand over the shadows of a request that is there as a whole, soon, or hold it until its answer is."""
         when = _when(passage)
+        if when is None and self._gathers and len(body) <= LARGEST:
+            passage.settled = True
+            self._gathering.add(Offer(flow, passage, body))
+            return
         wanted = when is None or when.now(flow)
         if wanted:
             self._send(flow, passage, body)
@@ -167,6 +183,26 @@ class Shadowing:
             self.none(passage, "when")
         else:
             self._hold(flow, passage, body, when)
+
+    def hand_over(self) -> None:
+        """Let nothing wait that was offered before: what is steered, or counted, from now on finds it done."""
+        self._gathering.flush()
+
+    def _hand_over(self, gathered: list[Offer | Answered]) -> None:
+        for item in gathered:
+            try:
+                if isinstance(item, Offer):
+                    self._send(*item)
+                else:
+                    self.pairing.answered(*item)
+            except Exception as error:  # what is wrong with one must not lose the others
+                logger.error("mirror: a shadow was not made: %s: %s", type(error).__name__, error)
+        self.dispatcher.flush()
+
+    @property
+    def _gathers(self) -> bool:
+        """Whether a shadow may wait: not where somebody looks at it, and its primary's answer is kept."""
+        return not (self.shows_flows or self.pairing.mode.subjects)
 
     def _hold(self, flow: http.HTTPFlow, passage: Passage, body: bytes, when: When) -> None:
         passage.settled = True
@@ -271,7 +307,9 @@ class Shadowing:
         """The primary has its answer, or there will be none."""
         if self.holding and (held := self.holding.take(flow)) is not None:
             self._decide(held)
-        if self.pairing.waiting:
+        if self._gathering:
+            self._gathering.add(Answered(flow, status_and_time(flow)))
+        elif self.pairing.waiting:
             self.pairing.answered(flow)
 
     def _shadows(self, flow: http.HTTPFlow, passage: Passage, body: int | None) -> list[ShadowRequest]:

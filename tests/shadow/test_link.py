@@ -142,7 +142,8 @@ async def test_a_big_body_is_handed_over_in_parts(mirrors: Any, engine: Any) -> 
     began = asyncio.get_running_loop().time()
     made.offer(port, bytes(20 * 1024 * 1024))
     await made.until(lambda: not made.dispatcher._links[0]._out)
-    assert asyncio.get_running_loop().time() - began > 18 * link.GATHER
+    # A part is a MiB, and what the socket takes beyond it.
+    assert asyncio.get_running_loop().time() - began > 12 * link.GATHER
     await made.wait(2)
     assert len(mirrors.received[1].body) == 20 * 1024 * 1024
 

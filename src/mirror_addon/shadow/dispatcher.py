@@ -111,6 +111,11 @@ class Dispatcher:
     def _configure(self, link: WorkerLink) -> None:
         link.send(encode((Kind.CONFIG, *self._recording._replace(prompt=self.settings.prompt))))
 
+    def flush(self) -> None:
+        """Many shadows were offered in a row, and no more are to be waited for."""
+        for link in self._links:
+            link.flush()
+
     def _next_number(self) -> int:
         self._number += 1
         return self._number

@@ -79,7 +79,7 @@ class WorkerLink:
         self._gather = gather
         self._loop = asyncio.get_running_loop()
         self._out: deque[Buffer] = deque()
-        self._flush_scheduled = False
+        self._flush_timer: asyncio.TimerHandle | None = None
         self._writer_added = False
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -144,12 +144,17 @@ class WorkerLink:
         self._schedule_flush()
 
     def _schedule_flush(self) -> None:
-        if not self._flush_scheduled and not self._writer_added and self._socket is not None:
-            self._flush_scheduled = True
-            self._loop.call_later(self._gather, self._flush)
+        if self._flush_timer is None and not self._writer_added and self._socket is not None:
+            self._flush_timer = self._loop.call_later(self._gather, self._flush)
+
+    def flush(self) -> None:
+        """Send at once what would be sent soon."""
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
+            self._flush()
 
     def _flush(self) -> None:
-        self._flush_scheduled = False
+        self._flush_timer = None
         out, sock = self._out, self._socket
         if sock is None:
             return

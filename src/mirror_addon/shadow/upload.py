@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from mirror_addon.shadow.frames import CHUNK_OVERHEAD
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from mirror_addon.shadow.dispatcher import Dispatcher
     from mirror_addon.shadow.link import WorkerLink
     from mirror_addon.shadow.request import ShadowRequest
+    from mirror_addon.shadow.request import Target
     from mirror_addon.shadow.settings import ShadowSettings
 
 PIECE = 256 * 1024
@@ -71,6 +73,11 @@ class Upload:
         self._pending = None
 
 
+@functools.lru_cache(maxsize=256)
+def _packed(target: Target) -> bytes:
+    return pack(target)
+
+
 def request_frame(number: int, shadow: ShadowRequest, settings: ShadowSettings, length: int, more: bool) -> bytes:
     """The REQUEST of a shadow, before the `length` bytes of its body that come at once; `more` says whether more do.
 
@@ -89,8 +96,8 @@ def request_frame(number: int, shadow: ShadowRequest, settings: ShadowSettings, 
         )
     )
     if subject is None:
-        return encode((Kind.REQUEST, number, pack(shadow.target), request, more), length)
-    return encode((Kind.REQUEST, number, pack(shadow.target), request, more, shadow.id, tuple(subject)), length)
+        return encode((Kind.REQUEST, number, _packed(shadow.target), request, more), length)
+    return encode((Kind.REQUEST, number, _packed(shadow.target), request, more, shadow.id, tuple(subject)), length)
 
 
 def cost_of(length: int) -> int:
