@@ -3,7 +3,9 @@
 A round is bare, mirrored, mirrored, bare, so that a machine that grows slower is not taken for a slow addon; a round's
 ratio is of both turns of each. The table has the medians of the rounds' ratios with their quartiles, and the interval
 in which the true median lies with 95 % (bootstrap). `--control` runs a second bare mitmdump in the addon's place: how
-far that is from 1.00 is what the machine's noise alone makes.
+far that is from 1.00 is what the machine's noise alone makes. `--beside` has another process send as many shadows while
+bare mitmdump's turns last: what is left of the difference is what the addon does in the proxy, and the rest is that of
+a machine that has the worker and the mirror to run as well.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from __future__ import annotations
 import contextlib
 import random
 import statistics
+import subprocess
+import sys
 from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +22,7 @@ from pathlib import Path
 
 import click
 
+from bench.contenders import ROOT
 from bench.contenders import Ports
 from bench.contenders import bare
 from bench.contenders import mirror_addon
@@ -47,6 +52,37 @@ COLUMNS = (
     "errors",
 )
 WARM_UP = 1.5
+STARTING = 0.3
+"""Seconds that a load may need before its first request."""
+
+
+class Beside:
+    """`bench.beside` for one mirror."""
+
+    def __init__(self, port: int) -> None:
+        command = [sys.executable, "-m", "bench.beside", str(port)]
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+
+    def begin(self, rate: float, seconds: float) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(f"{rate} {seconds}\n")
+
+    def wait(self) -> None:
+        assert self._process.stdout
+        if self._process.stdout.readline() != "done\n":
+            raise RuntimeError("bench.beside has ended")
+
+    def __enter__(self) -> Beside:
+        self.begin(1.0, 1.0)  # its worker has started then
+        self.wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._process:
+            assert self._process.stdin
+            self._process.stdin.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +99,7 @@ class Turn:
 class State:
     """A mirror in one state, with both proxies running before it."""
 
-    def __init__(self, name: str, control: bool, clients: int, seconds: float) -> None:
+    def __init__(self, name: str, control: bool, beside: bool, clients: int, seconds: float) -> None:
         self.name = name
         self.clients = clients
         self.seconds = seconds
@@ -75,7 +111,10 @@ class State:
         self._bare = self._start(bare, workers=False)
         self._own = self._start(bare if control else mirror_addon, workers=not control)
         for each in (self._bare, self._own):
-            load(each.port, clients, WARM_UP, 1_000_000)
+            warm = load(each.port, clients, WARM_UP, 1_000_000)
+        self._rate = warm["requests"] / warm["seconds"]
+        """Of the addon, the last time."""
+        self._beside = self._stack.enter_context(Beside(self._v2)) if beside else None
 
     def _start(self, command: Callable[[Ports, Path], list[str]], *, workers: bool) -> Running:
         running = Running(command, self._v1, self._v2, workers=workers)
@@ -87,14 +126,18 @@ class State:
 
     def round(self) -> None:
         """Four turns."""
-        self.bare.append(self._turn(self._bare))
-        self.own.append(self._turn(self._own))
-        self.own.append(self._turn(self._own))
-        self.bare.append(self._turn(self._bare))
+        self.bare.append(self._turn(self._bare, self._beside))
+        self.own += [self._turn(self._own), self._turn(self._own)]
+        self._rate = self.own[-1].rate
+        self.bare.append(self._turn(self._bare, self._beside))
 
-    def _turn(self, proxy: Running) -> Turn:
+    def _turn(self, proxy: Running, beside: Beside | None = None) -> Turn:
         shadows, before = arrived(self._v2), proxy.usage()
+        if beside is not None:
+            beside.begin(self._rate, self.seconds + STARTING)
         measured = load(proxy.port, self.clients, self.seconds, 1_000_000)
+        if beside is not None:
+            beside.wait()
         proxy.settle(1.0)  # what is left of its shadows would disturb the next turn
         after = proxy.usage()
         requests = max(measured["requests"], 1)
@@ -130,13 +173,14 @@ def _sums(turns: Sequence[Turn], field: str) -> list[float]:
 @click.option("--clients", default=16, show_default=True, help="Keep-alive connections.")
 @click.option("--state", "states", multiple=True, type=click.Choice(list(STATES)), help="All, if none is given.")
 @click.option("--control", is_flag=True, help="Compare bare mitmdump with itself.")
-def main(rounds: int, seconds: float, clients: int, states: tuple[str, ...], control: bool) -> None:
+@click.option("--beside", is_flag=True, help="Another process sends as many shadows beside bare mitmdump.")
+def main(rounds: int, seconds: float, clients: int, states: tuple[str, ...], control: bool, beside: bool) -> None:
     allow_descriptors()
     click.echo(machine())
     click.echo(f"{clients} keep-alive clients, 100 % mirrored, {rounds} rounds of four turns of {seconds:g} s.\n")
     click.echo(heading(COLUMNS))
     for name in states or STATES:
-        state = State(name, control, clients, seconds)
+        state = State(name, control, beside, clients, seconds)
         try:
             for number in range(rounds):
                 state.round()
