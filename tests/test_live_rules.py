@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
 import weakref
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from mirror_addon.live_rules import KEPT
+from mirror_addon.live_rules import LARGE
 from mirror_addon.live_rules import SHOWN
 from mirror_addon.live_rules import LiveRules
 from mirror_addon.live_rules import RulesRefused
@@ -148,3 +150,60 @@ async def test_a_table_that_is_not_kept_ends_off_the_loop(live: LiveRules, tmp_p
     assert ended_in == []
     await live.reload()
     assert len(ended_in) == 1 and ended_in[0] is not threading.main_thread()
+
+
+def large(status: int) -> str:
+    """Rules that are worth a process."""
+    text = RULE % status
+    return text + "# what makes a file large\n" * (LARGE // 20)
+
+
+async def test_large_rules_are_read_by_another_process(
+    live: LiveRules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a.yaml").write_text(RULE % 201)
+    live.load(settings(tmp_path))
+    monkeypatch.setattr("mirror_addon.live_rules.load_rule_set", None)  # nobody here is to read them
+    (tmp_path / "a.yaml").write_text(large(202))
+    assert await live.reload() == "reloaded 1 resources"
+    assert status(live) == 202
+    (tmp_path / "a.yaml").write_text(large(203) + "---\nkind: [")
+    assert "stay in force" in await live.reload()
+    assert status(live) == 202 and "a.yaml:" in live.problem
+    assert "warning" not in caplog.text.lower()
+
+
+async def test_without_that_process_they_are_read_here(
+    live: LiveRules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a.yaml").write_text(RULE % 201)
+    live.load(settings(tmp_path))
+    (tmp_path / "a.yaml").write_text(large(202))
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    assert await live.reload() == "reloaded 1 resources"
+    assert status(live) == 202
+    (warning,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert "reads the rules itself" in warning.message and "No such file" in warning.message
+
+
+async def test_options_that_change_while_they_are_read_win(live: LiveRules, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(large(201))
+    (tmp_path / "b.yaml").write_text(RULE % 204)
+    live.load(settings(tmp_path / "a.yaml"))
+    reload = asyncio.create_task(live.reload())
+    await asyncio.sleep(0)
+    live.load(settings(tmp_path / "b.yaml"))
+    assert "the options changed" in await reload
+    assert status(live) == 204
+
+
+async def test_the_end_waits_for_no_reading(live: LiveRules, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(large(201))
+    live.load(settings(tmp_path))
+    reload = asyncio.create_task(live.reload())
+    async with asyncio.timeout(30):
+        while live._compiler._process is None:
+            await asyncio.sleep(0.001)
+    live.close()
+    assert "the proxy ends" in await reload
+    assert status(live) == 201

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from mirror_addon.child_process import die_with_parent
 from mirror_addon.options import Settings
 from mirror_addon.rule_set import load_rule_set
 from mirror_addon.rule_set_transfer import pack
@@ -88,6 +89,7 @@ def main() -> None:
     """The process's whole life."""
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
+    die_with_parent()
     gc.disable()
     settings, local_address = pickle.load(sys.stdin.buffer)
     sys.stdout.buffer.write(pack(load_rule_set(settings, local_address, only_good=True)))

@@ -23,6 +23,7 @@ from typing import cast
 
 import anyio
 
+from mirror_addon.child_process import die_with_parent
 from mirror_addon.compare.answer import Answer
 from mirror_addon.shadow.budget import Budget
 from mirror_addon.shadow.frames import CHUNK_OVERHEAD
@@ -287,7 +288,7 @@ def main(descriptor: int, concurrency: int) -> None:
         os.nice(NICENESS)
     logging.disable()
     sys.unraisablehook = lambda _: None
-    _die_with_parent()
+    die_with_parent()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -295,14 +296,3 @@ def main(descriptor: int, concurrency: int) -> None:
         asyncio.run(run(socket.socket(fileno=descriptor), concurrency))
     except Exception as error:  # the last line of a process: one line of text, no traceback
         sys.exit(f"mirror worker: {type(error).__name__}: {error}")
-
-
-def _die_with_parent() -> None:
-    """On Linux, so that a worker that is frozen when the proxy is killed does not stay."""
-    if sys.platform != "linux":
-        return
-    import ctypes
-
-    parent_death_signal = 1  # PR_SET_PDEATHSIG, <linux/prctl.h>
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGKILL)
