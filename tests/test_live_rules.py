@@ -21,6 +21,7 @@ from mirror_addon.options import parse_settings
 from mirror_addon.passage import Passage
 from mirror_addon.routing.decision import Action
 from mirror_addon.routing.decision import Request
+from mirror_addon.rules_files import state_of
 
 RULE = """
 apiVersion: networking.istio.io/v1
@@ -117,11 +118,38 @@ async def test_the_watch_reloads(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(RULE % 201)
     live.load(settings(tmp_path))
     live.watch()
+    (tmp_path / "a.yaml").write_text(RULE % 202)  # the watch is not yet on
     async with asyncio.timeout(20):
-        while status(live) == 201:  # the watch is not yet on when the task is made
-            (tmp_path / "a.yaml").write_text(RULE % 202)
-            await asyncio.sleep(0.3)
+        while status(live) == 201:
+            await asyncio.sleep(0.01)
     assert status(live) == 202
+    (tmp_path / "a.yaml").write_text(RULE % 203)
+    async with asyncio.timeout(20):
+        while status(live) == 202:
+            await asyncio.sleep(0.01)
+    assert status(live) == 203
+    live.stop()
+
+
+async def test_what_was_read_is_not_read_again_when_the_watch_begins(
+    live: LiveRules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr("mirror_addon.live_rules.WATCH_IS_ON", 0.0)
+    looked = asyncio.Event()
+
+    def look(paths: list[Path]) -> dict[str, tuple[int, int, int]]:
+        loop.call_soon_threadsafe(looked.set)
+        return state_of(paths)
+
+    (tmp_path / "a.yaml").write_text(RULE % 201)
+    live.load(settings(tmp_path))
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr("mirror_addon.live_rules.state_of", look)
+    live.watch()
+    await asyncio.wait_for(looked.wait(), 20)
+    await asyncio.sleep(0.05)
+    assert "reloaded" not in caplog.text
     live.stop()
 
 

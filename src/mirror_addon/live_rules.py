@@ -22,7 +22,7 @@ from mirror_addon.rule_set_transfer import unpack
 from mirror_addon.rules_compiler import Closed
 from mirror_addon.rules_compiler import CompilerFailed
 from mirror_addon.rules_compiler import RulesCompiler
-from mirror_addon.rules_files import size_of
+from mirror_addon.rules_files import state_of
 from mirror_addon.watching import changes
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,9 @@ SOME_RULES = 200
 LARGE = 16 * 1024
 """Bytes of rules that are worth a process: some 80 routes, 20 ms of work. To start it takes half a second."""
 
+WATCH_IS_ON = 0.5
+"""Seconds after which it is, on the busiest machine."""
+
 MANY_RULES = 3000
 """From here on several tables would be felt in memory."""
 
@@ -47,6 +50,10 @@ RULES_GONE = "the rules that it met are gone: they were reloaded several times s
 
 class RulesRefused(ValueError):
     """A rules set that the proxy does not take; the text lists its errors."""
+
+
+def _paths(settings: Settings) -> list[Path]:
+    return [Path(path).expanduser() for path in settings.rules]
 
 
 def _lives_long(rule_set: RuleSet) -> bool:
@@ -92,6 +99,8 @@ class LiveRules:
         """Why the files on disk are not the table in force, or empty."""
         self._local_address = local_address
         self._settings: Settings | None = None
+        self._read_state: dict[str, tuple[int, int, int]] = {}
+        """Of the files, just before they were read the last time."""
         self._watcher: asyncio.Task[None] | None = None
         self._reloading = asyncio.Lock()
         self._compiler = RulesCompiler()
@@ -106,6 +115,7 @@ class LiveRules:
 
     def load(self, settings: Settings) -> None:
         """Take the rules that `settings` name, or raise RulesRefused and change nothing."""
+        read_state = state_of(_paths(settings))
         with collector_paused():
             rule_set = load_rule_set(settings, self._local_address)
         log_findings(rule_set)
@@ -113,6 +123,7 @@ class LiveRules:
             raise RulesRefused(self._refusal(rule_set))
         watched = self._settings is None or self._settings.rules != settings.rules
         self._settings = settings
+        self._read_state = read_state
         self._take(rule_set)
         if watched and self._watcher:
             self.watch()
@@ -145,8 +156,8 @@ class LiveRules:
 
     async def _read(self, settings: Settings) -> RuleSet:
         """What the files hold now, an empty table for a refused set. The loop goes on meanwhile."""
-        paths = [Path(path).expanduser() for path in settings.rules]
-        if await asyncio.to_thread(size_of, paths) >= LARGE:
+        self._read_state = await asyncio.to_thread(state_of, _paths(settings))
+        if sum(size for _, size, _ in self._read_state.values()) >= LARGE:
             try:
                 packed = await asyncio.to_thread(self._compiler.compile, settings, self._local_address)
             except CompilerFailed as error:
@@ -173,11 +184,20 @@ class LiveRules:
         self._compiler.close()
 
     async def _watch(self, settings: Settings) -> None:
+        missed = asyncio.create_task(self._look_for_missed(settings))
         try:
-            async for _ in changes([Path(path).expanduser() for path in settings.rules]):
+            async for _ in changes(_paths(settings)):
                 logger.info("mirror: %s", await self.reload())
         except OSError as error:
             logger.warning("mirror: cannot watch the rules (%s); use the command mirror.reload", error)
+        finally:
+            missed.cancel()
+
+    async def _look_for_missed(self, settings: Settings) -> None:
+        """A change between the first reading and the moment when the watch is on."""
+        await asyncio.sleep(WATCH_IS_ON)
+        if await asyncio.to_thread(state_of, _paths(settings)) != self._read_state:
+            logger.info("mirror: %s", await self.reload())
 
     def _take(self, rule_set: RuleSet) -> list[Any]:
         """Put a table in force. Gives what the one consisted of that is not kept any more."""

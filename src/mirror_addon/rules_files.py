@@ -82,14 +82,16 @@ def read_rules(paths: Sequence[Path | str]) -> tuple[list[Source], list[Diagnost
     return sources, problems
 
 
-def size_of(paths: Sequence[Path | str]) -> int:
-    """The bytes of all files that `read_rules` reads, as far as they can be known."""
-    size = 0
+def state_of(paths: Sequence[Path | str]) -> dict[str, tuple[int, int, int]]:
+    """Inode, bytes and time of change (nanoseconds) of all files that `read_rules` reads, as far as they can be known:
+    who finds another state has other rules to read."""
+    found = {}
     for path in map(Path, paths):
         for file in _files(path, []):
             with contextlib.suppress(OSError):
-                size += file.stat().st_size
-    return size
+                status = file.stat()
+                found[str(file)] = status.st_ino, status.st_size, status.st_mtime_ns
+    return found
 
 
 def _files(path: Path, problems: list[Diagnostic]) -> Iterator[Path]:
