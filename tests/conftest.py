@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import ssl
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck
 from hypothesis import settings
+
+# The tools of the live tests are for others too.
+sys.path.insert(0, str(Path(__file__).parent / "live"))
+pytest.register_assert_rewrite("livetools")
 
 # The same examples in every run, and no clock: neither luck nor a busy machine decides whether a change may pass.
 # `--hypothesis-profile=search` looks for new ones.

@@ -101,3 +101,23 @@ async def test_garbage_that_was_exempt_is_found_in_the_end() -> None:
         await in_background(lambda: None, lambda _: True)
     assert lost() is None
     gc.unfreeze()
+
+
+async def test_young_garbage_goes_while_work_rests() -> None:
+    """The collector is paused for as long as the work takes."""
+
+    class Ring:
+        def __init__(self) -> None:
+            self.ring = self
+
+    def work() -> bool:
+        ring = Ring()
+        lost = weakref.ref(ring)
+        del ring
+        assert not gc.isenabled()
+        deadline = time.monotonic() + 10
+        while lost() is not None and time.monotonic() < deadline:
+            breathe()
+        return lost() is None
+
+    assert await in_background(work, lambda _: False)

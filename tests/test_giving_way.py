@@ -56,6 +56,18 @@ def test_rest_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert time.thread_time() - before < 1
 
 
+def test_something_is_done_before_each_rest() -> None:
+    left: list[float] = []
+    with giving_way(lambda: left.append(module._here.left)):
+        rests(0.005)
+    assert len(left) > 1 and left[0] == module.MOST_REST, "before the first rest too"
+    assert left == sorted(left, reverse=True)
+    done = len(left)
+    with giving_way():
+        rests(0.005)
+    assert len(left) == done, "it is forgotten at the end"
+
+
 class Thing:
     pass
 

@@ -1,15 +1,24 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import os
+import signal
 import sys
 import threading
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from livetools.children import at_work
+from livetools.children import children
+from livetools.children import compilers
+from livetools.children import many_routes
 
+from mirror_addon import live_rules
 from mirror_addon.live_rules import KEPT
 from mirror_addon.live_rules import LARGE
 from mirror_addon.live_rules import SHOWN
@@ -42,6 +51,12 @@ def status(rules: LiveRules) -> int | None:
     assert rules.table
     response = rules.table.route(Request(b"GET", b"http", b"a.test", b"/", (), 80), 0).response
     return response.status if response else None
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_exempt() -> Iterator[None]:
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture
@@ -180,58 +195,162 @@ async def test_a_table_that_is_not_kept_ends_off_the_loop(live: LiveRules, tmp_p
     assert len(ended_in) == 1 and ended_in[0] is not threading.main_thread()
 
 
-def large(status: int) -> str:
-    """Rules that are worth a process."""
-    text = RULE % status
-    return text + "# what makes a file large\n" * (LARGE // 20)
+def large(folder: Path, code: int, more: int = 300) -> None:
+    """RULE, and so many others that a process reads them."""
+    text = RULE % code + "---\n" + many_routes(more)
+    assert len(text) > LARGE
+    (folder / "a.yaml").write_text(text)
 
 
-async def test_large_rules_are_read_by_another_process(
-    live: LiveRules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    (tmp_path / "a.yaml").write_text(RULE % 201)
-    live.load(settings(tmp_path))
-    monkeypatch.setattr("mirror_addon.live_rules.load_rule_set", None)  # nobody here is to read them
-    (tmp_path / "a.yaml").write_text(large(202))
-    assert await live.reload() == "reloaded 1 resources"
-    assert status(live) == 202
-    (tmp_path / "a.yaml").write_text(large(203) + "---\nkind: [")
-    assert "stay in force" in await live.reload()
-    assert status(live) == 202 and "a.yaml:" in live.problem
-    assert "warning" not in caplog.text.lower()
+@pytest.fixture
+def read_here(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
+    """What was read in this process."""
+    read: list[Settings] = []
+
+    def load(given: Settings, *arguments: Any, **options: Any) -> Any:
+        read.append(given)
+        return original(given, *arguments, **options)
+
+    original = live_rules.load_rule_set
+    monkeypatch.setattr(live_rules, "load_rule_set", load)
+    return read
 
 
-async def test_without_that_process_they_are_read_here(
-    live: LiveRules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    (tmp_path / "a.yaml").write_text(RULE % 201)
-    live.load(settings(tmp_path))
-    (tmp_path / "a.yaml").write_text(large(202))
-    monkeypatch.setattr(sys, "executable", "/no/such/python")
-    assert await live.reload() == "reloaded 1 resources"
-    assert status(live) == 202
-    (warning,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert "reads the rules itself" in warning.message and "No such file" in warning.message
-
-
-async def test_options_that_change_while_they_are_read_win(live: LiveRules, tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text(large(201))
-    (tmp_path / "b.yaml").write_text(RULE % 204)
-    live.load(settings(tmp_path / "a.yaml"))
-    reload = asyncio.create_task(live.reload())
-    await asyncio.sleep(0)
-    live.load(settings(tmp_path / "b.yaml"))
-    assert "the options changed" in await reload
-    assert status(live) == 204
-
-
-async def test_the_end_waits_for_no_reading(live: LiveRules, tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text(large(201))
-    live.load(settings(tmp_path))
-    reload = asyncio.create_task(live.reload())
+async def until_at_work() -> int:
     async with asyncio.timeout(30):
-        while live._compiler._process is None:
-            await asyncio.sleep(0.001)
+        while not any(map(at_work, found := compilers())):
+            await asyncio.sleep(0.002)
+    (pid,) = found
+    return pid
+
+
+async def test_a_large_set_is_read_elsewhere(
+    live: LiveRules, tmp_path: Path, read_here: list[Settings], caplog: pytest.LogCaptureFixture
+) -> None:
+    before = children()
+    (tmp_path / "a.yaml").write_text(RULE % 201)
+    live.load(settings(tmp_path))
+    large(tmp_path, 202)
+    read_here.clear()
+    assert await live.reload() == "reloaded 2 resources"
+    assert (status(live), live.problem, read_here) == (202, "", [])
+    (tmp_path / "a.yaml").write_text(RULE % 203)
+    assert await live.reload() == "reloaded 1 resources"
+    assert status(live) == 203 and len(read_here) == 1
+    assert children() <= before
+    assert not [record for record in caplog.records if record.levelno > logging.WARNING]
+
+
+async def test_a_large_set_that_is_broken_leaves_the_old_one(
+    live: LiveRules, tmp_path: Path, read_here: list[Settings]
+) -> None:
+    large(tmp_path, 201)
+    live.load(settings(tmp_path))
+    read_here.clear()
+    large(tmp_path, 202)
+    with (tmp_path / "a.yaml").open("a") as file:
+        file.write("---\nkind: [\n")
+    assert "stay in force" in await live.reload()
+    assert "a.yaml:" in live.problem and status(live) == 201 and read_here == []
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_without_the_process_the_rules_are_read_here(
+    live: LiveRules,
+    tmp_path: Path,
+    read_here: list[Settings],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    large(tmp_path, 201)
+    live.load(settings(tmp_path))
+    large(tmp_path, 202)
+    read_here.clear()
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", str(tmp_path / "python"))
+        assert await live.reload() == "reloaded 2 resources"
+    assert status(live) == 202 and len(read_here) == 1
+    (warning,) = warnings(caplog)
+    assert "the proxy reads the rules itself" in warning and "cannot be started: No such file" in warning
+    large(tmp_path, 203)
+    await live.reload()
+    assert status(live) == 203 and len(read_here) == 1 and len(warnings(caplog)) == 1
+
+
+async def test_a_killed_process_is_not_missed(
+    live: LiveRules, tmp_path: Path, read_here: list[Settings], caplog: pytest.LogCaptureFixture
+) -> None:
+    large(tmp_path, 201, 3000)
+    live.load(settings(tmp_path))
+    read_here.clear()
+    large(tmp_path, 202, 3000)
+    reload = asyncio.ensure_future(live.reload())
+    os.kill(await until_at_work(), signal.SIGKILL)
+    assert await reload == "reloaded 2 resources"
+    assert status(live) == 202 and len(read_here) == 1
+    (warning,) = warnings(caplog)
+    assert "signal 9" in warning
+
+
+async def test_what_the_process_says_and_nobody_can_read_is_not_missed(
+    live: LiveRules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Something that an installation lets every process print, say."""
+    large(tmp_path, 201)
+    live.load(settings(tmp_path))
+    large(tmp_path, 202)
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "sitecustomize.py").write_text("print('hello')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"))
+    assert await live.reload() == "reloaded 2 resources"
+    assert status(live) == 202
+    (warning,) = warnings(caplog)
+    assert "the proxy reads the rules itself" in warning
+
+
+@pytest.mark.parametrize("by", ["the watch", "a command"])
+async def test_the_end_during_a_reload(by: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    before = children()
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    live = LiveRules(b"192.0.2.1")
+    large(tmp_path, 201, 3000)
+    live.load(settings(tmp_path))
+    if by == "the watch":
+        live.watch()
+        async with asyncio.timeout(30):
+            while not compilers():  # the watch is not yet on when the task is made
+                (tmp_path / "new").touch()
+                await asyncio.sleep(0.3)
+    else:
+        task = asyncio.ensure_future(live.reload())
+    await until_at_work()
     live.close()
-    assert "the proxy ends" in await reload
+    async with asyncio.timeout(30):
+        while not children() <= before:
+            await asyncio.sleep(0.01)
+    if by == "a command":
+        assert await task == "the mirror ended before the rules were read"
+    await asyncio.get_running_loop().shutdown_default_executor()
+    await asyncio.sleep(0)
+    gc.collect()
+    await asyncio.sleep(0)
+    assert complaints == [] and warnings(caplog) == []
     assert status(live) == 201
+
+
+async def test_options_that_change_meanwhile_win(live: LiveRules, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    large(tmp_path / "one", 201, 3000)
+    large(tmp_path / "two", 202)
+    live.load(settings(tmp_path / "one"))
+    reload = asyncio.ensure_future(live.reload())
+    await until_at_work()
+    live.load(settings(tmp_path / "two"))
+    assert status(live) == 202
+    assert "options changed meanwhile" in await reload
+    assert status(live) == 202

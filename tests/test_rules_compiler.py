@@ -1,162 +1,209 @@
-"""Real processes; each test leaves none behind."""
-
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import os
+import pickle
 import signal
+import subprocess
 import sys
-import time
+import threading
+from collections.abc import Callable
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
+from livetools.children import at_work
+from livetools.children import children
+from livetools.children import compilers
+from livetools.children import many_routes
+from livetools.children import wait_for
+from livetools.proxy import state
 
 from mirror_addon import rules_compiler
+from mirror_addon.listing import rule_lines
 from mirror_addon.options import OPTIONS
 from mirror_addon.options import Settings
 from mirror_addon.options import parse_settings
-from mirror_addon.routing.decision import Request
+from mirror_addon.rule_set import load_rule_set
 from mirror_addon.rule_set_transfer import unpack
 from mirror_addon.rules_compiler import Closed
 from mirror_addon.rules_compiler import CompilerFailed
 from mirror_addon.rules_compiler import RulesCompiler
 
-RULE = """
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: a}
-spec:
-  hosts: [a.test]
-  http: [{directResponse: {status: 201}}]
-"""
+OWN = b"192.0.2.1"
+EXAMPLE = Path(__file__).parents[1] / "rules"
 
 
-def settings(*rules: str) -> Settings:
-    return parse_settings({option.name: option.default for option in OPTIONS} | {"mirror_rules": list(rules)})
+def settings(*rules: str | Path, **options: Any) -> Settings:
+    values = {option.name: option.default for option in OPTIONS} | options
+    return parse_settings(values | {"mirror_rules": [str(path) for path in rules]})
 
 
 @pytest.fixture(autouse=True)
-def _no_child_stays() -> Iterator[None]:
+def leaves_nothing() -> Iterator[None]:
+    """No process, and none that nobody waited for."""
+    before = children()
     yield
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert children() <= before
 
 
-def frozen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on, let processes read what they are told, and then do nothing for as long as they live."""
-    monkeypatch.setattr(rules_compiler, "_PROGRAM", "import sys, time; sys.stdin.buffer.read(); time.sleep(600)")
+def background(work: Callable[[], bytes]) -> Future[bytes]:
+    """A thread like those of `asyncio.to_thread`."""
+    future: Future[bytes] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
 
 
-def alive(pid: int) -> bool:
-    """Whether there is such a process that has not ended; who has is waited for by another."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
-    except OSError:
-        return False
+@pytest.fixture
+def large(tmp_path: Path) -> Settings:
+    (tmp_path / "many.yaml").write_text(many_routes(10_000))
+    return settings(tmp_path)
 
 
-async def started(compiler: RulesCompiler) -> int:
-    """The pid, as soon as there is one."""
-    async with asyncio.timeout(30):
-        while (process := compiler._process) is None:
-            await asyncio.sleep(0.001)
-    return process.pid
-
-
-def test_good_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a.yaml").write_text(RULE)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path.parent))
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_good_set(unbuffered: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    (tmp_path / "many.yaml").write_text(many_routes(100))
+    given = settings(EXAMPLE, tmp_path, mirror_endpoints=["serviceB/v1=127.0.0.1:9"], mirror_to=["http://b.test"])
     compiler = RulesCompiler()
-    for rules in (str(tmp_path), "a.yaml", f"~/{tmp_path.name}/a.yaml"):
-        made = unpack(compiler.compile(settings(rules), b"192.0.2.1"))
-        assert (made.refused, made.documents, made.rules) == (False, 1, 1)
-        response = made.table.route(Request(b"GET", b"http", b"a.test", b"/", (), 80), 0).response
-        assert response is not None and response.status == 201
+    for _ in range(2):
+        made = unpack(compiler.compile(given, OWN))
+        expected = load_rule_set(given, OWN)
+        assert not made.refused and made.rules == expected.rules > 100
+        assert list(rule_lines(made.table)) == list(rule_lines(expected.table))
+        assert (made.mirrors, made.unsafe) == (expected.mirrors, expected.unsafe)
+        assert made.table.identity == expected.table.identity and made.table.identity.local_address == OWN
 
 
-def test_refused_rules_say_why(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text(RULE + "---\nkind: [")
-    made = unpack(RulesCompiler().compile(settings(str(tmp_path)), b"192.0.2.1"))
-    assert made.refused and "a.yaml:10:" in str(made.diagnostics[0])
-    assert made.table.pieces() == []
+@pytest.mark.parametrize("content", [b"kind: [", b"\xff\xfe\x00\xd8", b"\x00\x01\x02", b"kind: \xc3\x28"])
+def test_a_refused_set_has_an_empty_table_and_says_why(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes(content)
+    given = settings(EXAMPLE, tmp_path)
+    made = unpack(RulesCompiler().compile(given, OWN))
+    assert made.refused and made.table.pieces() == []
+    assert made.diagnostics == load_rule_set(given, OWN).diagnostics != ()
 
 
-def test_a_stray_module_in_the_working_directory_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a.yaml").write_text(RULE)
-    for name in ("yaml", "pickle", "mirror_addon"):
-        (tmp_path / f"{name}.py").write_text("raise SystemExit('stray')")
-    monkeypatch.chdir(tmp_path)
-    assert not unpack(RulesCompiler().compile(settings("a.yaml"), b"192.0.2.1")).refused
+def test_relative_paths_and_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder, name in (("work", "one"), ("home", "two")):
+        (tmp_path / folder).mkdir()
+        text = many_routes(1).replace("name: many", f"name: {name}").replace("many.test", f"{name}.test")
+        (tmp_path / folder / "rules.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    given = settings("rules.yaml", "~/rules.yaml")
+    made = unpack(RulesCompiler().compile(given, OWN))
+    assert not made.refused and [host.host for host in made.table.virtual_hosts] == ["one.test", "two.test"]
+    assert made.table.virtual_hosts[0].services[0].entries[0].route.rule.location.startswith("rules.yaml:")
 
 
-def test_a_process_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "executable", "/no/such/python")
+def test_without_an_interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(CompilerFailed, match="cannot be started: No such file"):
-        RulesCompiler().compile(settings("a.yaml"), b"192.0.2.1")
+        RulesCompiler().compile(settings(EXAMPLE), OWN)
 
 
-def test_what_a_process_says_before_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules_compiler, "_PROGRAM", "raise LookupError('no luck')")
-    with pytest.raises(CompilerFailed, match="LookupError: no luck"):
-        RulesCompiler().compile(settings("a.yaml"), b"192.0.2.1")
+def test_it_says_of_what_it_died(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "yaml.py").write_text("raise ImportError('this library is broken')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(CompilerFailed, match=r"^ImportError: this library is broken$"):
+        RulesCompiler().compile(settings(EXAMPLE), OWN)
 
 
-async def test_a_process_that_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    frozen(monkeypatch)
+def test_killed_while_it_works(large: Settings) -> None:
     compiler = RulesCompiler()
-    task = asyncio.create_task(asyncio.to_thread(compiler.compile, settings("a.yaml"), b"192.0.2.1"))
-    os.kill(await started(compiler), signal.SIGKILL)
-    with pytest.raises(CompilerFailed, match="ended with -9"):
-        await task
+    result = background(lambda: compiler.compile(large, OWN))
+    (pid,) = wait_for(compilers)
+    wait_for(lambda: at_work(pid))
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(CompilerFailed, match="ended by signal 9, for want of memory"):
+        result.result(30)
+    assert not unpack(compiler.compile(settings(EXAMPLE), OWN)).refused, "the next one works"
 
 
-def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    frozen(monkeypatch)
-    monkeypatch.setattr(rules_compiler, "PATIENCE", 0.2)
-    with pytest.raises(CompilerFailed, match=r"not done in 0\.2 s"):
-        RulesCompiler().compile(settings("a.yaml"), b"192.0.2.1")
+def test_impatience(large: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules_compiler, "PATIENCE", 0.05)
+    with pytest.raises(CompilerFailed, match=r"not done in 0\.05 s"):
+        RulesCompiler().compile(large, OWN)
 
 
-async def test_closed_while_it_works_and_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    frozen(monkeypatch)
+def test_closed_while_it_works(large: Settings) -> None:
     compiler = RulesCompiler()
-    task = asyncio.create_task(asyncio.to_thread(compiler.compile, settings("a.yaml"), b"192.0.2.1"))
-    await started(compiler)
+    result = background(lambda: compiler.compile(large, OWN))
+    (pid,) = wait_for(compilers)
+    wait_for(lambda: at_work(pid))
     compiler.close()
     with pytest.raises(Closed):
-        await task
+        result.result(30)
+
+
+def test_closed_as_soon_as_it_is_started(large: Settings) -> None:
+    compiler = RulesCompiler()
+    result = background(lambda: compiler.compile(large, OWN))
+    wait_for(lambda: children() or result.done())
+    compiler.close()
     with pytest.raises(Closed):
-        await asyncio.to_thread(compiler.compile, settings("a.yaml"), b"192.0.2.1")
+        result.result(30)
 
 
-def test_it_ends_with_its_parent(tmp_path: Path) -> None:
-    """Also where it is frozen, and nothing else would end it."""
-    program = f"""
-import os, signal, sys, threading, time
-sys.path[:] = {sys.path!r}
-from mirror_addon import rules_compiler
-from mirror_addon.options import OPTIONS, parse_settings
-rules_compiler._PROGRAM = '''
-import os, sys, time
+def test_closed_before(large: Settings) -> None:
+    compiler = RulesCompiler()
+    compiler.close()
+    compiler.close()
+    with pytest.raises(Closed):
+        compiler.compile(large, OWN)
+
+
+def test_another_version_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody upgraded while the proxy ran."""
+    (tmp_path / "mirror_addon").mkdir()
+    source = tmp_path / "mirror_addon" / "table.py"
+    source.write_text("")
+    monkeypatch.setattr(rules_compiler, "_PACKAGE", source.parent)
+    compiler = RulesCompiler()
+    os.utime(source, (1e9, 2e9))
+    with pytest.raises(CompilerFailed, match="files were changed since the proxy started"):
+        compiler.compile(settings(EXAMPLE), OWN)
+
+
+ROOT = str(Path(rules_compiler.__file__).parents[1])
+
+
+def test_an_orphan_does_not_begin(large: Settings) -> None:
+    asked = pickle.dumps((large, OWN))
+    command = [sys.executable, "-P", "-c", rules_compiler._PROGRAM, ROOT, str(os.getpid() + 1)]
+    done = subprocess.run(command, input=asked, capture_output=True, timeout=60, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
+
+
+def test_it_dies_with_its_parent(large: Settings) -> None:
+    """Even one that does nothing, and so would not end by itself."""
+    program = """
+import pickle, sys
 sys.path.insert(0, sys.argv[1])
-from mirror_addon.child_process import die_with_parent
-die_with_parent()
-open({str(tmp_path / "pid")!r}, "w").write(str(os.getpid()))
-os.rename({str(tmp_path / "pid")!r}, {str(tmp_path / "ready")!r})
-time.sleep(600)
-'''
-values = {{option.name: option.default for option in OPTIONS}}
-compiler = rules_compiler.RulesCompiler()
-threading.Thread(target=compiler.compile, args=(parse_settings(values), b""), daemon=True).start()
-while not os.path.exists({str(tmp_path / "ready")!r}):
-    time.sleep(0.01)
-os.kill(os.getpid(), signal.SIGKILL)
+from mirror_addon.rules_compiler import RulesCompiler
+import asyncio
+asyncio.run(asyncio.to_thread(RulesCompiler().compile, *pickle.load(sys.stdin.buffer)))
 """
-    assert os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-c", program]) == -signal.SIGKILL
-    pid = int((tmp_path / "ready").read_text())
-    deadline = time.monotonic() + 30
-    while alive(pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    with subprocess.Popen([sys.executable, "-c", program, ROOT], stdin=subprocess.PIPE) as parent:
+        assert parent.stdin is not None
+        parent.stdin.write(pickle.dumps((large, OWN)))
+        parent.stdin.close()
+        (pid,) = wait_for(lambda: compilers(parent.pid))
+        wait_for(lambda: at_work(pid))
+        os.kill(pid, signal.SIGSTOP)
+        parent.kill()
+    try:
+        wait_for(lambda: state(pid) in (None, "Z"))
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

@@ -1,9 +1,10 @@
 """Heavy work in a thread beside a busy event loop, without the loop feeling it.
 
 Threads share the interpreter's lock, and each hands it over only every 5 ms by default: a request that waits for it a
-dozen times then takes 60 ms longer. So it is handed over sooner, and the work rests (`giving_way`). And the collector
-looks at all that a table of 1,000 routes consists of three times before it is old, each time for several milliseconds
-in which every thread stands still; building one of 10,000 routes took several full collections of half a second.
+dozen times then takes 60 ms longer. So it is handed over sooner, and work that comes in steps rests between them
+(`giving_way`). And the collector looks at all that a table of 1,000 routes consists of three times before it is old,
+each time for several milliseconds in which every thread stands still; building one of 10,000 routes took several full
+collections of half a second.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from mirror_addon.options import Settings
 from mirror_addon.routing.table import RouteTable
 from mirror_addon.rule_set import RuleSet
 from mirror_addon.rule_set import load_rule_set
+from mirror_addon.rule_set_transfer import NotReadable
 from mirror_addon.rule_set_transfer import unpack
 from mirror_addon.rules_compiler import Closed
 from mirror_addon.rules_compiler import CompilerFailed
@@ -142,7 +143,7 @@ class LiveRules:
             try:
                 rule_set = await self._read(settings)
             except Closed:
-                return "the proxy ends; the rules were not read again"
+                return "the mirror ended before the rules were read"
             if settings is not self._settings:
                 return "the options changed meanwhile; their rules are in force"
             log_findings(rule_set)
@@ -160,10 +161,9 @@ class LiveRules:
         if sum(size for _, size, _ in self._read_state.values()) >= LARGE:
             try:
                 packed = await asyncio.to_thread(self._compiler.compile, settings, self._local_address)
-            except CompilerFailed as error:
-                logger.warning("mirror: the proxy reads the rules itself, its process for that failed: %s", error)
-            else:
                 return await in_background(lambda: unpack(packed), _lives_long)
+            except (CompilerFailed, NotReadable) as error:
+                logger.warning("mirror: the proxy reads the rules itself, its process for that failed: %s", error)
         return await in_background(lambda: load_rule_set(settings, self._local_address, only_good=True), _lives_long)
 
     def watch(self) -> None:

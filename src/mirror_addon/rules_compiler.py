@@ -2,6 +2,9 @@
 
 In the proxy's process that work would take turns with every request, whatever the thread: 1,000 routes are 0.2 s of
 holding the interpreter's lock. What is left to do there is to read the result, a tenth of that, in small steps.
+
+The process ends with its work, with `close`, when it takes too long, and on Linux when the proxy is killed; elsewhere
+it then finishes its work first.
 """
 
 from __future__ import annotations
@@ -10,12 +13,13 @@ import contextlib
 import gc
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
-from mirror_addon.child_process import die_with_parent
 from mirror_addon.options import Settings
+from mirror_addon.parent_death import die_with_parent
 from mirror_addon.rule_set import load_rule_set
 from mirror_addon.rule_set_transfer import pack
 
@@ -23,7 +27,7 @@ PATIENCE = 60.0
 """Seconds: 10,000 routes take 4."""
 NICENESS = 5
 """A request goes first; a change of rules is still to be in force in two seconds."""
-_ROOT = str(Path(__file__).resolve().parents[1])
+_PACKAGE = Path(__file__).resolve().parent
 _PROGRAM = """
 import sys
 if sys.argv[1] not in sys.path:
@@ -47,6 +51,7 @@ class RulesCompiler:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
+        self._written = _newest_source()
 
     def compile(self, settings: Settings, local_address: bytes) -> bytes:
         """What `load_rule_set` gives, an empty table for a refused set; for `rule_set_transfer.unpack`.
@@ -54,9 +59,12 @@ class RulesCompiler:
         Raises CompilerFailed, and Closed after `close`.
         """
         # -P keeps the working directory off sys.path, where a stray yaml.py would be found before the library's.
-        command = [sys.executable, "-P", "-W", "ignore", "-c", _PROGRAM, _ROOT]
+        command = [sys.executable, "-P", "-W", "ignore", "-c", _PROGRAM, str(_PACKAGE.parent), str(os.getpid())]
         pipe = subprocess.PIPE
         try:
+            if _newest_source() != self._written:
+                raise CompilerFailed("mirror_addon's own files were changed since the proxy started; start it again")
+            # Nothing leaves this block before the process has ended: it dies with the thread that started it.
             with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True) as process:
                 self._process = process
                 if self._closed:
@@ -73,8 +81,7 @@ class RulesCompiler:
         if self._closed:
             raise Closed
         if process.returncode:
-            lines = complaint.decode(errors="replace").strip().splitlines()
-            raise CompilerFailed(lines[-1] if lines else f"it ended with {process.returncode}")
+            raise CompilerFailed(_reason(process.returncode, complaint))
         return result
 
     def close(self) -> None:
@@ -85,13 +92,29 @@ class RulesCompiler:
                 process.kill()
 
 
+def _newest_source() -> int:
+    """When the program was written last, in nanoseconds: only one and the same can read what it has packed."""
+    return max((file.stat().st_mtime_ns for file in _PACKAGE.rglob("*.py")), default=0)
+
+
+def _reason(code: int, complaint: bytes) -> str:
+    if lines := complaint.decode(errors="replace").strip().splitlines():
+        return lines[-1]
+    if code < 0:
+        return f"it was ended by signal {-code}" + (", for want of memory?" * (code == -signal.SIGKILL))
+    return f"it ended with {code}"
+
+
 def main() -> None:
     """The process's whole life."""
+    die_with_parent()
+    if os.getppid() != int(sys.argv[2]):
+        return  # the proxy was killed before
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
     die_with_parent()
     gc.disable()
     settings, local_address = pickle.load(sys.stdin.buffer)
-    sys.stdout.buffer.write(pack(load_rule_set(settings, local_address, only_good=True)))
-    sys.stdout.buffer.flush()
+    with open(sys.stdout.fileno(), "wb", closefd=False) as pipe:  # sys.stdout may be unbuffered, and write a part
+        pipe.write(pack(load_rule_set(settings, local_address, only_good=True)))
     os._exit(0)  # without taking apart what was built

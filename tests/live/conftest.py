@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-pytest.register_assert_rewrite("livetools")
-
-from livetools.proxy import Proxy  # noqa: E402
-from livetools.recorder import Recorder  # noqa: E402
-from livetools.worked_example import endpoints  # noqa: E402
+from livetools.proxy import Proxy
+from livetools.recorder import Recorder
+from livetools.worked_example import endpoints
 
 
 @pytest.fixture(scope="session")

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from livetools.client import Client
-from livetools.proxy import PATIENCE
 from livetools.proxy import ROOT
-from livetools.proxy import Proxy
-from livetools.proxy import processes
 from livetools.recorder import Recorder
 from livetools.web import Web
 from livetools.wire import lines
@@ -140,26 +135,3 @@ def test_no_request_fails_or_meets_two_sets_of_rules(
         met |= generations
     assert met <= rules.good
     assert len(met) > reloads // 4, "requests came in most generations"
-
-
-@pytest.mark.parametrize("ends", [signal.SIGINT, signal.SIGKILL])
-def test_the_proxy_ends_while_many_rules_are_read(
-    ends: signal.Signals, folder: Path, confdir: Path, upstreams: tuple[Recorder, Recorder]
-) -> None:
-    """The process that reads them ends with it, and nothing is said of it."""
-    few, many = Rules(folder, 20), Rules(folder, 5000)
-    few.write(0, "")
-    with Proxy(confdir, "--set", f"mirror_rules={folder}", *endpoints(*upstreams)) as proxy:
-        deadline = time.monotonic() + PATIENCE
-        many.write(1, "")
-        while not any(b"rules_compiler" in command_line(pid) for pid in processes(proxy.mark)):
-            assert time.monotonic() < deadline
-        proxy.process.send_signal(ends)
-        assert proxy.finish() == (0 if ends is signal.SIGINT else -ends)
-
-
-def command_line(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""

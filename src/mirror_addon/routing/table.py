@@ -78,7 +78,7 @@ class RouteTable:
 
     def pieces(self) -> list[Any]:
         """What most of a table consists of, each piece after those it refers to: it can travel, and end, in steps."""
-        return [piece for host in self.virtual_hosts for piece in host.pieces()]
+        return self.clusters.pieces() + [piece for host in self.virtual_hosts for piece in host.pieces()]
 
     def route(self, request: Request, draw: int) -> Decision:
         """What becomes of a request. `draw` is its 64-bit random number, which decides all that is left to chance."""

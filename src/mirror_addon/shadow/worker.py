@@ -23,8 +23,8 @@ from typing import cast
 
 import anyio
 
-from mirror_addon.child_process import die_with_parent
 from mirror_addon.compare.answer import Answer
+from mirror_addon.parent_death import die_with_parent
 from mirror_addon.shadow.budget import Budget
 from mirror_addon.shadow.frames import CHUNK_OVERHEAD
 from mirror_addon.shadow.frames import Decoder
@@ -288,7 +288,7 @@ def main(descriptor: int, concurrency: int) -> None:
         os.nice(NICENESS)
     logging.disable()
     sys.unraisablehook = lambda _: None
-    die_with_parent()
+    die_with_parent()  # a worker that is frozen when the proxy is killed would stay
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
