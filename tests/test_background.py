@@ -9,6 +9,7 @@ import weakref
 
 import pytest
 
+from mirror_addon import background
 from mirror_addon.background import LOOK_AGAIN
 from mirror_addon.background import SWITCH_INTERVAL
 from mirror_addon.background import exempt_what_is_loaded
@@ -83,12 +84,15 @@ async def test_work_gives_way() -> None:
     assert wall > 2 * used
 
 
-async def test_garbage_that_was_exempt_is_found_in_the_end() -> None:
-    class Ring:
-        def __init__(self) -> None:
-            self.ring = self
+class Ring:
+    """Garbage that only the collector finds."""
 
-    gc.collect()
+    def __init__(self) -> None:
+        self.ring = self
+
+
+def exempt_garbage() -> weakref.ref[Ring]:
+    exempt_what_is_loaded()
     gc.disable()
     ring = Ring()
     lost = weakref.ref(ring)
@@ -97,7 +101,38 @@ async def test_garbage_that_was_exempt_is_found_in_the_end() -> None:
     gc.enable()
     gc.collect()
     assert lost() is not None, "no collection looks at it"
-    for _ in range(LOOK_AGAIN):
+    return lost
+
+
+async def test_garbage_that_was_exempt_is_found_when_there_is_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "IDLE", 0.01)
+    lost = exempt_garbage()
+    for _ in range(LOOK_AGAIN - 1):
+        await in_background(lambda: None, lambda _: True)
+    looks: list[int] = []
+
+    def busy() -> int:
+        looks.append(len(looks))
+        return len(looks)
+
+    monkeypatch.setattr(background, "_young_collections", busy)
+    await in_background(lambda: None, lambda _: True)
+    async with asyncio.timeout(20):
+        while len(looks) < 4:
+            await asyncio.sleep(0.005)
+    assert lost() is not None, "there is something to do"
+    monkeypatch.setattr(background, "_young_collections", lambda: 7)
+    async with asyncio.timeout(20):
+        while lost() is not None:
+            await asyncio.sleep(0.005)
+    gc.unfreeze()
+
+
+async def test_garbage_that_was_exempt_is_found_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "AT_MOST", 3)
+    lost = exempt_garbage()
+    for _ in range(3):
+        assert lost() is not None
         await in_background(lambda: None, lambda _: True)
     assert lost() is None
     gc.unfreeze()

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import itertools
 import sys
 from collections.abc import Callable
 from typing import TypeVar
@@ -26,15 +25,19 @@ SWITCH_INTERVAL = 0.0005
 
 
 LOOK_AGAIN = 64
-"""After so many exemptions all is looked at once more, for garbage that was exempt by mistake: a stop of some 0.1 s."""
+"""After so many exemptions all is looked at once more, for garbage that was exempt by mistake, as soon as the proxy has
+nothing to do: every thread stands still for some 0.3 s."""
+AT_MOST = 1024
+"""After so many exemptions whether it has or not."""
+IDLE = 2.0
+"""Seconds without a collection of what is young: nothing was done."""
 
 
 async def in_background(work: Callable[[], T], lives_long: Callable[[T], bool]) -> T:
     """The result of `work`, run in a thread. The loop goes on meanwhile; only one such call is to run at a time.
 
     `lives_long(result)`: exempt it, and all else that lives now, from later collections. Garbage in cycles that is not
-    collected yet, less than a megabyte where a busy proxy reloads 1,000 routes, is kept as well, until so many
-    exemptions later: not for small results.
+    collected yet is kept as well, until all is looked at once more: not for small results.
     """
     interval = sys.getswitchinterval()
     sys.setswitchinterval(min(interval, SWITCH_INTERVAL))
@@ -42,7 +45,7 @@ async def in_background(work: Callable[[], T], lives_long: Callable[[T], bool]) 
         with collector_paused():
             result = await asyncio.to_thread(_run, work)
             if lives_long(result):
-                _exempt()  # before the collector is on again: its first act would be to look at all of it
+                _exemptions.add()  # before the collector is on again: its first act would be to look at all of it
             return result
     finally:
         sys.setswitchinterval(interval)
@@ -53,14 +56,42 @@ def _run(work: Callable[[], T]) -> T:
         return work()
 
 
-_exemptions = itertools.count(1)
+class _Exemptions:
+    """Since all was looked at the last time."""
 
+    def __init__(self) -> None:
+        self.count = 0
+        self._timer: asyncio.TimerHandle | None = None
 
-def _exempt() -> None:
-    if next(_exemptions) % LOOK_AGAIN:
+    def add(self) -> None:
         gc.freeze()
-    else:
-        exempt_what_is_loaded()
+        self.count += 1
+        if self.count >= AT_MOST:
+            exempt_what_is_loaded()
+        elif self.count == LOOK_AGAIN:
+            self._wait(asyncio.get_running_loop(), _young_collections())
+
+    def _wait(self, loop: asyncio.AbstractEventLoop, before: int) -> None:
+        self._timer = loop.call_later(IDLE, self._look, loop, before)
+
+    def _look(self, loop: asyncio.AbstractEventLoop, before: int) -> None:
+        if (now := _young_collections()) != before:
+            self._wait(loop, now)
+        else:
+            exempt_what_is_loaded()
+
+    def clear(self) -> None:
+        self.count = 0
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+_exemptions = _Exemptions()
+
+
+def _young_collections() -> int:
+    return int(gc.get_stats()[0]["collections"])
 
 
 def exempt_what_is_loaded() -> None:
@@ -68,6 +99,7 @@ def exempt_what_is_loaded() -> None:
 
     What an earlier start left behind (the script was saved and loaded again) is looked at once more, and goes.
     """
+    _exemptions.clear()
     gc.unfreeze()
     gc.collect()
     gc.freeze()
