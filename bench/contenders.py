@@ -68,6 +68,11 @@ def mirror_addon(ports: Ports, folder: Path, rules: Path = ROOT / "rules") -> li
     return _mitmdump(ports, "-s", str(ROOT / "mirror_addon"), "--set", f"mirror_rules={rules}", *endpoints(ports))
 
 
+def mirror_addon_slow_hooks(ports: Ports, folder: Path) -> list[str]:
+    """The same, mitmproxy's dispatch of hooks left as it is."""
+    return [*mirror_addon(ports, folder), "--set", "mirror_fast_hooks=false"]
+
+
 def script(name: str) -> Callable[[Ports, Path], list[str]]:
     """mitmdump with a script of bench/scripts."""
     path = ROOT / "bench" / "scripts" / name

@@ -65,6 +65,11 @@ def slowed(ports: Ports, folder: Path) -> list[str]:
     return [str(copy / "mirror_addon") if word == script else word for word in mirror_addon(ports, folder)]
 
 
+def slow_hooks(ports: Ports, folder: Path) -> list[str]:
+    """The same, mitmproxy's dispatch of hooks left as it is."""
+    return [*slowed(ports, folder), "--set", "mirror_fast_hooks=false"]
+
+
 def switched_off(ports: Ports, folder: Path) -> list[str]:
     """The same, routing without mirroring."""
     return [*slowed(ports, folder), "--set", "mirror_enabled=false"]
@@ -74,6 +79,7 @@ CONTENDERS: dict[str, Command] = {
     "bare mitmdump": bare,
     "a script without hooks": without_hooks,
     "mirror_addon, mirror_enabled=false": switched_off,
+    "mirror_addon, mirror_fast_hooks=false": slow_hooks,
     "mirror_addon": slowed,
 }
 

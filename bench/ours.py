@@ -3,9 +3,10 @@
 A round is bare, mirrored, mirrored, bare, so that a machine that grows slower is not taken for a slow addon; a round's
 ratio is of both turns of each. The table has the medians of the rounds' ratios with their quartiles, and the interval
 in which the true median lies with 95 % (bootstrap). `--control` runs a second bare mitmdump in the addon's place: how
-far that is from 1.00 is what the machine's noise alone makes. `--beside` has another process send as many shadows while
-bare mitmdump's turns last: what is left of the difference is what the addon does in the proxy, and the rest is that of
-a machine that has the worker and the mirror to run as well.
+far that is from 1.00 is what the machine's noise alone makes. `--slow-hooks` leaves mitmproxy's dispatch of hooks as it
+is (mirror_fast_hooks=false): the difference is then what mirroring takes, without what the addon gives back. `--beside`
+has another process send as many shadows while bare mitmdump's turns last: what is left of the difference is what the
+addon does in the proxy, and the rest is that of a machine that has the worker and the mirror to run as well.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from bench.contenders import ROOT
 from bench.contenders import Ports
 from bench.contenders import bare
 from bench.contenders import mirror_addon
+from bench.contenders import mirror_addon_slow_hooks
 from bench.processes import STATES
 from bench.processes import Running
 from bench.processes import allow_descriptors
@@ -99,7 +101,9 @@ class Turn:
 class State:
     """A mirror in one state, with both proxies running before it."""
 
-    def __init__(self, name: str, control: bool, beside: bool, clients: int, seconds: float) -> None:
+    def __init__(
+        self, name: str, own: Callable[[Ports, Path], list[str]], beside: bool, clients: int, seconds: float
+    ) -> None:
         self.name = name
         self.clients = clients
         self.seconds = seconds
@@ -109,7 +113,7 @@ class State:
         self._v1 = self._stack.enter_context(stub("0"))
         self._v2 = self._stack.enter_context(stub(STATES[name]))
         self._bare = self._start(bare, workers=False)
-        self._own = self._start(bare if control else mirror_addon, workers=not control)
+        self._own = self._start(own, workers=own is not bare)
         for each in (self._bare, self._own):
             warm = load(each.port, clients, WARM_UP, 1_000_000)
         self._rate = warm["requests"] / warm["seconds"]
@@ -173,14 +177,18 @@ def _sums(turns: Sequence[Turn], field: str) -> list[float]:
 @click.option("--clients", default=16, show_default=True, help="Keep-alive connections.")
 @click.option("--state", "states", multiple=True, type=click.Choice(list(STATES)), help="All, if none is given.")
 @click.option("--control", is_flag=True, help="Compare bare mitmdump with itself.")
+@click.option("--slow-hooks", is_flag=True, help="With mirror_fast_hooks=false.")
 @click.option("--beside", is_flag=True, help="Another process sends as many shadows beside bare mitmdump.")
-def main(rounds: int, seconds: float, clients: int, states: tuple[str, ...], control: bool, beside: bool) -> None:
+def main(
+    rounds: int, seconds: float, clients: int, states: tuple[str, ...], control: bool, slow_hooks: bool, beside: bool
+) -> None:
     allow_descriptors()
+    own = bare if control else mirror_addon_slow_hooks if slow_hooks else mirror_addon
     click.echo(machine())
     click.echo(f"{clients} keep-alive clients, 100 % mirrored, {rounds} rounds of four turns of {seconds:g} s.\n")
     click.echo(heading(COLUMNS))
     for name in states or STATES:
-        state = State(name, control, beside, clients, seconds)
+        state = State(name, own, beside, clients, seconds)
         try:
             for number in range(rounds):
                 state.round()

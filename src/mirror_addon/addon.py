@@ -19,6 +19,7 @@ from mirror_addon import flows
 from mirror_addon.background import exempt_what_is_loaded
 from mirror_addon.commands import Commands
 from mirror_addon.deferred_options import convert_deferred
+from mirror_addon.hook_dispatch import HookDispatch
 from mirror_addon.live_page.page import LivePage
 from mirror_addon.live_rules import LiveRules
 from mirror_addon.live_rules import RulesRefused
@@ -26,6 +27,7 @@ from mirror_addon.live_statistics import LiveStatistics
 from mirror_addon.options import BY_NAME
 from mirror_addon.options import OPTIONS
 from mirror_addon.options import OptionError
+from mirror_addon.options import Settings
 from mirror_addon.options import parse_settings
 from mirror_addon.options import unknown_option
 from mirror_addon.passage import Passage
@@ -84,6 +86,7 @@ class MirrorAddon:
         self.shadowing: Shadowing | None = None
         """None until a start that succeeded: then nothing is touched."""
         self.passages = Passages()
+        self.hook_dispatch = HookDispatch()
         self._running = False
         self._streams_large_bodies = False
 
@@ -118,6 +121,7 @@ class MirrorAddon:
             # Logged and not raised: mitmproxy then exits with this line, and without a traceback.
             logger.error("mirror: %s", error)
             return
+        self._dispatch_hooks(settings)
         if self.shadowing:
             self.shadowing.apply(settings, frozenset(updated))
             return
@@ -128,6 +132,12 @@ class MirrorAddon:
         self._set_proxy_defaults()
         if self._running:  # put right after a reload of the script that failed
             self._attend(self.shadowing)
+
+    def _dispatch_hooks(self, settings: Settings) -> None:
+        if not settings.fast_hooks:
+            self.hook_dispatch.widen()
+        elif not self.hook_dispatch.narrow(ctx.master.addons):
+            logger.info("mirror: mirror_fast_hooks does nothing, this mitmproxy dispatches hooks in its own way")
 
     def running(self) -> None:
         self._running = True
@@ -149,6 +159,7 @@ class MirrorAddon:
 
     def done(self) -> Awaitable[None] | None:
         """Drain. Synchronous for a reload of the script, awaited at exit (mitmproxy awaits what a hook returns)."""
+        self.hook_dispatch.widen()
         self.rules.close()
         self.page.close()
         content_view.unregister()

@@ -67,6 +67,7 @@ class Settings:
     sample_seed: bytes
     web_port: int | None
     drain: float
+    fast_hooks: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +238,13 @@ OPTIONS = (
         "Serve the live page, http://mirror-addon.test/ through the proxy, on this port of 127.0.0.1 too.",
     ),
     Option("mirror_drain", str, "2s", values.duration, "At shutdown, how long shadows may still finish."),
+    Option(
+        "mirror_fast_hooks",
+        bool,
+        True,
+        bool,
+        "Have mitmproxy ask only those of its addons that have a hook, which takes a third off a request. Off: all.",
+    ),
 )
 
 BY_NAME: Mapping[str, Option] = {option.name: option for option in OPTIONS}
