@@ -49,8 +49,8 @@ class When:
         try:
             self._filter: Any = flowfilter.parse(text)
         except ValueError as error:
-            at = getattr(error.__cause__, "loc", None)
-            where = f" at character {at + 1}" if isinstance(at, int) and text else ""
+            at = getattr(error.__cause__, "loc", 0)  # 0 too where newer versions of pyparsing do not know
+            where = f" at character {at + 1}" if at else ""
             raise ValueError(
                 f"{text!r:.80} is no mitmproxy filter{where}; write one as in '~m POST & ~u /orders' or '~c 500'"
             ) from None

@@ -42,6 +42,9 @@ from mirror_addon.istio.scalars import resolve_tagged
 _MAX_SYNTAX_ERRORS = 20
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DOCUMENT_START = re.compile(rb"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
+_TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
+_LIBYAML_TOO_DEEP = "exceeded maximum nesting depth"
+"""What libyaml says from its own 1,000 levels on: its scanner looks ahead, and may meet them first."""
 _TEMPLATE = "; this looks like a template: render it first (helm template, kustomize build)"
 
 
@@ -83,6 +86,8 @@ def compose(file: str, text: bytes) -> tuple[list[Composed], list[Diagnostic]]:
             except yaml.MarkedYAMLError as error:
                 mark = error.problem_mark or error.context_mark
                 line, column = (mark.line, mark.column) if mark else (0, 0)
+                if error.problem == _LIBYAML_TOO_DEEP:
+                    raise Refused(first_line + line + 1, column + 1, _TOO_DEEP) from None
                 report(first_line + line + 1, column + 1, _syntax_message(error, text[start:], first_line))
                 failed_at = line
             except yaml.reader.ReaderError as error:
@@ -112,7 +117,7 @@ def _too_many(event: Any, first_line: int = 0) -> Refused:
 
 def _too_deep(event: Any, first_line: int = 0) -> Refused:
     mark = event.start_mark
-    return Refused(first_line + mark.line + 1, mark.column + 1, f"nested more than {MAX_DEPTH} levels deep")
+    return Refused(first_line + mark.line + 1, mark.column + 1, _TOO_DEEP)
 
 
 def _next_document(text: bytes, start: int, failed_line: int) -> int | None:
