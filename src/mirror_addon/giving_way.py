@@ -16,16 +16,20 @@ from typing import Any
 
 SLICE = 0.0005
 """Seconds of work between two rests."""
-REST = 0.002
-"""Seconds. While the thread rests nobody waits for it: a loop beside it has four fifths of the time for itself."""
-MOST_REST = 0.8
-"""Seconds of rest in all: a change of rules is to be in force within two seconds, and the watch takes one of them."""
+REST = 0.006
+"""Seconds. While the thread rests nobody waits for it, and most requests are over between two slices."""
+LONG_RESTS = 0.4
+"""Seconds of such rests in all: a change of rules is to be in force within two seconds, and the watch takes one."""
+SHORT_REST = 0.002
+"""Seconds, of a rest after that: a loop beside the thread still has four fifths of the time for itself."""
+MOST_REST = 1.2
+"""Seconds of rest in all; what is left then is done in one go."""
 
 
 class _Thread(threading.local):
     due = math.inf
     """When this thread rests next, as `perf_counter` counts."""
-    left = 0.0
+    rested = 0.0
     before_rest: Callable[[], object] = staticmethod(lambda: None)
 
 
@@ -36,7 +40,7 @@ _here = _Thread()
 def giving_way(before_rest: Callable[[], object] = lambda: None) -> Iterator[None]:
     """Inside, `breathe` rests this thread, and calls `before_rest` before."""
     _here.before_rest = before_rest
-    _here.left = MOST_REST
+    _here.rested = 0.0
     _here.due = perf_counter() + SLICE
     try:
         yield
@@ -49,10 +53,10 @@ def breathe() -> None:
     if perf_counter() < _here.due:
         return
     _here.before_rest()
-    rest = min(REST, _here.left)
+    rest = REST if _here.rested < LONG_RESTS else SHORT_REST
     time.sleep(rest)
-    _here.left -= rest
-    _here.due = perf_counter() + SLICE if _here.left > 0 else math.inf
+    _here.rested += rest
+    _here.due = perf_counter() + SLICE if _here.rested < MOST_REST else math.inf
 
 
 def let_go(pieces: list[Any]) -> None:

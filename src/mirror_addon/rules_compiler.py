@@ -60,17 +60,16 @@ class RulesCompiler:
         """
         # -P keeps the working directory off sys.path, where a stray yaml.py would be found before the library's.
         command = [sys.executable, "-P", "-W", "ignore", "-c", _PROGRAM, str(_PACKAGE.parent), str(os.getpid())]
+        work = pickle.dumps(self._written) + pickle.dumps((settings, local_address))
         pipe = subprocess.PIPE
         try:
-            if _newest_source() != self._written:
-                raise CompilerFailed("mirror_addon's own files were changed since the proxy started; start it again")
             # Nothing leaves this block before the process has ended: it dies with the thread that started it.
             with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True) as process:
                 self._process = process
                 if self._closed:
                     process.kill()
                 try:
-                    result, complaint = process.communicate(pickle.dumps((settings, local_address)), PATIENCE)
+                    result, complaint = process.communicate(work, PATIENCE)
                 except subprocess.TimeoutExpired:
                     process.kill()
                     raise CompilerFailed(f"it was not done in {PATIENCE:g} s") from None
@@ -114,6 +113,8 @@ def main() -> None:
         os.nice(NICENESS)
     die_with_parent()
     gc.disable()
+    if pickle.load(sys.stdin.buffer) != _newest_source():
+        sys.exit("mirror_addon's own files were changed since the proxy started; start it again")
     settings, local_address = pickle.load(sys.stdin.buffer)
     with open(sys.stdout.fileno(), "wb", closefd=False) as pipe:  # sys.stdout may be unbuffered, and write a part
         pipe.write(pack(load_rule_set(settings, local_address, only_good=True)))
