@@ -354,3 +354,16 @@ async def test_options_that_change_meanwhile_win(live: LiveRules, tmp_path: Path
     assert status(live) == 202
     assert "options changed meanwhile" in await reload
     assert status(live) == 202
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-this-name/rules", "a" * 300, "/dev/null/rules"])
+async def test_a_path_that_cannot_be_looked_at_any_more_leaves_the_rules_in_force(
+    live: LiveRules, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "a.yaml").write_text(RULE % 201)
+    with pytest.raises(RulesRefused, match="cannot be read"):
+        live.load(settings(Path(name)))
+    live.load(settings(tmp_path))
+    live._settings = settings(tmp_path, Path(name))
+    assert "gone" in await live.reload()
+    assert status(live) == 201

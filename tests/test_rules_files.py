@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from mirror_addon.istio.mirror_annotations import read_annotations
+from mirror_addon.rules_files import is_there
 from mirror_addon.rules_files import load_rules
 from mirror_addon.rules_files import read_rules
+from mirror_addon.rules_files import rules_paths
+from mirror_addon.rules_files import state_of
 
 RULES = Path(__file__).parents[1] / "rules"
 BAD = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a}\nspec: {hosst: [a]}\n"
@@ -129,3 +132,23 @@ def test_an_expiry_counts_from_the_files_last_change(tmp_path: Path) -> None:
     assert resource.document.changed == 2000
     annotations = read_annotations(resource.annotations, resource.document.changed)
     assert annotations is not None and annotations.expires == 5600
+
+
+UNREADABLE = ("~nobody-of-this-name/rules", "a" * 300, f"{'a' * 300}/rules", "a\0b", "/dev/null/rules")
+"""Paths for which pathlib raises one error or another, or of which nothing can be known."""
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_path_that_cannot_be_looked_at_is_refused_and_named(name: str) -> None:
+    (path,) = rules_paths([name])
+    assert not is_there(path)
+    assert state_of([path]) == {}
+    loaded = load_rules([path])
+    assert loaded.refused
+    (problem,) = loaded.diagnostics
+    assert problem.file == name and "cannot be read" in problem.message
+
+
+def test_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert rules_paths(["~/rules", "rules"]) == [tmp_path / "rules", Path("rules")]

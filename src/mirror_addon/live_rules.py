@@ -7,7 +7,6 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from mirror_addon.background import in_background
@@ -23,6 +22,8 @@ from mirror_addon.rule_set_transfer import unpack
 from mirror_addon.rules_compiler import Closed
 from mirror_addon.rules_compiler import CompilerFailed
 from mirror_addon.rules_compiler import RulesCompiler
+from mirror_addon.rules_files import is_there
+from mirror_addon.rules_files import rules_paths
 from mirror_addon.rules_files import state_of
 from mirror_addon.watching import changes
 
@@ -51,10 +52,6 @@ RULES_GONE = "the rules that it met are gone: they were reloaded several times s
 
 class RulesRefused(ValueError):
     """A rules set that the proxy does not take; the text lists its errors."""
-
-
-def _paths(settings: Settings) -> list[Path]:
-    return [Path(path).expanduser() for path in settings.rules]
 
 
 def _lives_long(rule_set: RuleSet) -> bool:
@@ -116,7 +113,7 @@ class LiveRules:
 
     def load(self, settings: Settings) -> None:
         """Take the rules that `settings` name, or raise RulesRefused and change nothing."""
-        read_state = state_of(_paths(settings))
+        read_state = state_of(rules_paths(settings.rules))
         with collector_paused():
             rule_set = load_rule_set(settings, self._local_address)
         log_findings(rule_set)
@@ -135,7 +132,7 @@ class LiveRules:
             settings = self._settings
             if settings is None:
                 return "there are no rules to reload"
-            vanished = [path for path in settings.rules if not Path(path).expanduser().exists()]
+            vanished = [str(path) for path in rules_paths(settings.rules) if not is_there(path)]
             if vanished and self.table is not None and not settings.to:
                 self.problem = f"{', '.join(vanished)} is gone; the rules read before stay in force"
                 logger.error("mirror: %s", self.problem)
@@ -157,7 +154,7 @@ class LiveRules:
 
     async def _read(self, settings: Settings) -> RuleSet:
         """What the files hold now, an empty table for a refused set. The loop goes on meanwhile."""
-        self._read_state = await asyncio.to_thread(state_of, _paths(settings))
+        self._read_state = await asyncio.to_thread(state_of, rules_paths(settings.rules))
         if sum(size for _, size, _ in self._read_state.values()) >= LARGE:
             try:
                 packed = await asyncio.to_thread(self._compiler.compile, settings, self._local_address)
@@ -186,7 +183,7 @@ class LiveRules:
     async def _watch(self, settings: Settings) -> None:
         missed = asyncio.create_task(self._look_for_missed(settings))
         try:
-            async for _ in changes(_paths(settings)):
+            async for _ in changes(rules_paths(settings.rules)):
                 logger.info("mirror: %s", await self.reload())
         except OSError as error:
             logger.warning("mirror: cannot watch the rules (%s); use the command mirror.reload", error)
@@ -196,7 +193,7 @@ class LiveRules:
     async def _look_for_missed(self, settings: Settings) -> None:
         """A change between the first reading and the moment when the watch is on."""
         await asyncio.sleep(WATCH_IS_ON)
-        if await asyncio.to_thread(state_of, _paths(settings)) != self._read_state:
+        if await asyncio.to_thread(state_of, rules_paths(settings.rules)) != self._read_state:
             logger.info("mirror: %s", await self.reload())
 
     def _take(self, rule_set: RuleSet) -> list[Any]:

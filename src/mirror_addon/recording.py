@@ -44,7 +44,7 @@ def comparison_rules(settings: Settings) -> str:
     """The text of the rules of comparison, which can be parsed; empty if the file that need not exist does not.
     Raises OptionError."""
     try:
-        text = Path(settings.compare).expanduser().read_text()
+        text = Path(os.path.expanduser(settings.compare)).read_text()
     except FileNotFoundError:
         if settings.compare == COMPARE_FILE:
             return ""

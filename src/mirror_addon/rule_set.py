@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from mirror_addon.istio.diagnostics import Diagnostic
 from mirror_addon.istio.names import resolve_short_name
@@ -16,7 +15,9 @@ from mirror_addon.routing.clusters import Endpoint
 from mirror_addon.routing.identity import Identity
 from mirror_addon.routing.table import MirrorTo
 from mirror_addon.routing.table import RouteTable
+from mirror_addon.rules_files import is_there
 from mirror_addon.rules_files import load_rules
+from mirror_addon.rules_files import rules_paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,8 @@ def load_rule_set(settings: Settings, local_address: bytes, *, only_good: bool =
         )
         for override in settings.endpoints
     }
-    paths = [Path(path).expanduser() for path in settings.rules]
-    if settings.to and settings.rules == ("rules",) and not paths[0].exists():
+    paths = rules_paths(settings.rules)
+    if settings.to and settings.rules == ("rules",) and not is_there(paths[0]):
         paths = []  # the mirror without YAML needs no rules folder
     loaded = load_rules(paths, default_namespace=settings.namespace, overrides=frozenset(overrides))
     table = RouteTable.build(

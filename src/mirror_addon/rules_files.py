@@ -40,6 +40,17 @@ class LoadedRules:
     refused: bool
 
 
+def rules_paths(names: Sequence[str]) -> list[Path]:
+    """The paths that `mirror_rules` names, `~` and `~name` resolved where there is such a user."""
+    return [Path(os.path.expanduser(name)) for name in names]
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file or folder; not where that cannot be known (a folder above that may not be searched, a
+    name that is too long), for which `Path.exists` raises."""
+    return os.path.exists(path)
+
+
 def load_rules(
     paths: Sequence[Path | str],
     *,
@@ -74,8 +85,9 @@ def read_rules(paths: Sequence[Path | str]) -> tuple[list[Source], list[Diagnost
         for file in _files(path, problems):
             try:
                 source = _read(file, seen)
-            except OSError as error:
-                problems.append(_problem(file, f"cannot be read: {error.strerror or error}; {_cure(error)}"))
+            except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+                why = error.strerror if isinstance(error, OSError) and error.strerror else error
+                problems.append(_problem(file, f"cannot be read: {why}; {_cure(error)}"))
                 continue
             if source is not None:
                 sources.append(source)
@@ -88,7 +100,7 @@ def state_of(paths: Sequence[Path | str]) -> dict[str, tuple[int, int, int]]:
     found = {}
     for path in map(Path, paths):
         for file in _files(path, []):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):
                 status = file.stat()
                 found[str(file)] = status.st_ino, status.st_size, status.st_mtime_ns
     return found
@@ -96,7 +108,7 @@ def state_of(paths: Sequence[Path | str]) -> dict[str, tuple[int, int, int]]:
 
 def _files(path: Path, problems: list[Diagnostic]) -> Iterator[Path]:
     """The file itself, or a folder's files, symbolic links followed."""
-    if not path.is_dir():
+    if not os.path.isdir(path):  # never raises, as Path.is_dir may
         yield path
         return
     visited: set[tuple[int, int]] = set()
@@ -130,7 +142,7 @@ def _read(file: Path, seen: set[tuple[int, int]]) -> Source | None:
         return Source(str(file), opened.read(MAX_BYTES + 1), status.st_mtime)
 
 
-def _cure(error: OSError) -> str:
+def _cure(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "give an existing file or folder (option mirror_rules, or PATH)"
     if isinstance(error, PermissionError):

@@ -19,11 +19,11 @@ STEP = 400
 
 
 def _folders(paths: Iterable[Path]) -> list[Path]:
-    return [path for path in paths if path.is_dir()]
+    return [path for path in paths if os.path.isdir(path)]
 
 
 def _parents(paths: Iterable[Path]) -> list[Path]:
-    return sorted({path.parent for path in paths if path.parent.is_dir()})
+    return sorted({path.parent for path in paths if os.path.isdir(path.parent)})
 
 
 class _Watch:

@@ -22,6 +22,8 @@ from mirror_addon.envoy.bootstrap import Address
 from mirror_addon.envoy.bootstrap import ExportOptions
 from mirror_addon.options import Settings
 from mirror_addon.rule_set import load_rule_set
+from mirror_addon.rules_files import is_there
+from mirror_addon.rules_files import rules_paths
 from mirror_addon.shadow.local_address import own_address
 from mirror_addon.watching import changes
 
@@ -78,10 +80,10 @@ async def _ended(process: EnvoyProcess) -> None:
 
 async def _reload(process: EnvoyProcess, settings: Settings, options: ExportOptions, started: asyncio.Event) -> None:
     """Export again whenever the rules change. A set with errors leaves the one before in force."""
-    paths = [Path(path).expanduser() for path in settings.rules]
+    paths = rules_paths(settings.rules)
     async for _ in changes(paths):
         await started.wait()
-        if gone := [str(path) for path in paths if not path.exists()]:
+        if gone := [str(path) for path in paths if not is_there(path)]:
             click.echo(f"{', '.join(gone)} is gone; the rules read before stay in force", err=True)
             continue
         rule_set = await asyncio.to_thread(load_rule_set, settings, own_address().encode())

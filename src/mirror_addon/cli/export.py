@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from typing import TypeVar
 
@@ -22,7 +21,9 @@ from mirror_addon.envoy.yaml_text import to_yaml
 from mirror_addon.options import BY_NAME
 from mirror_addon.options import Settings
 from mirror_addon.rule_set import RuleSet
+from mirror_addon.rules_files import is_there
 from mirror_addon.rules_files import load_rules
+from mirror_addon.rules_files import rules_paths
 from mirror_addon.shadow.local_address import own_address
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -78,7 +79,7 @@ def say_notes(settings: Settings, export: Export) -> None:
         for name, default in defaults.items()
         if getattr(settings, name.removeprefix("mirror_")) != default
     ]
-    paths = [path for path in (Path(path).expanduser() for path in settings.rules) if path.exists()]
+    paths = [path for path in rules_paths(settings.rules) if is_there(path)]
     notes += [*unexported(load_rules(paths, default_namespace=settings.namespace).resources), *export.notes]
     for note in notes:
         click.echo(f"note: {note}", err=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 from typing import TypeVar
 
@@ -18,6 +17,8 @@ from mirror_addon.options import parse_settings
 from mirror_addon.options import unknown_option
 from mirror_addon.rule_set import RuleSet
 from mirror_addon.rule_set import load_rule_set
+from mirror_addon.rules_files import is_there
+from mirror_addon.rules_files import rules_paths
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -71,9 +72,9 @@ def read_settings(rules: Sequence[str], assignments: Sequence[str]) -> Settings:
 
 def read_rule_set(settings: Settings, local_address: bytes) -> RuleSet:
     """The table for these settings. Findings go to stderr; a path that is not there is wrong usage."""
-    for path in settings.rules:
-        if not Path(path).expanduser().exists() and not (settings.to and settings.rules == ("rules",)):
-            raise click.UsageError(f"There is no file or folder {path!r}; say where the rules are: --rules PATH")
+    for path in rules_paths(settings.rules):
+        if not is_there(path) and not (settings.to and settings.rules == ("rules",)):
+            raise click.UsageError(f"There is no file or folder {str(path)!r}; say where the rules are: --rules PATH")
     rule_set = load_rule_set(settings, local_address)
     for diagnostic in rule_set.diagnostics:
         if diagnostic.severity == "error":
