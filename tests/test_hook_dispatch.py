@@ -121,11 +121,16 @@ def appending(addon: Any, journal: Journal, manager: AddonManager) -> None:
     addon.request = request
 
 
+def after(addon: Any, manager: AddonManager) -> list[Any]:
+    """The next in the chain, if there is one."""
+    position = manager.chain.index(addon)
+    return manager.chain[position + 1 : position + 2]
+
+
 def removing_the_next(addon: Any, journal: Journal, manager: AddonManager) -> None:
     def request(flow: http.HTTPFlow) -> None:
         journal.lines.append(addon.name)
-        position = manager.chain.index(addon)
-        for following in manager.chain[position + 1 : position + 2]:
+        for following in after(addon, manager):
             manager.remove(following)
 
     addon.request = request
@@ -134,8 +139,7 @@ def removing_the_next(addon: Any, journal: Journal, manager: AddonManager) -> No
 def giving_the_next_a_hook(addon: Any, journal: Journal, manager: AddonManager) -> None:
     def request(flow: http.HTTPFlow) -> None:
         journal.lines.append(addon.name)
-        position = manager.chain.index(addon)
-        for following in manager.chain[position + 1 : position + 2]:
+        for following in after(addon, manager):
             sync(following, journal, manager)
 
     addon.request = request

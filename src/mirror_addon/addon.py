@@ -27,7 +27,6 @@ from mirror_addon.live_statistics import LiveStatistics
 from mirror_addon.options import BY_NAME
 from mirror_addon.options import OPTIONS
 from mirror_addon.options import OptionError
-from mirror_addon.options import Settings
 from mirror_addon.options import parse_settings
 from mirror_addon.options import unknown_option
 from mirror_addon.passage import Passage
@@ -121,7 +120,7 @@ class MirrorAddon:
             # Logged and not raised: mitmproxy then exits with this line, and without a traceback.
             logger.error("mirror: %s", error)
             return
-        self._dispatch_hooks(settings)
+        self.hook_dispatch.apply(ctx.master.addons, fast=settings.fast_hooks)
         if self.shadowing:
             self.shadowing.apply(settings, frozenset(updated))
             return
@@ -132,12 +131,6 @@ class MirrorAddon:
         self._set_proxy_defaults()
         if self._running:  # put right after a reload of the script that failed
             self._attend(self.shadowing)
-
-    def _dispatch_hooks(self, settings: Settings) -> None:
-        if not settings.fast_hooks:
-            self.hook_dispatch.widen()
-        elif not self.hook_dispatch.narrow(ctx.master.addons):
-            logger.info("mirror: mirror_fast_hooks does nothing, this mitmproxy dispatches hooks in its own way")
 
     def running(self) -> None:
         self._running = True

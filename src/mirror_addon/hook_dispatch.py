@@ -8,6 +8,7 @@ else stays mitmproxy's: the order, errors, `AddonHalt`, addons inside addons, aw
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from collections.abc import Coroutine
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from typing import cast
 
 from mitmproxy import hooks
 from mitmproxy.addonmanager import AddonManager
+
+logger = logging.getLogger(__name__)
 
 Dispatch = Callable[[hooks.Hook], Coroutine[Any, Any, None]]
 
@@ -36,6 +39,13 @@ class HookDispatch:
 
     def __init__(self) -> None:
         self._narrowed: tuple[AddonManager, Dispatch] | None = None
+
+    def apply(self, manager: AddonManager, *, fast: bool) -> None:
+        """Narrow it or widen it; the log says where it cannot be narrowed."""
+        if not fast:
+            self.widen()
+        elif not self.narrow(manager):
+            logger.info("mirror: mirror_fast_hooks does nothing, this mitmproxy dispatches hooks in its own way")
 
     def narrow(self, manager: AddonManager) -> bool:
         """From the next event on, ask only addons that have its hook.
