@@ -41,6 +41,7 @@ from mirror_addon.shadow_making import ShadowMaking
 from mirror_addon.views.shadow_flows import ShadowFlows
 from mirror_addon.when_filter import When
 from mirror_addon.when_filter import compile_when
+from mirror_addon.wide_reads import widen_reads
 
 logger = logging.getLogger(__name__)
 
@@ -256,6 +257,8 @@ class Shadowing:
             if chunk:
                 if passage.uploads is None:
                     passage.uploads = self._open(flow, passage)
+                    if passage.uploads:
+                        widen_reads(flow.client_conn)
                 for upload in passage.uploads:
                     upload.write(chunk)
             else:

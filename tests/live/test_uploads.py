@@ -184,6 +184,53 @@ def test_a_mirror_that_reads_slowly_is_not_waited_for(confdir: Path, v1: Recorde
     assert proxy.totals["sent"] == 1
 
 
+NOTING_PARTS = """
+import logging
+
+class NotingParts:
+    def requestheaders(self, flow):
+        sizes, forward = [], flow.request.stream
+        if not forward:
+            return
+
+        def note(part):
+            sizes.append(len(part))
+            if not part:
+                logging.warning("largest part: %d", max(sizes))
+            return forward(part) if callable(forward) else part
+
+        flow.request.stream = note
+
+addons = [NotingParts()]
+"""
+
+
+@pytest.mark.parametrize("mirrored", [True, False])
+def test_what_is_mirrored_is_read_in_bigger_parts(
+    confdir: Path, tmp_path: Path, v1: Recorder, v2: Recorder, mirrored: bool
+) -> None:
+    """Of all the connection brings, and what has no shadow as mitmproxy reads it."""
+    script = tmp_path / "noting_parts.py"
+    script.write_text(NOTING_PARTS)
+    body, small = os.urandom(8 * MIB), os.urandom(100)
+    enabled = ("--set", f"mirror_enabled={str(mirrored).lower()}")
+    with Proxy(confdir, "-s", str(script), *STREAMING, *enabled, *endpoints(v1, v2)) as proxy:
+        with Client(proxy.address) as client:
+            for content in (body, small, body):
+                said = len(proxy.output)
+                fields = (b"Content-Length: %d" % len(content),)
+                assert client.exchange(request(b"POST /serviceB/upload", *fields, body=content)).status == 200
+                primary = v1.one()
+                assert primary.body == content
+                if mirrored:
+                    assert_shadow(primary, v2.one())
+                if content is body:
+                    largest = int(proxy.wait_for(r"largest part: (\d+)", after=said)[1])
+                    assert largest <= 256 * 1024
+                    assert (largest > 65535) == mirrored
+        assert proxy.interrupt() == 0
+
+
 def test_an_upload_that_does_not_fit_is_given_up_and_not_held(confdir: Path, v1: Recorder) -> None:
     """One that waits beside another: what is alone may always wait, up to `mirror_max_body`."""
     size = 48 * MIB
