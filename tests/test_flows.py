@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from mitmproxy import http
 from mitmproxy.test import tflow
@@ -155,23 +157,51 @@ def test_frame_body_of_http2() -> None:
     assert flow.request.trailers is None
 
 
-@pytest.mark.parametrize("field", [(b"content-length", b"3"), (b"transfer-encoding", b"chunked")])
-def test_frame_body_leaves_a_framed_one(field: tuple[bytes, bytes]) -> None:
-    flow = flow_of(field, version=b"HTTP/2.0", content=b"abc")
+def test_frame_body_leaves_a_framed_one() -> None:
+    flow = flow_of((b"content-length", b"3"), version=b"HTTP/2.0", content=b"abc")
     flows.frame_body(flow)
-    assert flow.request.headers.fields == (field,)
+    assert flow.request.headers.fields == ((b"content-length", b"3"),)
 
 
-def test_frame_stream_of_http2() -> None:
-    flow = flow_of(version=b"HTTP/2.0", content=None)
+@pytest.mark.parametrize(("content", "fields"), [(b"", ()), (b"abc", ((b"content-length", b"3"),))])
+def test_frame_body_of_what_was_framed_as_a_stream_and_is_none(content: bytes, fields: object) -> None:
+    flow = flow_of(version=b"HTTP/2.0", content=content)
+    flows.frame_stream(flow)
+    flows.frame_body(flow)
+    assert flow.request.headers.fields == fields
+
+
+@pytest.mark.parametrize("content", [None, b"abc"])
+def test_frame_body_of_what_was_streamed(content: bytes | None) -> None:
+    """And stored, with `store_streamed_bodies`: its head is sent. Trailers are still to be."""
+    flow = flow_of(version=b"HTTP/2.0", content=content)
+    flow.request.stream = True
+    flow.request.trailers = http.Headers(t="1")
+    flows.frame_stream(flow)
+    flows.frame_body(flow)
+    assert flow.request.headers.fields == ((b"transfer-encoding", b"chunked"),)
+    assert flow.request.trailers is None
+
+
+@pytest.mark.parametrize("version", [b"HTTP/2.0", b"HTTP/3"])
+def test_frame_stream(version: bytes) -> None:
+    flow = flow_of(version=version, content=None)
     flows.frame_stream(flow)
     assert flow.request.headers["transfer-encoding"] == "chunked"
 
 
 @pytest.mark.parametrize("frame", [flows.frame_body, flows.frame_stream])
-def test_http1_is_framed_by_its_client(frame: object) -> None:
-    flow = flow_of(content=b"abc")
-    assert callable(frame)
+def test_an_upstream_behind_tls_may_speak_http2(frame: Callable[[http.HTTPFlow], None]) -> None:
+    flow = flow_of(version=b"HTTP/2.0", content=b"abc")
+    flow.request.scheme = "https"
+    frame(flow)
+    assert flow.request.headers.fields == ()
+
+
+@pytest.mark.parametrize("frame", [flows.frame_body, flows.frame_stream])
+@pytest.mark.parametrize("version", [b"HTTP/1.0", b"HTTP/1.1"])
+def test_http1_is_framed_by_its_client(frame: Callable[[http.HTTPFlow], None], version: bytes) -> None:
+    flow = flow_of(version=version, content=b"abc")
     frame(flow)
     assert flow.request.headers.fields == ()
 

@@ -217,7 +217,7 @@ class MirrorAddon:
         flows.write_request(flow, request, cluster, endpoint)
         if cluster.tls:
             self.upstream_tls.expect(flow.client_conn, endpoint, cluster.tls, request.authority)
-        if flow.request.stream:
+        if flow.request.stream or self._streams_later(flow):
             flows.frame_stream(flow)
 
     def _streams_later(self, flow: http.HTTPFlow) -> bool:

@@ -110,26 +110,32 @@ def write_request(flow: http.HTTPFlow, request: Request, cluster: Cluster, endpo
 
 
 def frame_body(flow: http.HTTPFlow) -> None:
-    """Frame a whole HTTP/2 body for an HTTP/1 upstream.
+    """Frame a whole HTTP/2 body for an HTTP/1 upstream, also where `frame_stream` did and nothing was streamed.
 
     mitmproxy sends a body that had no Content-Length without any framing at all, and crashes on HTTP/2 request
     trailers; the upstream would read an empty body, then garbage.
     """
     request = flow.request
-    if request.data.http_version == b"HTTP/1.1" or request.data.scheme == b"https":
+    if not _needs_a_frame(request):
         return
     request.trailers = None
-    if request.raw_content and "content-length" not in request.headers and "transfer-encoding" not in request.headers:
+    if request.raw_content is None or (request.stream and request.raw_content):
+        return  # it has passed as a stream
+    request.headers.pop("transfer-encoding", None)
+    if request.raw_content and "content-length" not in request.headers:
         request.headers["content-length"] = str(len(request.raw_content))
 
 
 def frame_stream(flow: http.HTTPFlow) -> None:
-    """The same for a body that is streamed, whose length is not known."""
+    """The same for a body that is or may be streamed, whose length is not known."""
     request = flow.request
-    if request.data.http_version == b"HTTP/1.1" or request.data.scheme == b"https":
-        return
-    if "content-length" not in request.headers and "transfer-encoding" not in request.headers:
+    if _needs_a_frame(request) and "content-length" not in request.headers:
         request.headers["transfer-encoding"] = "chunked"
+
+
+def _needs_a_frame(request: http.Request) -> bool:
+    """HTTP/2 and 3 frame by themselves, on both ends: an upstream behind TLS may speak HTTP/2."""
+    return (request.is_http2 or request.is_http3) and request.data.scheme != b"https"
 
 
 def is_upgrade(flow: http.HTTPFlow) -> bool:

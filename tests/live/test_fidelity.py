@@ -23,6 +23,25 @@ from livetools.worked_example import request
 
 MEGABYTES = random.Random(5).randbytes(5_000_000)
 
+UNMIRRORED = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: plain}}
+spec:
+  hosts: [plain.test]
+  http:
+  - route: [{{destination: {{host: plain.test}}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: plain}}
+spec:
+  hosts: [plain.test]
+  ports: [{{number: 443, name: http, protocol: HTTP}}]
+  resolution: STATIC
+  endpoints: [{{address: 127.0.0.1, ports: {{http: {port}}}}}]
+"""
+
 
 @pytest.fixture(scope="module")
 def proxy(confdir: Path, upstreams: tuple[Recorder, Recorder]) -> Iterator[Proxy]:
@@ -151,6 +170,52 @@ def test_streamed_bodies(confdir: Path, v1: Recorder, v2: Recorder) -> None:
         primary = v1.one()
         assert primary.body == MEGABYTES
         assert_shadow(primary, v2.one())
+
+
+@pytest.fixture(scope="module")
+def streaming(confdir: Path, upstreams: tuple[Recorder, Recorder]) -> Iterator[Proxy]:
+    with Proxy(confdir, "--set", "stream_large_bodies=10k", *endpoints(*upstreams)) as running:
+        yield running
+
+
+@pytest.mark.parametrize("size", [1, 9_000, 60_000])
+def test_http2_bodies_that_may_be_streamed(streaming: Proxy, v1: Recorder, v2: Recorder, size: int) -> None:
+    """Their length is not told, and HTTP/1 needs a frame for them."""
+    body = MEGABYTES[:size]
+    with Client2(streaming.address, HOST.decode()) as client:
+        assert client.exchange(b"POST", b"/serviceB/s", [], body).status == 200
+        primary = v1.one()
+        assert primary.body == body
+        assert primary.values(b"content-length") == []
+        assert_shadow(primary, v2.one())
+
+
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+def test_http2_requests_without_a_body_get_no_frame(
+    streaming: Proxy, v1: Recorder, v2: Recorder, method: bytes
+) -> None:
+    with Client2(streaming.address, HOST.decode()) as client:
+        assert client.exchange(method, b"/serviceB/n").status == 200
+        primary = v1.one()
+        assert primary.values(b"transfer-encoding") == []
+        assert_shadow(primary, v2.one())
+
+
+@pytest.mark.parametrize("size", [0, 1, 9_000, 60_000])
+def test_http2_bodies_that_may_be_streamed_where_nothing_is_mirrored(
+    confdir: Path, tmp_path: Path, v1: Recorder, size: int
+) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(UNMIRRORED.format(port=str(v1).rpartition(":")[2]))
+    body = MEGABYTES[:size]
+    with Proxy(confdir, "--set", "stream_large_bodies=10k", "--set", f"mirror_rules={rules}") as proxy:
+        with Client2(proxy.address, "plain.test") as client:
+            assert client.exchange(b"PUT", b"/x", [], body).status == 200
+        primary = v1.one()
+        assert primary.body == body
+        assert primary.values(b"content-length") == ([b"%d" % size] if 0 < size < 10_000 else [])
+        assert primary.values(b"transfer-encoding") == ([b"chunked"] if size > 10_000 else [])
+        assert proxy.interrupt() == 0
 
 
 def test_a_gzip_body_stays_as_it_is(proxy: Proxy, v1: Recorder, v2: Recorder) -> None:

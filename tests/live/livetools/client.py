@@ -60,6 +60,9 @@ class Answer:
         return int(dict(self.headers)[b":status"])
 
 
+_FRAME = 16 * 1024
+
+
 class Client2:
     """One HTTP/2 connection over TLS through a CONNECT to the proxy; the proxy's certificate is not checked."""
 
@@ -96,12 +99,13 @@ class Client2:
         body: bytes = b"",
         trailers: Fields | None = None,
     ) -> Answer:
-        """One request; a body goes without Content-Length unless `fields` has one."""
+        """One request; a body (of less than 64 KiB) goes without Content-Length unless `fields` has one."""
         pseudo = [(b":method", method), (b":scheme", b"https"), (b":authority", self.host), (b":path", path)]
         stream = self._h2.get_next_available_stream_id()
         self._h2.send_headers(stream, pseudo + (fields or []), end_stream=not (body or trailers))
-        if body:
-            self._h2.send_data(stream, body, end_stream=not trailers)
+        for at in range(0, len(body), _FRAME):
+            last = at + _FRAME >= len(body)
+            self._h2.send_data(stream, body[at : at + _FRAME], end_stream=last and not trailers)
         if trailers:
             self._h2.send_headers(stream, trailers, end_stream=True)
         self._flush()
