@@ -11,7 +11,10 @@ from mirror_addon.routing.clusters import ORIGINAL_DESTINATION
 from mirror_addon.routing.clusters import TLS
 from mirror_addon.routing.clusters import Cluster
 from mirror_addon.routing.clusters import Endpoint
+from mirror_addon.routing.decision import Action
+from mirror_addon.routing.decision import Decision
 from mirror_addon.routing.decision import LocalResponse
+from mirror_addon.routing.decision import Request
 
 OWN = b"192.0.2.1"
 V1 = Endpoint("127.0.0.1", 9001)
@@ -152,14 +155,14 @@ def test_write_speaks_tls_to_a_tls_cluster() -> None:
 def test_frame_body_of_http2() -> None:
     flow = flow_of(authority=b"a.test", version=b"HTTP/2.0", content=b"abc")
     flow.request.trailers = http.Headers(t="1")
-    flows.frame_body(flow)
+    flows.frame_body(flow, decision_to())
     assert flow.request.headers["content-length"] == "3"
     assert flow.request.trailers is None
 
 
 def test_frame_body_leaves_a_framed_one() -> None:
     flow = flow_of((b"content-length", b"3"), version=b"HTTP/2.0", content=b"abc")
-    flows.frame_body(flow)
+    flows.frame_body(flow, decision_to())
     assert flow.request.headers.fields == ((b"content-length", b"3"),)
 
 
@@ -167,7 +170,7 @@ def test_frame_body_leaves_a_framed_one() -> None:
 def test_frame_body_of_what_was_framed_as_a_stream_and_is_none(content: bytes, fields: object) -> None:
     flow = flow_of(version=b"HTTP/2.0", content=content)
     flows.frame_stream(flow)
-    flows.frame_body(flow)
+    flows.frame_body(flow, decision_to())
     assert flow.request.headers.fields == fields
 
 
@@ -178,7 +181,7 @@ def test_frame_body_of_what_was_streamed(content: bytes | None) -> None:
     flow.request.stream = True
     flow.request.trailers = http.Headers(t="1")
     flows.frame_stream(flow)
-    flows.frame_body(flow)
+    flows.frame_body(flow, decision_to())
     assert flow.request.headers.fields == ((b"transfer-encoding", b"chunked"),)
     assert flow.request.trailers is None
 
@@ -190,15 +193,50 @@ def test_frame_stream(version: bytes) -> None:
     assert flow.request.headers["transfer-encoding"] == "chunked"
 
 
-@pytest.mark.parametrize("frame", [flows.frame_body, flows.frame_stream])
-def test_an_upstream_behind_tls_may_speak_http2(frame: Callable[[http.HTTPFlow], None]) -> None:
+def decision_to(protocol: str = "http", content_type: bytes = b"") -> Decision:
+    cluster = Cluster("b.default.svc.cluster.local", "v1", 443, (V1,), protocol, TLS())
+    fields = ((b"content-type", content_type),) if content_type else ()
+    request = Request(b"POST", b"https", b"b.test", b"/", fields, 443)
+    return Decision(action=Action.ROUTE, request=request, cluster=cluster, endpoint=V1)
+
+
+def test_an_upstream_behind_tls_may_speak_http1_or_2() -> None:
+    """A length is right in both, a chunked stream in one alone."""
     flow = flow_of(version=b"HTTP/2.0", content=b"abc")
     flow.request.scheme = "https"
-    frame(flow)
+    assert not flows.can_stream(flow, decision_to())
+    flows.frame_stream(flow)
+    assert flow.request.headers.fields == ()
+    flow.request.trailers = http.Headers(t="1")
+    flows.frame_body(flow, decision_to())
+    assert flow.request.headers.fields == ((b"content-length", b"3"),)
+    assert flow.request.trailers
+
+
+@pytest.mark.parametrize(
+    "decision", [decision_to("http2"), decision_to("grpc"), decision_to(content_type=b"application/grpc+proto")]
+)
+def test_an_upstream_that_speaks_http2_needs_no_frame(decision: Decision) -> None:
+    flow = flow_of(version=b"HTTP/2.0", content=b"abc")
+    flow.request.scheme = "https"
+    assert flows.can_stream(flow, decision)
+    flows.frame_stream(flow)
+    flows.frame_body(flow, decision)
     assert flow.request.headers.fields == ()
 
 
-@pytest.mark.parametrize("frame", [flows.frame_body, flows.frame_stream])
+@pytest.mark.parametrize(("version", "scheme"), [(b"HTTP/2.0", "http"), (b"HTTP/1.1", "https"), (b"HTTP/1.1", "http")])
+def test_what_can_be_streamed_everywhere(version: bytes, scheme: str) -> None:
+    flow = flow_of(version=version)
+    flow.request.scheme = scheme
+    assert flows.can_stream(flow, decision_to())
+
+
+def frame_body(flow: http.HTTPFlow) -> None:
+    flows.frame_body(flow, decision_to())
+
+
+@pytest.mark.parametrize("frame", [frame_body, flows.frame_stream])
 @pytest.mark.parametrize("version", [b"HTTP/1.0", b"HTTP/1.1"])
 def test_http1_is_framed_by_its_client(frame: Callable[[http.HTTPFlow], None], version: bytes) -> None:
     flow = flow_of(version=version, content=b"abc")

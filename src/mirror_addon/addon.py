@@ -201,7 +201,7 @@ class MirrorAddon:
         if decision.mirrors and not passage.settled:
             if flows.is_upgrade(flow):
                 shadowing.none(passage, "upgrade")
-            elif flow.request.stream or self._streams_later(flow):
+            elif flow.request.stream or self._streams_later(flow, passage):
                 flow.request.stream = shadowing.tee(flow, passage)
         return asyncio.sleep(decision.delay) if decision.delay else None
 
@@ -217,19 +217,23 @@ class MirrorAddon:
         flows.write_request(flow, request, cluster, endpoint)
         if cluster.tls:
             self.upstream_tls.expect(flow.client_conn, endpoint, cluster.tls, request.authority)
-        if flow.request.stream or self._streams_later(flow):
+        if flow.request.stream or self._streams_later(flow, passage):
             flows.frame_stream(flow)
 
-    def _streams_later(self, flow: http.HTTPFlow) -> bool:
+    def _streams_later(self, flow: http.HTTPFlow, passage: Passage) -> bool:
         """Whether mitmproxy may start to stream this body half-way, when no tee can be put in any more."""
-        return self._streams_large_bodies and "content-length" not in flow.request.headers
+        return (
+            self._streams_large_bodies
+            and "content-length" not in flow.request.headers
+            and flows.can_stream(flow, passage.decision)
+        )
 
     def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         passage = self.passages.get(flow)
         if passage is None or self.shadowing is None:
             return self.page.serve(flow) if self.page.serves(flow) else None
         if passage.decision.action is Action.ROUTE and not flow.response:
-            flows.frame_body(flow)
+            flows.frame_body(flow, passage.decision)
         if passage.settled or not passage.decision.mirrors:
             passage.settled = True
         elif passage.uploads is not None:

@@ -12,10 +12,12 @@ from mirror_addon.routing.clusters import ORIGINAL_DESTINATION
 from mirror_addon.routing.decision import Fields
 from mirror_addon.routing.decision import LocalResponse
 from mirror_addon.routing.decision import Request
+from mirror_addon.routing.local_replies import is_grpc
 
 if TYPE_CHECKING:
     from mirror_addon.routing.clusters import Cluster
     from mirror_addon.routing.clusters import Endpoint
+    from mirror_addon.routing.decision import Decision
 
 UNROUTED_METHODS = frozenset({b"CONNECT", b"PRI"})
 HTTP2_AND_NEWER = frozenset({b"HTTP/2.0", b"HTTP/3"})
@@ -109,19 +111,23 @@ def write_request(flow: http.HTTPFlow, request: Request, cluster: Cluster, endpo
     data.headers.fields = (*request.headers[:position], (name, request.authority), *request.headers[position:])
 
 
-def frame_body(flow: http.HTTPFlow) -> None:
-    """Frame a whole HTTP/2 body for an HTTP/1 upstream, also where `frame_stream` did and nothing was streamed.
+def frame_body(flow: http.HTTPFlow, decision: Decision) -> None:
+    """Frame a whole HTTP/2 body for an upstream that may speak HTTP/1, also where `frame_stream` did and nothing was
+    streamed.
 
     mitmproxy sends a body that had no Content-Length without any framing at all, and crashes on HTTP/2 request
-    trailers; the upstream would read an empty body, then garbage.
+    trailers; the upstream would read an empty body, then garbage, which may be a request.
     """
     request = flow.request
-    if not _needs_a_frame(request):
+    plain = request.data.scheme != b"https"
+    if not _is_multiplexed(request) or not (plain or _may_speak_http1(decision)):
         return
-    request.trailers = None
+    if plain:
+        request.trailers = None
     if request.raw_content is None or (request.stream and request.raw_content):
         return  # it has passed as a stream
-    request.headers.pop("transfer-encoding", None)
+    if plain:
+        request.headers.pop("transfer-encoding", None)
     if request.raw_content and "content-length" not in request.headers:
         request.headers["content-length"] = str(len(request.raw_content))
 
@@ -129,13 +135,25 @@ def frame_body(flow: http.HTTPFlow) -> None:
 def frame_stream(flow: http.HTTPFlow) -> None:
     """The same for a body that is or may be streamed, whose length is not known."""
     request = flow.request
-    if _needs_a_frame(request) and "content-length" not in request.headers:
+    if _is_multiplexed(request) and request.data.scheme != b"https" and "content-length" not in request.headers:
         request.headers["transfer-encoding"] = "chunked"
 
 
-def _needs_a_frame(request: http.Request) -> bool:
-    """HTTP/2 and 3 frame by themselves, on both ends: an upstream behind TLS may speak HTTP/2."""
-    return (request.is_http2 or request.is_http3) and request.data.scheme != b"https"
+def can_stream(flow: http.HTTPFlow, decision: Decision) -> bool:
+    """Whether a body of unknown length can be streamed to its upstream: behind TLS that may speak HTTP/1, which needs a
+    frame, or HTTP/2, where the same frame is an error (RFC 9113 8.2.2)."""
+    return not (_is_multiplexed(flow.request) and flow.request.data.scheme == b"https" and _may_speak_http1(decision))
+
+
+def _may_speak_http1(decision: Decision) -> bool:
+    """Of an upstream behind TLS: not by the protocol of its port, nor as gRPC."""
+    cluster, request = decision.cluster, decision.request
+    return not (cluster and cluster.is_http2) and not (request and is_grpc(request))
+
+
+def _is_multiplexed(request: http.Request) -> bool:
+    """HTTP/2 and 3 tell a body's end without its header fields."""
+    return request.data.http_version in HTTP2_AND_NEWER
 
 
 def is_upgrade(flow: http.HTTPFlow) -> bool:

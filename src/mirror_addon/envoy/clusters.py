@@ -20,7 +20,6 @@ _CONNECT_TIMEOUT = 10.0
 _NO_LIMIT = 2**32 - 1
 _SYSTEM_ROOTS = "/etc/ssl/certs/ca-certificates.crt"
 """Where Istio's proxy image has the system's certificate authorities, as Debian and its kin."""
-_HTTP2 = ("http2", "grpc", "grpc-web")
 _DNS_CACHE = {"name": ORIGINAL, "dns_lookup_family": "V4_PREFERRED"}
 
 
@@ -94,7 +93,7 @@ def forward_proxy_filter() -> Message:
 def _message(name: str, cluster: Cluster, server_name: str | None) -> Message:
     addresses = [endpoint.address for endpoint in cluster.endpoints]
     resolved = all(address.startswith("unix:") or is_address(address) for address in addresses)
-    http2 = cluster.protocol in _HTTP2
+    http2 = cluster.is_http2
     message: Message = {
         "name": name,
         "type": "STATIC" if resolved else "STRICT_DNS",

@@ -68,6 +68,9 @@ class HashPolicy:
     attributes: tuple[tuple[str, str], ...] = ()
 
 
+_HTTP2 = frozenset({"http2", "grpc", "grpc-web"})
+
+
 @dataclass(eq=False, slots=True)
 class Cluster:
     """A destination's endpoints (Istio: one outbound cluster per host, port and subset)."""
@@ -98,6 +101,11 @@ class Cluster:
     def __post_init__(self) -> None:
         self._salt = zlib.crc32(f"{self.host}|{self.port}|{self.subset}".encode())
         self._cumulative = list(accumulate(endpoint.weight for endpoint in self.endpoints))
+
+    @property
+    def is_http2(self) -> bool:
+        """Whether its endpoints are spoken to in HTTP/2 (istio pkg/config/protocol, IsHTTP2)."""
+        return self.protocol in _HTTP2
 
     def pick(self, draw: int, authority: bytes = b"") -> Endpoint | None:
         """One endpoint by weight, None where there are none. `authority` is the request's, as it leaves.

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from mirror_addon.routing.decision import Request
     from mirror_addon.shadow.subject import Subject
 
-_HTTP2 = frozenset({"http2", "grpc", "grpc-web"})
-"""Istio's protocol names whose clusters speak HTTP/2 (istio pkg/config/protocol, IsHTTP2)."""
-
 _SPECIAL = frozenset(
     {
         b"",
@@ -107,7 +104,7 @@ def _target(cluster: Cluster, address: str, port: int) -> Target:
         cluster.label or cluster.host,
         address,
         port,
-        cluster.protocol in _HTTP2,
+        cluster.is_http2,
         (tls.sni if tls is not None else "") or cluster.host or address,
         None
         if tls is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -115,10 +116,13 @@ class Recorder:
 
     `behave(...)` changes how requests that arrive from then on are answered and closes the connections there are, once
     answers that wait for nothing are out;
-    `refuse()` keeps the port but lets nobody connect, until the next `behave(...)`.
+    `refuse()` keeps the port but lets nobody connect, until the next `behave(...)`. With `tls` it speaks only that.
     """
 
-    def __init__(self, behaviour: Behaviour | None = None, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, behaviour: Behaviour | None = None, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._tls = tls
         self._first = behaviour or answer()
         self._behaviour: Behaviour | None = self._first
         self._received: list[Received] = []
@@ -214,6 +218,8 @@ class Recorder:
         self._stopped = threading.Event()
         self._listener = self._bind(self.address)
         self._listener.listen(512)
+        if self._tls is not None:
+            self._listener = self._tls.wrap_socket(self._listener, server_side=True)
         self._start(self._accept, self._listener, self._stopped)
 
     def _start(self, target: Callable[..., None], *arguments: object) -> None:
