@@ -16,6 +16,7 @@ from pathlib import Path
 
 import click
 
+from bench.contenders import ROOT
 from bench.contenders import Ports
 from bench.contenders import mirror_addon
 from bench.processes import Running
@@ -42,7 +43,11 @@ COLUMNS = (
 )
 
 
-def command(*options: str) -> Callable[[Ports, Path], list[str]]:
+Command = Callable[[Ports, Path], list[str]]
+STREAMED = ("stream_large_bodies=1m",)
+
+
+def command(*options: str) -> Command:
     def made(ports: Ports, folder: Path) -> list[str]:
         return [*mirror_addon(ports, folder), *(part for option in options for part in ("--set", option))]
 
@@ -67,13 +72,18 @@ def upload(port: int, size: int) -> float:
         return time.perf_counter() - started
 
 
-def measure(way: str, streaming: tuple[str, ...], size: int, rate: float, rounds: int) -> str:
+def alike(ports: Ports, folder: Path) -> list[str]:
+    """Without mirroring, but with the body read in the parts in which a mirrored one is."""
+    return [*command("mirror_enabled=false", *STREAMED)(ports, folder), "-s", str(ROOT / "bench/scripts/wide_reads.py")]
+
+
+def measure(way: str, alone_as: Command, mirrored_as: Command, size: int, rate: float, rounds: int) -> str:
     """The line of one way to pass a body on."""
     with contextlib.ExitStack() as stack:
         v1, v2 = stack.enter_context(stub("0")), stack.enter_context(stub(f"0 {rate}"))
-        alone = Running(command("mirror_enabled=false", *streaming), v1, v2, workers=True)
+        alone = Running(alone_as, v1, v2, workers=True)
         stack.callback(alone.stop)
-        mirrored = Running(command(*streaming), v1, v2, workers=True)
+        mirrored = Running(mirrored_as, v1, v2, workers=True)
         stack.callback(mirrored.stop)
         before = wait_for(v2, 1)  # what it was asked when it started
         times: dict[Running, list[float]] = {alone: [], mirrored: []}
@@ -116,11 +126,19 @@ def wait_for(port: int, count: int, seconds: float = 10.0) -> int:
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(2))
 @click.option("--size", default=64, show_default=True, help="MiB of a body.")
 @click.option("--rate", default=8.0, show_default=True, help="MB a second that the mirror reads.")
-def main(rounds: int, size: int, rate: float) -> None:
+@click.option("--alike", "reads_alike", is_flag=True, help="Only: what mirroring alone costs, bodies being read alike.")
+def main(rounds: int, size: int, rate: float, reads_alike: bool) -> None:
     click.echo(f"{machine()}\n")
     click.echo(heading(COLUMNS))
-    for way, streaming in (("streamed", ("stream_large_bodies=1m",)), ("gathered", ())):
-        click.echo(measure(way, streaming, size * MIB, rate * 1e6, rounds))
+    if reads_alike:
+        ways = [("streamed, read alike", alike, command(*STREAMED))]
+    else:
+        ways = [
+            ("streamed", command("mirror_enabled=false", *STREAMED), command(*STREAMED)),
+            ("gathered", command("mirror_enabled=false"), command()),
+        ]
+    for way in ways:
+        click.echo(measure(*way, size * MIB, rate * 1e6, rounds))
 
 
 if __name__ == "__main__":
