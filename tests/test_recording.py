@@ -49,6 +49,8 @@ def test_rules_are_read_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert comparison_rules(settings()) == ""
     with pytest.raises(OptionError, match=r"^mirror_compare=other\.yaml: no such file"):
         comparison_rules(settings(compare="other.yaml"))
+    with pytest.raises(OptionError, match="mirror_compare="):
+        comparison_rules(settings(compare="a\0b"))
     (tmp_path / "compare.yaml").write_text("- nonsense: [")
     with pytest.raises(OptionError, match=r"^mirror_compare=compare\.yaml: compare\.yaml:"):
         check_recording(settings())

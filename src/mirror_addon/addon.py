@@ -20,6 +20,7 @@ from mirror_addon.background import exempt_what_is_loaded
 from mirror_addon.commands import Commands
 from mirror_addon.deferred_options import convert_deferred
 from mirror_addon.hook_dispatch import HookDispatch
+from mirror_addon.live_comparison import LiveComparison
 from mirror_addon.live_page.page import LivePage
 from mirror_addon.live_rules import LiveRules
 from mirror_addon.live_rules import RulesRefused
@@ -78,6 +79,7 @@ class MirrorAddon:
         self.commands = Commands(self)
         self.local_address = own_address().encode()
         self.rules = LiveRules(self.local_address)
+        self.comparison = LiveComparison()
         self.statistics = LiveStatistics()
         self.terminal = Terminal()
         self.page = LivePage(self)
@@ -123,6 +125,8 @@ class MirrorAddon:
         self.hook_dispatch.apply(ctx.master.addons, fast=settings.fast_hooks)
         if self.shadowing:
             self.shadowing.apply(settings, frozenset(updated))
+            if self._running:
+                self.comparison.watch(settings, self.shadowing.compare_by)
             return
         self.shadowing = Shadowing(settings, self.local_address)
         self.shadowing.observers += (self.statistics, self.terminal)
@@ -149,11 +153,13 @@ class MirrorAddon:
             shadowing.mirroring.listen([(address[0], address[1]) for address in server.listen_addrs()])
         shadowing.look_for_views()
         self.rules.watch()
+        self.comparison.watch(shadowing.settings, shadowing.compare_by)
 
     def done(self) -> Awaitable[None] | None:
         """Drain. Synchronous for a reload of the script, awaited at exit (mitmproxy awaits what a hook returns)."""
         self.hook_dispatch.widen()
         self.rules.close()
+        self.comparison.stop()
         self.page.close()
         content_view.unregister()
         self.diff.close()

@@ -75,6 +75,8 @@ class Commands:
             lines.append(f"expires: {say_moment(mirroring.expires)}" + (f", in {left:.0f} s" if left > 0 else ", over"))
         if addon.rules.problem:
             lines.append(f"rules: {addon.rules.problem}")
+        if addon.comparison.problem:
+            lines.append(f"comparison: {addon.comparison.problem}")
         lines += steering.steering_lines(addon.shadowing, addon.rules.table)
         lines += [f"mirror: {line}" for line in rule_lines(addon.rules.table, mirrored_only=True)] or ["mirror: none"]
         lines.append(addon.shadowing.counters.text().rstrip())
@@ -119,10 +121,11 @@ class Commands:
         return self._replaying.replay(flows)
 
     def reload(self) -> str:
-        """Read the rules again now. The outcome is told in the event log and in mirror.status."""
+        """Read the rules again now, those of comparison too. The event log and mirror.status tell the outcome."""
 
         async def run() -> None:
             logger.info("mirror: %s", await self._addon.rules.reload())
+            await self._addon.comparison.reload()
 
         task = asyncio.ensure_future(run())
         self._reloads.add(task)

@@ -49,7 +49,7 @@ def comparison_rules(settings: Settings) -> str:
         if settings.compare == COMPARE_FILE:
             return ""
         raise OptionError(f"mirror_compare={settings.compare}: no such file; name one that exists") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise OptionError(f"mirror_compare={settings.compare}: {error}; name a file of rules of comparison") from None
     if text:
         from mirror_addon.compare.rules import Rules  # much to import, for those who have such a file

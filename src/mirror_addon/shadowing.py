@@ -64,7 +64,8 @@ class Shadowing:
         self.shows_flows = False
         self.pairing = Pairing(self.observers)
         self._page_is_open = False
-        self._rules = comparison_rules(settings)
+        self.comparison_rules = comparison_rules(settings)
+        """Of `compare.yaml`, as a text that can be parsed."""
         self._recording: Recording | None = None
         self.dispatcher = self._dispatcher(None)
         self.mirroring = Mirroring(settings, self.dispatcher.counters, local_address, time.time())
@@ -90,7 +91,7 @@ class Shadowing:
         self.settings = settings
         self._making.apply(settings)
         self.flows.keep = settings.pairs
-        self._rules = comparison_rules(settings)
+        self.comparison_rules = comparison_rules(settings)
         self.mirroring.apply(settings)
         self.endings.of_run(self.mirroring.expires)
         if ENGINE_OPTIONS & updated:
@@ -100,6 +101,14 @@ class Shadowing:
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
         self.look_for_views()
+
+    def compare_by(self, rules: str) -> bool:
+        """Take rules of comparison that can be parsed, for the answers that come from now on; False: nothing new."""
+        if rules == self.comparison_rules:
+            return False
+        self.comparison_rules = rules
+        self._attune()
+        return True
 
     def rules_changed(self, table: RouteTable) -> None:
         """Another table is in force."""
@@ -145,7 +154,7 @@ class Shadowing:
             request_headers=bool(settings.record) and settings.record_bodies,
             body=compare,
         )
-        recording = recording_of(settings, self._rules, compare=compares)
+        recording = recording_of(settings, self.comparison_rules, compare=compares)
         if recording != self._recording:
             self._recording = recording
             self.dispatcher.configure(recording)

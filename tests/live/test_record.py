@@ -451,3 +451,26 @@ def test_the_record_is_changed_while_it_runs(shop: Shop) -> None:
         assert line["request"]["body"] == ""
         assert web.workers == worker
         web.wait_until(lambda: "pairs.recorded 2" in web.command("mirror.status"))
+
+
+def test_rules_of_comparison_are_in_force_as_they_are_edited(shop: Shop) -> None:
+    shop.v1.behave(answer(b"200 OK", JSON, body=b'{"price": 1}'))
+    shop.v2.behave(answer(b"200 OK", JSON, body=b'{"price": 2}'))
+    file = shop.folder / "rules_of_comparison.yaml"
+    file.write_text("rules: []\n")
+
+    def ask(number: int) -> str:
+        assert exchange(proxy.address, lines(b"GET /x HTTP/1.1", b"Host: shop.test")).status == 200
+        verdict: str = shop.lines(number)[-1]["verdict"]
+        return verdict
+
+    with shop.start(compare=str(file)) as proxy:
+        assert ask(1) == "different"
+        file.write_text("rules:\n  - {path: $.price, tolerance: {absolute: 1}}\n")
+        proxy.wait_for(r"comparing by \S+rules_of_comparison.yaml as it is now")
+        assert ask(2) != "different"
+        said = len(proxy.output)
+        file.write_text("rules:\n  - {path: $.price, tolerence: 1}\n")
+        proxy.wait_for(r"tolerence.*; the rules of comparison read before stay in force", after=said)
+        assert ask(3) != "different"
+        assert proxy.interrupt() == 0

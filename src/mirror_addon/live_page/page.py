@@ -173,7 +173,7 @@ def state_of(addon: MirrorAddon) -> State:
         overrides=overrides_of(mirroring, addon.rules.table),
         backoffs=mirroring.limits.backoffs.as_list(),
         expires=mirroring.expires,
-        problem=addon.rules.problem,
+        problem="; ".join(filter(None, (addon.rules.problem, addon.comparison.problem))),
         engine=shadowing.dispatcher.status(),
         compared_since=addon.page.compared_since(),
         addresses=tuple(f"{address[0]}:{address[1]}" for address in server.listen_addrs()) if server else (),

@@ -41,7 +41,7 @@ class State:
     """`Backoffs.as_list()`."""
     expires: float | None = None
     problem: str = ""
-    """Why the rules on disk are not those in force."""
+    """Why the rules on disk, those of comparison too, are not those in force."""
     engine: dict[str, Any] = field(default_factory=dict)
     """`Dispatcher.status()`."""
     compared_since: float | None = None

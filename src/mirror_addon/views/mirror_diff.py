@@ -13,8 +13,6 @@ from mitmproxy import http
 from mirror_addon.flows import is_upgrade
 from mirror_addon.live_page.reasons import REASONS
 from mirror_addon.live_rules import RULES_GONE
-from mirror_addon.options import OptionError
-from mirror_addon.recording import comparison_rules
 from mirror_addon.routing.decision import Mirror
 from mirror_addon.routing.trace import explain
 from mirror_addon.views import diff_text
@@ -69,11 +67,11 @@ class MirrorDiff:
         rules = DEFAULT_RULES
         shadowing, passage = self._addon.shadowing, self._addon.passages.get(primary)
         try:
-            if shadowing and (text := comparison_rules(shadowing.settings)):
-                rules = Rules.parse(text, shadowing.settings.compare)
+            if shadowing and shadowing.comparison_rules:
+                rules = Rules.parse(shadowing.comparison_rules, shadowing.settings.compare)
             if passage and passage.decision.rule and passage.decision.rule.ignore:
                 rules = rules.ignoring(passage.decision.rule.ignore)
-        except (OptionError, RulesError) as error:
+        except RulesError as error:
             logger.warning("mirror: compared without rules by hand: %s", error)
         return rules
 
