@@ -24,59 +24,35 @@ from livetools.worked_example import request
 
 MEGABYTES = random.Random(5).randbytes(5_000_000)
 
-UNMIRRORED = """
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {{name: plain}}
-spec:
-  hosts: [plain.test]
-  http:
-  - route: [{{destination: {{host: plain.test}}}}]
----
+SERVICE = """
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
-metadata: {{name: plain}}
+metadata: {{name: {name}}}
 spec:
-  hosts: [plain.test]
+  hosts: [{name}.test]
   ports: [{{number: 443, name: http, protocol: HTTP}}]
   resolution: STATIC
   endpoints: [{{address: 127.0.0.1, ports: {{http: {port}}}}}]
+---
 """
-
-SECURE = """
+ROUTE = """
 apiVersion: networking.istio.io/v1
 kind: VirtualService
-metadata: {{name: plain}}
+metadata: {name: plain}
 spec:
   hosts: [plain.test]
   http:
-  - route: [{{destination: {{host: plain.test}}}}]
-    mirror: {{host: mirror.test}}
+  - route: [{destination: {host: plain.test}}]
+"""
+MIRROR = "    mirror: {host: mirror.test}"
+TLS = """
 ---
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
-metadata: {{name: plain}}
+metadata: {name: plain}
 spec:
   host: plain.test
-  trafficPolicy: {{tls: {{mode: SIMPLE, insecureSkipVerify: true}}}}
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {{name: plain}}
-spec:
-  hosts: [plain.test]
-  ports: [{{number: 443, name: http, protocol: HTTP}}]
-  resolution: STATIC
-  endpoints: [{{address: 127.0.0.1, ports: {{http: {v1}}}}}]
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {{name: mirror}}
-spec:
-  hosts: [mirror.test]
-  ports: [{{number: 443, name: http, protocol: HTTP}}]
-  resolution: STATIC
-  endpoints: [{{address: 127.0.0.1, ports: {{http: {v2}}}}}]
+  trafficPolicy: {tls: {mode: SIMPLE, insecureSkipVerify: true}}
 """
 
 
@@ -242,7 +218,7 @@ def test_http2_bodies_that_may_be_streamed_where_nothing_is_mirrored(
     confdir: Path, tmp_path: Path, v1: Recorder
 ) -> None:
     rules = tmp_path / "rules.yaml"
-    rules.write_text(UNMIRRORED.format(port=v1.port))
+    rules.write_text(SERVICE.format(name="plain", port=v1.port) + ROUTE)
     with Proxy(confdir, "--set", "stream_large_bodies=10k", "--set", f"mirror_rules={rules}") as proxy:
         for size in (0, 1, 9_000, 60_000):
             body = MEGABYTES[:size]
@@ -264,7 +240,8 @@ def test_an_http2_body_to_a_primary_with_tls_and_http1(
     streaming = ("--set", "stream_large_bodies=10k") if streams else ()
     body = b"GET /smuggled HTTP/1.1\r\nHost: plain.test\r\n\r\n"
     with Recorder(tls=authority.server("plain.test")) as v1:
-        rules.write_text(SECURE.format(v1=v1.port, v2=v2.port))
+        services = (SERVICE.format(name=name, port=at.port) for name, at in (("plain", v1), ("mirror", v2)))
+        rules.write_text("".join(services) + ROUTE + MIRROR + TLS)
         with Proxy(confdir, *streaming, "--set", f"mirror_rules={rules}") as proxy:
             with Client2(proxy.address, "plain.test") as client:
                 for path in (b"/1", b"/2"):
