@@ -150,7 +150,7 @@ async def test_what_was_read_is_not_read_again_when_the_watch_begins(
     live: LiveRules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr("mirror_addon.live_rules.WATCH_IS_ON", 0.0)
+    monkeypatch.setattr("mirror_addon.watching.IS_ON", 0.0)
     looked = asyncio.Event()
 
     def look(paths: list[Path]) -> dict[str, tuple[int, int, int]]:

@@ -8,11 +8,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from mirror_addon.live_rules import WATCH_IS_ON
 from mirror_addon.options import OptionError
 from mirror_addon.options import Settings
 from mirror_addon.recording import comparison_rules
-from mirror_addon.watching import changes
+from mirror_addon.watching import reload_on_change
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +24,7 @@ class LiveComparison:
         """Why what the file says now is not in force, or empty."""
         self._take: Callable[[str], bool] = lambda text: False
         self._settings: Settings | None = None
+        self._reloading = asyncio.Lock()
         self._watcher: asyncio.Task[None] | None = None
 
     def watch(self, settings: Settings, take: Callable[[str], bool]) -> None:
@@ -35,7 +35,9 @@ class LiveComparison:
         self.problem = ""
         if before is None or before.compare != settings.compare:
             self.stop()
-            self._watcher = asyncio.create_task(self._watch(settings.compare))
+            path = Path(os.path.expanduser(settings.compare))
+            watching = reload_on_change(settings.compare, [path], self.reload, self.reload)
+            self._watcher = asyncio.create_task(watching)
 
     def stop(self) -> None:
         """Watch no more."""
@@ -45,33 +47,20 @@ class LiveComparison:
 
     async def reload(self) -> None:
         """Read the file again, off the loop; the log says what came of it, nothing if it says what it said."""
-        settings = self._settings
-        if settings is None:
-            return
-        try:
-            text = await asyncio.to_thread(comparison_rules, settings)
-        except OptionError as error:
-            self.problem = f"{error}; the rules of comparison read before stay in force"
-            logger.error("mirror: %s", self.problem)
-            return
-        if settings is not self._settings:
-            return
-        mended, self.problem = bool(self.problem), ""
-        if self._take(text) or mended:
-            file = settings.compare
-            logger.info(f"mirror: comparing by {file} as it is now" if text else f"mirror: comparing without {file}")
-
-    async def _watch(self, path: str) -> None:
-        missed = asyncio.create_task(self._look_for_missed())
-        try:
-            async for _ in changes([Path(os.path.expanduser(path))]):
-                await self.reload()
-        except OSError as error:
-            logger.warning("mirror: cannot watch %s (%s); use the command mirror.reload", path, error)
-        finally:
-            missed.cancel()
-
-    async def _look_for_missed(self) -> None:
-        """A change between the reading and the moment when the watch is on."""
-        await asyncio.sleep(WATCH_IS_ON)
-        await self.reload()
+        async with self._reloading:
+            settings = self._settings
+            if settings is None:
+                return
+            text = problem = ""
+            try:
+                text = await asyncio.to_thread(comparison_rules, settings)
+            except OptionError as error:
+                problem = f"{error}; the rules of comparison read before stay in force"
+            if settings is not self._settings:
+                return
+            mended, self.problem = bool(self.problem), problem
+            if problem:
+                logger.error("mirror: %s", problem)
+            elif self._take(text) or mended:
+                how = f"by {settings.compare} as it is now" if text else f"without {settings.compare}"
+                logger.info("mirror: comparing %s", how)

@@ -25,7 +25,7 @@ from mirror_addon.rules_compiler import RulesCompiler
 from mirror_addon.rules_files import is_there
 from mirror_addon.rules_files import rules_paths
 from mirror_addon.rules_files import state_of
-from mirror_addon.watching import changes
+from mirror_addon.watching import reload_on_change
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +37,6 @@ SOME_RULES = 200
 
 LARGE = 16 * 1024
 """Bytes of rules that are worth a process: some 80 routes, 20 ms of work. To start it takes half a second."""
-
-WATCH_IS_ON = 0.5
-"""Seconds after which it is, on the busiest machine."""
 
 MANY_RULES = 3000
 """From here on several tables would be felt in memory."""
@@ -181,20 +178,16 @@ class LiveRules:
         self._compiler.close()
 
     async def _watch(self, settings: Settings) -> None:
-        missed = asyncio.create_task(self._look_for_missed(settings))
-        try:
-            async for _ in changes(rules_paths(settings.rules)):
-                logger.info("mirror: %s", await self.reload())
-        except OSError as error:
-            logger.warning("mirror: cannot watch the rules (%s); use the command mirror.reload", error)
-        finally:
-            missed.cancel()
+        paths = rules_paths(settings.rules)
 
-    async def _look_for_missed(self, settings: Settings) -> None:
-        """A change between the first reading and the moment when the watch is on."""
-        await asyncio.sleep(WATCH_IS_ON)
-        if await asyncio.to_thread(state_of, rules_paths(settings.rules)) != self._read_state:
+        async def reload() -> None:
             logger.info("mirror: %s", await self.reload())
+
+        async def look() -> None:
+            if await asyncio.to_thread(state_of, paths) != self._read_state:
+                await reload()
+
+        await reload_on_change("the rules", paths, reload, look)
 
     def _take(self, rule_set: RuleSet) -> list[Any]:
         """Put a table in force. Gives what the one consisted of that is not kept any more."""

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator
+from collections.abc import Awaitable
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
 from pathlib import Path
 
 from watchfiles import awatch
 
+logger = logging.getLogger(__name__)
+
 # How long watchfiles gathers events at most, and how long it waits for silence (milliseconds): one save of an editor is
 # several events, and a change must be in force within two seconds. Its threads ask for the interpreter's lock at every
 # step, which a busy proxy feels: with steps of 50 ms it took some percent longer for each request.
 DEBOUNCE = 800
 STEP = 400
+
+IS_ON = 0.5
+"""Seconds after which a watch is on, on the busiest machine."""
 
 
 def _folders(paths: Iterable[Path]) -> list[Path]:
@@ -83,3 +91,23 @@ async def changes(paths: Sequence[Path]) -> AsyncIterator[None]:
             yield
     finally:
         await watch.stop()
+
+
+async def reload_on_change(
+    name: str, paths: Sequence[Path], reload: Callable[[], Awaitable[None]], look: Callable[[], Awaitable[None]]
+) -> None:
+    """`reload` at every change at or below `paths`, until this is cancelled; where that cannot be watched, the log says
+    so, and calls them `name`. Once, when the watch is on, `look` for a change that it missed."""
+
+    async def look_for_missed() -> None:
+        await asyncio.sleep(IS_ON)
+        await look()
+
+    missed = asyncio.create_task(look_for_missed())
+    try:
+        async for _ in changes(paths):
+            await reload()
+    except OSError as error:
+        logger.warning("mirror: cannot watch %s (%s); use the command mirror.reload", name, error)
+    finally:
+        missed.cancel()
