@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import uuid
 from collections.abc import Awaitable
 from collections.abc import Callable
 from collections.abc import Collection
@@ -16,6 +15,7 @@ from mitmproxy import exceptions
 from mitmproxy import http
 
 from mirror_addon import flows
+from mirror_addon import streamed_bodies
 from mirror_addon.background import exempt_what_is_loaded
 from mirror_addon.commands import Commands
 from mirror_addon.deferred_options import convert_deferred
@@ -33,11 +33,7 @@ from mirror_addon.options import unknown_option
 from mirror_addon.passage import Passage
 from mirror_addon.passage import Passages
 from mirror_addon.recording import check_recording
-from mirror_addon.routing.clusters import Cluster
-from mirror_addon.routing.clusters import Endpoint
 from mirror_addon.routing.decision import Action
-from mirror_addon.routing.decision import LocalResponse
-from mirror_addon.routing.decision import Request
 from mirror_addon.shadow.local_address import own_address
 from mirror_addon.shadowing import Shadowing
 from mirror_addon.terminal import Terminal
@@ -215,11 +211,11 @@ class MirrorAddon:
         request, cluster, endpoint = passage.decision.request, passage.decision.cluster, passage.decision.endpoint
         assert request and cluster and endpoint
         if endpoint.address.startswith("unix:"):
-            flows.answer(flow, no_unix_sockets(cluster, endpoint))
+            flows.answer(flow, flows.no_unix_sockets(cluster, endpoint))
             shadowing.none(passage, "local_reply")
             return
         if shadowing.settings.request_id:
-            give_request_id(request)
+            flows.give_request_id(request)
         flows.write_request(flow, request, cluster, endpoint)
         if cluster.tls:
             self.upstream_tls.expect(flow.client_conn, endpoint, cluster.tls, request.authority)
@@ -243,7 +239,7 @@ class MirrorAddon:
         if passage.settled or not passage.decision.mirrors:
             passage.settled = True
         elif passage.uploads is not None:
-            self.shadowing.end(passage)
+            streamed_bodies.end(passage)
         elif flow.response:
             self.shadowing.none(passage, "local_reply")
         elif flow.request.raw_content is None:
@@ -287,18 +283,3 @@ class MirrorAddon:
         if passage and not passage.settled:
             self.shadowing.abort(passage)
         self.shadowing.answered(flow)
-
-
-def no_unix_sockets(cluster: Cluster, endpoint: Endpoint) -> LocalResponse:
-    """What mitmproxy cannot do for a primary; the worker can for a shadow."""
-    text = (
-        f"{cluster.label} listens on {endpoint.address}, and mitmproxy cannot connect to a Unix socket.\n"
-        f"Give it an address: --set mirror_endpoints={cluster.label}=ADDRESS:PORT\n"
-    )
-    return LocalResponse(503, ((b"content-type", b"text/plain"),), text.encode())
-
-
-def give_request_id(request: Request) -> None:
-    """An `x-request-id` for a request that has none."""
-    if not any(name.lower() == b"x-request-id" for name, _ in request.headers):
-        request.headers = (*request.headers, (b"x-request-id", str(uuid.uuid4()).encode()))

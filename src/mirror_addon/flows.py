@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import uuid
 from typing import TYPE_CHECKING
 
 from mitmproxy import http
@@ -119,8 +120,10 @@ def frame_body(flow: http.HTTPFlow, decision: Decision) -> None:
     trailers; the upstream would read an empty body, then garbage, which may be a request.
     """
     request = flow.request
+    if not _is_multiplexed(request):
+        return
     plain = request.data.scheme != b"https"
-    if not _is_multiplexed(request) or not (plain or _may_speak_http1(decision)):
+    if not plain and not _may_speak_http1(decision):
         return
     if plain:
         request.trailers = None
@@ -176,3 +179,18 @@ def answer(flow: http.HTTPFlow, reply: LocalResponse) -> None:
         response.headers.pop("content-length", None)
     flow.request.stream = False
     flow.response = response
+
+
+def no_unix_sockets(cluster: Cluster, endpoint: Endpoint) -> LocalResponse:
+    """What mitmproxy cannot do for a primary; the worker can for a shadow."""
+    text = (
+        f"{cluster.label} listens on {endpoint.address}, and mitmproxy cannot connect to a Unix socket.\n"
+        f"Give it an address: --set mirror_endpoints={cluster.label}=ADDRESS:PORT\n"
+    )
+    return LocalResponse(503, ((b"content-type", b"text/plain"),), text.encode())
+
+
+def give_request_id(request: Request) -> None:
+    """An `x-request-id` for a request that has none."""
+    if not any(name.lower() == b"x-request-id" for name, _ in request.headers):
+        request.headers = (*request.headers, (b"x-request-id", str(uuid.uuid4()).encode()))

@@ -11,6 +11,7 @@ from typing import Any
 
 from mitmproxy import http
 
+from mirror_addon import streamed_bodies
 from mirror_addon.endings import Endings
 from mirror_addon.failure_log import FailureLog
 from mirror_addon.gathering import LARGEST
@@ -41,7 +42,6 @@ from mirror_addon.shadow_making import ShadowMaking
 from mirror_addon.views.shadow_flows import ShadowFlows
 from mirror_addon.when_filter import When
 from mirror_addon.when_filter import compile_when
-from mirror_addon.wide_reads import widen_reads
 
 logger = logging.getLogger(__name__)
 
@@ -258,25 +258,8 @@ class Shadowing:
         return sent
 
     def tee(self, flow: http.HTTPFlow, passage: Passage) -> Callable[[bytes], Any]:
-        """What to put into `request.stream`: passes a body on and hands it to the shadows, which start with its first
-        byte. A function that stood there before goes on to have the last word on what passes."""
-        forward = flow.request.stream
-
-        def tee(chunk: bytes) -> Any:
-            if chunk:
-                if passage.uploads is None:
-                    passage.uploads = self._open(flow, passage)
-                    if passage.uploads:
-                        widen_reads(flow.client_conn)
-                for upload in passage.uploads:
-                    upload.write(chunk)
-            else:
-                # The end, or an empty part: when this has returned, mitmproxy knows. The hook that follows an end is
-                # another addon's where the script was saved meanwhile.
-                asyncio.get_running_loop().call_soon(self._look_for_end, flow, passage)
-            return forward(chunk) if callable(forward) else chunk
-
-        return tee
+        """What to put into `request.stream`, so that the body goes to the shadows too."""
+        return streamed_bodies.tee(flow, passage, lambda: self._open(flow, passage))
 
     def _open(self, flow: http.HTTPFlow, passage: Passage) -> list[Upload]:
         uploads: list[Upload] = []
@@ -295,17 +278,6 @@ class Shadowing:
         """Tell the answer of a primary that was answered before it got shadows."""
         if not flow.live or flow.error or (flow.response and flow.response.timestamp_end):
             self.answered(flow)
-
-    def _look_for_end(self, flow: http.HTTPFlow, passage: Passage) -> None:
-        if flow.request.timestamp_end is not None and passage.uploads is not None:
-            self.end(passage)
-
-    @staticmethod
-    def end(passage: Passage) -> None:
-        """The streamed body has passed."""
-        passage.settled = True
-        for upload in passage.uploads or ():
-            upload.end()
 
     def abort(self, passage: Passage) -> None:
         """The client went before its request was complete."""
