@@ -29,6 +29,8 @@ from bench.report import machine
 from bench.report import spread
 
 MIB = 1024 * 1024
+STREAMED = ("stream_large_bodies=1m",)
+Command = Callable[[Ports, Path], list[str]]
 COLUMNS = (
     "body",
     "alone, s",
@@ -41,10 +43,6 @@ COLUMNS = (
     "peak MiB alone",
     "mirrored",
 )
-
-
-Command = Callable[[Ports, Path], list[str]]
-STREAMED = ("stream_large_bodies=1m",)
 
 
 def command(*options: str) -> Command:
