@@ -15,11 +15,11 @@ from bench.contenders import ROOT
 sys.path.insert(0, str(ROOT / "src"))
 
 from bench.driver import HEADERS
-from mirror_addon.gathering import SECONDS as STEP
-from mirror_addon.shadow.dispatcher import Dispatcher
+from mirror_addon.dispatch.dispatcher import Dispatcher
+from mirror_addon.dispatch.settings import ShadowSettings
+from mirror_addon.mirroring.batch import SECONDS as STEP
 from mirror_addon.shadow.request import ShadowRequest
 from mirror_addon.shadow.request import Target
-from mirror_addon.shadow.settings import ShadowSettings
 
 
 async def send(dispatcher: Dispatcher, port: int, rate: float, seconds: float) -> None:

@@ -19,11 +19,11 @@ from bench.processes import peak
 
 sys.path.insert(0, str(ROOT / "src"))
 
-from mirror_addon.shadow.dispatcher import Dispatcher
+from mirror_addon.dispatch.dispatcher import Dispatcher
+from mirror_addon.dispatch.settings import ShadowSettings
 from mirror_addon.shadow.request import ShadowRequest
 from mirror_addon.shadow.request import Target
 from mirror_addon.shadow.result import ShadowResult
-from mirror_addon.shadow.settings import ShadowSettings
 
 UNDER_WAY = 512
 """Shadows a worker, two for each of its lanes: it always has one to send, also while others wait to be handed over."""

@@ -44,14 +44,14 @@ def flow() -> http.HTTPFlow:
 async def batch(addon: MirrorAddon, size: int) -> tuple[float, float]:
     """Microseconds of CPU a request, means of `size`: until its shadow is handed over, and of everything."""
     flows = [flow() for _ in range(size)]
-    assert addon.shadowing
-    totals = addon.shadowing.counters.totals
+    assert addon.session.writer
+    totals = addon.session.writer.counters.totals
     expected = totals().sent + size
     before = time.process_time()
     for each in flows:
         addon.requestheaders(each)
         addon.request(each)
-    addon.shadowing.hand_over()
+    addon.session.writer.hand_over()
     first = time.process_time() - before
     for each in flows:
         each.response = http.Response.make(200, b"ok")
@@ -77,8 +77,8 @@ async def measure(batches: int, size: int) -> tuple[list[tuple[float, float]], s
         measured = [await batch(addon, size) for _ in range(batches)]
         if (drained := addon.done()) is not None:
             await drained
-        assert addon.shadowing
-        return measured, addon.shadowing.counters.text()
+        assert addon.session.writer
+        return measured, addon.session.writer.counters.text()
 
 
 @click.command(help=__doc__)

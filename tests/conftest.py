@@ -17,9 +17,10 @@ from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck
 from hypothesis import settings
 
-# The tools of the live tests are for others too.
-sys.path.insert(0, str(Path(__file__).parent / "live"))
-pytest.register_assert_rewrite("livetools")
+# Tools that tests of several rooms use.
+sys.path[:0] = [str(Path(__file__).parent / folder) for folder in ("live", "tools")]
+pytest.register_assert_rewrite("livetools", "enginetools", "pairtools")
+pytest_plugins = ["enginetools", "pairtools"]
 
 # The same examples in every run, and no clock: neither luck nor a busy machine decides whether a change may pass.
 # `--hypothesis-profile=search` looks for new ones.

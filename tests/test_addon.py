@@ -128,8 +128,8 @@ class Proxy:
 
     @property
     def counters(self) -> dict[str, int]:
-        assert self.addon.shadowing
-        return dict(self.addon.shadowing.counters.items())
+        assert self.addon.session.writer
+        return dict(self.addon.session.writer.counters.items())
 
     async def settled(self, name: str, number: int) -> None:
         async with asyncio.timeout(30):
@@ -181,7 +181,7 @@ async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 async def test_routed_rewritten_and_mirrored(start: Start) -> None:
     proxy = await start()
     answer = await proxy.ask(b"POST /b/x?y HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 3\r\n\r\nabc")
-    own = proxy.addon.local_address
+    own = proxy.addon.session.local_address
     assert (
         await proxy.v1.request()
         == b"POST /x?y HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 3\r\nx-forwarded-for: " + own + b"\r\n\r\nabc"
@@ -417,7 +417,7 @@ async def test_nothing_is_built_where_nothing_wants_it(start: Start) -> None:
     proxy = await start()
     await proxy.ask(b"GET /b/x HTTP/1.1\r\nHost: shop.test\r\n\r\n")
     await proxy.settled("sent", 1)
-    assert proxy.addon.shadowing and not proxy.addon.shadowing.shows_flows
+    assert proxy.addon.session.writer and not proxy.addon.session.writer.shows_flows
     assert all(not flow.metadata and not flow.comment for flow in proxy.flows)
 
 

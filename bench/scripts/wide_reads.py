@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mitmproxy import http
 
-from mirror_addon.wide_reads import widen_reads
+from mirror_addon.host.wide_reads import widen_reads
 
 
 def requestheaders(flow: http.HTTPFlow) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from typing import Any
 
+from mirror_addon._version import __version__
+
 if TYPE_CHECKING:
     from mirror_addon.addon import MirrorAddon
 
 __all__ = ["MirrorAddon", "__version__"]
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -28,15 +28,15 @@ from hypothesis import strategies as st
 from mirror_addon.cli.collect import collect
 from mirror_addon.cli.collect import parse_listen
 from mirror_addon.cli.collect import parse_status
-from mirror_addon.cli.collect_files import Har
-from mirror_addon.cli.collect_files import JsonLines
-from mirror_addon.cli.collect_files import as_line
-from mirror_addon.cli.collect_server import PREFACE
-from mirror_addon.cli.collect_server import Collected
-from mirror_addon.cli.collect_server import Collector
-from mirror_addon.cli.collect_summary import MAX_NAMES
-from mirror_addon.cli.collect_summary import OTHERS
-from mirror_addon.cli.collect_summary import Tally
+from mirror_addon.collector.files import Har
+from mirror_addon.collector.files import JsonLines
+from mirror_addon.collector.files import as_line
+from mirror_addon.collector.server import PREFACE
+from mirror_addon.collector.server import Collected
+from mirror_addon.collector.server import Collector
+from mirror_addon.collector.summary import MAX_NAMES
+from mirror_addon.collector.summary import OTHERS
+from mirror_addon.collector.summary import Tally
 
 
 @dataclass

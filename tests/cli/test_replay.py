@@ -16,24 +16,24 @@ from hypothesis import strategies as st
 from mitmproxy.io import FlowWriter
 from mitmproxy.test import tflow
 
-from mirror_addon.cli.captures import CaptureError
-from mirror_addon.cli.captures import Entry
-from mirror_addon.cli.captures import Recorded
-from mirror_addon.cli.captures import recorded
+from mirror_addon.captures.entry import Entry
+from mirror_addon.captures.entry import Recorded
+from mirror_addon.captures.reading import recorded
+from mirror_addon.captures.stream import CaptureError
 from mirror_addon.cli.replay import replay
-from mirror_addon.cli.replay_arguments import Faults
-from mirror_addon.cli.replay_arguments import parse_faults
-from mirror_addon.cli.replay_arguments import parse_header
-from mirror_addon.cli.replay_arguments import parse_loop
-from mirror_addon.cli.replay_arguments import parse_rate
-from mirror_addon.cli.replay_arguments import parse_speed
-from mirror_addon.cli.replay_order import Turn
-from mirror_addon.cli.replay_order import by_start
-from mirror_addon.cli.replay_order import turns
-from mirror_addon.cli.replay_player import MAX_WAITING
-from mirror_addon.cli.replay_player import Pace
-from mirror_addon.cli.replay_player import Player
-from mirror_addon.cli.replay_player import Room
+from mirror_addon.replay.arguments import Faults
+from mirror_addon.replay.arguments import parse_faults
+from mirror_addon.replay.arguments import parse_header
+from mirror_addon.replay.arguments import parse_loop
+from mirror_addon.replay.arguments import parse_rate
+from mirror_addon.replay.arguments import parse_speed
+from mirror_addon.replay.order import Turn
+from mirror_addon.replay.order import by_start
+from mirror_addon.replay.order import turns
+from mirror_addon.replay.player import MAX_WAITING
+from mirror_addon.replay.player import Pace
+from mirror_addon.replay.player import Player
+from mirror_addon.replay.player import Room
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMBERS = st.decimals(min_value="0.001", max_value="99999", places=3)

@@ -20,13 +20,13 @@ from mirror_addon.live_page.app import create_app
 from mirror_addon.live_page.gateway import Gateway
 from mirror_addon.live_page.state import CommandRefused
 from mirror_addon.live_page.state import State
-from mirror_addon.live_statistics import LiveStatistics
-from mirror_addon.options import OPTIONS
-from mirror_addon.options import parse_settings
-from mirror_addon.pairs import Pair
+from mirror_addon.options.settings import OPTIONS
+from mirror_addon.options.settings import parse_settings
 from mirror_addon.routing.table import RouteTable
-from mirror_addon.rule_set import load_rule_set
+from mirror_addon.rules.rule_set import load_rule_set
+from mirror_addon.shadow.pair import Pair
 from mirror_addon.shadow.result import ShadowResult
+from mirror_addon.statistics.pair_statistics import PairStatistics
 
 RULES = Path(__file__).parents[2] / "rules"
 
@@ -86,7 +86,7 @@ def example_table() -> RouteTable:
 
 @pytest.fixture
 def state() -> State:
-    return State(now=time.time(), mode="mirroring", statistics=LiveStatistics())
+    return State(now=time.time(), mode="mirroring", statistics=PairStatistics())
 
 
 @pytest.fixture

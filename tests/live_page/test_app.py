@@ -15,14 +15,14 @@ from hypothesis import given as generated
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from mirror_addon.admission.overrides import Override
+from mirror_addon.admission.overrides import rule_key
 from mirror_addon.istio.resources import Percent
 from mirror_addon.live_page.state import not_started
-from mirror_addon.live_statistics import LiveStatistics
-from mirror_addon.overrides import Override
-from mirror_addon.overrides import rule_key
-from mirror_addon.pairs import Pair
 from mirror_addon.routing.fractions import from_percent
 from mirror_addon.routing.table import RouteTable
+from mirror_addon.shadow.pair import Pair
+from mirror_addon.statistics.pair_statistics import PairStatistics
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -200,7 +200,7 @@ def test_status_for_scripts(client: FlaskClient, source: Any, make_pair: Callabl
 def test_rendering_is_quick(client: FlaskClient, source: Any, make_pair: Callable[..., Pair]) -> None:
     import time
 
-    statistics: LiveStatistics = source.now.statistics
+    statistics: PairStatistics = source.now.statistics
     for number in range(300):
         statistics.pair(make_pair(f"{number}"))
     client.get("/parts")

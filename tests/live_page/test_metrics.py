@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families as parsed
 
 from mirror_addon.live_page.metrics import exposed
 from mirror_addon.live_page.state import State
-from mirror_addon.pairs import Pair
+from mirror_addon.shadow.pair import Pair
 from mirror_addon.shadow.result import ShadowResult
 
 TARGET = 'b/v2"\n\\'

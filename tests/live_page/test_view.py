@@ -9,9 +9,9 @@ from mirror_addon.live_page.state import State
 from mirror_addon.live_page.view import STEP
 from mirror_addon.live_page.view import ViewMaker
 from mirror_addon.live_page.view import plots
-from mirror_addon.live_statistics import LiveStatistics
-from mirror_addon.pairs import Pair
 from mirror_addon.routing.table import RouteTable
+from mirror_addon.shadow.pair import Pair
+from mirror_addon.statistics.pair_statistics import PairStatistics
 
 
 def test_rows_with_differences_come_first(state: State, make_pair: Callable[..., Pair]) -> None:
@@ -55,7 +55,7 @@ def test_plots_are_drawn_once_a_step(state: State) -> None:
 
 def test_plots_say_what_they_show(make_pair: Callable[..., Pair]) -> None:
     now = 1_000_000.0
-    statistics = LiveStatistics(lambda: now)
+    statistics = PairStatistics(lambda: now)
     for _ in range(2 * STEP):
         statistics.pair(make_pair())
     now += STEP

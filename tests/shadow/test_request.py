@@ -9,9 +9,9 @@ from mirror_addon.istio.mirror_annotations import MirrorAnnotations
 from mirror_addon.routing.clusters import TLS
 from mirror_addon.routing.clusters import Cluster
 from mirror_addon.routing.clusters import Endpoint
-from mirror_addon.routing.decision import Fields
 from mirror_addon.routing.decision import Mirror
 from mirror_addon.routing.decision import Request
+from mirror_addon.routing.fields import Fields
 from mirror_addon.routing.mirrors import shadow_edit
 from mirror_addon.shadow.request import ClientTLS
 from mirror_addon.shadow.request import ShadowRequest

@@ -11,7 +11,7 @@ import click
 from mirror_addon.istio.diagnostics import Diagnostic
 from mirror_addon.istio.diagnostics import Severity
 from mirror_addon.istio.expiry_analysis import find_endless_mirrors
-from mirror_addon.rules_files import load_rules
+from mirror_addon.rules.files import load_rules
 
 COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 

@@ -14,16 +14,16 @@ import click
 from rich.console import Console
 from rich.status import Status
 
-from mirror_addon import option_values as values
-from mirror_addon.cli.collect_files import Har
-from mirror_addon.cli.collect_files import JsonLines
-from mirror_addon.cli.collect_files import Writer
-from mirror_addon.cli.collect_server import Collected
-from mirror_addon.cli.collect_server import Collector
-from mirror_addon.cli.collect_summary import Tally
 from mirror_addon.cli.value_type import value_type
+from mirror_addon.collector.files import Har
+from mirror_addon.collector.files import JsonLines
+from mirror_addon.collector.files import Writer
+from mirror_addon.collector.server import Collected
+from mirror_addon.collector.server import Collector
+from mirror_addon.collector.summary import Tally
 from mirror_addon.compare.record_file import why_unwritable
 from mirror_addon.compare.report.wording import counted
+from mirror_addon.options import values
 
 LOOPBACK = "127.0.0.1"
 _SHOW_EVERY = 0.25

@@ -15,20 +15,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mirror_addon.cli.demo_differences import differing_answers
-from mirror_addon.cli.demo_differences import differing_requests
-from mirror_addon.cli.demo_differences import problems
-from mirror_addon.cli.demo_proxy import Proxy
-from mirror_addon.cli.demo_proxy import running
-from mirror_addon.cli.demo_traffic import ASKS
-from mirror_addon.cli.demo_traffic import HOST
-from mirror_addon.cli.demo_traffic import PATIENCE
-from mirror_addon.cli.demo_traffic import PREFIX
-from mirror_addon.cli.demo_traffic import Ask
-from mirror_addon.cli.demo_traffic import Got
-from mirror_addon.cli.demo_traffic import send
-from mirror_addon.cli.upstreams import Exchange
-from mirror_addon.cli.upstreams import Upstream
+from mirror_addon.demo.differences import differing_answers
+from mirror_addon.demo.differences import differing_requests
+from mirror_addon.demo.differences import problems
+from mirror_addon.demo.proxy import Proxy
+from mirror_addon.demo.proxy import running
+from mirror_addon.demo.traffic import ASKS
+from mirror_addon.demo.traffic import HOST
+from mirror_addon.demo.traffic import PATIENCE
+from mirror_addon.demo.traffic import PREFIX
+from mirror_addon.demo.traffic import Ask
+from mirror_addon.demo.traffic import Got
+from mirror_addon.demo.traffic import send
+from mirror_addon.demo.upstreams import Exchange
+from mirror_addon.demo.upstreams import Upstream
 
 EXAMPLE_RULES = Path(__file__).with_name("example_rules")
 """In a checkout a link to `rules/`, in an installed package a copy of it."""

@@ -20,12 +20,12 @@ from mirror_addon.cli.rules_option import read_settings
 from mirror_addon.cli.rules_option import rules_options
 from mirror_addon.envoy.bootstrap import Address
 from mirror_addon.envoy.bootstrap import ExportOptions
-from mirror_addon.options import Settings
-from mirror_addon.rule_set import load_rule_set
-from mirror_addon.rules_files import is_there
-from mirror_addon.rules_files import rules_paths
+from mirror_addon.options.settings import Settings
+from mirror_addon.rules.files import is_there
+from mirror_addon.rules.files import rules_paths
+from mirror_addon.rules.rule_set import load_rule_set
+from mirror_addon.rules.watcher import changes
 from mirror_addon.shadow.local_address import own_address
-from mirror_addon.watching import changes
 
 
 @click.command()

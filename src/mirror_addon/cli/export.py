@@ -18,12 +18,12 @@ from mirror_addon.envoy.bootstrap import ExportOptions
 from mirror_addon.envoy.bootstrap import translate
 from mirror_addon.envoy.notes import unexported
 from mirror_addon.envoy.yaml_text import to_yaml
-from mirror_addon.options import BY_NAME
-from mirror_addon.options import Settings
-from mirror_addon.rule_set import RuleSet
-from mirror_addon.rules_files import is_there
-from mirror_addon.rules_files import load_rules
-from mirror_addon.rules_files import rules_paths
+from mirror_addon.options.settings import BY_NAME
+from mirror_addon.options.settings import Settings
+from mirror_addon.rules.files import is_there
+from mirror_addon.rules.files import load_rules
+from mirror_addon.rules.files import rules_paths
+from mirror_addon.rules.rule_set import RuleSet
 from mirror_addon.shadow.local_address import own_address
 
 F = TypeVar("F", bound=Callable[..., Any])

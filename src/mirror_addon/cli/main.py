@@ -6,7 +6,7 @@ import importlib
 
 import click
 
-from mirror_addon import __version__
+from mirror_addon._version import __version__
 
 COMMANDS = {
     "check": "mirror_addon.cli.check",

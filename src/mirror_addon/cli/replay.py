@@ -12,26 +12,8 @@ from typing import Any
 import click
 from rich.console import Console
 
-from mirror_addon.cli.captures import CaptureError
-from mirror_addon.cli.replay_arguments import Faults
-from mirror_addon.cli.replay_arguments import parse_faults
-from mirror_addon.cli.replay_arguments import parse_header
-from mirror_addon.cli.replay_arguments import parse_loop
-from mirror_addon.cli.replay_arguments import parse_rate
-from mirror_addon.cli.replay_arguments import parse_speed
-from mirror_addon.cli.replay_dry_run import DryRun
-from mirror_addon.cli.replay_dry_run import lines as dry_lines
-from mirror_addon.cli.replay_order import turns
-from mirror_addon.cli.replay_planning import Choices
-from mirror_addon.cli.replay_player import Pace
-from mirror_addon.cli.replay_run import Repeats
-from mirror_addon.cli.replay_run import Replay
-from mirror_addon.cli.replay_run import replay as run
-from mirror_addon.cli.replay_source import Source
-from mirror_addon.cli.replay_source import open_sources
-from mirror_addon.cli.replay_summary import document as replay_document
-from mirror_addon.cli.replay_summary import lines
-from mirror_addon.cli.replay_summary import warnings
+from mirror_addon.admission.when import When
+from mirror_addon.captures.stream import CaptureError
 from mirror_addon.cli.rules_option import read_rule_set
 from mirror_addon.cli.rules_option import read_settings
 from mirror_addon.cli.rules_option import rules_options
@@ -45,11 +27,29 @@ from mirror_addon.compare.report.summary import Summary
 from mirror_addon.compare.report.summary import summarise
 from mirror_addon.compare.report.terminal import terminal_report
 from mirror_addon.compare.report.wording import printable
-from mirror_addon.options import OptionError
-from mirror_addon.options import Settings
-from mirror_addon.recording import check_recording
+from mirror_addon.mirroring.engine_settings import check_recording
+from mirror_addon.options.settings import OptionError
+from mirror_addon.options.settings import Settings
+from mirror_addon.replay.arguments import Faults
+from mirror_addon.replay.arguments import parse_faults
+from mirror_addon.replay.arguments import parse_header
+from mirror_addon.replay.arguments import parse_loop
+from mirror_addon.replay.arguments import parse_rate
+from mirror_addon.replay.arguments import parse_speed
+from mirror_addon.replay.dry_run import DryRun
+from mirror_addon.replay.dry_run import lines as dry_lines
+from mirror_addon.replay.order import turns
+from mirror_addon.replay.planner import Choices
+from mirror_addon.replay.player import Pace
+from mirror_addon.replay.run import Repeats
+from mirror_addon.replay.run import Replay
+from mirror_addon.replay.run import replay as run
+from mirror_addon.replay.source import Source
+from mirror_addon.replay.source import open_sources
+from mirror_addon.replay.summary import document as replay_document
+from mirror_addon.replay.summary import lines
+from mirror_addon.replay.summary import warnings
 from mirror_addon.shadow.local_address import own_address
-from mirror_addon.when_filter import When
 
 WIDTH_OF_FILES = 140
 """Columns where the output is no terminal."""

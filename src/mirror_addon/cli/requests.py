@@ -10,42 +10,20 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
 
-from mirror_addon.options import Settings
+from mirror_addon.captures.urls import RequestError
+from mirror_addon.captures.urls import split_url
+from mirror_addon.captures.urls import to_bytes
+from mirror_addon.captures.urls import to_text
+from mirror_addon.options.settings import Settings
 from mirror_addon.routing.decision import Action
 from mirror_addon.routing.decision import Decision
-from mirror_addon.routing.decision import Fields
 from mirror_addon.routing.decision import Mirror
 from mirror_addon.routing.decision import Request
+from mirror_addon.routing.fields import Fields
 from mirror_addon.shadow.request import shadow_request
 
 REQUEST_KEYS = frozenset({"method", "url", "headers", "port", "draw", "client"})
 MAX_DRAW = 2**64 - 1
-
-
-class RequestError(ValueError):
-    """A request that cannot be read: says which key and what it must be."""
-
-
-def to_bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
-def to_text(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogateescape")
-
-
-def split_url(url: str) -> tuple[bytes, bytes, bytes]:
-    """Scheme, authority and path of an absolute URL, taken literally: nothing is decoded, encoded or normalised."""
-    scheme, separator, rest = url.partition("://")
-    if not separator or scheme.lower() not in ("http", "https"):
-        raise RequestError("url: must be absolute, as in http://example.com/path")
-    end = min((i for i in (rest.find("/"), rest.find("?"), rest.find("#")) if i >= 0), default=len(rest))
-    authority, path = rest[:end], rest[end:]
-    if not authority:
-        raise RequestError("url: has no host")
-    if not path.startswith("/"):
-        path = "/" + path
-    return scheme.lower().encode(), to_bytes(authority), to_bytes(path)
 
 
 def _integer(document: dict[str, Any], key: str, low: int, high: int) -> int | None:

@@ -9,16 +9,16 @@ from typing import TypeVar
 
 import click
 
-from mirror_addon.options import BY_NAME
-from mirror_addon.options import OPTIONS
-from mirror_addon.options import OptionError
-from mirror_addon.options import Settings
-from mirror_addon.options import parse_settings
-from mirror_addon.options import unknown_option
-from mirror_addon.rule_set import RuleSet
-from mirror_addon.rule_set import load_rule_set
-from mirror_addon.rules_files import is_there
-from mirror_addon.rules_files import rules_paths
+from mirror_addon.options.settings import BY_NAME
+from mirror_addon.options.settings import OPTIONS
+from mirror_addon.options.settings import OptionError
+from mirror_addon.options.settings import Settings
+from mirror_addon.options.settings import parse_settings
+from mirror_addon.options.settings import unknown_option
+from mirror_addon.rules.files import is_there
+from mirror_addon.rules.files import rules_paths
+from mirror_addon.rules.rule_set import RuleSet
+from mirror_addon.rules.rule_set import load_rule_set
 
 F = TypeVar("F", bound=Callable[..., Any])
 

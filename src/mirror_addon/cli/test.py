@@ -9,7 +9,7 @@ from typing import TextIO
 
 import click
 
-from mirror_addon.cli.requests import RequestError
+from mirror_addon.captures.urls import RequestError
 from mirror_addon.cli.requests import answer
 from mirror_addon.cli.requests import read_lines
 from mirror_addon.cli.requests import read_request

@@ -15,12 +15,12 @@ from flask import request
 from werkzeug.exceptions import HTTPException
 
 from mirror_addon.live_page import access
-from mirror_addon.live_page import formats
 from mirror_addon.live_page.metrics import exposed
 from mirror_addon.live_page.state import CommandRefused
 from mirror_addon.live_page.state import Source
 from mirror_addon.live_page.view import View
 from mirror_addon.live_page.view import ViewMaker
+from mirror_addon.statistics import formats
 
 MAX_FORM = 16 * 1024
 

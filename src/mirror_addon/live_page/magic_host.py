@@ -9,7 +9,7 @@ from __future__ import annotations
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
-from mirror_addon import flows
+from mirror_addon.flows import heads
 from mirror_addon.live_page.gateway import Gateway
 from mirror_addon.live_page.gateway import PageRequest
 from mirror_addon.routing.decision import LocalResponse
@@ -44,4 +44,4 @@ async def serve(flow: http.HTTPFlow, gateway: Gateway) -> None:
         )
     )
     headers = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers)
-    flows.answer(flow, LocalResponse(response.status_code, headers, response.get_data()))
+    heads.answer(flow, LocalResponse(response.status_code, headers, response.get_data()))

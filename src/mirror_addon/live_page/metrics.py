@@ -19,7 +19,7 @@ from prometheus_client.core import Metric
 from prometheus_client.core import UnknownMetricFamily
 from prometheus_client.registry import Collector
 
-from mirror_addon import __version__
+from mirror_addon._version import __version__
 
 if TYPE_CHECKING:
     from mirror_addon.live_page.state import State

@@ -8,6 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import TypeVar
@@ -16,25 +17,25 @@ from mitmproxy import ctx
 from mitmproxy import exceptions
 from mitmproxy import http
 
+from mirror_addon.admission.overrides import Override
+from mirror_addon.admission.overrides import RuleKey
+from mirror_addon.admission.overrides import rule_key
 from mirror_addon.live_page import magic_host
 from mirror_addon.live_page.gateway import Gateway
 from mirror_addon.live_page.state import CommandRefused
 from mirror_addon.live_page.state import Mode
 from mirror_addon.live_page.state import State
 from mirror_addon.live_page.state import not_started
-from mirror_addon.options import OptionError
-from mirror_addon.options import Settings
-from mirror_addon.overrides import Override
-from mirror_addon.overrides import RuleKey
-from mirror_addon.overrides import rule_key
+from mirror_addon.options.settings import OptionError
+from mirror_addon.options.settings import Settings
 
 if TYPE_CHECKING:
     from flask import Flask
 
-    from mirror_addon.addon import MirrorAddon
+    from mirror_addon.admission.gate import AdmissionGate
     from mirror_addon.live_page.port import PagePort
-    from mirror_addon.mirroring import Mirroring
     from mirror_addon.routing.table import RouteTable
+    from mirror_addon.session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +46,11 @@ PATIENCE = 5.0
 
 
 class LivePage:
-    """Looks at a MirrorAddon. Costs nothing until somebody asks for it, or a port is set."""
+    """The page over a session, whose buttons run `commands`. Costs nothing until it is asked for, or a port is set."""
 
-    def __init__(self, addon: MirrorAddon) -> None:
-        self._addon = addon
+    def __init__(self, session: Session, commands: Mapping[str, Callable[..., str]]) -> None:
+        self._session = session
+        self._commands = commands
         self.serves = magic_host.is_for_page
         """Whether a flow asks for the page: then it is to be kept from everything else."""
         self._gateway: Gateway | None = None
@@ -101,17 +103,17 @@ class LivePage:
 
     def compared_since(self) -> float | None:
         """Since when answers are compared whole, as far as anybody has asked; None: they are not."""
-        addon = self._addon
-        if addon.shadowing is None or not addon.shadowing.compares:
+        session = self._session
+        if session.writer is None or not session.writer.compares:
             self._compared_since = None
         elif self._compared_since is None:
-            statistics = addon.statistics
+            statistics = session.statistics
             self._compared_since = time.time() if statistics.answered > statistics.compared else statistics.started
         return self._compared_since
 
     def _asked(self) -> Gateway:
         if self._gateway is None:
-            source = AddonSource(self._addon, asyncio.get_running_loop())
+            source = SessionSource(self._session, self._commands, self.compared_since, asyncio.get_running_loop())
 
             def make() -> Flask:
                 from mirror_addon.live_page.app import create_app  # much to load, for those who look at the page
@@ -122,21 +124,29 @@ class LivePage:
         return self._gateway
 
 
-class AddonSource:
-    """A MirrorAddon as the page's source: what a thread asks is done in the proxy's loop."""
+class SessionSource:
+    """A session as the page's source: what a thread asks is done in the proxy's loop."""
 
-    def __init__(self, addon: MirrorAddon, loop: asyncio.AbstractEventLoop) -> None:
-        self._addon = addon
+    def __init__(
+        self,
+        session: Session,
+        commands: Mapping[str, Callable[..., str]],
+        compared_since: Callable[[], float | None],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._session = session
+        self._commands = commands
+        self._compared_since = compared_since
         self._loop = loop
 
     def state(self) -> State:
-        return self._in_loop(lambda: state_of(self._addon))
+        return self._in_loop(lambda: state_of(self._session, self._compared_since()))
 
     def opened(self) -> None:
         self._in_loop(self._compare)
 
     def command(self, name: str, *arguments: str) -> str:
-        command = getattr(self._addon.commands, name)
+        command = self._commands[name]
         try:
             return str(self._in_loop(lambda: command(*arguments)))
         except exceptions.CommandError as error:
@@ -145,8 +155,8 @@ class AddonSource:
             raise CommandRefused("the proxy is too busy to answer") from None
 
     def _compare(self) -> None:
-        if self._addon.shadowing:
-            self._addon.shadowing.compare_from_now_on()
+        if self._session.writer:
+            self._session.writer.compare_from_now_on()
 
     def _in_loop(self, function: Callable[[], T]) -> T:
         async def call() -> T:
@@ -155,42 +165,42 @@ class AddonSource:
         return asyncio.run_coroutine_threadsafe(call(), self._loop).result(PATIENCE)
 
 
-def state_of(addon: MirrorAddon) -> State:
-    """The addon at this moment, copied where it goes on to change."""
-    shadowing = addon.shadowing
-    if shadowing is None:
+def state_of(session: Session, compared_since: float | None) -> State:
+    """The session at this moment, copied where it goes on to change."""
+    writer = session.writer
+    if writer is None:
         return not_started()
-    mirroring, counters = shadowing.mirroring, shadowing.counters
+    gate, counters = writer.gate, writer.counters
     server = ctx.master.addons.get("proxyserver")
     return State(
         now=time.time(),
-        mode=mode_of(mirroring),
-        statistics=addon.statistics.copy(),
+        mode=mode_of(gate),
+        statistics=session.statistics.copy(),
         requests=counters.requests,
         totals=dict(counters.totals().items()),
         targets={label: dict(target.items()) for label, target in counters.targets.items()},
-        table=addon.rules.table,
-        overrides=overrides_of(mirroring, addon.rules.table),
-        backoffs=mirroring.limits.backoffs.as_list(),
-        expires=mirroring.expires,
-        problem="; ".join(filter(None, (addon.rules.problem, addon.comparison.problem))),
-        engine=shadowing.dispatcher.status(),
-        compared_since=addon.page.compared_since(),
+        table=session.rules.table,
+        overrides=overrides_of(gate, session.rules.table),
+        backoffs=gate.limits.backoffs.as_list(),
+        expires=gate.expires,
+        problem="; ".join(filter(None, (session.rules.problem, session.comparison.problem))),
+        engine=writer.dispatcher.status(),
+        compared_since=compared_since,
         addresses=tuple(f"{address[0]}:{address[1]}" for address in server.listen_addrs()) if server else (),
     )
 
 
-def overrides_of(mirroring: Mirroring, table: RouteTable | None) -> dict[RuleKey, Override]:
+def overrides_of(gate: AdmissionGate, table: RouteTable | None) -> dict[RuleKey, Override]:
     """What is said of rules over the head of the files."""
-    if table is None or not mirroring.overrides:
+    if table is None or not gate.overrides:
         return {}
-    found = ((rule, mirroring.overrides.of(rule)) for rule in table.mirroring)
+    found = ((rule, gate.overrides.of(rule)) for rule in table.mirroring)
     return {rule_key(rule): replace(override) for rule, override in found if override is not None}
 
 
-def mode_of(mirroring: Mirroring) -> Mode:
-    if mirroring.paused:
+def mode_of(gate: AdmissionGate) -> Mode:
+    if gate.paused:
         return "paused"
-    if not mirroring.settings.enabled:
+    if not gate.settings.enabled:
         return "off"
-    return "expired" if mirroring.expired else "mirroring"
+    return "expired" if gate.expired else "mirroring"

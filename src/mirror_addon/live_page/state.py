@@ -10,9 +10,9 @@ from typing import Any
 from typing import Literal
 from typing import Protocol
 
-from mirror_addon.live_statistics import LiveStatistics
-from mirror_addon.overrides import Override
-from mirror_addon.overrides import RuleKey
+from mirror_addon.admission.overrides import Override
+from mirror_addon.admission.overrides import RuleKey
+from mirror_addon.statistics.pair_statistics import PairStatistics
 
 if TYPE_CHECKING:
     from mirror_addon.routing.table import RouteTable
@@ -26,7 +26,7 @@ class State:
 
     now: float
     mode: Mode
-    statistics: LiveStatistics
+    statistics: PairStatistics
     """A copy."""
     requests: int = 0
     totals: dict[str, int] = field(default_factory=dict)
@@ -68,4 +68,4 @@ class CommandRefused(Exception):
 
 def not_started() -> State:
     """There is nothing to tell yet."""
-    return State(now=time.time(), mode="not started", statistics=LiveStatistics())
+    return State(now=time.time(), mode="not started", statistics=PairStatistics())

@@ -7,24 +7,25 @@ from typing import Any
 
 from markupsafe import Markup
 
-from mirror_addon.listing import describe
-from mirror_addon.live_page import reasons
-from mirror_addon.live_page.formats import amount
-from mirror_addon.live_page.formats import iso
-from mirror_addon.live_page.formats import milliseconds
+from mirror_addon.admission.overrides import Override
+from mirror_addon.admission.overrides import rule_key
 from mirror_addon.live_page.plots import Values
 from mirror_addon.live_page.plots import line_plot
 from mirror_addon.live_page.state import State
-from mirror_addon.live_statistics import SECONDS
-from mirror_addon.live_statistics import DifferingPair
-from mirror_addon.live_statistics import Moment
-from mirror_addon.live_statistics import RouteStatistics
-from mirror_addon.overrides import Override
-from mirror_addon.overrides import rule_key
+from mirror_addon.live_page.why_nothing import why_nothing
 from mirror_addon.routing.decision import Rule
 from mirror_addon.routing.table import RouteTable
 from mirror_addon.routing.trace import RuleView
 from mirror_addon.routing.trace import rules
+from mirror_addon.rules.listing import describe
+from mirror_addon.statistics import reasons
+from mirror_addon.statistics.formats import amount
+from mirror_addon.statistics.formats import iso
+from mirror_addon.statistics.formats import milliseconds
+from mirror_addon.statistics.pair_statistics import SECONDS
+from mirror_addon.statistics.pair_statistics import DifferingPair
+from mirror_addon.statistics.pair_statistics import Moment
+from mirror_addon.statistics.pair_statistics import RouteStatistics
 
 SHOWN_RULES = 100
 STEP = 5
@@ -162,7 +163,7 @@ class ViewMaker:
         rows = sorted(statistics.routes.values(), key=lambda row: (-row.different, -row.pairs, row.rule, row.target))
         return View(
             state=state,
-            why_nothing=reasons.why_nothing(state, mirrored),
+            why_nothing=why_nothing(state, mirrored),
             mirrored=mirrored[:SHOWN_RULES],
             more_rules=len(mirrored[SHOWN_RULES:]),
             rows=rows,

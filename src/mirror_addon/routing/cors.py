@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from mirror_addon.istio.resources import CorsPolicy
 from mirror_addon.istio.resources import StringMatch
 from mirror_addon.routing.conditions import string_test
-from mirror_addon.routing.decision import Fields
 from mirror_addon.routing.decision import LocalResponse
 from mirror_addon.routing.decision import Request
+from mirror_addon.routing.fields import Fields
 from mirror_addon.routing.header_edits import HeaderEdit
 
 _ORIGIN = b"access-control-allow-origin"

@@ -6,14 +6,13 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mirror_addon.routing.fields import Fields
+
 if TYPE_CHECKING:
     from mirror_addon.istio.mirror_annotations import MirrorAnnotations
     from mirror_addon.routing.clusters import Cluster
     from mirror_addon.routing.clusters import Endpoint
     from mirror_addon.routing.header_edits import HeaderEdit
-
-Fields = tuple[tuple[bytes, bytes], ...]
-"""Header fields in order, names as sent, without Host, `:authority` and other pseudo headers."""
 
 
 class Action(enum.StrEnum):

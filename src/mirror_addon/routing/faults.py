@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from mirror_addon.istio.resources import Abort
 from mirror_addon.istio.resources import Delay
 from mirror_addon.istio.resources import HTTPFaultInjection
-from mirror_addon.routing.decision import Fields
 from mirror_addon.routing.decision import LocalResponse
 from mirror_addon.routing.decision import Request
+from mirror_addon.routing.fields import Fields
 from mirror_addon.routing.fractions import NEVER
 from mirror_addon.routing.fractions import Fraction
 from mirror_addon.routing.fractions import from_integer

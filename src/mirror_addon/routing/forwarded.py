@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mirror_addon.routing.decision import Fields
+from mirror_addon.routing.fields import Fields
 
 _NAME = b"x-forwarded-for"
 _LENGTH = len(_NAME)

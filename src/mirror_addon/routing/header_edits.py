@@ -7,7 +7,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 
 from mirror_addon.istio.resources import HeaderOperations
-from mirror_addon.routing.decision import Fields
+from mirror_addon.routing.fields import Fields
 
 _HOST = ("host", ":authority")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mirror_addon.routing.decision import Fields
 from mirror_addon.routing.decision import LocalResponse
 from mirror_addon.routing.decision import Request
+from mirror_addon.routing.fields import Fields
 from mirror_addon.routing.header_edits import HeaderEdit
 
 _CONTENT_TYPE = b"content-type"

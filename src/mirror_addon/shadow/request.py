@@ -15,9 +15,9 @@ from typing import NamedTuple
 if TYPE_CHECKING:
     from mirror_addon.routing.clusters import Cluster
     from mirror_addon.routing.clusters import Endpoint
-    from mirror_addon.routing.decision import Fields
     from mirror_addon.routing.decision import Mirror
     from mirror_addon.routing.decision import Request
+    from mirror_addon.routing.fields import Fields
     from mirror_addon.shadow.subject import Subject
 
 _SPECIAL = frozenset(

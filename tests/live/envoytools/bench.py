@@ -39,9 +39,9 @@ from mirror_addon.istio.parsing import parse_sources
 from mirror_addon.routing.clusters import Endpoint
 from mirror_addon.routing.identity import Identity
 from mirror_addon.routing.table import RouteTable
-from mirror_addon.rule_set import RuleSet
-from mirror_addon.rule_set_transfer import pack
-from mirror_addon.rule_set_transfer import unpack
+from mirror_addon.rules.rule_set import RuleSet
+from mirror_addon.rules.transfer import pack
+from mirror_addon.rules.transfer import unpack
 
 PRIMARIES = ("v1", "v2", "v3")
 MIRRORS = ("m1", "m2")

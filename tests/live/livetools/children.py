@@ -36,7 +36,7 @@ def compilers(pid: int = 0) -> set[int]:
             command = Path(f"/proc/{child}/cmdline").read_bytes()
         except OSError:
             continue
-        if b"rules_compiler" in command:
+        if b"rules.compiler" in command:
             found.add(child)
     return found
 

@@ -1,0 +1,32 @@
+"""URLs and text of recorded requests, taken literally.
+
+Strings are UTF-8 on the wire; a lone surrogate `\\udcXX` is the raw byte XX.
+"""
+
+from __future__ import annotations
+
+
+class RequestError(ValueError):
+    """A request that cannot be read: says which key and what it must be."""
+
+
+def to_bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def to_text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def split_url(url: str) -> tuple[bytes, bytes, bytes]:
+    """Scheme, authority and path of an absolute URL, taken literally: nothing is decoded, encoded or normalised."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.lower() not in ("http", "https"):
+        raise RequestError("url: must be absolute, as in http://example.com/path")
+    end = min((i for i in (rest.find("/"), rest.find("?"), rest.find("#")) if i >= 0), default=len(rest))
+    authority, path = rest[:end], rest[end:]
+    if not authority:
+        raise RequestError("url: has no host")
+    if not path.startswith("/"):
+        path = "/" + path
+    return scheme.lower().encode(), to_bytes(authority), to_bytes(path)

@@ -1,0 +1,164 @@
+"""The `mirror.*` commands of the console, of mitmweb's command bar and of its REST interface. Each returns text."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from typing import Any
+
+from mitmproxy import addonmanager
+from mitmproxy import exceptions
+from mitmproxy import flow
+from mitmproxy import http
+
+from mirror_addon.commands import steering
+from mirror_addon.commands.replay import Replayer
+from mirror_addon.istio.moments import say_moment
+from mirror_addon.routing.trace import explain
+from mirror_addon.rules.listing import rule_lines
+from mirror_addon.rules.live import RULES_GONE
+
+if TYPE_CHECKING:
+    from mirror_addon.session import Session
+
+logger = logging.getLogger(__name__)
+
+
+def flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """The leaves of nested dicts and lists, named by their path: `workers[0].pid`, `waiting_bytes.high`."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from flat(item, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from flat(item, f"{name}[{index}]")
+    else:
+        yield name, value
+
+
+class Commands:
+    """The commands over a session. `diff_text` gives what Mirror Diff says of flows."""
+
+    def __init__(self, session: Session, diff_text: Callable[[Sequence[flow.Flow]], str]) -> None:
+        self._session = session
+        self._diff_text = diff_text
+        self._replayer = Replayer(session)
+        self._reloads: set[asyncio.Task[None]] = set()
+
+    def register(self, loader: addonmanager.Loader) -> None:
+        """Make the commands known to mitmproxy."""
+        for name, command in self.by_name().items():
+            loader.add_command(f"mirror.{name}", command)
+
+    def by_name(self) -> dict[str, Callable[..., str]]:
+        """Every command by its name after `mirror.`."""
+        names = "status", "rules", "explain", "diff", "replay", "reload", "pause", "resume", "percent"
+        return {name: getattr(self, name) for name in names}
+
+    def status(self) -> str:
+        """What is mirrored where, what was dropped and why, and how the workers are."""
+        session = self._session
+        if not (session.writer and session.rules.table):
+            return "mirror: not started; the event log says why"
+        gate = session.writer.gate
+        lines = []
+        if gate.paused:
+            lines.append("state: paused")
+        elif not gate.settings.enabled:
+            lines.append("state: off (mirror_enabled=false)")
+        elif gate.expired:
+            lines.append("state: expired")
+        else:
+            lines.append("state: mirroring")
+        if gate.expires is not None:
+            left = gate.expires - time.time()
+            lines.append(f"expires: {say_moment(gate.expires)}" + (f", in {left:.0f} s" if left > 0 else ", over"))
+        if session.rules.problem:
+            lines.append(f"rules: {session.rules.problem}")
+        if session.comparison.problem:
+            lines.append(f"comparison: {session.comparison.problem}")
+        lines += steering.steering_lines(session.writer, session.rules.table)
+        lines += [f"mirror: {line}" for line in rule_lines(session.rules.table, mirrored_only=True)] or ["mirror: none"]
+        lines.append(session.writer.counters.text().rstrip())
+        lines += (f"{name} {value}" for name, value in flat(session.writer.dispatcher.status()))
+        return "\n".join(lines)
+
+    def rules(self) -> str:
+        """The rules in force, in the order in which they are looked at."""
+        table = self._session.rules.table
+        if table is None:
+            return "mirror: no rules are loaded; the event log says why"
+        return "\n".join(rule_lines(table)) or "no rules: every request passes through"
+
+    def explain(self, flows: Sequence[flow.Flow]) -> str:
+        """Why these requests went where they went, rule by rule."""
+        blocks = []
+        for each in flows:
+            exchange = self._session.exchanges.get(each) if isinstance(each, http.HTTPFlow) else None
+            if exchange is None:
+                blocks.append(f"{each.id[:8]}: was not routed by this proxy")
+                continue
+            request = exchange.request
+            head = b"%s %s%s" % (request.method, request.authority, request.path)
+            first = f"{each.id[:8]}: {head.decode('latin-1')} -> {exchange.decision.action}"
+            table = exchange.table
+            lines = explain(table, request, exchange.draw, time.time()) if table is not None else [RULES_GONE]
+            if self._session.writer is not None:
+                lines += steering.override_lines(self._session.writer, exchange.decision.rule)
+            blocks.append("\n  ".join([first, *lines]))
+        if not blocks:
+            raise exceptions.CommandError("No flows: name some, as in mirror.explain @focus")
+        return "\n".join(blocks)
+
+    def diff(self, flows: Sequence[flow.Flow]) -> str:
+        """Where the answers of these requests and of their shadows differ; the content view "Mirror Diff" has more."""
+        if not flows:
+            raise exceptions.CommandError("No flows: name some, as in mirror.diff @focus")
+        return self._diff_text(flows)
+
+    def replay(self, flows: Sequence[flow.Flow]) -> str:
+        """Send these requests to their mirrors again, now, by the rules of now; edited ones as edited."""
+        return self._replayer.replay(flows)
+
+    def reload(self) -> str:
+        """Read the rules again now, those of comparison too. The event log and mirror.status tell the outcome."""
+
+        async def run() -> None:
+            logger.info("mirror: %s", await self._session.rules.reload())
+            await self._session.comparison.reload()
+
+        task = asyncio.ensure_future(run())
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
+        return "reading the rules again"
+
+    def pause(self, *rule: str) -> str:
+        """Send no new shadows, of one rule or of all; those handed over finish, and routing goes on."""
+        return self._steer(steering.pause, rule)
+
+    def resume(self, *rule: str) -> str:
+        """Send shadows again, of one rule or of all that are not paused by themselves."""
+        return self._steer(steering.resume, rule)
+
+    def percent(self, *rule_and_percent: str) -> str:
+        """Mirror this share of a rule's requests instead of what the files say, which RULE reset brings back."""
+        if len(rule_and_percent) < 2:
+            raise exceptions.CommandError("Give a rule and a percentage, as in mirror.percent default/serviceB 5")
+        return self._steer(steering.percent, rule_and_percent[:-1], rule_and_percent[-1])
+
+    def _steer(self, action: Callable[..., str], rule: Sequence[str], *arguments: str) -> str:
+        """`rule` are the words of a rule's name: the console splits at spaces where there are no quotes."""
+        writer, table = self._session.writer, self._session.rules.table
+        if writer is None or table is None:
+            raise exceptions.CommandError("The mirror has not started; the event log says why")
+        writer.hand_over()
+        try:
+            return action(writer, table, " ".join(rule), *arguments)
+        except ValueError as error:
+            raise exceptions.CommandError(str(error)) from None

@@ -1,0 +1,110 @@
+"""Compares the answers of two flows when somebody looks: small bodies at once, bigger ones aside."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait
+
+from mitmproxy import http
+
+from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.rules import Rules
+from mirror_addon.diff_view.comparing import Compared
+from mirror_addon.diff_view.comparing import Task
+from mirror_addon.diff_view.comparing import compared
+from mirror_addon.diff_view.comparing import differs_in_body
+from mirror_addon.diff_view.comparing import in_process
+from mirror_addon.shadow_flows import metadata as meta
+from mirror_addon.shadow_flows.shadow_flow import milliseconds
+
+AT_ONCE = 64 * 1024
+"""Bytes of all bodies together that are compared in the loop, which takes a few milliseconds."""
+IN_THREAD = 1024 * 1024
+"""Bytes that are compared in a thread; more than that, in a process."""
+PATIENCE = 0.03
+"""Seconds for which the loop waits for a thread: most are done by then."""
+REMEMBERED = 16
+
+Identity = tuple[object, ...]
+
+
+def answer_of(flow: http.HTTPFlow) -> Answer:
+    """A flow's answer as the comparison takes it."""
+    response = flow.response
+    error = flow.error.msg.partition(":")[0] if flow.error else ""
+    if response is None:
+        return Answer(None, error=error or "no_answer")
+    body = response.raw_content
+    cut = meta.numbers_of(flow, meta.CUT_KEY)
+    size = int(cut[1]) if cut else len(body or b"")
+    return Answer(response.status_code, response.headers.fields, body, size, milliseconds(flow), error)
+
+
+class Comparer:
+    """Remembers the newest results, each for as long as the flows' answers stay the same ones.
+
+    `rules` gives the rules of comparison in force for a primary.
+    """
+
+    def __init__(self, rules: Callable[[http.HTTPFlow], Rules]) -> None:
+        self._rules = rules
+        self._pool: ThreadPoolExecutor | None = None
+        self._results: OrderedDict[tuple[str, str], tuple[Identity, Future[Compared]]] = OrderedDict()
+
+    def compare(
+        self, primary: http.HTTPFlow, shadow: http.HTTPFlow, control: http.HTTPFlow | None = None
+    ) -> Compared | None:
+        """None while it is being done. What was found when the answers came holds until somebody changes one."""
+        kept = meta.read_comparison(shadow) if meta.is_current(primary, shadow) else None
+        if kept is not None and not differs_in_body(kept):
+            return Compared(kept)
+        key = primary.id, shadow.id
+        identity = tuple(
+            part
+            for flow in (primary, shadow, control)
+            if flow and flow.response
+            for part in (flow.response.status_code, flow.response.headers.fields, flow.response.raw_content)
+        )
+        known = self._results.get(key)
+        if known is None or not _same(known[0], identity):
+            task = Task(
+                answer_of(primary),
+                answer_of(shadow),
+                answer_of(control) if control else None,
+                self._rules(primary),
+                primary.request.method,
+                primary.request.pretty_url,
+                kept,
+            )
+            known = self._results[key] = identity, self._start(task)
+            while len(self._results) > REMEMBERED:
+                self._results.popitem(last=False)
+        result = known[1]
+        if sum(len(part) for part in identity if isinstance(part, bytes)) <= IN_THREAD:
+            wait([result], PATIENCE)
+        return result.result() if result.done() else None
+
+    def _start(self, task: Task) -> Future[Compared]:
+        size = task.size
+        if size > AT_ONCE:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(1, "mirror-diff")
+            return self._pool.submit(in_process if size > IN_THREAD else compared, task)
+        result: Future[Compared] = Future()
+        result.set_result(compared(task))
+        return result
+
+    def close(self) -> None:
+        """Forget everything. What is being done ends by itself within seconds."""
+        self._results.clear()
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+
+
+def _same(one: Identity, other: Identity) -> bool:
+    """Whether these are the same objects: comparing bodies would take as long as it saves."""
+    return len(one) == len(other) and all(mine is theirs for mine, theirs in zip(one, other, strict=True))

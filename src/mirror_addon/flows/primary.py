@@ -1,0 +1,91 @@
+"""What a primary answered, as mitmproxy has it at the end of a flow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import NamedTuple
+
+from mitmproxy import flow as mitm_flow
+from mitmproxy import http
+
+from mirror_addon.compare.answer import Answer
+
+if TYPE_CHECKING:
+    from mirror_addon.flows.exchange import Exchange
+    from mirror_addon.routing.decision import Request
+
+_PORTS = {b"http": b":80", b"https": b":443"}
+
+
+class PrimaryEnd(NamedTuple):
+    """A primary's answer, and what is missing of it, for people."""
+
+    answer: Answer
+    note: str
+
+
+def url_of(request: Request) -> str:
+    """The absolute URL as the client asked it, without a default port. Bytes that are no UTF-8 are percent-encoded."""
+    scheme = request.scheme
+    authority = request.authority.removesuffix(_PORTS.get(scheme, b":80"))
+    path = b"" if request.path == b"*" else request.path
+    url = b"%s://%s%s" % (scheme, authority, path)
+    try:
+        return url.decode()
+    except UnicodeDecodeError:
+        return b"".join(b"%c" % byte if byte < 0x80 else b"%%%02X" % byte for byte in url).decode()
+
+
+def status_and_time(flow: http.HTTPFlow) -> tuple[int | None, float | None]:
+    """The status of upstream's answer to `flow`, and the milliseconds from the whole request to the whole answer."""
+    response = flow.response
+    if response is None:
+        return None, None
+    data = response.data
+    begun, ended = flow.request.data.timestamp_end, data.timestamp_end
+    return data.status_code, (ended - begun) * 1000 if begun and ended else None
+
+
+def primary_end(flow: http.HTTPFlow, exchange: Exchange, body_limit: int) -> PrimaryEnd:
+    """The answer of upstream to `flow`, before the route's edits of its header, with `body_limit` bytes of its body.
+
+    A status that came before the answer broke off stays, with an error.
+    """
+    response, error = flow.response, _error(flow)
+    if response is None:
+        return PrimaryEnd(Answer(None, error=error or "unanswered"), "")
+    status, ms = status_and_time(flow)
+    fields = exchange.answer_fields if exchange.answer_fields is not None else response.headers.fields
+    if response.trailers:
+        fields = (*fields, *response.trailers.fields)  # as a shadow's over HTTP/2
+    content = response.raw_content
+    note = ""
+    if content is None:
+        note = "the primary's body was streamed, and is not compared"
+        length = response.headers.get("content-length", "")
+        size = int(length) if length.isdigit() and len(length) < 19 else 0
+    else:
+        size = len(content)
+    if not body_limit:
+        fields, content = (), None
+    elif content is not None and size > body_limit:
+        content = content[:body_limit]
+    return PrimaryEnd(Answer(status, fields, content, size, ms, error), note)
+
+
+def _error(flow: http.HTTPFlow) -> str:
+    """Why there is no complete answer, in a word; mitmproxy has a sentence."""
+    if flow.error is None:
+        return ""
+    text = flow.error.msg.lower()
+    if text == mitm_flow.Error.KILLED_MESSAGE.lower():
+        return "killed"
+    if "client disconnect" in text or "client closed" in text or "by client" in text:
+        return "client_gone"
+    if "timeout" in text or "timed out" in text:
+        return "timeout"
+    if flow.server_conn is None or flow.server_conn.timestamp_tcp_setup is None:
+        return "connect"
+    if "disconnect" in text or "closed" in text or "reset" in text:
+        return "reset"
+    return "protocol"

@@ -1,0 +1,67 @@
+"""The shadows of a flow, ready to be handed over."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from typing import TYPE_CHECKING
+
+from mitmproxy import http
+
+from mirror_addon.shadow.control import SAFE
+from mirror_addon.shadow.control import asked_again
+from mirror_addon.shadow.control import control_request
+from mirror_addon.shadow.control import is_control
+from mirror_addon.shadow.request import shadow_request
+
+if TYPE_CHECKING:
+    from mirror_addon.admission.gate import AdmissionGate
+    from mirror_addon.flows.exchange import Exchange
+    from mirror_addon.options.settings import Settings
+    from mirror_addon.routing.decision import Mirror
+    from mirror_addon.shadow.request import ShadowRequest
+
+
+class ShadowMaker:
+    """Names shadows, and makes them by the options in force."""
+
+    def __init__(self, settings: Settings, local_address: bytes) -> None:
+        self._local_address = local_address
+        self._numbers = itertools.count()
+        self.apply(settings)
+
+    def apply(self, settings: Settings) -> None:
+        self._suffix = settings.host_suffix.encode()
+        self._timeout = settings.timeout
+        self._control_share = settings.control
+
+    def _id(self, flow: http.HTTPFlow) -> str:
+        return f"{flow.id}/{next(self._numbers)}"
+
+    def shadow(self, flow: http.HTTPFlow, exchange: Exchange, mirror: Mirror, body: int | None) -> ShadowRequest:
+        """The shadow for a mirror; `body` is the length of the request's, None if it comes in pieces."""
+        assert exchange.decision.request
+        return shadow_request(
+            exchange.decision.request,
+            mirror,
+            id=self._id(flow),
+            body=body,
+            own_address=self._local_address,
+            suffix=self._suffix,
+            timeout=self._timeout,
+        )
+
+    def control(
+        self, flow: http.HTTPFlow, exchange: Exchange, beside: Mirror, body: int | None, gate: AdmissionGate
+    ) -> ShadowRequest | None:
+        """The primary asked again beside a mirror, if this request is one of the share for which that is done."""
+        decision = exchange.decision
+        if body != 0 or exchange.request.method not in SAFE or random.random() >= self._control_share:
+            return None
+        mirror = asked_again(decision, beside.timeout)
+        if mirror is None or any(is_control(decision, each) for each in decision.mirrors):
+            return None
+        if gate.reason_to_skip(exchange.request, mirror) is not None:
+            return None
+        assert decision.request
+        return control_request(decision.request, mirror, id=self._id(flow), timeout=self._timeout)

@@ -1,0 +1,247 @@
+"""Sends the shadows of recorded requests by the engine, and counts what they come to beside what was recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from dataclasses import dataclass
+from dataclasses import replace
+from datetime import UTC
+from datetime import datetime
+from typing import Any
+
+from mirror_addon.admission.gate import AdmissionGate
+from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.report.lines import Line
+from mirror_addon.compare.report.lines import ListedDifference
+from mirror_addon.compare.report.lines import Side
+from mirror_addon.compare.report.tally import RecordTally
+from mirror_addon.dispatch.dispatcher import Dispatcher
+from mirror_addon.dispatch.settings import ShadowSettings
+from mirror_addon.flows.exchange import Exchange
+from mirror_addon.flows.primary import primary_end
+from mirror_addon.flows.primary import url_of
+from mirror_addon.mirroring.engine_settings import recording_of
+from mirror_addon.options.settings import Settings
+from mirror_addon.replay.order import Turn
+from mirror_addon.replay.planner import Choices
+from mirror_addon.replay.planner import Planned
+from mirror_addon.replay.planner import Planner
+from mirror_addon.replay.planner import chance
+from mirror_addon.replay.player import Room
+from mirror_addon.routing.table import RouteTable
+from mirror_addon.rules.compare_file import comparison_rules
+from mirror_addon.shadow.request import ShadowRequest
+from mirror_addon.shadow.result import ShadowResult
+from mirror_addon.shadow.result import ShadowVerdict
+from mirror_addon.shadow.subject import Subject
+
+COMPARED_BODY = 16 * 1024 * 1024
+"""Bytes of an answer that are compared at most."""
+CUT_AFTER = 0.1
+"""Seconds from the first half of a shadow that is cut to the cut."""
+_START = 10.0
+_SHARE = 4
+"""The part of `mirror_queue` that may be under way: a quarter, so that nothing is ever dropped for it."""
+
+
+class _Group:
+    """A turn whose shadows are under way."""
+
+    __slots__ = ("answer", "at", "left", "note", "over", "turn")
+
+    def __init__(self, turn: Turn, answer: Answer, note: str, over: asyncio.Future[None]) -> None:
+        self.turn = turn
+        self.answer = answer
+        self.note = note
+        response = turn.recorded.flow.response
+        self.at = response.timestamp_end if response is not None else None
+        self.over = over
+        self.left = 0
+
+
+@dataclass(slots=True)
+class _Open:
+    group: _Group
+    subject: Subject
+    result: ShadowResult | None = None
+
+
+class Shadows:
+    """Sends turns, and counts what comes of them. Its workers start at once; needs the running loop."""
+
+    def __init__(self, settings: Settings, table: RouteTable, local_address: bytes, choices: Choices) -> None:
+        self.tally = RecordTally()
+        self.differing = self.failed = self.ended = 0
+        self.delayed = self.aborted = self.mirrored = self.given_up = 0
+        self._choices = choices
+        self._compares = settings.responses != "discard"
+        self._bodies = bool(settings.record) and settings.record_bodies
+        limits = ShadowSettings(
+            concurrency=settings.concurrency,
+            workers=settings.workers,
+            queue=settings.queue,
+            max_body=settings.max_body,
+            compare_body=COMPARED_BODY if self._compares else 0,
+            prompt=True,
+        )
+        self.dispatcher = Dispatcher(limits, self._on_result, None, self._on_verdict)
+        self.dispatcher.start()
+        self.dispatcher.configure(recording_of(settings, comparison_rules(settings), compare=self._compares))
+        self.planner = Planner(
+            settings, table, AdmissionGate(settings, self.dispatcher.counters, local_address, time.time()), choices
+        )
+        self._room = Room(settings.concurrency * settings.workers, settings.queue // _SHARE)
+        self._open: dict[str, _Open] = {}
+        self._groups: set[str] = set()
+        self._stopped = asyncio.Event()
+
+    def stop(self) -> None:
+        """Begin no further turn; what is held back goes at once."""
+        self._stopped.set()
+
+    async def ready(self) -> None:
+        """Wait, not for ever, until the workers have started: what is sent before waits in their pipes."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _START
+        while loop.time() < deadline and not self._stopped.is_set():
+            if all(worker["state"] == "running" for worker in self.dispatcher.status()["workers"]):
+                return
+            await asyncio.sleep(0.01)
+
+    async def send(self, turn: Turn) -> None:
+        """Send a turn's shadows; return when all have their ends."""
+        while turn.id in self._groups:
+            turn = replace(turn, id=f"{turn.id}'")
+        planned = self.planner.plan(turn)
+        if not planned.shadows:
+            return
+        self._groups.add(turn.id)
+        try:
+            await self._send(turn, planned)
+        finally:
+            self._groups.discard(turn.id)
+
+    async def _send(self, turn: Turn, planned: Planned) -> None:
+        recorded = turn.recorded
+        end = primary_end(recorded.flow, planned.exchange, COMPARED_BODY)
+        answer = recorded.answer or end.answer
+        count = len(planned.shadows)
+        size = count * len(recorded.body) + len(answer.body or b"")
+        luck = chance(self._choices.seed, turn, "faults")
+        fates = [(self._hold(luck), luck.random() < self._choices.faults.abort) for _ in planned.shadows]
+        if not self._choices.forced:
+            await self._room.take(count, size)
+        try:
+            if self._stopped.is_set():
+                self.given_up += 1
+                return
+            self.mirrored += 1
+            group = _Group(turn, answer, end.note, asyncio.get_running_loop().create_future())
+            group.left = count
+            subject = self._subject(turn, planned.exchange)
+            controlled = any(control for _, control in planned.shadows)
+            offers = []
+            for (shadow, control), (hold, abort) in zip(planned.shadows, fates, strict=True):
+                shadow.subject = subject._replace(control=control, controlled=controlled and not control)
+                self._open[shadow.id] = _Open(group, shadow.subject)
+                offers.append(self._offer(shadow, recorded.body, hold, abort))
+            await asyncio.gather(*offers)
+            await group.over
+        finally:
+            if not self._choices.forced:
+                self._room.give(count, size)
+
+    def _hold(self, luck: random.Random) -> float:
+        """Seconds that a shadow is held back."""
+        return sum(seconds for seconds, share in self._choices.faults.delays if luck.random() < share)
+
+    async def _offer(self, shadow: ShadowRequest, body: bytes, hold: float, abort: bool) -> None:
+        if hold:
+            self.delayed += 1
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), hold)
+        if not abort:
+            self.dispatcher.offer(shadow, body)
+            return
+        self.aborted += 1
+        upload = self.dispatcher.open(shadow)
+        upload.write(body[: len(body) // 2])
+        await asyncio.sleep(CUT_AFTER)
+        upload.abort()
+
+    def _subject(self, turn: Turn, exchange: Exchange) -> Subject:
+        recorded, decision = turn.recorded, exchange.decision
+        ignored = [
+            decision.rule.ignore if decision.rule else "",
+            *(f"header:{name}" for name in recorded.redacted_answer),
+        ]
+        return Subject(
+            turn.id,
+            time.time(),
+            str(decision.rule or ""),
+            decision.cluster.label if decision.cluster is not None else None,
+            False,
+            False,
+            recorded.request.method.decode("latin-1"),
+            url_of(recorded.request),
+            exchange.draw,
+            recorded.client,
+            ",".join(each for each in ignored if each),
+            ((b"Host", recorded.request.authority), *recorded.request.headers) if self._bodies else None,
+        )
+
+    def _on_result(self, result: ShadowResult) -> None:
+        opened = self._open[result.id]
+        opened.result = result
+        group = opened.group
+        group.left -= 1
+        if not group.left:
+            # Answered only now, so that what waits for mirrors is the shadows alone.
+            asyncio.get_running_loop().call_soon(self._answer, group)
+
+    def _answer(self, group: _Group) -> None:
+        self.dispatcher.answer(group.turn.id, group.answer, group.note, group.at)
+        if not group.over.done():
+            group.over.set_result(None)
+
+    def _on_verdict(self, verdict: ShadowVerdict) -> None:
+        opened = self._open.pop(verdict.id)
+        result, subject, comparison = opened.result, opened.subject, verdict.comparison
+        answer = opened.group.answer
+        assert result is not None
+        found: Any = comparison.verdict if comparison else "failed" if result.reason else None
+        line = Line(
+            1,
+            verdict.id,
+            subject.method,
+            subject.url,
+            verdict.label,
+            Side(answer.status, answer.ms, answer.error or None),
+            Side(result.status, result.total_ms if result.status else None, result.reason or None),
+            _moment(subject.start),
+            subject.route,
+            subject.control,
+            found,
+            tuple(
+                ListedDifference(each.path, each.kind, each.primary, each.shadow, each.noise, each.where)
+                for each in comparison.differences
+            )
+            if comparison
+            else (),
+            comparison.more if comparison else 0,
+        )
+        self.ended += 1
+        self.differing += line.verdict == "different" and not line.control
+        self.failed += line.fate in ("failed", "dropped")
+        self.tally.add(line)
+
+    async def close(self, drain: float) -> None:
+        """Let what is under way end within so many seconds."""
+        await self.dispatcher.close(drain)
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,66 @@
+"""What of captures is replayed, and why the rest is not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from collections.abc import Iterator
+from pathlib import Path
+
+from mitmproxy import flow as mitm_flow
+from mitmproxy import http
+
+from mirror_addon.admission.when import When
+from mirror_addon.captures.entry import Recorded
+from mirror_addon.captures.reading import read_capture
+from mirror_addon.captures.reading import recorded
+from mirror_addon.captures.stream import CaptureError
+
+
+class Source:
+    """One capture, which can be read again and again; counted and warned of the first time."""
+
+    def __init__(self, path: Path, filters: list[When], local_address: bytes, warn: Callable[[str], None]) -> None:
+        """Raises CaptureError for what is no capture."""
+        self.path = path
+        self.entries = 0
+        self.filtered = 0
+        self.left_out: Counter[str] = Counter()
+        self._filters = filters
+        self._local_address = local_address
+        self._warn = warn
+        self._passes = 0
+        with_first = read_capture(path, lambda _: None)
+        self.empty = next(with_first, None) is None
+        with_first.close()
+        self.size = path.stat().st_size
+
+    def __call__(self) -> Iterator[Recorded]:
+        self._passes += 1
+        first = self._passes == 1
+        for entry in read_capture(self.path, self._warn if first else lambda _: None):
+            self.entries += first
+            if not self._wanted(entry.flow):
+                self.filtered += first
+                continue
+            found = recorded(entry, self._local_address)
+            if isinstance(found, Recorded):
+                yield found
+            else:
+                self.left_out[found] += first
+
+    def _wanted(self, flow: mitm_flow.Flow) -> bool:
+        if not self._filters:
+            return True
+        return isinstance(flow, http.HTTPFlow) and all(each.at_end(flow) for each in self._filters)
+
+
+def open_sources(
+    paths: list[Path], filters: list[When], local_address: bytes, warn: Callable[[str], None]
+) -> list[Source]:
+    """Raises CaptureError, also where none of them has anything."""
+    sources = [Source(path, filters, local_address, warn) for path in paths]
+    if all(source.empty for source in sources):
+        names = ", ".join(str(path) for path in paths)
+        raise CaptureError(f"There is no request in {names}; mitmdump -w FILE records some")
+    return sources

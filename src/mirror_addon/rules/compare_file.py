@@ -1,0 +1,32 @@
+"""The text of the rules of comparison, `compare.yaml`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mirror_addon.options.settings import COMPARE_FILE
+from mirror_addon.options.settings import OptionError
+from mirror_addon.options.settings import Settings
+
+
+def comparison_rules(settings: Settings) -> str:
+    """The text of the rules of comparison, which can be parsed; empty if the file that need not exist does not.
+    Raises OptionError."""
+    try:
+        text = Path(os.path.expanduser(settings.compare)).read_text()
+    except FileNotFoundError:
+        if settings.compare == COMPARE_FILE:
+            return ""
+        raise OptionError(f"mirror_compare={settings.compare}: no such file; name one that exists") from None
+    except (OSError, ValueError) as error:
+        raise OptionError(f"mirror_compare={settings.compare}: {error}; name a file of rules of comparison") from None
+    if text:
+        from mirror_addon.compare.rules import Rules  # much to import, for those who have such a file
+        from mirror_addon.compare.rules import RulesError
+
+        try:
+            Rules.parse(text, settings.compare)
+        except RulesError as error:
+            raise OptionError(f"mirror_compare={settings.compare}: {error}") from None
+    return text

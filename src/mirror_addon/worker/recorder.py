@@ -1,0 +1,104 @@
+"""The worker's record: its lines, the file, and what is said when that cannot be written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from mirror_addon.compare.comparison import Comparison
+from mirror_addon.compare.record import MAX_BODY
+from mirror_addon.compare.record import About
+from mirror_addon.compare.record import RecordedRequest
+from mirror_addon.compare.record import record_line
+from mirror_addon.compare.record_file import RecordFile
+from mirror_addon.compare.record_file import last_lines
+from mirror_addon.shadow.frames import Recording
+from mirror_addon.worker.budget import Budget
+from mirror_addon.worker.groups import Match
+from mirror_addon.worker.groups import Party
+
+
+class Recorder:
+    """Writes lines as a Recording says. `log` is told when that begins to fail, and when it works again."""
+
+    def __init__(self, budget: Budget, log: Callable[[str], None]) -> None:
+        self._budget = budget
+        self._log = log
+        self._file: RecordFile | None = None
+        self._bodies = False
+        self._redacted: frozenset[bytes] = frozenset()
+        self._failing = False
+
+    def configure(self, recording: Recording) -> None:
+        """In force for the next line."""
+        path = Path(recording.path) if recording.path else None
+        if self._file is not None and self._file.path != path:
+            self._file.close()
+            self._file = None
+        if path is not None:
+            if self._file is None:
+                self._file = RecordFile(path)
+                self._failing = False
+            self._file.rotate = recording.rotate
+        self._bodies = path is not None and recording.bodies
+        self._redacted = frozenset(recording.redact)
+
+    def body(self, party: Party, part: bytes) -> None:
+        """The next part of a shadow's request body has come."""
+        if self._bodies and part:
+            party.request.add(part, MAX_BODY, self._budget)
+
+    def record(self, match: Match, comparison: Comparison) -> bool | None:
+        """Write the line of a pair. Was it written? None where there is no record."""
+        if self._file is None:
+            return None
+        party = match.party
+        assert party.answer is not None
+        request = None
+        if self._bodies:
+            kept = party.request
+            headers = party.subject.headers or ()
+            body = b"".join(kept.parts) if party.sent else None
+            request = RecordedRequest(headers, body, kept.cut or not party.sent or not party.whole)
+        line = record_line(
+            _about(party),
+            match.primary,
+            party.answer,
+            comparison,
+            request=request,
+            redacted=self._redacted,
+        )
+        try:
+            self._file.append(line)
+        except OSError as error:
+            if not self._failing:
+                self._failing = True
+                why = os.strerror(error.errno or 0)
+                self._log(f"cannot write the record {self._file.path}: {why}; mirroring goes on without it")
+            return False
+        if self._failing:
+            self._failing = False
+            self._log(f"the record {self._file.path} is written again")
+        return True
+
+    def last_lines(self) -> dict[str, bytes]:
+        """The last lines of the record, by id."""
+        return last_lines(self._file.path) if self._file is not None else {}
+
+
+def _about(party: Party) -> About:
+    subject = party.subject
+    return About(
+        party.id,
+        subject.group,
+        subject.start,
+        subject.rule,
+        subject.route,
+        party.label,
+        subject.control,
+        subject.method,
+        subject.url,
+        subject.draw,
+        subject.client,
+    )

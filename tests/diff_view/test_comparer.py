@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+from mitmproxy import http
+from pairtools import TEXT
+from pairtools import primary_flow
+
+from mirror_addon.compare.comparison import Comparison
+from mirror_addon.compare.difference import Difference
+from mirror_addon.compare.rules import DEFAULT_RULES
+from mirror_addon.diff_view.comparer import AT_ONCE
+from mirror_addon.diff_view.comparer import REMEMBERED
+from mirror_addon.diff_view.comparer import Comparer
+from mirror_addon.diff_view.comparer import answer_of
+from mirror_addon.diff_view.comparing import Compared
+from mirror_addon.shadow_flows import metadata as meta
+
+
+@pytest.fixture
+def comparer() -> Iterator[Comparer]:
+    made = Comparer(lambda _: DEFAULT_RULES)
+    yield made
+    made.close()
+
+
+def compared(comparer: Comparer, primary: http.HTTPFlow, shadow: http.HTTPFlow) -> Compared:
+    deadline = time.monotonic() + 60
+    while (result := comparer.compare(primary, shadow)) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return result
+
+
+def test_what_was_found_when_the_answers_came_holds(comparer: Comparer) -> None:
+    primary, shadow = primary_flow(), primary_flow()
+    kept = Comparison("different", (Difference("$.kept", "value", 1, 2),))
+    meta.write_comparison(shadow, primary, kept)
+    assert comparer.compare(primary, shadow) == Compared(kept)
+
+
+def test_an_edited_answer_is_compared_again(comparer: Comparer) -> None:
+    primary, shadow = primary_flow(b"a", TEXT), primary_flow(b"a", TEXT)
+    meta.write_comparison(shadow, primary, Comparison("same"))
+    assert compared(comparer, primary, shadow).comparison.verdict == "same"
+    shadow.backup()
+    assert shadow.response
+    shadow.response.content = b"b"
+    assert compared(comparer, primary, shadow).comparison.verdict == "different"
+    shadow.response.content = b"a"
+    assert compared(comparer, primary, shadow).comparison.verdict == "same"
+    shadow.response.status_code = 500
+    assert compared(comparer, primary, shadow).comparison.verdict == "different"
+
+
+def test_text_has_its_lines(comparer: Comparer) -> None:
+    result = compared(comparer, primary_flow(b"a\nb", TEXT), primary_flow(b"a\nc", TEXT))
+    assert result.body == ("@@ -1,2 +1,2 @@", " a", "-b", "+c")
+
+
+def test_big_bodies_do_not_hold_up_who_asks(comparer: Comparer) -> None:
+    documents = [
+        json.dumps({"items": [{"id": n, "price": n, "sold": n == sold} for n in range(100_000)]}) for sold in (1, 2)
+    ]
+    assert all(len(each) > 4_000_000 for each in documents)
+    primary, shadow = (primary_flow(each.encode()) for each in documents)
+    assert comparer.compare(primary, shadow) is None
+    result = compared(comparer, primary, shadow)
+    assert result.comparison.verdict == "different"
+    took = []
+    for _ in range(10):
+        started = time.perf_counter()
+        assert comparer.compare(primary, shadow) is result
+        took.append(time.perf_counter() - started)
+    assert min(took) < 0.01
+
+
+def test_results_are_remembered_but_not_for_ever(comparer: Comparer) -> None:
+    pairs = [(primary_flow(b"a", TEXT), primary_flow(b"b", TEXT)) for _ in range(REMEMBERED + 1)]
+    first = [compared(comparer, *pair) for pair in pairs]
+    assert compared(comparer, *pairs[-1]) is first[-1]
+    assert compared(comparer, *pairs[0]) is not first[0]
+
+
+def test_after_close_it_starts_anew(comparer: Comparer) -> None:
+    primary, shadow = primary_flow(b"a" * AT_ONCE, TEXT), primary_flow(b"b" * AT_ONCE, TEXT)
+    compared(comparer, primary, shadow)
+    comparer.close()
+    assert compared(comparer, primary, shadow).comparison.verdict == "different"
+
+
+def test_answers() -> None:
+    flow = primary_flow(b"abc")
+    flow.metadata[meta.CUT_KEY] = [3, 10]
+    assert (answer_of(flow).body, answer_of(flow).bytes) == (b"abc", 10)
+    flow.response = None
+    assert (answer_of(flow).status, answer_of(flow).error) == (None, "no_answer")

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+
+from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.comparison import Comparison
+from mirror_addon.compare.difference import Difference
+from mirror_addon.compare.rules import DEFAULT_RULES
+from mirror_addon.compare.rules import Rules
+from mirror_addon.diff_view.comparing import Compared
+from mirror_addon.diff_view.comparing import Task
+from mirror_addon.diff_view.comparing import compared
+from mirror_addon.diff_view.comparing import in_process
+
+TEXT = ((b"Content-Type", b"text/plain"),)
+JSON = ((b"Content-Type", b"application/json"),)
+
+
+def answer(body: bytes | None, headers: tuple[tuple[bytes, bytes], ...] = TEXT) -> Answer:
+    return Answer(200, headers, body, len(body or b""))
+
+
+def task(ours: Answer, theirs: Answer, kept: Comparison | None = None, rules: Rules = DEFAULT_RULES) -> Task:
+    return Task(ours, theirs, None, rules, "GET", "http://shop.test/x", kept)
+
+
+def test_text_has_lines_and_json_has_none() -> None:
+    assert compared(task(answer(b"a"), answer(b"b"))).body == ("@@ -1 +1 @@", "-a", "+b")
+    by_structure = compared(task(answer(b'{"a": 1}', JSON), answer(b'{"a": 2}', JSON)))
+    assert [each.path for each in by_structure.comparison.differences] == ["$.a"]
+    assert by_structure.body == ()
+
+
+def test_what_is_kept_holds() -> None:
+    kept = Comparison("same")
+    assert compared(task(answer(b"a"), answer(b"b"), kept)) == Compared(kept)
+    ignored = Comparison("noise", (Difference("body", "value", 1, 2, "ignored"),))
+    assert compared(task(answer(b"a"), answer(b"b"), ignored)) == Compared(ignored)
+
+
+@pytest.mark.parametrize("rules", [DEFAULT_RULES, DEFAULT_RULES.ignoring("$.a, header:x-y")])
+def test_a_process_finds_the_same(rules: Rules) -> None:
+    for pair in ((answer(b"a\nb"), answer(b"a\nc")), (answer(b'{"a": 1}', JSON), answer(b'{"a": 2}', JSON))):
+        assert in_process(task(*pair, rules=rules)) == compared(task(*pair, rules=rules))
+
+
+def test_a_process_that_fails_says_why() -> None:
+    broken = task(answer(b"a"), Answer(200, body="no bytes"))  # type: ignore[arg-type]
+    with pytest.raises(ChildProcessError, match=r"ended with 1: \w+"):
+        in_process(broken)

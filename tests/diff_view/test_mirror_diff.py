@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+from mitmproxy import http
+from mitmproxy.addons.view import View
+from mitmproxy.io import FlowReader
+from mitmproxy.io import FlowWriter
+from mitmproxy.test import tflow
+from pairtools import TEXT
+from pairtools import primary_flow
+from pairtools import shadow_request
+from pairtools import show_pair
+
+from mirror_addon.addon import MirrorAddon
+from mirror_addon.diff_view.mirror_diff import MAX_SHADOWS
+from mirror_addon.diff_view.mirror_diff import MAX_TRACE
+from mirror_addon.flows.exchange import Exchange
+from mirror_addon.options.settings import OPTIONS
+from mirror_addon.options.settings import parse_settings
+from mirror_addon.routing.decision import Request
+from mirror_addon.rules.rule_set import load_rule_set
+from mirror_addon.shadow_flows import metadata as meta
+from mirror_addon.shadow_flows.flow_list import ShadowFlows
+
+RULES = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: shop}}
+spec:
+  hosts: [shop.test]
+  http:
+{others}
+  - match: [{{uri: {{prefix: /never}}}}]
+    route: [{{destination: {{host: one}}}}]
+    mirror: {{host: two}}
+    mirrorPercentage: {{value: 0}}
+  - match: [{{uri: {{prefix: /here}}}}]
+    directResponse: {{status: 418}}
+    mirror: {{host: two}}
+  - match: [{{uri: {{prefix: /alone}}}}]
+    route: [{{destination: {{host: one}}}}]
+  - route: [{{destination: {{host: one}}}}]
+    mirror: {{host: two}}
+"""
+
+
+@pytest.fixture
+async def addon() -> MirrorAddon:
+    return MirrorAddon()
+
+
+def told(addon: MirrorAddon, flow: http.HTTPFlow, *, concise: bool = False) -> list[str]:
+    return [line.text.strip() for line in addon.diff.lines(flow, concise=concise)]
+
+
+def routed(addon: MirrorAddon, folder: Path, flow: http.HTTPFlow, path: bytes, others: str = "") -> None:
+    """Let `flow` be one that this addon routed."""
+    (folder / "rules.yaml").write_text(RULES.format(others=others))
+    values = {option.name: option.default for option in OPTIONS} | {
+        "mirror_rules": [str(folder)],
+        "mirror_endpoints": ["one=127.0.0.1:1", "two=127.0.0.1:2"],
+    }
+    table = addon.session.rules.table = load_rule_set(parse_settings(values), b"10.0.0.9").table
+    request = Request(b"GET", b"http", b"shop.test", path, (), 80)
+    addon.session.exchanges[flow] = Exchange(table, request, 7, table.route(request, 7), settled=True)
+
+
+async def test_both_halves_of_a_pair_tell_the_same(view: View, addon: MirrorAddon, tmp_path: Path) -> None:
+    primary = primary_flow(b"a\nb", TEXT)
+    shadow = show_pair(view, ShadowFlows(10), primary, body=b"a\nc", headers=TEXT)
+    routed(addon, tmp_path, primary, b"/x")
+    lines = told(addon, primary)
+    assert told(addon, shadow) == lines
+    assert lines[0] == "different · 1 difference"
+    assert "-b" in lines and "+c" in lines
+    host = lines.index("Host")
+    assert lines[host + 1 : host + 3] == ["- shop.test", "+ shop.test-shadow"]
+    assert any("default/shop http[3]: matches" in line for line in lines[lines.index("Why here") :])
+    assert lines[-1] == f"Send it to its mirrors again: mirror.replay @{primary.id}"
+
+
+async def test_all_shadows_of_a_primary_are_told(view: View, addon: MirrorAddon) -> None:
+    primary, flows = primary_flow(), ShadowFlows(10)
+    shadows = [show_pair(view, flows, primary, number=number) for number in range(3)]
+    lines = told(addon, primary)
+    assert [line for line in lines if line.startswith("shadow ")] == [
+        f"shadow  {shadow.id[:8]} -> b/v2, by default/shop http[0]" for shadow in shadows
+    ]
+
+
+async def test_of_very_many_the_newest_are_told(view: View, addon: MirrorAddon) -> None:
+    primary, flows = primary_flow(), ShadowFlows(100)
+    shadows = [show_pair(view, flows, primary, number=number) for number in range(MAX_SHADOWS + 3)]
+    lines = told(addon, primary)
+    assert lines[0] == f"The newest {MAX_SHADOWS} of {MAX_SHADOWS + 3} shadows; look at the others themselves."
+    assert [line[8:16] for line in lines if line.startswith("shadow ")] == [flow.id[:8] for flow in shadows[3:]]
+    assert not any("not in this list" in line for line in lines)
+
+
+async def test_the_command_tells_a_pair_once_and_no_more_than_asked(view: View, addon: MirrorAddon) -> None:
+    primary = primary_flow()
+    shadow = show_pair(view, ShadowFlows(10), primary)
+    text = addon.diff.text([primary, shadow])
+    assert text.count("1 difference") == 1
+    assert "Why here" not in text and "Request as sent" not in text
+    assert addon.diff.text([shadow]) == text
+
+
+async def test_read_back_from_a_file(view: View, addon: MirrorAddon) -> None:
+    primary = primary_flow(b"a", TEXT)
+    shadow = show_pair(view, ShadowFlows(10), primary, body=b"b", headers=TEXT)
+    before = told(addon, primary, concise=True)
+    file = io.BytesIO()
+    for flow in (primary, shadow):
+        FlowWriter(file).add(flow)
+    view.clear()
+    read = list(FlowReader(io.BytesIO(file.getvalue())).stream())
+    view.add(read)
+    assert told(addon, read[0], concise=True) == told(addon, read[1], concise=True) == before
+    assert "The decision is not kept in files, nor for flows from before a reload of the script." in told(
+        addon, read[0]
+    )
+    view.clear()
+    copies = [flow.copy() for flow in read]  # as view.flows.load makes them
+    view.add(copies)
+    again = told(addon, copies[1], concise=True)
+    assert again == told(addon, copies[0], concise=True)
+    assert again[0] == before[0] and again[3:] == before[3:]
+
+
+async def test_a_shadow_whose_primary_is_gone(view: View, addon: MirrorAddon) -> None:
+    primary = primary_flow()
+    shadow = show_pair(view, ShadowFlows(10), primary)
+    view.remove([primary])
+    lines = told(addon, shadow)
+    assert lines[0] == "different · 1 difference"
+    assert any("not in this list any more" in line for line in lines)
+    assert any(line.startswith("- ") for line in lines)
+
+
+async def test_a_primary_whose_shadows_are_gone(view: View, addon: MirrorAddon) -> None:
+    primary, flows = primary_flow(), ShadowFlows(1)
+    gone = show_pair(view, flows, primary)
+    view.remove([gone])
+    assert "1 of its 1 shadows not in this list: removed, or in another file." in told(addon, primary)
+    other = primary_flow()
+    show_pair(view, flows, other)
+    show_pair(view, flows, primary_flow())
+    assert "No shadow to b/v2: let go for newer ones (mirror_pairs)." in told(addon, other)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (b"/never", "Not mirrored to two: the draw fell outside the percentage of the rule (percent)."),
+        (b"/here", "Not mirrored to two: the request was answered here: a redirect, a fault, a 503 (local_reply)."),
+        (b"/alone", "Not mirrored: default/shop http[2] has no mirror."),
+    ],
+)
+async def test_flows_without_a_pair_say_why(
+    view: View, addon: MirrorAddon, tmp_path: Path, path: bytes, said: str
+) -> None:
+    flow = primary_flow()
+    routed(addon, tmp_path, flow, path)
+    assert told(addon, flow)[0] == said
+
+
+async def test_a_request_on_its_way(view: View, addon: MirrorAddon, tmp_path: Path) -> None:
+    flow = primary_flow()
+    routed(addon, tmp_path, flow, b"/x")
+    assert told(addon, flow)[0].startswith("Not mirrored to two: it was held back when the request came")
+    addon.session.exchanges[flow].settled = False
+    assert told(addon, flow)[0].startswith("Its shadows are not handed over yet")
+    addon.session.exchanges[flow].settled = True
+    show_pair(view, ShadowFlows(10), flow)
+    assert not any("Not mirrored" in line for line in told(addon, flow))
+
+
+async def test_flows_that_never_came_by(view: View, addon: MirrorAddon) -> None:
+    assert told(addon, primary_flow())[0].startswith("Not mirrored as far as is known here")
+    assert [line.text for line in addon.diff.lines(tflow.ttcpflow())] == ["Only HTTP requests are mirrored."]
+    assert [line.text for line in addon.diff.lines(None)] == ["Only HTTP requests are mirrored."]
+
+
+async def test_a_failed_shadow(view: View, addon: MirrorAddon) -> None:
+    primary, flows = primary_flow(), ShadowFlows(10)
+    shadow = show_pair(view, flows, primary, status=None, outcome="failed", reason="timeout")
+    lines = told(addon, shadow)
+    assert lines[0] == "failed · timeout"
+    assert told(addon, primary) == lines
+    assert any(line.startswith("status") and line.endswith("failed") for line in lines)
+
+
+async def test_long_traces_are_shortened(view: View, addon: MirrorAddon, tmp_path: Path) -> None:
+    rule = "  - {{match: [{{uri: {{exact: /{}}}}}], route: [{{destination: {{host: one}}}}]}}\n"
+    flow = primary_flow()
+    others = "".join(rule.format(number) for number in range(200))
+    routed(addon, tmp_path, flow, b"/x", others)
+    lines = told(addon, flow)
+    trace = lines[lines.index("Why here") + 1 :]
+    assert len(trace) < MAX_TRACE + 5
+    assert "default/shop http[203]: matches: any path" in trace
+
+
+@given(
+    st.binary(max_size=60),
+    st.binary(max_size=60),
+    st.lists(st.tuples(st.binary(max_size=8), st.binary(max_size=8)), max_size=3),
+    st.dictionaries(
+        st.sampled_from([value for name, value in vars(meta).items() if name.endswith("_KEY")]),
+        st.none() | st.integers() | st.text(max_size=5) | st.lists(st.text(max_size=5), max_size=3),
+    ),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+async def test_any_flow_can_be_shown(
+    view: View,
+    addon: MirrorAddon,
+    ours: bytes,
+    theirs: bytes,
+    fields: list[tuple[bytes, bytes]],
+    metadata: dict[str, object],
+) -> None:
+    view.clear()
+    primary = primary_flow(ours, fields, path=ours)
+    shadow = show_pair(view, ShadowFlows(10), primary, body=theirs, headers=tuple(fields))
+    shadow_request(primary)
+    for flow in (primary, shadow):
+        assert not any(line.style == "error" for line in addon.diff.lines(flow))
+        flow.metadata.update(metadata)
+        flow.request.headers.fields = tuple(fields)
+    for flow in (primary, shadow):
+        lines = addon.diff.lines(flow)
+        assert not any(line.style == "error" for line in lines)
+        assert "\n".join(line.text for line in lines).encode()

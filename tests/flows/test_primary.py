@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import pytest
+from mitmproxy import flow as mitm_flow
+from mitmproxy import http
+from mitmproxy.test import tflow
+
+from mirror_addon.compare.answer import Answer
+from mirror_addon.flows.exchange import Exchange
+from mirror_addon.flows.primary import primary_end
+from mirror_addon.flows.primary import url_of
+from mirror_addon.routing.decision import Action
+from mirror_addon.routing.decision import Decision
+from mirror_addon.routing.decision import Request
+from mirror_addon.routing.identity import Identity
+from mirror_addon.routing.table import RouteTable
+
+REQUEST = Request(b"GET", b"http", b"b.test", b"/x", (), 80)
+HEADERS = ((b"Content-Length", b"4"), (b"X-Dup", b"\xff"))
+
+
+def exchange() -> Exchange:
+    return Exchange(RouteTable.build((), Identity()), REQUEST, 1, Decision(Action.PASSTHROUGH))
+
+
+def flow(body: bytes | None = b"body", status: int = 200) -> http.HTTPFlow:
+    made = tflow.tflow(resp=True)
+    assert made.response
+    made.request.timestamp_end = 100.0
+    made.response = http.Response(b"HTTP/1.1", status, b"", http.Headers(HEADERS), body, None, 100.5, 101.0)
+    return made
+
+
+def failed(text: str, *, connected: bool = True) -> http.HTTPFlow:
+    made = flow()
+    made.response = None
+    made.error = mitm_flow.Error(text)
+    made.server_conn.timestamp_tcp_setup = 1.0 if connected else None
+    return made
+
+
+@pytest.mark.parametrize(
+    ("scheme", "authority", "path", "url"),
+    [
+        (b"http", b"b.test", b"/x?y=1", "http://b.test/x?y=1"),
+        (b"http", b"b.test:80", b"/", "http://b.test/"),
+        (b"https", b"b.test:443", b"/", "https://b.test/"),
+        (b"https", b"b.test:80", b"/", "https://b.test:80/"),
+        (b"http", b"[::1]:8080", b"/%2F", "http://[::1]:8080/%2F"),
+        (b"http", b"b.test", b"*", "http://b.test"),
+        (b"http", b"b.test", "/\u00fc".encode(), "http://b.test/\u00fc"),
+        (b"http", b"b.test", b"/\xff", "http://b.test/%FF"),
+    ],
+)
+def test_urls(scheme: bytes, authority: bytes, path: bytes, url: str) -> None:
+    assert url_of(Request(b"GET", scheme, authority, path, (), 80)) == url
+
+
+def test_an_answer() -> None:
+    end = primary_end(flow(), exchange(), 1000)
+    assert end == (Answer(200, HEADERS, b"body", 4, 1000.0), "")
+
+
+def test_a_body_is_cut_and_its_length_is_not() -> None:
+    answer = primary_end(flow(), exchange(), 3).answer
+    assert (answer.body, answer.bytes) == (b"bod", 4)
+
+
+def test_where_nothing_is_compared_only_numbers_are_kept() -> None:
+    assert primary_end(flow(), exchange(), 0).answer == Answer(200, (), None, 4, 1000.0)
+
+
+def test_the_header_before_the_routes_edits_counts() -> None:
+    known = exchange()
+    known.answer_fields = ((b"A", b"b"),)
+    assert primary_end(flow(), known, 9).answer.headers == ((b"A", b"b"),)
+
+
+def test_a_streamed_body_is_said() -> None:
+    answer, note = primary_end(flow(None), exchange(), 1000)
+    assert (answer.body, answer.bytes) == (None, 4)
+    assert "streamed" in note
+
+
+@pytest.mark.parametrize(
+    ("text", "connected", "word"),
+    [
+        (mitm_flow.Error.KILLED_MESSAGE, True, "killed"),
+        ("Client disconnected.", True, "client_gone"),
+        ("stream reset by client (CANCEL)", True, "client_gone"),
+        ("Connect call failed ('127.0.0.1', 9)", False, "connect"),
+        ("server closed connection", True, "reset"),
+        ("read timed out", True, "timeout"),
+        ("Invalid header", True, "protocol"),
+    ],
+)
+def test_failures_in_a_word(text: str, connected: bool, word: str) -> None:
+    assert primary_end(failed(text, connected=connected), exchange(), 9).answer == Answer(None, error=word)
+
+
+def test_an_answer_that_broke_off_keeps_its_status() -> None:
+    broken = flow()
+    broken.error = mitm_flow.Error("server closed connection")
+    answer = primary_end(broken, exchange(), 9).answer
+    assert (answer.status, answer.error) == (200, "reset")
+
+
+def test_a_flow_that_never_ended() -> None:
+    silent = flow()
+    silent.response = None
+    assert primary_end(silent, exchange(), 9).answer == Answer(None, error="unanswered")

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mirror_addon.mirroring.engine_settings import check_recording
+from mirror_addon.mirroring.engine_settings import recording_of
+from mirror_addon.options.settings import OPTIONS
+from mirror_addon.options.settings import OptionError
+from mirror_addon.options.settings import Settings
+from mirror_addon.options.settings import parse_settings
+from mirror_addon.rules.compare_file import comparison_rules
+
+
+def settings(**options: Any) -> Settings:
+    return parse_settings(
+        {each.name: each.default for each in OPTIONS} | {f"mirror_{k}": v for k, v in options.items()}
+    )
+
+
+def test_by_default_there_is_none() -> None:
+    recording = recording_of(settings(), "", compare=False)
+    assert (recording.path, recording.compare, recording.bodies, recording.rotate) == ("", False, False, 0)
+    assert b"authorization" in recording.redact
+    assert recording.budget == 64 * 1024 * 1024
+
+
+def test_what_the_options_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    chosen = settings(record="r.jsonl", record_bodies=True, record_rotate="1MiB", queue="8MiB", redact="X-A")
+    check_recording(chosen)
+    recording = recording_of(chosen, "text", compare=True)
+    assert recording.path == str(tmp_path / "r.jsonl")
+    assert (recording.bodies, recording.rotate, recording.redact) == (True, 1024 * 1024, (b"x-a",))
+    assert (recording.rules, recording.budget) == ("text", 8 * 1024 * 1024)
+    assert os.path.exists("r.jsonl")
+
+
+def test_a_path_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"^mirror_record=.*/no/r\.jsonl: the folder .*/no does not exist; make it"):
+        check_recording(settings(record=str(tmp_path / "no" / "r.jsonl")))
+
+
+def test_rules_are_read_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert comparison_rules(settings()) == ""
+    with pytest.raises(OptionError, match=r"^mirror_compare=other\.yaml: no such file"):
+        comparison_rules(settings(compare="other.yaml"))
+    with pytest.raises(OptionError, match="mirror_compare="):
+        comparison_rules(settings(compare="a\0b"))
+    (tmp_path / "compare.yaml").write_text("- nonsense: [")
+    with pytest.raises(OptionError, match=r"^mirror_compare=compare\.yaml: compare\.yaml:"):
+        check_recording(settings())
+    (tmp_path / "compare.yaml").write_bytes(b"\xff")
+    with pytest.raises(OptionError, match="mirror_compare="):
+        check_recording(settings())
+    (tmp_path / "compare.yaml").write_text("")
+    check_recording(settings())

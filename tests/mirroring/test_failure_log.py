@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from mirror_addon.mirroring.failure_log import FailureLog
+from mirror_addon.shadow.result import Outcome
+from mirror_addon.shadow.result import ShadowResult
+
+
+def test_a_line_when_it_begins_changes_and_ends(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    log = FailureLog()
+
+    def note(outcome: Outcome, reason: str = "", label: str = "b/v2") -> list[str]:
+        caplog.clear()
+        log.note(ShadowResult("1", label, outcome, reason, "why"))
+        return [record.message for record in caplog.records]
+
+    assert note("sent") == []
+    assert note("failed", "connect") == ["mirror: shadows to b/v2 fail (connect: why); clients do not notice"]
+    assert note("failed", "connect") == []
+    assert note("dropped", "breaker_open") == []
+    assert note("failed", "connect", "c/v2") != []
+    assert note("failed", "timeout") != []
+    assert note("sent") == ["mirror: b/v2 answers again"]
+    assert note("sent") == []
+    assert note("failed", "timeout") != []

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+
+from mirror_addon.routing.decision import Rule
+from mirror_addon.rules.names import UnknownRule
+from mirror_addon.rules.names import find_rules
+
+A0 = Rule("default/a", "http[0]", "", "a.yaml:8")
+A1 = Rule("default/a", "http[1]", "checkout", "a.yaml:12")
+B0 = Rule("team/b", "http[0]", "", "b.yaml:8")
+OTHER_B = Rule("other/b", "http[0]", "", "c.yaml:8")
+TO = Rule("", "mirror_to", "", "")
+RULES = [A0, A1, B0, TO]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("default/a http[0]", [A0]),
+        ("default/a/http[0]", [A0]),
+        ("  default/a   http[0] ", [A0]),
+        ("default/a http[1] checkout", [A1]),
+        ("default/a checkout", [A1]),
+        ("default/a/checkout", [A1]),
+        ("checkout", [A1]),
+        ("a http[1]", [A1]),
+        ("default/a", [A0, A1]),
+        ("a", [A0, A1]),
+        ("b", [B0]),
+        ("mirror_to", [TO]),
+    ],
+)
+def test_a_rule_answers_to_all_its_names(text: str, found: list[Rule]) -> None:
+    assert find_rules(text, RULES) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("default/a http[2]", "did you mean 'default/a http\\[[01]\\]'"),
+        ("chekout", r"did you mean 'default/a http\[1\]'"),
+        ("zzzzzzzz", r"there are default/a http\[0\], default/a http\[1\], team/b http\[0\], mirror_to"),
+        ("http[0]", "did you mean|there are"),
+        ("", "there are"),
+    ],
+)
+def test_what_is_unknown_gets_a_suggestion(text: str, said: str) -> None:
+    with pytest.raises(UnknownRule, match=said):
+        find_rules(text, RULES)
+
+
+def test_a_short_name_of_two() -> None:
+    with pytest.raises(UnknownRule, match=r"other/b http\[0\] or team/b http\[0\]; say which"):
+        find_rules("b", [B0, OTHER_B])
+    assert find_rules("team/b", [B0, OTHER_B]) == [B0]
+
+
+def test_where_nothing_mirrors() -> None:
+    with pytest.raises(UnknownRule, match="no rule mirrors anything"):
+        find_rules("a", [])
+
+
+def test_many_rules_are_not_all_named() -> None:
+    many = [Rule(f"default/service-{number}", "http[0]", "", "") for number in range(100)]
+    with pytest.raises(UnknownRule, match="and 95 more"):
+        find_rules("zzzzzzzz", many)

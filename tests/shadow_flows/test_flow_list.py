@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from mitmproxy import http
+from mitmproxy.addons.save import Save
+from mitmproxy.addons.view import View
+from mitmproxy.io import FlowReader
+from mitmproxy.io import FlowWriter
+from mitmproxy.test import taddons
+from pairtools import pair_of
+from pairtools import primary_flow
+from pairtools import result_of
+from pairtools import shadow_request
+from pairtools import show_pair
+
+from mirror_addon.routing.decision import Request
+from mirror_addon.shadow_flows import flow_list
+from mirror_addon.shadow_flows import metadata as meta
+from mirror_addon.shadow_flows.flow_list import ShadowFlows
+
+
+async def test_a_pair_is_linked_both_ways(view: View) -> None:
+    primary = primary_flow()
+    flow = show_pair(view, ShadowFlows(10), primary)
+    assert primary.metadata[meta.SHADOWS_KEY] == [flow.id]
+    assert flow.metadata[meta.PRIMARY_KEY] == primary.metadata[meta.ID_KEY] == primary.id
+    assert flow.metadata[meta.VERDICT_KEY] == "different"
+    assert flow.metadata[meta.RULE_KEY] == "default/shop http[0]"
+    assert primary.comment == "mirrored to b/v2"
+    assert "1 difference" in flow.comment
+    assert list(view) == [primary, flow]
+
+
+async def test_what_the_client_asked_is_kept() -> None:
+    with taddons.context(View()):
+        primary = primary_flow()
+        asked = Request(b"GET", b"http", b"shop.test", b"/b/\xff", (), 80)
+        ShadowFlows(10).expect(shadow_request(primary), primary, b"", asked)
+    assert primary.metadata[meta.ASKED_KEY] == ["GET", "http", "shop.test", "/b/\xff"]
+
+
+async def test_a_dropped_shadow_is_told_at_the_primary(view: View) -> None:
+    primary = primary_flow()
+    view.add([primary])
+    flows, shadow = ShadowFlows(10), shadow_request(primary)
+    flows.expect(shadow, primary, b"")
+    assert flows.expected(primary) == ["b/v2"]
+    flows.pair(pair_of(primary, result_of(shadow, outcome="dropped", reason="queue_full", status=None)))
+    assert flows.expected(primary) == []
+    assert list(view) == [primary]
+    assert primary.comment == "mirrored to b/v2 · b/v2: queue_full"
+    assert primary.metadata[meta.SHADOWS_KEY] == []
+
+
+async def test_a_pair_that_was_not_expected_is_none_of_ours(view: View) -> None:
+    primary = primary_flow()
+    ShadowFlows(10).pair(pair_of(primary, result_of(shadow_request(primary))))
+    assert list(view) == []
+
+
+async def test_the_oldest_are_let_go(view: View) -> None:
+    flows = ShadowFlows(2)
+    pairs = []
+    for _ in range(4):
+        primary = primary_flow()
+        pairs.append((primary, show_pair(view, flows, primary)))
+    gone, kept = pairs[:2], pairs[2:]
+    for primary, flow in gone:
+        assert view.get_by_id(flow.id) is None
+        assert view.get_by_id(primary.id) is primary
+        assert primary.comment.endswith("b/v2: let go for newer ones (mirror_pairs)")
+        assert primary.metadata[meta.SHADOWS_KEY] == []
+    assert all(view.get_by_id(flow.id) is flow for _, flow in kept)
+
+
+async def test_what_a_person_marked_or_commented_stays(view: View) -> None:
+    flows = ShadowFlows(1)
+    marked = show_pair(view, flows, primary_flow())
+    marked.marked = ":red_circle:"
+    commented = show_pair(view, flows, primary_flow())
+    commented.comment += " look at this"
+    for _ in range(2):
+        show_pair(view, flows, primary_flow())
+    assert view.get_by_id(marked.id) and view.get_by_id(commented.id)
+    assert view.store_count() == 4 + 3
+
+
+async def test_bodies_are_bounded_too(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow_list, "MAX_BYTES", 2500)
+    flows = ShadowFlows(1000)
+    made = [show_pair(view, flows, primary_flow(), body=b"x" * 1000) for _ in range(4)]
+    assert [view.get_by_id(flow.id) is not None for flow in made] == [False, False, True, True]
+    last = show_pair(view, flows, primary_flow(), body=b"x" * 9000)
+    assert view.get_by_id(last.id) is last
+
+
+async def test_flows_that_were_removed_by_hand_do_no_harm(view: View) -> None:
+    flows = ShadowFlows(1)
+    show_pair(view, flows, primary_flow())
+    view.clear()
+    show_pair(view, flows, primary_flow())
+    assert view.store_count() == 2
+
+
+async def test_a_file_has_them_too(tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("flows") / "out.flows"
+    save, flows, primary = Save(), ShadowFlows(10), primary_flow()
+    with taddons.context(save) as context:
+        assert not flows.wanted()
+        context.configure(save, save_stream_file=str(path))
+        assert flows.wanted()
+        shadow = shadow_request(primary)
+        flows.expect(shadow, primary, b"")
+        save.response(primary)
+        flows.pair(pair_of(primary, result_of(shadow)))
+        save.done()
+    with path.open("rb") as file:
+        read = list(FlowReader(file).stream())
+    ours, theirs = read
+    assert isinstance(theirs, http.HTTPFlow)
+    assert ours.metadata[meta.SHADOWS_KEY] == [theirs.id]
+    assert theirs.metadata[meta.PRIMARY_KEY] == ours.id
+    kept = meta.read_comparison(theirs)
+    assert kept and kept.verdict == "different"
+    FlowWriter(io.BytesIO()).add(theirs)
+
+
+async def test_wanted_where_there_is_a_view(view: View) -> None:
+    assert ShadowFlows.wanted()

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import pytest
+from pairtools import pair_of
+from pairtools import primary_flow
+from pairtools import result_of
+from pairtools import shadow_request
+
+from mirror_addon.compare.comparison import Comparison
+from mirror_addon.compare.difference import Difference
+from mirror_addon.shadow_flows import metadata as meta
+from mirror_addon.shadow_flows.shadow_flow import ExpectedShadow
+from mirror_addon.shadow_flows.shadow_flow import comment
+from mirror_addon.shadow_flows.shadow_flow import count_in_words
+from mirror_addon.shadow_flows.shadow_flow import make_flow
+
+ONE = Difference("$.a", "value", 1, 2)
+NOISE = Difference("$.t", "value", 1, 2, "time")
+
+
+def test_the_flow_has_what_was_sent_and_answered() -> None:
+    primary = primary_flow()
+    shadow = shadow_request(primary)
+    shadow.adaptions = ("obs_fold",)
+    expected = ExpectedShadow(shadow, primary, b"body")
+    flow = make_flow(expected, result_of(shadow, b"answer", connect_ms=2.0))
+    assert flow.id == expected.flow_id
+    assert flow.request.headers.fields == ((b"Host", b"shop.test-shadow"), *shadow.headers)
+    assert (flow.request.method, flow.request.path, flow.request.content) == ("GET", "/x", b"body")
+    assert flow.response and (flow.response.status_code, flow.response.content) == (200, b"answer")
+    assert flow.server_conn.address == ("127.0.0.1", 9002)
+    assert flow.request.timestamp_end and flow.response.timestamp_end
+    assert flow.response.timestamp_end - flow.request.timestamp_end == pytest.approx(0.061, abs=1e-5)
+    assert flow.response.timestamp_start - flow.request.timestamp_end == pytest.approx(0.060, abs=1e-5)
+    assert (flow.marked, flow.is_replay) == (":ghost:", "request")
+    assert flow.metadata[meta.PRIMARY_KEY] == primary.id
+    assert flow.metadata[meta.ADAPTIONS_KEY] == ["obs_fold"]
+    assert primary.timestamp_created < flow.timestamp_created < primary.timestamp_created + 0.001
+
+
+def test_http2_has_its_authority_where_it_belongs() -> None:
+    primary = primary_flow()
+    shadow = shadow_request(primary)
+    flow = make_flow(ExpectedShadow(shadow, primary, None), result_of(shadow, http_version="HTTP/2"))
+    assert flow.request.authority == "shop.test-shadow"
+    assert "host" not in flow.request.headers
+    assert flow.request.raw_content is None
+
+
+@pytest.mark.parametrize(
+    ("comparison", "words"),
+    [
+        (Comparison("same"), "same"),
+        (Comparison("noise", (NOISE,)), "no difference that counts"),
+        (Comparison("different", (ONE,)), "1 difference"),
+        (Comparison("different", (ONE, ONE, NOISE)), "2 differences"),
+        (Comparison("different", (ONE, NOISE), more=7), "1 difference"),
+        (Comparison("different", (ONE,) * 100, more=7), "100+ differences"),
+        (Comparison("failed"), ""),
+        (Comparison(None), ""),
+    ],
+)
+def test_how_many_differences(comparison: Comparison, words: str) -> None:
+    assert count_in_words(comparison) == words
+
+
+def test_comments() -> None:
+    primary = primary_flow()
+    shadow = shadow_request(primary)
+    flow = make_flow(ExpectedShadow(shadow, primary, b""), result_of(shadow))
+    start = f"shadow of {primary.id[:4]} -> b/v2 · "
+    assert comment(flow, primary, pair_of(primary, result_of(shadow)).comparison) == (
+        start + "200 vs 200 · 1 difference · +41 ms"
+    )
+    assert comment(flow, primary, None) == start + "200 vs 200 · +41 ms"
+    cut = make_flow(ExpectedShadow(shadow, primary, b""), result_of(shadow, b"ab", bytes=9))
+    assert comment(cut, primary, None).endswith(" · body cut at 2 of 9 bytes")
+    cut.metadata[meta.CONTROL_KEY] = True
+    assert comment(cut, primary, None).startswith(f"control of {primary.id[:4]} -> ")
+
+
+def test_a_failed_shadow_says_why() -> None:
+    primary = primary_flow()
+    shadow = shadow_request(primary)
+    result = result_of(shadow, status=None, outcome="failed", reason="connect", detail="refused")
+    flow = make_flow(ExpectedShadow(shadow, primary, b""), result)
+    assert flow.error and flow.error.msg == "connect: refused"
+    assert flow.response is None
+    assert comment(flow, primary, None) == f"shadow of {primary.id[:4]} -> b/v2 · 200 vs failed: connect"

@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.comparison import Comparison
+from mirror_addon.shadow.frames import EndNote
+from mirror_addon.shadow.frames import PrimaryAnswer
+from mirror_addon.shadow.frames import Recording
+from mirror_addon.shadow.frames import VerdictReport
+from mirror_addon.shadow.subject import Subject
+from mirror_addon.worker import comparing
+from mirror_addon.worker.budget import Budget
+from mirror_addon.worker.comparing import Comparing
+from mirror_addon.worker.groups import Party
+
+MIB = 1024 * 1024
+JSON = ((b"Content-Type", b"application/json"),)
+REDACTED = (b"set-cookie", b"x-token")
+
+
+class World:
+    """A Comparing whose verdicts are kept."""
+
+    def __init__(self, folder: Path, **recording: Any) -> None:
+        self.told: dict[int, tuple[VerdictReport, list[dict[str, Any]]]] = {}
+        self.logged: list[str] = []
+        self.budget = Budget(MIB)
+        self.path = folder / "record.jsonl"
+        self.comparing = Comparing(self.budget, self._tell, self.logged.append)
+        self.configure(**recording)
+
+    def configure(self, **recording: Any) -> None:
+        values: dict[str, Any] = {"path": str(self.path), "compare": True, "redact": REDACTED} | recording
+        self.comparing.configure(Recording(MIB, **values))
+
+    def _tell(self, number: int, report: VerdictReport, differences: bytes) -> None:
+        assert number not in self.told
+        self.told[number] = report, json.loads(differences) if differences else []
+
+    def subject(self, group: str = "g", ignore: str = "") -> Subject:
+        return Subject(group, 1.0, "r", "b/v1", False, False, "GET", "http://b/x", 1, "", ignore, JSON)
+
+    def join(self, number: int, group: str = "g", ignore: str = "") -> Party:
+        return self.comparing.join(number, "b/v2", f"{group}/{number}", tuple(self.subject(group, ignore)))
+
+    def answered(self, body: bytes = b'{"a":1}', group: str = "g", headers: Any = JSON, **more: Any) -> None:
+        values: dict[str, Any] = {
+            "status": 200,
+            "kept": True,
+            "ms": 1.0,
+            "error": "",
+            "note": "",
+            "uncontrolled": False,
+        }
+        values |= {"group": group, "headers": headers, "bytes": len(body)} | more
+        self.comparing.answered(PrimaryAnswer(**values), body)
+
+    def ended(self, party: Party, body: bytes = b'{"a":1}', headers: Any = JSON) -> None:
+        self.comparing.ended(party, Answer(200, headers, body, len(body), 1.0), self.budget.take(len(body)))
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.path.read_bytes().splitlines()] if self.path.exists() else []
+
+    async def wait(self, count: int) -> None:
+        async with asyncio.timeout(30):
+            while len(self.told) < count:
+                await asyncio.sleep(0.002)
+
+
+async def test_a_pair_is_compared_told_and_recorded(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    party = world.join(1)
+    world.answered()
+    world.ended(party, b'{"a":2}')
+    report, differences = world.told[1]
+    assert (report.verdict, report.recorded, report.primary) == ("different", True, (200, 1.0, 7, ""))
+    assert [each["path"] for each in differences] == ["$.a"]
+    assert [line["verdict"] for line in world.lines] == ["different"]
+    assert world.budget.numbers[0] == 0
+
+
+async def test_without_a_record_the_verdict_says_there_is_none(tmp_path: Path) -> None:
+    world = World(tmp_path, path="")
+    world.ended(world.join(1))
+    world.answered()
+    assert (world.told[1][0].verdict, world.told[1][0].recorded) == ("same", None)
+
+
+async def test_big_answers_are_compared_in_a_thread(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    party = world.join(1)
+    body = json.dumps({"a": list(range(5000))}).encode()
+    world.answered(body)
+    world.ended(party, body)
+    assert world.told == {}
+    await world.wait(1)
+    assert world.told[1][0].verdict == "same"
+    assert world.budget.numbers[0] == 0
+
+
+async def test_redacted_values_are_in_no_difference(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.answered()
+    party = world.join(1)
+    world.answered(headers=(*JSON, (b"X-Token", b"secret1"), (b"X-Other", b"1")))
+    world.ended(party, headers=(*JSON, (b"X-Token", b"secret2"), (b"Set-Cookie", b"secret3"), (b"X-Other", b"2")))
+    told = {each["path"]: each for each in world.told[1][1]}
+    assert told["header:x-token"]["primary"] == told["header:x-token"]["shadow"] == "[redacted]"
+    assert (told["header:x-other"]["primary"], told["header:x-other"]["shadow"]) == ("1", "2")
+    assert "secret" not in world.path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("more", "verdict"),
+    [
+        ({"status": None, "error": "client_gone"}, None),
+        ({"status": None, "error": "killed"}, None),
+        ({"status": None, "error": "connect"}, "different"),
+    ],
+)
+async def test_primaries_without_an_answer(tmp_path: Path, more: dict[str, Any], verdict: str | None) -> None:
+    world = World(tmp_path)
+    party = world.join(1)
+    world.answered(b"", headers=(), kept=False, **more)
+    world.ended(party)
+    assert world.told[1][0].verdict == verdict
+
+
+async def test_discarded_answers_have_no_verdict_but_failures_have(tmp_path: Path) -> None:
+    world = World(tmp_path, compare=False)
+    first, second = world.join(1), world.join(2)
+    world.answered(b"", kept=False)
+    world.comparing.ended(first, Answer(500), 0)
+    world.comparing.ended(second, Answer(None, error="timeout"), 0)
+    assert [world.told[number][0].verdict for number in (1, 2)] == [None, "failed"]
+
+
+async def test_rules_by_hand_and_the_annotation(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    for number, ignore in ((1, "$.a"), (2, "$["), (3, "")):
+        party = world.join(number, str(number), ignore)
+        world.answered(group=str(number))
+        world.ended(party, b'{"a":2}')
+    assert [world.told[number][0].verdict for number in (1, 2, 3)] == ["noise", "different", "different"]
+    (said,) = world.logged
+    assert "mirror-addon/ignore" in said
+
+
+async def test_rules_that_do_not_parse_are_said(tmp_path: Path) -> None:
+    world = World(tmp_path, rules="- nonsense: [", rules_source="compare.yaml")
+    assert "compare.yaml" in world.logged[0]
+    world.ended(world.join(1))
+    world.answered()
+    assert world.told[1][0].verdict == "same"
+
+
+async def test_a_comparison_that_breaks_ends_no_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> Comparison:
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr(comparing, "compare", broken)
+    world = World(tmp_path)
+    world.ended(world.join(1))
+    world.answered()
+    assert world.told[1][0].verdict is None
+    assert "too deep" in world.told[1][0].notes[-1]
+
+
+async def test_a_note_of_a_drop_is_recorded(tmp_path: Path) -> None:
+    world = World(tmp_path, bodies=True)
+    world.comparing.noted(1, EndNote("g/1", "b/v2", tuple(world.subject()), "queue_full"))
+    world.answered()
+    (line,) = world.lines
+    assert (line["verdict"], line["shadow"]["error"], line["shadow"]["status"]) == ("failed", "queue_full", None)
+    assert (line["request"]["body"], line["request"]["cut"]) == (None, True)
+
+
+async def test_a_successor_writes_no_line_twice(tmp_path: Path) -> None:
+    before = World(tmp_path)
+    for number in (1, 2):
+        before.ended(before.join(number, str(number)), b'{"a":2}')
+    before.answered(group="1")
+    assert len(before.lines) == 1
+
+    after = World(tmp_path)
+    for number in (1, 2):
+        after.comparing.noted(
+            number, EndNote(f"{number}/{number}", "b/v2", tuple(after.subject(str(number))), "", 200, 7, 1.0, True)
+        )
+        after.answered(b"", group=str(number), kept=False)
+    assert [line["id"] for line in after.lines] == ["1/1", "2/2"]
+    assert after.told[1][0].verdict == "different"
+    assert [each["path"] for each in after.told[1][1]] == ["$.a"]
+    assert after.told[2][0].verdict is None
+    assert "lost" in after.told[2][0].notes[0]
+
+
+async def test_at_the_end_all_that_is_open_is_recorded(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.join(1, "under way")
+    world.ended(world.join(2, "unanswered"))
+    big = json.dumps({"a": list(range(20000))}).encode()
+    party = world.join(3, "being compared")
+    world.answered(big, "being compared")
+    world.ended(party, big)
+    world.comparing.close()
+    found = {line["flow"]: line for line in world.lines}
+    assert found["under way"]["shadow"]["error"] == "shutdown"
+    assert found["under way"]["verdict"] == "failed"
+    assert (found["unanswered"]["verdict"], found["unanswered"]["primary"]["error"]) == (None, "unanswered")
+    assert found["being compared"]["verdict"] in ("same", None)
+    assert len(world.told) == 3
+
+
+async def test_a_record_that_cannot_be_written_is_said_once_each_time(tmp_path: Path) -> None:
+    world = World(tmp_path, path="/dev/full")
+    for number in (1, 2):
+        world.ended(world.join(number, str(number)))
+        world.answered(group=str(number))
+    assert [world.told[number][0].recorded for number in (1, 2)] == [False, False]
+    assert len(world.logged) == 1
+    world.configure(path=str(world.path))
+    world.ended(world.join(3, "3"))
+    world.answered(group="3")
+    assert len(world.lines) == 1
+
+
+async def test_bodies_beyond_the_budget_are_cut(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.budget.resize(100)
+    party = world.join(1)
+    world.answered(b"x" * 150)
+    world.ended(party, b"x" * 10)
+    await world.wait(1)
+    assert any("cut" in note for note in world.told[1][0].notes)
+    assert world.budget.numbers == (0, 100)

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.comparison import Comparison
+from mirror_addon.shadow.frames import Recording
+from mirror_addon.shadow.subject import Subject
+from mirror_addon.worker.budget import Budget
+from mirror_addon.worker.groups import Match
+from mirror_addon.worker.groups import Party
+from mirror_addon.worker.recorder import Recorder
+
+SAME = Comparison("same", ())
+SUBJECT = Subject("g", 1.0, "r", None, False, False, "PUT", "http://b/", 1, "", "", ((b"Cookie", b"secret"),))
+
+
+def match(number: int = 1) -> Match:
+    party = Party(number, f"g/{number}", "b/v2", SUBJECT)
+    party.answer = Answer(200)
+    party.whole = True
+    return Match(party, Answer(200), None, ())
+
+
+def recorder(logged: list[str], path: Path | str, **values: object) -> Recorder:
+    made = Recorder(Budget(1000), logged.append)
+    made.configure(Recording(1000, path=str(path), redact=(b"cookie",), **values))  # type: ignore[arg-type]
+    return made
+
+
+def test_no_record_no_line(tmp_path: Path) -> None:
+    made = recorder([], "")
+    assert made.record(match(), SAME) is None
+    assert made.last_lines() == {}
+
+
+def test_request_bodies_are_kept_when_they_are_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    for bodies in (False, True):
+        given = match()
+        made = recorder([], path, bodies=bodies)
+        made.body(given.party, b"ab")
+        made.body(given.party, b"c")
+        assert made.record(given, SAME)
+    without, with_bodies = (json.loads(line) for line in path.read_bytes().splitlines())
+    assert "request" not in without
+    assert with_bodies["request"] == {
+        "headers": [["Cookie", "[redacted]"]], "body": "abc", "encoding": "utf-8", "cut": False,
+    }  # fmt: skip
+
+
+def test_half_an_upload_is_said_to_be_cut(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    given = match()
+    given.party.whole = False
+    made = recorder([], path, bodies=True)
+    made.body(given.party, b"ab")
+    made.record(given, SAME)
+    assert json.loads(path.read_bytes())["request"]["cut"]
+
+
+def test_another_path_is_used_at_once_and_trouble_is_said_when_it_begins_and_ends(tmp_path: Path) -> None:
+    logged: list[str] = []
+    folder = tmp_path / "folder"
+    made = recorder(logged, folder / "r.jsonl")
+    assert [made.record(match(), SAME) for _ in range(2)] == [False, False]
+    assert len(logged) == 1
+    assert "No such file" in logged[0]
+    folder.mkdir()
+    assert made.record(match(), SAME)
+    assert "again" in logged[1]
+    made.configure(Recording(1000, path=str(tmp_path / "other.jsonl")))
+    assert made.record(match(2), SAME)
+    assert list(made.last_lines()) == ["g/2"]

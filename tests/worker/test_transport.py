@@ -1,0 +1,169 @@
+"""HTTP/2 at the mirror, and the transport by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpcore
+import httpx
+import pytest
+
+from mirror_addon.routing.clusters import TLS
+from mirror_addon.shadow.request import Target
+from mirror_addon.worker.transport import LaneTransport
+from mirror_addon.worker.transport import failure
+
+HOST = "serviceB.default.svc.cluster.local"
+
+
+@pytest.mark.parametrize("protocol", ["http2", "grpc"])
+async def test_http2_by_prior_knowledge(mirrors: Any, engine: Any, h2_mirror: Any, protocol: str) -> None:
+    port = await mirrors.start(h2_mirror)
+    made = engine(keep_body=100)
+    headers = (
+        (b"Content-Type", b"application/grpc"),
+        (b"te", b"trailers"),
+        (b"grpc-timeout", b"1S"),
+        (b"x-bin", b"\xff"),
+    )
+    request = made.request(b"POST", b"/pkg.Service/\xffMethod", headers)
+    result = await made.one(port, b"\x00\x00\x00\x00\x03abc", request=request, protocol=protocol)
+    assert (result.outcome, result.status, result.http_version, result.body) == ("sent", 200, "HTTP/2", b"ok")
+    assert result.headers == ((b"content-type", b"application/grpc"), (b"grpc-status", b"0"))
+    assert h2_mirror.headers[0] == [
+        (b":method", b"POST"),
+        (b":authority", b"svc.example.com-shadow"),
+        (b":scheme", b"http"),
+        (b":path", b"/pkg.Service/\xffMethod"),
+        (b"content-type", b"application/grpc"),
+        (b"te", b"trailers"),
+        (b"grpc-timeout", b"1S"),
+        (b"x-bin", b"\xff"),
+        (b"x-forwarded-for", b"10.0.0.1"),
+    ]
+    assert h2_mirror.bodies == [b"\x00\x00\x00\x00\x03abc"]
+
+
+async def test_http2_connections_are_used_again(mirrors: Any, engine: Any, h2_mirror: Any) -> None:
+    port = await mirrors.start(h2_mirror)
+    made = engine()
+    for _ in range(5):
+        assert (await made.one(port, protocol="http2")).outcome == "sent"
+    assert h2_mirror.connections == 1
+
+
+async def test_a_connection_that_said_goodbye_is_not_used_again(mirrors: Any, engine: Any, h2_mirror: Any) -> None:
+    h2_mirror.goaway = True
+    port = await mirrors.start(h2_mirror)
+    made = engine()
+    for _ in range(3):
+        assert (await made.one(port, protocol="http2")).outcome == "sent"
+        await asyncio.sleep(0.02)
+    assert h2_mirror.connections == 3
+
+
+async def test_a_big_body_over_http2(mirrors: Any, engine: Any, h2_mirror: Any) -> None:
+    port = await mirrors.start(h2_mirror)
+    made = engine()
+    body = bytes(range(256)) * 8000
+    result = await made.one(port, body, request=made.request(b"POST"), protocol="grpc")
+    assert result.outcome == "sent"
+    assert h2_mirror.bodies == [body]
+
+
+async def test_a_stream_over_http2(mirrors: Any, engine: Any, h2_mirror: Any) -> None:
+    port = await mirrors.start(h2_mirror)
+    made = engine()
+    upload = made.dispatcher.open(made.shadow(port, None, made.request(b"POST"), protocol="grpc"))
+    for _ in range(5):
+        upload.write(b"message ")
+        await asyncio.sleep(0.01)
+    upload.end()
+    await made.wait(1)
+    assert h2_mirror.bodies == [b"message " * 5]
+    assert not any(name == b"transfer-encoding" for name, _ in h2_mirror.headers[0])
+
+
+@pytest.mark.parametrize(
+    ("alpn", "version"), [(("h2", "http/1.1"), "HTTP/2"), (("h2",), "HTTP/2"), (("http/1.1",), "HTTP/1.1")]
+)
+async def test_over_tls_alpn_decides(
+    mirrors: Any, engine: Any, authority: Any, h2_mirror: Any, alpn: tuple[str, ...], version: str
+) -> None:
+    server = authority.server(HOST, alpn=alpn)
+    if version == "HTTP/2":
+        port = await mirrors.start(h2_mirror, server)
+    else:
+        port = await mirrors.answering(tls=server)
+    result = await engine().one(port, tls=TLS(ca_certificates=str(authority.path)), protocol="http2")
+    assert (result.outcome, result.http_version) == ("sent", version), result
+
+
+async def test_http1_at_a_port_that_should_speak_http2(mirrors: Any, engine: Any) -> None:
+    async def http1(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        while await reader.read(1000):
+            pass
+
+    result = await engine().one(await mirrors.start(http1), protocol="http2")
+    assert (result.outcome, result.reason) == ("failed", "protocol"), result
+    assert "answers in HTTP/1" in result.detail
+
+
+async def test_resets_over_http2(mirrors: Any, engine: Any) -> None:
+    async def closing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+
+    settings, stream = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00", b"\x00\x00\x04\x03\x00\x00\x00\x00\x01\x00\x00\x00\x02"
+
+    async def resetting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(settings)
+        await reader.read(1000)
+        writer.write(stream)
+        await reader.read(1000)
+
+    async def refusing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(settings + b"\x00\x00\x08\x07\x00\x00\x00\x00\x00" + bytes(8))
+        await reader.read(1000)
+
+    made = engine()
+    for handler in (closing, resetting, refusing):
+        result = await made.one(await mirrors.start(handler), protocol="grpc", timeout=3)
+        assert (result.outcome, result.reason) == ("failed", "reset"), result
+
+
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [
+        (httpcore.ConnectError(), "connect"),
+        (httpcore.ReadError(), "reset"),
+        (httpcore.WriteError(), "reset"),
+        (httpcore.ConnectionNotAvailable(), "reset"),
+        (httpcore.LocalProtocolError("x"), "protocol"),
+        (httpcore.RemoteProtocolError("x"), "protocol"),
+        (httpcore.RemoteProtocolError(object()), "reset"),
+        (RuntimeError(), "protocol"),
+    ],
+)
+def test_words_for_errors(error: Exception, word: str) -> None:
+    assert failure(error, None, answered=False) == word
+
+
+async def test_it_is_an_httpx_transport(mirrors: Any) -> None:
+    """Its stream is as httpx's, so that httpx.AsyncClient works with it as well."""
+    port = await mirrors.answering()
+    target = Target("b", "127.0.0.1", port, False, "b", None)
+    transport = LaneTransport(target)
+    async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
+        answer = await client.get("http://elsewhere/", extensions={"target": b"//raw"})
+        assert (answer.status_code, answer.content, transport.reused) == (200, b"ok", False)
+        assert (await client.get("http://elsewhere/", extensions={"target": b"*"})).content == b"ok"
+        assert transport.reused
+    assert [received.head.split(b"\r\n")[0] for received in mirrors.received] == [
+        b"GET //raw HTTP/1.1",
+        b"GET * HTTP/1.1",
+    ]
+    assert transport.stream is None
