@@ -84,7 +84,7 @@ async def test_all_mirrors_get_one_whatever_their_percentage(started: Started) -
     assert flow.request.path == "/x"
     assert started.replay(flow) == "sent 2 shadows of 1 request"
     assert started.counters()["offered"] == 2
-    assert started.addon.session.writer.flows.expected(flow) == ["two", "three"]
+    assert started.addon.session.writer.expected(flow) == ["two", "three"]
 
 
 async def test_a_pause_does_not_hold_it_back_but_stays(started: Started) -> None:

@@ -137,7 +137,7 @@ async def test_overrides_outlive_a_reload_until_their_rule_is_gone(
     )
     await steer.addon.session.rules.reload()
     assert steer.overridden == ["overridden: default/shop http[1]: 5 % of the requests"], "it has a name of its own"
-    assert "overridden no more, for the rule is gone: default/shop http[2]: paused" in caplog.text
+    assert "no longer overridden, because the rule is gone: default/shop http[2]: paused" in caplog.text
     assert "percent" not in steer.rules.read_text()
 
 

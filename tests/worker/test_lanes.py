@@ -287,7 +287,7 @@ async def test_a_request_that_h11_refuses_is_counted(engine: Any, mirrors: Any) 
     made = engine()
     shadow = made.shadow(await mirrors.answering())
     shadow.method = b"B@D METHOD"
-    made.dispatcher.offer(shadow, b"")
+    made.hand_over(shadow, b"")
     await made.wait(1)
     assert made.results[0].reason == "protocol"
     assert "method" in made.results[0].detail.lower()

@@ -157,7 +157,6 @@ class Commands:
         writer, table = self._session.writer, self._session.rules.table
         if writer is None or table is None:
             raise exceptions.CommandError("The mirror has not started; the event log says why")
-        writer.hand_over()
         try:
             return action(writer, table, " ".join(rule), *arguments)
         except ValueError as error:

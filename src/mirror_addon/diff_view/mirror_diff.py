@@ -137,7 +137,7 @@ class MirrorDiff:
         session = self._session
         missing = (each.rpartition(": ") for each in meta.texts_of(primary, meta.MISSING_KEY))
         said = [f"No shadow to {label}: {_in_words(word)}." for label, _, word in missing]
-        waiting = session.writer.flows.expected(primary) if session.writer else []
+        waiting = session.writer.expected(primary) if session.writer else []
         said += [f"The shadow to {label} is on its way, or waits for the primary's answer." for label in waiting]
         named = meta.texts_of(primary, meta.SHADOWS_KEY)
         if (gone := len(named) - len(shadows) - len(waiting)) > 0:

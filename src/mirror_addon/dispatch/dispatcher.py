@@ -17,10 +17,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
+from typing import TypeVar
 
 from mirror_addon.compare.answer import Answer
 from mirror_addon.dispatch.breaker import Breakers
+from mirror_addon.dispatch.in_flight import OUTCOMES
 from mirror_addon.dispatch.in_flight import InFlight
 from mirror_addon.dispatch.in_flight import Primary
 from mirror_addon.dispatch.in_flight import Shadow
@@ -36,6 +39,7 @@ from mirror_addon.dispatch.upload import send_pieces
 from mirror_addon.dispatch.verdicts import Verdicts
 from mirror_addon.dispatch.worker_link import WorkerLink
 from mirror_addon.shadow.batch import Batch
+from mirror_addon.shadow.frames import FrameError
 from mirror_addon.shadow.frames import Kind
 from mirror_addon.shadow.frames import Recording
 from mirror_addon.shadow.frames import Report
@@ -61,7 +65,7 @@ BATCH_MOST = 64
 
 
 class Dispatcher:
-    """Sends shadows of `book` from worker processes of its own. Books are shared with a predecessor that still drains."""
+    """Sends shadows of `book` from worker processes of its own. A predecessor that still drains has the same book."""
 
     def __init__(self, settings: ShadowSettings, book: InFlight) -> None:
         self.settings = settings
@@ -75,7 +79,9 @@ class Dispatcher:
         self._verdicts = Verdicts(book, self._queue, settings.queue)
         self._recording = Recording(settings.queue // settings.workers)
         self._kept = KeptGauges()
-        self._batch = Batch(self._run, 0.0 if settings.prompt else BATCH_SECONDS, BATCH_MOST)
+        self._batch: Batch[Callable[[], None]] = Batch(
+            self._run, seconds=0.0 if settings.prompt else BATCH_SECONDS, most=BATCH_MOST
+        )
         self._closing = False
         self._drained: asyncio.Future[None] | None = None
         self._time: Callable[[], float] = lambda: 0.0
@@ -235,15 +241,16 @@ class Dispatcher:
     # Hearing of them again
 
     def _on_frame(self, link: WorkerLink, head: tuple[Any, ...], tail: bytes) -> None:
+        """Handle what a worker sent. Raises FrameError for a frame that does not have the fields of its kind."""
         kind = head[0]
         shadows = self.book.shadows
         if kind == Kind.RESULTS:
             for number, *report in head[1:]:
-                self._on_result(shadows.get(number), Report(*report), b"")
+                self._on_result(shadows.get(number), _fields(Report, report), b"")
         elif kind == Kind.RESULT:
-            self._on_result(shadows.get(head[1]), Report(*head[2:]), tail)
+            self._on_result(shadows.get(_number(head)), _fields(Report, head[2:]), tail)
         elif kind == Kind.CREDIT:
-            shadow = shadows.get(head[1])
+            shadow = shadows.get(_number(head))
             if shadow is not None and shadow.in_worker:
                 passed = min(head[2], shadow.cost)
                 shadow.cost -= passed
@@ -251,9 +258,10 @@ class Dispatcher:
             else:
                 self._verdicts.credit(head[1])
         elif kind == Kind.VERDICT:
-            shadow = shadows.get(head[1])
-            if shadow is not None and shadow.subject is not None and shadow.result is not None:
-                self._verdicts.verdict(shadow, VerdictReport(*head[2:]), tail)
+            shadow = shadows.get(_number(head))
+            report = _fields(VerdictReport, head[2:])
+            if shadow is not None and shadow.subject is not None and shadow.state in OUTCOMES:
+                self._verdicts.verdict(shadow, report, tail)
                 self._look_if_drained()
         elif kind == Kind.STATUS:
             self._lanes.tell(link, head[1])
@@ -358,3 +366,18 @@ class Dispatcher:
             polite = bool(self._mine())
             await asyncio.gather(*(link.close(kill=bool(left) and not polite, flush=polite) for link in links))
             self._verdicts.close(self._mine())
+
+
+Fields = TypeVar("Fields", Report, VerdictReport)
+
+
+def _fields(kind: type[Fields], fields: Sequence[Any]) -> Fields:
+    if len(fields) != len(kind._fields):
+        raise FrameError(f"a {kind.__name__} of {len(fields)} fields")
+    return kind(*fields)
+
+
+def _number(head: tuple[Any, ...]) -> int:
+    if len(head) < 3 or not isinstance(head[1], int):
+        raise FrameError(f"a frame of kind {head[0]} without a number")
+    return head[1]

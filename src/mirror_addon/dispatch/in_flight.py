@@ -144,7 +144,7 @@ class Shadow:
 class ShadowObserver(Protocol):
     """Is told of the outcome of each shadow, once, in the proxy's event loop; must return quickly."""
 
-    def ended(self, shadow: Shadow) -> None: ...
+    def outcome(self, shadow: Shadow) -> None: ...
 
 
 class InFlight:
@@ -195,7 +195,7 @@ class InFlight:
             counts.dropped[result.reason] += 1
         for observer in self.observers:
             try:
-                observer.ended(shadow)
+                observer.outcome(shadow)
             except Exception as error:  # an observer must not keep shadows from being counted
                 logger.warning("mirror: %s: %s: %s", type(observer).__name__, type(error).__name__, error)
         if shadow.subject is None:

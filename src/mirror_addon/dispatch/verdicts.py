@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
-from typing import Any
 
 from mirror_addon.dispatch.in_flight import InFlight
 from mirror_addon.dispatch.in_flight import Primary
@@ -71,10 +70,10 @@ class Verdicts:
         predecessor had it."""
         result, subject = shadow.result, shadow.subject
         assert subject is not None
-        end = ("", None, 0, None) if result is None else (result.reason, result.status, result.bytes, result.total_ms)
-        if result is not None and result.outcome == "dropped":
-            end = (result.reason, None, 0, None)
-        frame = encode((Kind.NOTE, shadow.number, *EndNote(shadow.id, shadow.label, tuple(subject), *end, again)))
+        note = EndNote(shadow.id, shadow.label, tuple(subject), result.reason if result else "", again=again)
+        if result is not None and result.outcome != "dropped":
+            note = note._replace(status=result.status, bytes=result.bytes, ms=result.total_ms)
+        frame = encode((Kind.NOTE, shadow.number, *note))
         cost = len(frame) + _OVERHEAD_BYTES
         if again:  # it takes the place of what the lost worker was sent, which was more
             self._queue.add(_ANSWERS, cost)
