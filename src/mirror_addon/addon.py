@@ -25,15 +25,18 @@ from mirror_addon.host.deferred_options import convert_deferred
 from mirror_addon.host.hook_dispatch import HookDispatch
 from mirror_addon.live_page.page import LivePage
 from mirror_addon.mirroring import tee
-from mirror_addon.mirroring.engine_settings import check_recording
+from mirror_addon.mirroring.engine_settings import check_record
 from mirror_addon.mirroring.shadow_writer import ShadowWriter
 from mirror_addon.options.settings import BY_NAME
 from mirror_addon.options.settings import OPTIONS
 from mirror_addon.options.settings import OptionError
+from mirror_addon.options.settings import Settings
 from mirror_addon.options.settings import parse_settings
 from mirror_addon.options.settings import unknown_option
+from mirror_addon.options.settings import update_settings
 from mirror_addon.routing.decision import Action
 from mirror_addon.rules.background import exempt_what_is_loaded
+from mirror_addon.rules.compare_file import comparison_rules
 from mirror_addon.rules.live import LiveRules
 from mirror_addon.rules.live import RulesRefused
 from mirror_addon.session import Session
@@ -96,35 +99,58 @@ class MirrorAddon:
         if "stream_large_bodies" in updated:
             self._streams_large_bodies = bool(ctx.options.stream_large_bodies)
         self.terminal.configure(updated)
-        if self.session.writer and not any(name in BY_NAME for name in updated):
-            self.session.writer.look_for_views()
+        writer = self.session.writer
+        changed = frozenset(updated) & BY_NAME.keys() if writer else frozenset(BY_NAME)
+        if writer and not changed:
+            writer.look_for_views()
             return
         try:
-            settings = parse_settings({name: getattr(ctx.options, name) for name in BY_NAME})
-            check_recording(settings)
-            if self.session.writer:
-                self.page.listen(settings.web_port)
-            if self.session.writer is None or RULE_OPTIONS.intersection(updated):
-                self.session.rules.load(settings)
+            if writer:
+                self._change(writer, changed)
+            else:
+                self._start(changed)
         except (OptionError, RulesRefused) as error:
-            if self.session.writer:
+            if writer:
                 raise exceptions.OptionsError(str(error)) from None
             # Logged and not raised: mitmproxy then exits with this line, and without a traceback.
             logger.error("mirror: %s", error)
-            return
-        self.hook_dispatch.apply(ctx.master.addons, fast=settings.fast_hooks)
-        if self.session.writer:
-            self.session.writer.apply(settings, frozenset(updated))
+
+    def _change(self, writer: ShadowWriter, changed: frozenset[str]) -> None:
+        """Read and apply only the options that changed; all that may refuse comes first."""
+        settings = update_settings(writer.settings, {name: getattr(ctx.options, name) for name in changed})
+        comparison = self._check(settings, changed)
+        if "mirror_web_port" in changed:
+            self.page.listen(settings.web_port)
+        if RULE_OPTIONS & changed:
+            self.session.rules.load(settings)
+        if "mirror_fast_hooks" in changed:
+            self.hook_dispatch.apply(ctx.master.addons, fast=settings.fast_hooks)
+        writer.apply(settings, changed)
+        if comparison is not None:
+            writer.compare_by(comparison)
             if self._running:
-                self.session.comparison.watch(settings, self.session.writer.compare_by)
-            return
-        self.session.writer = ShadowWriter(settings, self.session.local_address)
-        self.session.writer.observers += (self.session.statistics, self.terminal)
-        self.session.rules.follow(self.session.writer.rules_changed)
+                self.session.comparison.watch(settings, writer.compare_by)
+
+    def _start(self, changed: frozenset[str]) -> None:
+        settings = parse_settings({name: getattr(ctx.options, name) for name in BY_NAME})
+        comparison = self._check(settings, changed)
+        self.session.rules.load(settings)
+        self.hook_dispatch.apply(ctx.master.addons, fast=settings.fast_hooks)
+        writer = self.session.writer = ShadowWriter(settings, self.session.local_address, comparison or "")
+        writer.observers += (self.session.statistics, self.terminal)
+        self.session.rules.follow(writer.rules_changed)
         self.page.start(settings)
         self._set_proxy_defaults()
-        if self._running:  # put right after a reload of the script that failed
-            self._attend(self.session.writer)
+        if self._running:  # corrected after a reload of the script that failed
+            self._attend(writer)
+
+    @staticmethod
+    def _check(settings: Settings, changed: frozenset[str]) -> str | None:
+        """Raise OptionError for files that cannot be used. Returns the text of the rules of comparison, None where
+        they are not among the changed options."""
+        if "mirror_record" in changed:
+            check_record(settings)
+        return comparison_rules(settings) if "mirror_compare" in changed else None
 
     def running(self) -> None:
         self._running = True

@@ -27,7 +27,7 @@ from mirror_addon.compare.report.summary import Summary
 from mirror_addon.compare.report.summary import summarise
 from mirror_addon.compare.report.terminal import terminal_report
 from mirror_addon.compare.report.wording import printable
-from mirror_addon.mirroring.engine_settings import check_recording
+from mirror_addon.mirroring.engine_settings import check_record
 from mirror_addon.options.settings import OptionError
 from mirror_addon.options.settings import Settings
 from mirror_addon.replay.arguments import Faults
@@ -49,6 +49,7 @@ from mirror_addon.replay.source import open_sources
 from mirror_addon.replay.summary import document as replay_document
 from mirror_addon.replay.summary import lines
 from mirror_addon.replay.summary import warnings
+from mirror_addon.rules.compare_file import comparison_rules
 from mirror_addon.shadow.local_address import own_address
 
 WIDTH_OF_FILES = 140
@@ -217,7 +218,8 @@ def _settings(
         raise click.UsageError("mirror_control asks the primary again, and a replay has none; mirror to it by a rule")
     if not dry_run:
         try:
-            check_recording(settings)
+            check_record(settings)
+            comparison_rules(settings)
         except OptionError as error:
             raise click.UsageError(str(error)) from None
     return settings

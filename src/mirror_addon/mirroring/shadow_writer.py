@@ -59,8 +59,17 @@ DEFERRED_BYTES = 16 * 1024
 LOOK_SECONDS = 5.0
 """How often flows are looked for that ended without a hook of mitmproxy."""
 
+GATE_OPTIONS = frozenset(
+    {"mirror_enabled", "mirror_methods", "mirror_expires", "mirror_host_suffix", "mirror_use_remote_address"}
+)
+MAKER_OPTIONS = frozenset({"mirror_host_suffix", "mirror_timeout", "mirror_control"})
 ENGINE_OPTIONS = frozenset({"mirror_concurrency", "mirror_workers", "mirror_queue", "mirror_max_body"})
 """Options that make another dispatcher."""
+PAIR_OPTIONS = ENGINE_OPTIONS | {
+    "mirror_compare", "mirror_record", "mirror_record_bodies", "mirror_record_rotate", "mirror_redact",
+    "mirror_responses", "mirror_web_port",
+}  # fmt: skip
+"""Options that change what workers keep, compare and record."""
 
 Due = Sequence[tuple[Shadow, Mirror | ShadowRequest]]
 """Admitted shadows, each with the mirror it is for, or already made."""
@@ -96,19 +105,22 @@ class ShadowWriter:
     # Options and switches
 
     def apply(self, settings: Settings, updated: frozenset[str]) -> None:
-        """Take changed options: in force for the next request. Shadows handed over finish as they began."""
-        self.dispatcher.flush()
+        """Take the options in `updated`: in force for the next request. Shadows handed over finish as they began."""
         self.settings = settings
-        self._maker.apply(settings)
         self.flows.keep = settings.pairs
-        self.gate.apply(settings)
-        self.expiry_log.of_run(self.gate.expires)
+        if GATE_OPTIONS & updated:
+            self.gate.apply(settings)
+            self.expiry_log.of_run(self.gate.expires)
+        if MAKER_OPTIONS & updated:
+            self.dispatcher.flush()
+            self._maker.apply(settings)
         if ENGINE_OPTIONS & updated:
             self._recording = None
             old, self.dispatcher = self.dispatcher, self._dispatcher()
             self._draining[old] = draining = asyncio.ensure_future(old.close(settings.drain))
             draining.add_done_callback(lambda _: self._draining.pop(old))
-        self.look_for_views()
+        if PAIR_OPTIONS & updated:
+            self._attune()
 
     def compare_by(self, rules: str) -> bool:
         """Take rules of comparison that can be parsed, for the responses that come from now on; False: nothing new."""
