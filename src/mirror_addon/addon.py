@@ -223,7 +223,7 @@ class MirrorAddon:
         if decision.mirrors and not exchange.settled:
             if heads.is_upgrade(flow):
                 writer.none(exchange, "upgrade")
-            elif flow.request.stream or self._streams_later(flow, exchange):
+            elif flow.request.stream or (self._streams_large_bodies and self._streams_later(flow, exchange)):
                 flow.request.stream = writer.tee(flow, exchange)
         return asyncio.sleep(decision.delay) if decision.delay else None
 
@@ -239,16 +239,12 @@ class MirrorAddon:
         heads.write_request(flow, request, cluster, endpoint)
         if cluster.tls:
             self.upstream_tls.expect(flow.client_conn, endpoint, cluster.tls, request.authority)
-        if flow.request.stream or self._streams_later(flow, exchange):
+        if flow.request.stream or (self._streams_large_bodies and self._streams_later(flow, exchange)):
             heads.frame_stream(flow)
 
     def _streams_later(self, flow: http.HTTPFlow, exchange: Exchange) -> bool:
         """Whether mitmproxy may start to stream this body half-way, when no tee can be put in any more."""
-        return (
-            self._streams_large_bodies
-            and "content-length" not in flow.request.headers
-            and heads.can_stream(flow, exchange.decision)
-        )
+        return "content-length" not in flow.request.headers and heads.can_stream(flow, exchange.decision)
 
     def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         exchange = self.exchanges.get(flow)

@@ -93,9 +93,9 @@ def test_a_response_goes_once_to_the_worker_that_has_the_shadows() -> None:
     ((number, *fields, body),) = world.link.take(Kind.ANSWER)
     assert PrimaryAnswer(*fields) == PrimaryAnswer("a", 200, ((b"A", b"b"),), True, 4, 1.5, "", "a note", False)
     assert body == b"body"
-    assert world.queue.total.value > 4
+    assert world.queue.value > 4
     world.verdicts.credit(number)
-    assert world.queue.total.value == 0
+    assert world.queue.value == 0
 
 
 def test_a_response_that_no_worker_waits_for_is_not_sent() -> None:
@@ -147,7 +147,7 @@ def test_the_worker_is_told_of_a_drop() -> None:
     ((number, *fields, _),) = world.link.take(Kind.NOTE)
     note = EndNote(*fields)
     assert (note.error, note.status, note.again, Subject(*note.subject).group) == ("queue_full", None, False, "a")
-    assert (number, world.queue.total.value) == (shadow.number, 0)
+    assert (number, world.queue.value) == (shadow.number, 0)
     world.verdict(shadow)
     assert world.book.counters.recorded == 1
 
@@ -200,7 +200,7 @@ def test_what_a_lost_worker_had_goes_to_its_successor() -> None:
     assert (PrimaryAnswer(*fields).status, PrimaryAnswer(*fields).kept, body) == (200, False, b"")
     for each in (*notes, number):
         world.verdicts.credit(each)
-    assert world.queue.total.value == 0
+    assert world.queue.value == 0
 
 
 def test_at_the_end_whatever_is_open_is_judged_and_counted() -> None:
@@ -210,7 +210,7 @@ def test_at_the_end_whatever_is_open_is_judged_and_counted() -> None:
     world.refuse("b")
     world.answer(Answer(200, (), b"body", 4))
     world.verdicts.close(list(world.book.unjudged()))
-    assert (world.unjudged, world.book.counters.unrecorded, world.queue.total.value) == (0, 2, 0)
+    assert (world.unjudged, world.book.counters.unrecorded, world.queue.value) == (0, 2, 0)
 
 
 def test_a_primary_that_got_more_shadows_is_answered_again() -> None:

@@ -68,7 +68,7 @@ class AdmissionGate:
         An edge names at least two hops on a shadow, its client and itself; one alone may be the client of an edge
         before it on the same machine.
         """
-        if self._suffix:
+        if self._suffix and self._suffix in request.authority:
             authority = request.authority
             if authority == shadow_authority(authority.replace(self._suffix, b"", 1), self._suffix):
                 return True

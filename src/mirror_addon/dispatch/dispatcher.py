@@ -22,7 +22,7 @@ from typing import Any
 from typing import TypeVar
 
 from mirror_addon.compare.answer import Answer
-from mirror_addon.dispatch.breaker import Breakers
+from mirror_addon.dispatch.breaker import Breaker
 from mirror_addon.dispatch.in_flight import OUTCOMES
 from mirror_addon.dispatch.in_flight import InFlight
 from mirror_addon.dispatch.in_flight import Primary
@@ -39,6 +39,7 @@ from mirror_addon.dispatch.upload import send_pieces
 from mirror_addon.dispatch.verdicts import Verdicts
 from mirror_addon.dispatch.worker_link import WorkerLink
 from mirror_addon.shadow.batch import Batch
+from mirror_addon.shadow.frames import CHUNK_OVERHEAD
 from mirror_addon.shadow.frames import FrameError
 from mirror_addon.shadow.frames import Kind
 from mirror_addon.shadow.frames import Recording
@@ -49,6 +50,7 @@ from mirror_addon.shadow.frames import pack
 from mirror_addon.shadow.gauges import KeptGauges
 from mirror_addon.shadow.gauges import LaneGauges
 from mirror_addon.shadow.request import ShadowRequest
+from mirror_addon.shadow.request import Target
 from mirror_addon.shadow.result import ShadowResult
 from mirror_addon.shadow.result import result_of
 
@@ -74,7 +76,8 @@ class Dispatcher:
         self._links: list[WorkerLink] = []
         self._loads: dict[WorkerLink, int] = {}
         self._queue = QueuedBytes(settings.queue)
-        self._breakers = Breakers()
+        self._breakers: dict[Target, Breaker] = {}
+        """A target has one from its first failure on."""
         self._lanes = LaneGauges(settings.concurrency * settings.workers)
         self._verdicts = Verdicts(book, self._queue, settings.queue)
         self._recording = Recording(settings.queue // settings.workers)
@@ -82,6 +85,7 @@ class Dispatcher:
         self._batch: Batch[Callable[[], None]] = Batch(
             self._run, seconds=0.0 if settings.prompt else BATCH_SECONDS, most=BATCH_MOST
         )
+        self._running = False
         self._closing = False
         self._drained: asyncio.Future[None] | None = None
         self._time: Callable[[], float] = lambda: 0.0
@@ -90,7 +94,7 @@ class Dispatcher:
         """Start the workers. Needs the running event loop."""
         self._time = asyncio.get_running_loop().time
         for _ in range(self.settings.workers):
-            link = WorkerLink(self.settings.concurrency, self._on_frame, self._on_lost, self._batch.schedule)
+            link = WorkerLink(self.settings.concurrency, self._on_frame, self._on_lost, self._wake)
             self._links.append(link)
             self._loads[link] = 0
             self._configure(link)
@@ -116,12 +120,19 @@ class Dispatcher:
         """Do now what would be done later."""
         self._batch.flush()
 
+    def _wake(self) -> None:
+        """A link has something to write."""
+        if not self._running:
+            self._batch.schedule()
+
     def _run(self, calls: list[Callable[[], None]]) -> None:
+        self._running = True  # all links are written to below
         for call in calls:
             try:
                 call()
             except Exception as error:  # one that fails must not lose the others
                 logger.error("mirror: a shadow was not made: %s: %s", type(error).__name__, error)
+        self._running = False
         for link in self._links:
             link.write()
 
@@ -131,7 +142,7 @@ class Dispatcher:
         """Send an ADMITTED shadow with its whole body. Never blocks, never raises: what cannot be sent is DROPPED."""
         length = len(body)
         if length <= PIECE_BYTES:
-            self._begin(shadow, request, body, length, False, cost_of(length))
+            self._begin(shadow, request, body, length, False, length + CHUNK_OVERHEAD)
         elif self._begin(shadow, request, b"", length, True, cost_of(length)):
             send_pieces(shadow, body, last=True)
 
@@ -164,8 +175,9 @@ class Dispatcher:
         if not self._queue.fits(target, cost):
             self.refuse(shadow, "queue_full")
             return False
-        probe = not self._breakers.is_closed(target)
-        if probe and not self._breakers.allow(target, self._time()):
+        breaker = self._breakers.get(target)
+        probe = breaker is not None and breaker.state != "closed"
+        if probe and breaker is not None and not breaker.allow(self._time()):
             self.refuse(shadow, "breaker_open")
             return False
         link = self._link_for(shadow)
@@ -245,8 +257,8 @@ class Dispatcher:
         kind = head[0]
         shadows = self.book.shadows
         if kind == Kind.RESULTS:
-            for number, *report in head[1:]:
-                self._on_result(shadows.get(number), _fields(Report, report), b"")
+            for number, report in _results(head):
+                self._on_result(shadows.get(number), report, b"")
         elif kind == Kind.RESULT:
             self._on_result(shadows.get(_number(head)), _fields(Report, head[2:]), tail)
         elif kind == Kind.CREDIT:
@@ -259,9 +271,9 @@ class Dispatcher:
                 self._verdicts.credit(head[1])
         elif kind == Kind.VERDICT:
             shadow = shadows.get(_number(head))
-            report = _fields(VerdictReport, head[2:])
+            verdict = _fields(VerdictReport, head[2:])
             if shadow is not None and shadow.subject is not None and shadow.state in OUTCOMES:
-                self._verdicts.verdict(shadow, report, tail)
+                self._verdicts.verdict(shadow, verdict, tail)
                 self._look_if_drained()
         elif kind == Kind.STATUS:
             self._lanes.tell(link, head[1])
@@ -284,17 +296,19 @@ class Dispatcher:
         if error == "breaker_open":
             self._drop(shadow, error)
         elif error:
-            if self._breakers.failed(target, self._time(), probe=shadow.probe):
+            breaker = self._breakers.setdefault(target, Breaker())
+            if breaker.failed(self._time(), probe=shadow.probe):
                 for link in self._links:
                     link.send(encode((Kind.FLUSH, pack(target))))
             self.book.end(shadow, State.FAILED, result_of(shadow.id, shadow.label, "failed", error, report, body))
         else:
-            self._breakers.succeeded(target)
+            if (known := self._breakers.get(target)) is not None:
+                known.succeeded()
             self.book.end(shadow, State.SENT, result_of(shadow.id, shadow.label, "sent", "", report, body))
 
     def _drop(self, shadow: Shadow, reason: str) -> None:
         if shadow.probe and shadow.target is not None:
-            self._breakers.given_up(shadow.target, self._time())
+            self._breakers[shadow.target].given_up(self._time())
         self.book.end(shadow, State.DROPPED, ShadowResult(shadow.id, shadow.label, "dropped", reason))
 
     def _release(self, shadow: Shadow) -> None:
@@ -334,10 +348,12 @@ class Dispatcher:
         """
         now = self._time()
         targets = self._lanes.as_dict()
-        self._breakers.status(targets)
+        for target, breaker in self._breakers.items():
+            known = targets.setdefault(target.label, {}).setdefault("circuit_breakers", {})
+            known[f"{target.address}:{target.port}"] = {"state": breaker.state, "opened": breaker.opened}
         return {
             "workers": [link.status(now) | {"shadows": self._loads[link]} for link in self._links],
-            "waiting_bytes": self._queue.total.as_dict(),
+            "waiting_bytes": self._queue.as_dict(),
             "shadows": sum(self._loads.values()),
             "kept_bytes": self._kept.as_dict(self._recording.budget * self.settings.workers),
             "pairs": {
@@ -366,6 +382,13 @@ class Dispatcher:
             polite = bool(self._mine())
             await asyncio.gather(*(link.close(kill=bool(left) and not polite, flush=polite) for link in links))
             self._verdicts.close(self._mine())
+
+
+def _results(head: tuple[Any, ...]) -> list[tuple[int, Report]]:
+    try:
+        return [(number, Report._make(fields)) for number, *fields in head[1:]]
+    except (TypeError, ValueError) as error:
+        raise FrameError(f"results that cannot be read: {error}") from None
 
 
 Fields = TypeVar("Fields", Report, VerdictReport)

@@ -34,6 +34,9 @@ class HeldRequests:
     def __init__(self) -> None:
         self._held: dict[str, HeldRequest] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._held)
+
     def __len__(self) -> int:
         return len(self._held)
 
