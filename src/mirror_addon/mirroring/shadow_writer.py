@@ -266,19 +266,26 @@ class ShadowWriter:
         return MirroredRequest(flow, exchange, subject, self.observers)
 
     def _hand_over(self, exchange: Exchange, due: Due, body: bytes, flow: http.HTTPFlow | None = None) -> None:
-        """Make the shadows and pass them to the workers; `flow` where it may be shown."""
+        """Make the shadows and pass them to the workers; `flow` where they may be shown."""
         for shadow, mirror in due:
             request = self._made(exchange, shadow, mirror, len(body))
-            if flow is not None and self.shows_flows:
-                self.flows.expect(shadow, request, flow, body, exchange.request)
-            self.dispatcher.offer(shadow, request, body)
+            if request is not None:
+                if flow is not None and self.shows_flows:
+                    self.flows.expect(shadow, request, flow, body, exchange.request)
+                self.dispatcher.offer(shadow, request, body)
 
     def _made(
         self, exchange: Exchange, shadow: Shadow, mirror: Mirror | ShadowRequest, body: int | None
-    ) -> ShadowRequest:
+    ) -> ShadowRequest | None:
+        """The request of a shadow; None if it cannot be made, and is dropped."""
         if isinstance(mirror, ShadowRequest):
             return mirror
-        return self._maker.shadow(exchange, mirror, shadow.id, body)
+        try:
+            return self._maker.shadow(exchange, mirror, shadow.id, body)
+        except Exception as error:  # a fault of this program, which must not keep other shadows from being sent
+            logger.error("mirror: a shadow was not made: %s: %s; please report this", type(error).__name__, error)
+            self.dispatcher.refuse(shadow, "unsendable")
+            return None
 
     def _drop(self, flow: http.HTTPFlow, exchange: Exchange, reason: str) -> None:
         """Drop the shadows of a request before they are made."""
@@ -327,9 +334,10 @@ class ShadowWriter:
             return uploads
         for shadow, mirror in self._admit(flow, exchange, None):
             request = self._made(exchange, shadow, mirror, None)
-            if self.shows_flows:
-                self.flows.expect(shadow, request, flow, None, exchange.request)
-            uploads.append(self.dispatcher.open(shadow, request))
+            if request is not None:
+                if self.shows_flows:
+                    self.flows.expect(shadow, request, flow, None, exchange.request)
+                uploads.append(self.dispatcher.open(shadow, request))
         self._catch_up(flow)
         return uploads
 

@@ -94,7 +94,7 @@ class ShadowFlows:
             meta.write_comparison(flow, primary, pair.comparison)
         flow.comment = comment(flow, primary, pair.comparison)
         flow.metadata[meta.COMMENT_KEY] = flow.comment
-        if shown := flow_view():
+        if (shown := flow_view()) is not None:  # an empty view is false
             shown.add([flow])
             ctx.master.addons.trigger(UpdateHook([primary]))
             self._shown.append((flow.id, len(result.body or b"")))
