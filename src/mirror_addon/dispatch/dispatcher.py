@@ -17,9 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from collections.abc import Sequence
 from typing import Any
-from typing import TypeVar
 
 from mirror_addon.compare.answer import Answer
 from mirror_addon.dispatch.breaker import Breaker
@@ -29,6 +27,10 @@ from mirror_addon.dispatch.in_flight import Primary
 from mirror_addon.dispatch.in_flight import Shadow
 from mirror_addon.dispatch.in_flight import State
 from mirror_addon.dispatch.queue import QueuedBytes
+from mirror_addon.dispatch.received import read_number
+from mirror_addon.dispatch.received import read_report
+from mirror_addon.dispatch.received import read_results
+from mirror_addon.dispatch.received import read_verdict
 from mirror_addon.dispatch.settings import ShadowSettings
 from mirror_addon.dispatch.upload import PIECE_BYTES
 from mirror_addon.dispatch.upload import Upload
@@ -40,11 +42,9 @@ from mirror_addon.dispatch.verdicts import Verdicts
 from mirror_addon.dispatch.worker_link import WorkerLink
 from mirror_addon.shadow.batch import Batch
 from mirror_addon.shadow.frames import CHUNK_OVERHEAD
-from mirror_addon.shadow.frames import FrameError
 from mirror_addon.shadow.frames import Kind
 from mirror_addon.shadow.frames import Recording
 from mirror_addon.shadow.frames import Report
-from mirror_addon.shadow.frames import VerdictReport
 from mirror_addon.shadow.frames import encode
 from mirror_addon.shadow.frames import pack
 from mirror_addon.shadow.gauges import KeptGauges
@@ -257,12 +257,12 @@ class Dispatcher:
         kind = head[0]
         shadows = self.book.shadows
         if kind == Kind.RESULTS:
-            for number, report in _results(head):
+            for number, report in read_results(head):
                 self._on_result(shadows.get(number), report, b"")
         elif kind == Kind.RESULT:
-            self._on_result(shadows.get(_number(head)), _fields(Report, head[2:]), tail)
+            self._on_result(shadows.get(read_number(head)), read_report(head), tail)
         elif kind == Kind.CREDIT:
-            shadow = shadows.get(_number(head))
+            shadow = shadows.get(read_number(head))
             if shadow is not None and shadow.in_worker:
                 passed = min(head[2], shadow.cost)
                 shadow.cost -= passed
@@ -270,8 +270,8 @@ class Dispatcher:
             else:
                 self._verdicts.credit(head[1])
         elif kind == Kind.VERDICT:
-            shadow = shadows.get(_number(head))
-            verdict = _fields(VerdictReport, head[2:])
+            shadow = shadows.get(read_number(head))
+            verdict = read_verdict(head)
             if shadow is not None and shadow.subject is not None and shadow.state in OUTCOMES:
                 self._verdicts.verdict(shadow, verdict, tail)
                 self._look_if_drained()
@@ -382,25 +382,3 @@ class Dispatcher:
             polite = bool(self._mine())
             await asyncio.gather(*(link.close(kill=bool(left) and not polite, flush=polite) for link in links))
             self._verdicts.close(self._mine())
-
-
-def _results(head: tuple[Any, ...]) -> list[tuple[int, Report]]:
-    try:
-        return [(number, Report._make(fields)) for number, *fields in head[1:]]
-    except (TypeError, ValueError) as error:
-        raise FrameError(f"results that cannot be read: {error}") from None
-
-
-Fields = TypeVar("Fields", Report, VerdictReport)
-
-
-def _fields(kind: type[Fields], fields: Sequence[Any]) -> Fields:
-    if len(fields) != len(kind._fields):
-        raise FrameError(f"a {kind.__name__} of {len(fields)} fields")
-    return kind(*fields)
-
-
-def _number(head: tuple[Any, ...]) -> int:
-    if len(head) < 3 or not isinstance(head[1], int):
-        raise FrameError(f"a frame of kind {head[0]} without a number")
-    return head[1]
