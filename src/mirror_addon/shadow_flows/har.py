@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mitmproxy import ctx
 from mitmproxy import http
-from mitmproxy.addons.savehar import SaveHar
 
 from mirror_addon.shadow_flows import metadata as meta
 
@@ -29,17 +27,3 @@ def annotate(entry: dict[str, Any], flow: http.HTTPFlow) -> dict[str, Any]:
     if flow.comment:
         entry["comment"] = flow.comment
     return entry | {name: flow.metadata[key] for name, key in FIELDS.items() if key in flow.metadata}
-
-
-class AnnotatedHar(SaveHar):
-    """mitmproxy's writer of HAR files with entries annotated."""
-
-    def flow_entry(self, flow: http.HTTPFlow, servers_seen: Any) -> dict[str, Any]:
-        return annotate(super().flow_entry(flow, servers_seen), flow)
-
-
-def annotate_har() -> None:
-    """Let this run's HAR file have the pairing. Stays: the file is written after this addon's end."""
-    writer = ctx.master.addons.get("savehar")
-    if type(writer) is SaveHar:
-        writer.__class__ = AnnotatedHar
