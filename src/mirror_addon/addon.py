@@ -16,13 +16,13 @@ from mitmproxy import http
 
 from mirror_addon.commands.commands import Commands
 from mirror_addon.commands.terminal import Terminal
-from mirror_addon.diff_view import content_view
+from mirror_addon.diff_view.content_view import NAME as DIFF_VIEW
+from mirror_addon.diff_view.content_view import styled
 from mirror_addon.diff_view.mirror_diff import MirrorDiff
 from mirror_addon.flows import heads
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.flows.upstream_tls import UpstreamTLS
-from mirror_addon.host.deferred_options import convert_deferred
-from mirror_addon.host.hook_dispatch import HookDispatch
+from mirror_addon.host.changes import HostChanges
 from mirror_addon.live_page.page import LivePage
 from mirror_addon.mirroring import tee
 from mirror_addon.mirroring.engine_settings import check_record
@@ -41,12 +41,9 @@ from mirror_addon.rules.live import LiveRules
 from mirror_addon.rules.live import RulesRefused
 from mirror_addon.session import Session
 from mirror_addon.shadow.local_address import own_address
-from mirror_addon.shadow_flows.har import annotate_har
+from mirror_addon.shadow_flows.har import annotate
 
 logger = logging.getLogger(__name__)
-
-PROXY_DEFAULTS = {"keep_host_header": True, "connection_strategy": "lazy"}
-"""mitmproxy's options without which a route by Host cannot work, set while they stand at their defaults."""
 
 RULE_OPTIONS = frozenset(
     {
@@ -80,20 +77,17 @@ class MirrorAddon:
         self.commands = Commands(self.session, self.diff.text)
         self.page = LivePage(self.session, self.commands.by_name())
         self.terminal = Terminal()
-        self.hook_dispatch = HookDispatch()
+        self.host = HostChanges(DIFF_VIEW, styled(self.diff.lines), annotate)
         self._running = False
         self._streams_large_bodies = False
 
     # Life
 
     def load(self, loader: addonmanager.Loader) -> None:
-        for problem in convert_deferred(ctx.options.deferred):
-            logger.error("mirror: %s", problem)
+        self.host.load()
         for option in OPTIONS:
             loader.add_option(option.name, option.kind, option.default, option.help)
         self.commands.register(loader)
-        content_view.register(self.diff.lines)
-        annotate_har()
 
     def configure(self, updated: Collection[str]) -> None:
         if "stream_large_bodies" in updated:
@@ -124,7 +118,7 @@ class MirrorAddon:
         if RULE_OPTIONS & changed:
             self.session.rules.load(settings)
         if "mirror_fast_hooks" in changed:
-            self.hook_dispatch.apply(ctx.master.addons, fast=settings.fast_hooks)
+            self.host.apply(fast_hooks=settings.fast_hooks)
         writer.apply(settings, changed)
         if comparison is not None:
             writer.compare_by(comparison)
@@ -135,12 +129,11 @@ class MirrorAddon:
         settings = parse_settings({name: getattr(ctx.options, name) for name in BY_NAME})
         comparison = self._check(settings, changed)
         self.session.rules.load(settings)
-        self.hook_dispatch.apply(ctx.master.addons, fast=settings.fast_hooks)
         writer = self.session.writer = ShadowWriter(settings, self.session.local_address, comparison or "")
         writer.observers += (self.session.statistics, self.terminal)
         self.session.rules.follow(writer.rules_changed)
         self.page.start(settings)
-        self._set_proxy_defaults()
+        self.host.apply(fast_hooks=settings.fast_hooks)
         if self._running:  # corrected after a reload of the script that failed
             self._attend(writer)
 
@@ -173,23 +166,16 @@ class MirrorAddon:
 
     def done(self) -> Awaitable[None] | None:
         """Drain. Synchronous for a reload of the script, awaited at exit (mitmproxy awaits what a hook returns)."""
-        self.hook_dispatch.widen()
+        self.host.take_back()
         self.session.rules.close()
         self.session.comparison.stop()
         self.page.close()
-        content_view.unregister()
         self.diff.close()
         return asyncio.ensure_future(self._close(self.session.writer)) if self.session.writer else None
 
     async def _close(self, writer: ShadowWriter) -> None:
         await writer.close()
         self.terminal.summary(self.session.statistics)
-
-    def _set_proxy_defaults(self) -> None:
-        for name, value in PROXY_DEFAULTS.items():
-            if not ctx.options.has_changed(name):
-                logger.info("mirror: set %s=%s, which routing by Host needs", name, str(value).lower())
-                ctx.options.update(**{name: value})
 
     # The way of a request
 
