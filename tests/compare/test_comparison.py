@@ -56,7 +56,7 @@ def test_a_mirrors_500_is_no_failure() -> None:
 def test_primary_without_answer() -> None:
     found = compare(Answer(None, error="connect"), answer("{}"))
     assert (found.verdict, told(found)) == ("different", [("status", "extra", "")])
-    assert found.notes == ("the primary gave no complete answer: connect",)
+    assert found.notes == ("no complete response from the primary: connect",)
 
 
 def test_nothing_kept() -> None:
@@ -65,7 +65,7 @@ def test_nothing_kept() -> None:
 
 def test_body_that_was_not_kept() -> None:
     found = compare(answer("{}"), answer(None))
-    assert (found.verdict, found.notes) == ("same", ("body not compared: that of shadow was not kept",))
+    assert (found.verdict, found.notes) == ("same", ("body not compared: the body of shadow was not kept",))
 
 
 def test_noise_does_not_hide_what_counts() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror_addon.compare.findings import Findings
+from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.forms import FormError
 from mirror_addon.compare.forms import compare_forms
 from mirror_addon.compare.forms import multipart
@@ -14,9 +14,9 @@ from mirror_addon.compare.forms import urlencoded
 
 
 def compared(one: str, other: str) -> list[tuple[str, str]]:
-    findings = Findings((), None, None)
-    compare_forms(findings, urlencoded(one), urlencoded(other))
-    return [(each.path, each.kind) for each in findings.listed(9)[0]]
+    differences = Differences((), None, None)
+    compare_forms(differences, urlencoded(one), urlencoded(other))
+    return [(each.path, each.kind) for each in differences.listed(9)[0]]
 
 
 @pytest.mark.parametrize(

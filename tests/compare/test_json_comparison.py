@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mirror_addon.compare.findings import Findings
+from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.json_comparison import JsonComparison
 from mirror_addon.compare.json_comparison import fingerprint
 from mirror_addon.compare.json_documents import read_json
@@ -16,9 +16,9 @@ Found = list[tuple[str, str, Any, Any, str]]
 
 
 def compared(one: str, other: str) -> Found:
-    findings = Findings((), None, None)
-    JsonComparison(findings, True).run(read_json(one), read_json(other))
-    return [(each.path, each.kind, each.primary, each.shadow, each.where) for each in findings.listed(100)[0]]
+    differences = Differences((), None, None)
+    JsonComparison(differences, True).run(read_json(one), read_json(other))
+    return [(each.path, each.kind, each.primary, each.shadow, each.where) for each in differences.listed(100)[0]]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from mirror_addon.compare.findings import Findings
+from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.shapes import Shapes
 from mirror_addon.compare.shapes import Sides
 from mirror_addon.compare.texts import compare_bytes
@@ -16,10 +16,10 @@ Found = list[tuple[str, object, object, str, str]]
 
 
 def compared(one: str, other: str, cut: bool = False) -> Found:
-    findings = Findings((), Shapes(Sides()), None)
-    compare_texts(findings, one, other, cut)
-    assert all(each.path == "body" for each in findings.listed(9)[0])
-    return [(each.kind, each.primary, each.shadow, each.noise, each.where) for each in findings.listed(9)[0]]
+    differences = Differences((), Shapes(Sides()), None)
+    compare_texts(differences, one, other, cut)
+    assert all(each.path == "body" for each in differences.listed(9)[0])
+    return [(each.kind, each.primary, each.shadow, each.noise, each.where) for each in differences.listed(9)[0]]
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ def test_cut() -> None:
 
 
 def told_bytes(one: bytes, other: bytes, cut: bool = False) -> Found:
-    findings = Findings((), None, None)
-    compare_bytes(findings, one, other, cut)
-    return [(each.kind, each.primary, each.shadow, each.noise, each.where) for each in findings.listed(9)[0]]
+    differences = Differences((), None, None)
+    compare_bytes(differences, one, other, cut)
+    return [(each.kind, each.primary, each.shadow, each.noise, each.where) for each in differences.listed(9)[0]]
 
 
 def test_bytes() -> None:

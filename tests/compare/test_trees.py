@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror_addon.compare.findings import Findings
+from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.trees import TreeError
 from mirror_addon.compare.trees import compare_trees
 from mirror_addon.compare.trees import read_tree
@@ -15,9 +15,9 @@ Found = list[tuple[str, str, str]]
 
 
 def compared(one: str, other: str, html: bool = False) -> Found:
-    findings = Findings((), None, None)
-    compare_trees(findings, read_tree(one.encode(), html, ""), read_tree(other.encode(), html, ""))
-    return [(each.path, each.kind, each.where) for each in findings.listed(100)[0]]
+    differences = Differences((), None, None)
+    compare_trees(differences, read_tree(one.encode(), html, ""), read_tree(other.encode(), html, ""))
+    return [(each.path, each.kind, each.where) for each in differences.listed(100)[0]]
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,6 @@ def test_any_bytes(one: bytes, other: bytes, html: bool) -> None:
         trees = [read_tree(b"<a>" + each + b"</a>", html, "") for each in (one, other)]
     except TreeError:
         return
-    findings = Findings((), None, None)
-    compare_trees(findings, *trees)
-    assert (findings.verdict() == "same") == (trees[0].digest == trees[1].digest)
+    differences = Differences((), None, None)
+    compare_trees(differences, *trees)
+    assert (differences.verdict() == "same") == (trees[0].digest == trees[1].digest)

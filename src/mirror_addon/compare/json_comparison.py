@@ -14,7 +14,7 @@ from typing import cast
 from mirror_addon.compare.alignment import Alignment
 from mirror_addon.compare.alignment import Name
 from mirror_addon.compare.alignment import align
-from mirror_addon.compare.findings import Findings
+from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.paths import Key
 from mirror_addon.compare.paths import Place
 from mirror_addon.compare.paths import exact
@@ -35,19 +35,19 @@ _HASH_MODULUS = 2**61 - 1
 
 
 class JsonComparison:
-    """Compares two values and tells the findings.
+    """Compares two values and tells the differences.
 
     `booleans`: whether a text has `true` or `false` somewhere, which Python takes for 1 and 0.
     """
 
-    def __init__(self, findings: Findings, booleans: bool) -> None:
-        self._findings = findings
+    def __init__(self, differences: Differences, booleans: bool) -> None:
+        self._differences = differences
         self._booleans = booleans
         self._keys: list[Key] = []
 
     def run(self, primary: Any, shadow: Any) -> None:
         """Compare whole documents. Raises RecursionError for such as are nested too deep."""
-        self._compare(primary, shadow, self._findings.place("$"))
+        self._compare(primary, shadow, self._differences.place("$"))
 
     def _compare(self, primary: Any, shadow: Any, place: Place) -> None:
         kind = type(primary)
@@ -61,7 +61,7 @@ class JsonComparison:
             self._add(place, "value", primary, shadow)
 
     def _add(self, place: Place, kind: str, primary: Any, shadow: Any) -> None:
-        self._findings.add(place, kind, primary, shadow, self._where)
+        self._differences.add(place, kind, primary, shadow, self._where)
 
     def _where(self) -> str:
         return exact("$", self._keys)
@@ -87,10 +87,10 @@ class JsonComparison:
             names = (name for name in shadow if name not in primary)
             for name in islice(names, _MAX_MEMBERS):
                 self._at(name, place.below(name), "extra", None, shadow[name])
-        self._findings.beyond(place, max(0, missing - _MAX_MEMBERS) + max(0, extra - _MAX_MEMBERS))
+        self._differences.beyond(place, max(0, missing - _MAX_MEMBERS) + max(0, extra - _MAX_MEMBERS))
 
     def _lists(self, primary: list[Any], shadow: list[Any], place: Place) -> None:
-        rule = self._findings.unordered(place)
+        rule = self._differences.unordered(place)
         if len(primary) != len(shadow):
             self._add(place, "length", len(primary), len(shadow))
         aligned = self._aligned(primary, shadow, rule.key if rule else "")

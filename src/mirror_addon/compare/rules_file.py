@@ -53,10 +53,10 @@ def read_rules(text: str, source: str) -> _Read:
         raise RulesError(f"{source}:{line}: is not YAML: {error.reason}; remove that character") from None
     except RecursionError:
         raise RulesError(f"{source}:1: is nested too deep; rules are lists of plain fields") from None
-    return _Reader(source).file(document)
+    return _RulesReader(source).file(document)
 
 
-class _Reader:
+class _RulesReader:
     def __init__(self, source: str) -> None:
         self._source = source
 

@@ -18,10 +18,10 @@ from decimal import Decimal
 from functools import cached_property
 from typing import NamedTuple
 
-from mirror_addon.compare.moments import HTTP
-from mirror_addon.compare.moments import ISO
-from mirror_addon.compare.moments import Moment
-from mirror_addon.compare.moments import moment
+from mirror_addon.compare.timestamps import HTTP
+from mirror_addon.compare.timestamps import ISO
+from mirror_addon.compare.timestamps import Timestamp
+from mirror_addon.compare.timestamps import parse_timestamp
 
 CLOSE = 60.0
 """Seconds that two times, wherever they lie, may be apart."""
@@ -62,8 +62,8 @@ _TOKEN_SLACK = 0.25
 class Sides(NamedTuple):
     """The whole of both answers, where it matters for one value. `moments`: when each was made, as far as known."""
 
-    primary_moments: tuple[float, ...] = ()
-    shadow_moments: tuple[float, ...] = ()
+    primary_created: tuple[float, ...] = ()
+    shadow_created: tuple[float, ...] = ()
     primary_text: Callable[[], str] = str
     shadow_text: Callable[[], str] = str
     url: str = ""
@@ -90,8 +90,8 @@ class Shapes:
     def _text(self, name: str, primary: str, shadow: str) -> str:
         if len(primary) < _SHORTEST_ID or len(shadow) < _SHORTEST_ID:
             return ""
-        if len(primary) <= _LONGEST_TIME and (one := moment(primary)):
-            return self._times(one, moment(shadow)) if len(shadow) <= _LONGEST_TIME else ""
+        if len(primary) <= _LONGEST_TIME and (one := parse_timestamp(primary)):
+            return self._times(one, parse_timestamp(shadow)) if len(shadow) <= _LONGEST_TIME else ""
         return self._shapes(name, primary, shadow) or self._named(name, primary, shadow)
 
     def _shapes(self, name: str, primary: str, shadow: str) -> str:
@@ -116,7 +116,7 @@ class Shapes:
 
     def _same_shape(self, name: str, shape: str, primary: str, shadow: str) -> str:
         if shape == "time":
-            return self._times(moment(primary), moment(shadow))
+            return self._times(parse_timestamp(primary), parse_timestamp(shadow))
         if shape == "epoch":
             return self._number(name, float(primary), float(shadow)) if len(primary) == len(shadow) else ""
         if shape == "uuid":
@@ -126,23 +126,23 @@ class Shapes:
                 return ""
         return self._fresh(primary, shadow)
 
-    def _times(self, one: Moment | None, other: Moment | None) -> str:
+    def _times(self, one: Timestamp | None, other: Timestamp | None) -> str:
         if one is None or other is None or one.style != other.style:
             return ""
         return "time" if self._close(one.seconds, other.seconds, one.local) else ""
 
     def _close(self, primary: float, shadow: float, local: bool = False) -> bool:
-        return abs(primary - shadow) <= CLOSE or self._of_the_moment(primary, shadow, local)
+        return abs(primary - shadow) <= CLOSE or self._current(primary, shadow, local)
 
-    def _of_the_moment(self, primary: float, shadow: float, local: bool = False) -> bool:
+    def _current(self, primary: float, shadow: float, local: bool = False) -> bool:
         """Each lies near its own answer; local times as far off as the other."""
         off = NEAR + _FARTHEST_ZONE if local else NEAR
         return any(
             abs(primary - there) <= off
             and abs(shadow - here) <= off
             and abs((primary - there) - (shadow - here)) <= 2 * NEAR
-            for there in self._sides.primary_moments
-            for here in self._sides.shadow_moments
+            for there in self._sides.primary_created
+            for here in self._sides.shadow_created
         )
 
     def _number(self, name: str, primary: int | float | Decimal, shadow: int | float | Decimal) -> str:
@@ -151,10 +151,10 @@ class Shapes:
             if not (least <= primary < most and least <= shadow < most):
                 continue
             one, other = float(primary) / scale, float(shadow) / scale
-            if self._of_the_moment(one, other):
+            if self._current(one, other):
                 return "time"
-            moments_known = self._sides.primary_moments and self._sides.shadow_moments
-            if abs(one - other) <= CLOSE and (not moments_known or _TIMED_NAME.search(_plain(name))):
+            created_known = self._sides.primary_created and self._sides.shadow_created
+            if abs(one - other) <= CLOSE and (not created_known or _TIMED_NAME.search(_plain(name))):
                 return "time"
         if isinstance(primary, int) and isinstance(shadow, int) and _NUMBERED_NAME.fullmatch(_plain(name)):
             return "id"

@@ -14,7 +14,7 @@ from lxml import etree
 
 from mirror_addon.compare.alignment import Name
 from mirror_addon.compare.alignment import align
-from mirror_addon.compare.findings import Findings
+from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.media_types import is_utf8
 from mirror_addon.compare.paths import Place
 from mirror_addon.compare.values import short
@@ -86,24 +86,24 @@ def _append_text(children: list[Node | str], text: str | None) -> None:
             children.append(collapsed)
 
 
-def compare_trees(findings: Findings, primary: Node, shadow: Node) -> None:
+def compare_trees(differences: Differences, primary: Node, shadow: Node) -> None:
     """Compare two documents. Paths are XPaths with tags' local names, `[*]` where a tag has siblings of its name."""
-    _TreeComparison(findings).run(primary, shadow)
+    _TreeComparison(differences).run(primary, shadow)
 
 
 class _TreeComparison:
-    def __init__(self, findings: Findings) -> None:
-        self._findings = findings
+    def __init__(self, differences: Differences) -> None:
+        self._differences = differences
         self._steps: list[str] = []
 
     def run(self, primary: Node, shadow: Node) -> None:
-        self._at(self._findings.place(""), primary, shadow, {}, {})
+        self._at(self._differences.place(""), primary, shadow, {}, {})
 
     def _where(self) -> str:
         return short("".join(self._steps), 500)
 
     def _add(self, place: Place, kind: str, primary: object, shadow: object) -> None:
-        self._findings.add(place, kind, primary, shadow, self._where)
+        self._differences.add(place, kind, primary, shadow, self._where)
 
     def _at(
         self, parent: Place, primary: Node | str, shadow: Node | str, positions: Positions, siblings: Counts

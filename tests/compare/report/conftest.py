@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from mirror_addon.compare.report.conditions import Outcome
-from mirror_addon.compare.report.lines import Line
 from mirror_addon.compare.report.lines import LineParser
+from mirror_addon.compare.report.lines import RecordLine
 from mirror_addon.compare.report.summary import NoiseRule
 from mirror_addon.compare.report.summary import Summary
 from mirror_addon.compare.report.summary import summarise
@@ -88,7 +88,7 @@ def lost() -> Record:
 @pytest.fixture
 def summary_of() -> Summarise:
     def make(*records: dict[str, Any], rule: NoiseRule = NoiseRule()) -> Summary:  # noqa: B008
-        tally, parse = RecordTally(), LineParser(Line)
+        tally, parse = RecordTally(), LineParser(RecordLine)
         tally.add_all(parse(json.dumps(each).encode()) for each in records)
         return summarise(tally, rule)
 

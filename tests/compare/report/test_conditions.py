@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from mirror_addon.compare.report.conditions import OPERATORS
 from mirror_addon.compare.report.conditions import UNITS
-from mirror_addon.compare.report.conditions import Condition
 from mirror_addon.compare.report.conditions import ConditionError
+from mirror_addon.compare.report.conditions import FailCondition
 from mirror_addon.compare.report.conditions import judge
 from mirror_addon.compare.report.conditions import parse_condition
 from mirror_addon.compare.report.summary import Summary
@@ -87,7 +87,7 @@ def test_what_is_written_is_read(each: bool, form: tuple[str, str], operator: st
     measure, unit = form
     plus, suffix = ("+", unit[1:]) if unit.startswith("+") else ("", unit)
     text = f"{'each ' if each else ''}{measure}{space}{operator}{space}{plus}{value}{space}{suffix}"
-    assert parse_condition(text) == Condition(" ".join(text.split()), each, measure, operator, float(value), unit)
+    assert parse_condition(text) == FailCondition(" ".join(text.split()), each, measure, operator, float(value), unit)
 
 
 def asked(summary: Summary, *texts: str) -> list[tuple[str, bool | None, str]]:

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from mirror_addon.compare.report import reading
-from mirror_addon.compare.report.lines import Line
+from mirror_addon.compare.report.lines import RecordLine
 from mirror_addon.compare.report.reading import RecordReader
 from mirror_addon.compare.report.reading import SourceError
 
 Write = Callable[..., Path]
 
 
-def read(*sources: Any) -> tuple[list[str], RecordReader[Line]]:
-    reader = RecordReader([str(each) for each in sources], Line)
+def read(*sources: Any) -> tuple[list[str], RecordReader[RecordLine]]:
+    reader = RecordReader([str(each) for each in sources], RecordLine)
     return [each.id for each in reader], reader
 
 
@@ -105,7 +105,7 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
 def test_progress_ends_at_the_size(line: Any, write: Write) -> None:
     files = [write(*[line()] * 2500, name=name) for name in ("a", "b")]
     told: list[int] = []
-    reader = RecordReader([str(each) for each in files], Line, told.append)
+    reader = RecordReader([str(each) for each in files], RecordLine, told.append)
     assert len(list(reader)) == 5000
     assert told == sorted(told) and len(told) == 4
     assert told[-1] == reader.size == sum(each.stat().st_size for each in files)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from mirror_addon.compare.report import tally as module
-from mirror_addon.compare.report.lines import Line
 from mirror_addon.compare.report.lines import LineParser
+from mirror_addon.compare.report.lines import RecordLine
 from mirror_addon.compare.report.tally import EndpointTally
 from mirror_addon.compare.report.tally import RecordTally
 
@@ -16,7 +16,7 @@ Record = Callable[..., dict[str, Any]]
 
 
 def counted(*records: dict[str, Any]) -> RecordTally:
-    tally, parse = RecordTally(), LineParser(Line)
+    tally, parse = RecordTally(), LineParser(RecordLine)
     tally.add_all(parse(json.dumps(each).encode()) for each in records)
     return tally
 

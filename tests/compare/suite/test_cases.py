@@ -69,7 +69,7 @@ def test_a_case() -> None:
     )  # fmt: skip
     assert (case.endpoint, case.method, case.target) == ("POST /users/{id}", "POST", "/users/7?x=1")
     assert case.headers == (("Accept", "*/*"), ("Cookie", "[redacted]"))
-    assert (case.body, case.answer_body, case.answer_headers) == (b"hi", b"hi", (("X", "1"),))
+    assert (case.body, case.response_body, case.response_headers) == (b"hi", b"hi", (("X", "1"),))
     assert (case.verdict, case.differing) == ("different", ("$.a",))
 
 
@@ -77,9 +77,9 @@ def test_content_codings_are_undone() -> None:
     packed = base64.b64encode(gzip.compress(b'{"a": 1}')).decode()
     answer = {"headers": [["Content-Encoding", "gzip"], ["X", "1"]], "body": packed, "encoding": "base64"}
     case = only(line(primary=answer))
-    assert (case.answer_body, case.answer_headers) == (b'{"a": 1}', (("X", "1"),))
+    assert (case.response_body, case.response_headers) == (b'{"a": 1}', (("X", "1"),))
     case = only(line(primary=answer | {"body": "AAAA"}))
-    assert case.answer_body == b"\0\0\0" and len(case.answer_headers) == 2
+    assert case.response_body == b"\0\0\0" and len(case.response_headers) == 2
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ class ConditionError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class FailCondition:
     """`text` as given; `unit` is one of UNITS of the measure, a leading `+` means shadow minus primary."""
 
     text: str
@@ -72,7 +72,7 @@ class Condition:
 class Outcome:
     """A condition asked of a target (`endpoint` is empty) or an endpoint. `holds` is None: nothing to judge."""
 
-    condition: Condition
+    condition: FailCondition
     target: str
     endpoint: str
     holds: bool | None
@@ -90,7 +90,7 @@ class Outcome:
         return f"{self.condition.text!r} {'holds' if self.holds else 'does not hold'} for {where}: {self.found}"
 
 
-def parse_condition(text: str) -> Condition:
+def parse_condition(text: str) -> FailCondition:
     """Raises ConditionError."""
     match = _FORM.fullmatch(text)
     measures = ", ".join(UNITS)
@@ -108,10 +108,10 @@ def parse_condition(text: str) -> Condition:
         raise ConditionError(f"{text!r}: {measure} is compared with values like {forms}")
     if unit == "%" and float(number) > 100:
         raise ConditionError(f"{text!r}: a share is at most 100%")
-    return Condition(" ".join(text.split()), each is not None, measure, sign, float(number), unit)
+    return FailCondition(" ".join(text.split()), each is not None, measure, sign, float(number), unit)
 
 
-def judge(conditions: list[Condition], summary: Summary) -> Iterator[Outcome]:
+def judge(conditions: list[FailCondition], summary: Summary) -> Iterator[Outcome]:
     """Every condition, asked wherever it applies."""
     for target in summary.targets:
         name = target_name(target)
@@ -120,7 +120,7 @@ def judge(conditions: list[Condition], summary: Summary) -> Iterator[Outcome]:
                 yield ask(condition, name, part)
 
 
-def ask(condition: Condition, target: str, part: Part) -> Outcome:
+def ask(condition: FailCondition, target: str, part: Part) -> Outcome:
     measured = _measure(condition, part)
     if measured is None:
         missing = "no pair has both times" if condition.measure in QUANTILES else "no answers were compared"
@@ -135,7 +135,7 @@ def ask(condition: Condition, target: str, part: Part) -> Outcome:
     )
 
 
-def _measure(condition: Condition, part: Part) -> tuple[float, str] | None:
+def _measure(condition: FailCondition, part: Part) -> tuple[float, str] | None:
     """The value in the condition's unit and how to say it; None where there is nothing to measure."""
     measure = condition.measure
     if measure in COUNTS:
@@ -154,7 +154,7 @@ def _measure(condition: Condition, part: Part) -> tuple[float, str] | None:
     return (number / total * 100 if condition.unit == "%" else number), found
 
 
-def _measure_latency(condition: Condition, part: Part) -> tuple[float, str] | None:
+def _measure_latency(condition: FailCondition, part: Part) -> tuple[float, str] | None:
     if part.latency is None:
         return None
     at = part.latency.at(QUANTILES[condition.measure])

@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from mirror_addon.compare.report.conditions import Condition
+from mirror_addon.compare.report.conditions import FailCondition
 from mirror_addon.compare.report.conditions import Outcome
 from mirror_addon.compare.report.conditions import ask
 from mirror_addon.compare.report.summary import Field
 from mirror_addon.compare.report.summary import Part
 from mirror_addon.compare.report.summary import Summary
-from mirror_addon.compare.report.summary import Target
+from mirror_addon.compare.report.summary import TargetSummary
 from mirror_addon.compare.report.wording import counted
 from mirror_addon.compare.report.wording import difference_sentence
 from mirror_addon.compare.report.wording import loss_sentence
@@ -26,7 +26,7 @@ from mirror_addon.compare.report.wording import value_text
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def junit(summary: Summary, conditions: Sequence[Condition], outcomes: Sequence[Outcome]) -> bytes:
+def junit(summary: Summary, conditions: Sequence[FailCondition], outcomes: Sequence[Outcome]) -> bytes:
     """A test suite a target, a test case an endpoint, and one a condition on the whole target.
 
     With conditions, failures stand exactly where one holds or has nothing to judge: at the whole's case, and at those
@@ -43,7 +43,7 @@ def junit(summary: Summary, conditions: Sequence[Condition], outcomes: Sequence[
 
 
 def _suite(
-    root: ElementTree.Element, target: Target, conditions: Sequence[Condition], outcomes: Sequence[Outcome]
+    root: ElementTree.Element, target: TargetSummary, conditions: Sequence[FailCondition], outcomes: Sequence[Outcome]
 ) -> None:
     name = target_name(target)
     suite = ElementTree.SubElement(root, "testsuite", name=_xml(name))

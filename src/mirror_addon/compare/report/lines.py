@@ -49,7 +49,7 @@ class ListedDifference(msgspec.Struct, frozen=True, gc=False):
     where: str = ""
 
 
-class Line(msgspec.Struct, frozen=True, gc=False):
+class RecordLine(msgspec.Struct, frozen=True, gc=False):
     """A pair: what the primary and one shadow answered."""
 
     version: int
@@ -97,7 +97,7 @@ class KeptRequest(msgspec.Struct, frozen=True, gc=False):
     cut: bool = False
 
 
-class KeptLine(Line, frozen=True, gc=False):
+class KeptLine(RecordLine, frozen=True, gc=False):
     """A line with what `mirror_record_bodies` adds; `request` is None where that was off."""
 
     primary: KeptSide
@@ -109,11 +109,11 @@ class Version(msgspec.Struct, gc=False):
     version: Any
 
 
-AnyLine = TypeVar("AnyLine", bound=Line)
+AnyLine = TypeVar("AnyLine", bound=RecordLine)
 
 
 class LineParser(Generic[AnyLine]):
-    """Reads lines as `kind`, Line or KeptLine."""
+    """Reads lines as `kind`, RecordLine or KeptLine."""
 
     def __init__(self, kind: type[AnyLine]) -> None:
         self._kind = kind

@@ -86,7 +86,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class TargetSummary:
     """What one primary's shadows at one target came to; `endpoints` begin with the one that differs most."""
 
     primary: str
@@ -103,7 +103,7 @@ class Summary:
     last: str
     controls: int
     rule: NoiseRule
-    targets: tuple[Target, ...]
+    targets: tuple[TargetSummary, ...]
 
 
 def summarise(tally: RecordTally, rule: NoiseRule, skipped: int = 0) -> Summary:
@@ -124,7 +124,7 @@ def summarise(tally: RecordTally, rule: NoiseRule, skipped: int = 0) -> Summary:
 
 def _target(
     tally: RecordTally, primary: str, target: str, endpoints: dict[str, EndpointTally], rule: NoiseRule
-) -> Target:
+) -> TargetSummary:
     whole = EndpointTally()
     differing = controls = 0
     parts = []
@@ -139,7 +139,7 @@ def _target(
     for endpoint in endpoints.values():  # each as large a part of the sample as it is of the pairs
         size = math.ceil(MAX_SAMPLE * endpoint.differences.count / max(1, whole.differences.count))
         whole.sample += endpoint.sample[: 2 * size]
-    return Target(primary, target, _counted("", whole, differing, (), (), controls), tuple(parts))
+    return TargetSummary(primary, target, _counted("", whole, differing, (), (), controls), tuple(parts))
 
 
 def _merge(whole: EndpointTally, part: EndpointTally) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 
 from mirror_addon.compare.endpoint import endpoint_of
 from mirror_addon.compare.report.histogram import Histogram
-from mirror_addon.compare.report.lines import Line
 from mirror_addon.compare.report.lines import ListedDifference
+from mirror_addon.compare.report.lines import RecordLine
 
 MAX_TARGETS = 50
 MAX_ENDPOINTS = 500
@@ -119,7 +119,7 @@ class EndpointTally:
         """Times of some pairs, evenly drawn: primary, shadow, primary, shadow, ..."""
         self._random = random.Random(0)  # the same record gives the same report
 
-    def add(self, line: Line) -> None:
+    def add(self, line: RecordLine) -> None:
         fate = line.fate
         self.fates[fate] += 1
         if fate == "failed" or fate == "dropped":
@@ -145,7 +145,7 @@ class EndpointTally:
         elif (place := int(self._random.random() * self.differences.count)) < MAX_SAMPLE:
             self.sample[2 * place], self.sample[2 * place + 1] = before, after
 
-    def _differ(self, line: Line) -> None:
+    def _differ(self, line: RecordLine) -> None:
         combination = 0
         for key, (reason, difference) in self._within(field_reasons(line)).items():
             tally = self._field(key)
@@ -192,11 +192,11 @@ class RecordTally:
         self.controls: dict[tuple[str, str], ControlTally] = {}
         self._endpoints = 0
 
-    def add_all(self, lines: Iterable[Line]) -> None:
+    def add_all(self, lines: Iterable[RecordLine]) -> None:
         for line in lines:
             self.add(line)
 
-    def add(self, line: Line) -> None:
+    def add(self, line: RecordLine) -> None:
         self.lines += 1
         if time := line.time[:40]:
             self.first = min(self.first, time) if self.first else time
@@ -208,7 +208,7 @@ class RecordTally:
         else:
             self._endpoint(route, shortened(line.target), endpoint).add(line)
 
-    def _control(self, route: str, endpoint: str, line: Line) -> None:
+    def _control(self, route: str, endpoint: str, line: RecordLine) -> None:
         if line.fate != "compared":
             return
         key = route, endpoint
@@ -237,7 +237,7 @@ class RecordTally:
         return tally
 
 
-def field_reasons(line: Line) -> FieldReasons:
+def field_reasons(line: RecordLine) -> FieldReasons:
     """For each field that differs in the pair why that may not count, and a difference to show.
 
     A field counts when one of its differences does. Where the line lists no counting difference though its verdict is
@@ -260,7 +260,7 @@ def _count(counter: Counter[Any], key: Any, otherwise: Any) -> None:
     counter[key if key in counter or len(counter) < MAX_WORDS else otherwise] += 1
 
 
-def _add_example(examples: list[Example], line: Line, difference: ListedDifference) -> None:
+def _add_example(examples: list[Example], line: RecordLine, difference: ListedDifference) -> None:
     primary, shadow = _small(difference.primary), _small(difference.shadow)
     if any((each.primary, each.shadow) == (primary, shadow) for each in examples):
         return

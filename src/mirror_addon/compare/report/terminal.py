@@ -12,7 +12,7 @@ from rich.text import Text
 from mirror_addon.compare.report.summary import Field
 from mirror_addon.compare.report.summary import Part
 from mirror_addon.compare.report.summary import Summary
-from mirror_addon.compare.report.summary import Target
+from mirror_addon.compare.report.summary import TargetSummary
 from mirror_addon.compare.report.wording import REASONS
 from mirror_addon.compare.report.wording import count
 from mirror_addon.compare.report.wording import duration
@@ -47,7 +47,7 @@ def terminal_report(summary: Summary) -> Iterator[RenderableType]:
         yield Text(f"\nNoise was learned from {count(summary.controls)} control pairs.", style="dim")
 
 
-def _endpoints(target: Target) -> Table:
+def _endpoints(target: TargetSummary) -> Table:
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("endpoint", overflow="fold", ratio=1)
     for name in ("requests", "differing", "failed", "dropped", "p50", "p95", "p95 ratio (interval)"):

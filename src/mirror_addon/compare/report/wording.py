@@ -11,7 +11,7 @@ from mirror_addon.compare.report.statistics import LatencyComparison
 from mirror_addon.compare.report.statistics import QuantileComparison
 from mirror_addon.compare.report.summary import Part
 from mirror_addon.compare.report.summary import Summary
-from mirror_addon.compare.report.summary import Target
+from mirror_addon.compare.report.summary import TargetSummary
 
 LEVEL = f"{CONFIDENCE * 100:.0f} %"
 
@@ -104,7 +104,7 @@ def ratio_text(ratio: Interval | None) -> str:
     return text
 
 
-def target_name(target: Target) -> str:
+def target_name(target: TargetSummary) -> str:
     return printable(f"{target.primary or 'the primary'} → {target.target}")
 
 
@@ -161,7 +161,7 @@ def loss_sentence(part: Part) -> str:
     return f"{count(part.failed)} of {total} failed, {count(part.dropped)} were dropped: {words}."
 
 
-def target_sentence(target: Target) -> str:
+def target_sentence(target: TargetSummary) -> str:
     differing = sum(1 for each in target.endpoints if each.differing)
     sentences = [
         difference_sentence(target.total, f", at {differing} of {counted(len(target.endpoints), 'endpoint')}"),
@@ -188,7 +188,7 @@ def verdict(summary: Summary) -> str:
     return ", ".join(parts) + "."
 
 
-def _verdict_of(target: Target) -> str:
+def _verdict_of(target: TargetSummary) -> str:
     total, name = target.total, printable(target.target)
     if not total.compared or total.share is None:
         told = f"{name}: no answers were compared, nothing can be said of them"

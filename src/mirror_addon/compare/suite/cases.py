@@ -50,8 +50,8 @@ class Case:
     verdict: str
     differing: tuple[str, ...]
     status: int
-    answer_headers: Headers
-    answer_body: bytes | None
+    response_headers: Headers
+    response_body: bytes | None
     """Without its content coding; None where it was not kept."""
 
     @property
@@ -119,15 +119,15 @@ def _case(endpoint: str, line: KeptLine) -> Case | str:
     if request.cut or answer.cut or (request.body is None and _announces_body(request)):
         return "with a body of which only a part was recorded"
     try:
-        body, answer_body = _bytes(request), _bytes(answer)
+        body, response_body = _bytes(request), _bytes(answer)
         for text in (*sum(request.headers, ()), *sum(answer.headers, ())):
             text.encode("latin-1")
         line.method.encode("ascii")
     except ValueError:
         return "with a body or header that is not as records have them"
-    if max(len(body or b""), len(answer_body or b"")) > MAX_BODY:
+    if max(len(body or b""), len(response_body or b"")) > MAX_BODY:
         return f"with a body of more than {MAX_BODY} bytes"
-    headers, answer_body = _decoded(answer.headers, answer_body)
+    headers, response_body = _decoded(answer.headers, response_body)
     return Case(
         id=line.id,
         time=line.time,
@@ -140,8 +140,8 @@ def _case(endpoint: str, line: KeptLine) -> Case | str:
         verdict=line.verdict or "",
         differing=tuple(dict.fromkeys(each.path for each in line.differences if not each.noise))[:5],
         status=answer.status,
-        answer_headers=tuple(each for each in headers if each[1] != REDACTED.decode()),
-        answer_body=answer_body,
+        response_headers=tuple(each for each in headers if each[1] != REDACTED.decode()),
+        response_body=response_body,
     )
 
 

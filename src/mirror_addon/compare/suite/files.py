@@ -72,7 +72,7 @@ class _Module:
             "    )",
             "    reply.must_equal(",
             f"{MARGIN}status={case.status},",
-            f"{MARGIN}headers={_headers(case.answer_headers)},",
+            f"{MARGIN}headers={_headers(case.response_headers)},",
             *self._answer(case, number),
             f"{MARGIN}recorded={case.start!r},",
             *([f"{MARGIN}ignoring=NOISE,"] if ignoring else []),
@@ -81,7 +81,7 @@ class _Module:
         return "\n".join(lines) + "\n"
 
     def _answer(self, case: Case, number: int) -> list[str]:
-        body = case.answer_body
+        body = case.response_body
         if body is None:
             return []
         if document := plain_json(body):
