@@ -75,7 +75,7 @@ def test_multipart_whatever_the_boundary() -> None:
     ("other", "note"),
     [
         (b'{"a": 1, "a": 2}', "shadow's body: duplicate key 'a', compared as text"),
-        (b'{"a": NaN}', "shadow's body: invalid JSON (NaN is no number), compared as text"),
+        (b'{"a": NaN}', "shadow's body: invalid JSON (NaN is not a number), compared as text"),
         (b'{"a": 1', "shadow's body: invalid JSON (Expecting ',' delimiter at character 7), compared as text"),
     ],
 )

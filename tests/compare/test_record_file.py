@@ -184,7 +184,7 @@ def test_what_is_wrong_with_a_path(tmp_path: Path) -> None:
     assert str(tmp_path / "no") in why_unwritable(tmp_path / "no" / "r.jsonl")
     assert "Not a directory" in why_unwritable(tmp_path / "new.jsonl" / "r.jsonl")
     os.mkfifo(tmp_path / "pipe")
-    assert "is no file" in why_unwritable(tmp_path / "pipe")
+    assert "is not a file" in why_unwritable(tmp_path / "pipe")
     assert "cannot be written" in why_unwritable(Path("/proc/r.jsonl"))
     assert why_unwritable(Path("/dev/null")) == ""
 

@@ -27,10 +27,10 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit(summary: Summary, conditions: Sequence[FailCondition], outcomes: Sequence[Outcome]) -> bytes:
-    """A test suite a target, a test case an endpoint, and one a condition on the whole target.
+    """A target is a test suite; an endpoint is a test case, and so is a condition on the whole target.
 
-    With conditions, failures stand exactly where one holds or has nothing to judge: at the whole's case, and at those
-    endpoints that by themselves are beyond what failed the whole. Without any, an endpoint that differs is a failure.
+    With conditions, the test cases of conditions that hold or cannot be judged fail, and those of endpoints at which
+    such a condition holds. Without conditions, the test cases of endpoints that differ fail.
     """
     root = ElementTree.Element("testsuites", name="mirror-addon report")
     for target in summary.targets:
@@ -86,5 +86,5 @@ def _field(field: Field) -> str:
 
 
 def _xml(text: str) -> str:
-    """Without the characters that XML 1.0 cannot carry even escaped."""
+    """Replace the characters that XML 1.0 does not allow, not even as character references (section 2.2)."""
     return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
