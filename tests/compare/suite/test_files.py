@@ -19,19 +19,19 @@ CASE = Case(
 )  # fmt: skip
 
 EXPECTED = '''\
-"""GET /users/{id}: what the primary answered to 1 recorded request."""
+"""GET /users/{id}: the primary's responses to 1 recorded request."""
 
 from __future__ import annotations
 
 NOISE = [
     '$.pod',
 ]
-"""Differs between two answers of one and the same primary."""
+"""These differ between responses of the same primary."""
 
 
 def test_1_users_7(upstream):
-    """Recorded 2026-11-22T12:00:00.000Z, id f/0; the mirror answered differently in $.name."""
-    reply = upstream.ask(
+    """Recorded 2026-11-22T12:00:00.000Z, id f/0; the mirror's response differed in $.name."""
+    response = upstream.request(
         'GET',
         '/users/7?x=1',
         headers=[
@@ -39,7 +39,7 @@ def test_1_users_7(upstream):
             ('Authorization', upstream.secret('Authorization')),
         ],
     )
-    reply.must_equal(
+    response.must_equal(
         status=200,
         headers=[
             ('Content-Type', 'application/json'),
@@ -103,8 +103,8 @@ def test_hostile_content_is_nothing_but_literals(
     assert [type(each) for each in tree.body] == [ast.Expr, ast.ImportFrom, ast.Assign, ast.Expr, ast.FunctionDef]
     calls = [each for each in ast.walk(tree) if isinstance(each, ast.Call)]
     told = {call.func.attr for call in calls if isinstance(call.func, ast.Attribute)}
-    assert told <= {"ask", "must_equal", "secret", "file"} and all(
+    assert told <= {"request", "must_equal", "secret", "file"} and all(
         isinstance(each.func, ast.Attribute) for each in calls
     )
-    ask = next(each for each in calls if isinstance(each.func, ast.Attribute) and each.func.attr == "ask")
+    ask = next(each for each in calls if isinstance(each.func, ast.Attribute) and each.func.attr == "request")
     assert [ast.literal_eval(each) for each in ask.args] == [method, target]
