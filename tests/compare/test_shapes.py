@@ -83,7 +83,7 @@ def test_symmetric_in_time() -> None:
     assert SHAPES.noise("at", "2026-11-22T12:00:02Z", "2026-11-22T12:00:00Z") == "time"
 
 
-def test_an_id_that_the_other_answer_has_too_is_a_reference() -> None:
+def test_an_id_that_the_other_response_has_too_is_a_reference() -> None:
     shapes = Shapes(Sides((), (), lambda: f"{UUID} {UUID_2}", lambda: f"{UUID_2} {UUID}", ""))
     assert shapes.noise("owner", UUID, UUID_2) == ""
 

@@ -57,22 +57,22 @@ class DecodedBody(NamedTuple):
         return text_of(self.content, self.type)[0]
 
 
-def read_body(answer: Answer, side: str, notes: list[str]) -> DecodedBody:
+def read_body(response: Answer, side: str, notes: list[str]) -> DecodedBody:
     """Decode the body of a response; it is empty if there is none. `side` names the response in `notes`."""
-    content = answer.body or b""
-    headers = values_by_name(answer.headers)
+    content = response.body or b""
+    headers = values_by_name(response.headers)
     declared = media_type(", ".join(headers.get("content-type", [])))
-    cut = len(content) < answer.bytes
+    cut = len(content) < response.bytes
     if cut:
-        notes.append(f"{side}'s body cut at {len(content)} of {answer.bytes} bytes")
+        notes.append(f"{side}'s body cut at {len(content)} of {response.bytes} bytes")
     codings = ", ".join(headers.get("content-encoding", []))
     if not codings or not content:
-        return DecodedBody(content, declared, cut, max(answer.bytes, len(content)))
+        return DecodedBody(content, declared, cut, max(response.bytes, len(content)))
     try:
         content, complete = undo(content, codings)
     except CodingError as error:
         notes.append(f"{side}'s body: {error}; compared without decoding")
-        return DecodedBody(content, declared, cut, max(answer.bytes, len(content)))
+        return DecodedBody(content, declared, cut, max(response.bytes, len(content)))
     if not complete and len(content) >= MAX_DECODED:
         notes.append(f"{side}'s body decoded up to {len(content)} bytes")
         cut = True

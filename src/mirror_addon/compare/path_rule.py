@@ -45,8 +45,8 @@ class PathRule:
             return False
         if self.endpoint:
             wanted, _, path = self.endpoint.rpartition(" ")
-            asked = endpoint_of(method, url).rpartition(" ")[2]
-            if (wanted and method and wanted.upper() != method.upper()) or not fnmatchcase(asked, _literal(path)):
+            requested = endpoint_of(method, url).rpartition(" ")[2]
+            if (wanted and method and wanted.upper() != method.upper()) or not fnmatchcase(requested, _literal(path)):
                 return False
         return self.url is None or self.url.search(url) is not None
 

@@ -77,7 +77,7 @@ def different() -> Record:
 
 @pytest.fixture
 def lost() -> Record:
-    """A shadow without an answer, for the reason given."""
+    """A shadow without a response, for the reason given."""
 
     def make(error: str, **changes: Any) -> dict[str, Any]:
         return _line(status=None, ms=None, error=error, verdict="failed", **changes)
@@ -126,7 +126,7 @@ def hostile(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def hostile_summary(hostile: str, summary_of: Summarise) -> Summary:
-    """The text stands in every field that a stranger can fill."""
+    """The text is in every field that a client or server can fill."""
     difference = {
         "path": f"$.{hostile}",
         "kind": hostile,

@@ -160,7 +160,7 @@ def test_shadows_that_all_got_lost_cannot_be_judged(lost: Record, summary_of: Su
     assert "cannot be judged" in str(outcome) and "none of 2 shadows got a response" in str(outcome)
 
 
-def test_answers_that_were_not_compared(line: Record, summary_of: Summarise) -> None:
+def test_responses_that_were_not_compared(line: Record, summary_of: Summarise) -> None:
     summary = summary_of(line(verdict=None))
     assert [holds for _, holds, _ in asked(summary, "differing > 1%", "failed > 1%", "p50 > 1.5x")] == [
         None,

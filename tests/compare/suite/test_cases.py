@@ -59,11 +59,11 @@ def reason(found: KeptLine) -> str:
 
 def test_a_case() -> None:
     headers = [["Host", "b.test"], ["Content-Length", "2"], ["Accept", "*/*"], ["Cookie", "[redacted]"]]
-    answer = {"headers": [["Set-Cookie", "[redacted]"], ["X", "1"]], "body": "aGk=", "encoding": "base64"}
+    response = {"headers": [["Set-Cookie", "[redacted]"], ["X", "1"]], "body": "aGk=", "encoding": "base64"}
     differences = [{"path": "$.a"}, {"path": "$.a"}, {"path": "$.b", "noise": "id"}]
     case = only(
         line(
-            method="POST", request={"headers": headers, "body": "hi"}, primary=answer, verdict="different",
+            method="POST", request={"headers": headers, "body": "hi"}, primary=response, verdict="different",
             differences=differences,
         )
     )  # fmt: skip
@@ -75,10 +75,10 @@ def test_a_case() -> None:
 
 def test_content_codings_are_undone() -> None:
     packed = base64.b64encode(gzip.compress(b'{"a": 1}')).decode()
-    answer = {"headers": [["Content-Encoding", "gzip"], ["X", "1"]], "body": packed, "encoding": "base64"}
-    case = only(line(primary=answer))
+    response = {"headers": [["Content-Encoding", "gzip"], ["X", "1"]], "body": packed, "encoding": "base64"}
+    case = only(line(primary=response))
     assert (case.response_body, case.response_headers) == (b'{"a": 1}', (("X", "1"),))
-    case = only(line(primary=answer | {"body": "AAAA"}))
+    case = only(line(primary=response | {"body": "AAAA"}))
     assert case.response_body == b"\0\0\0" and len(case.response_headers) == 2
 
 
