@@ -185,11 +185,10 @@ def _identifying(primary: Sequence[Any], shadow: Sequence[Any]) -> str:
     if type(primary[0]) is dict and type(shadow[0]) is dict:
         for name in _IDENTITIES:
             if name in primary[0] and name in shadow[0]:
-                there, here = ([_identity(value, name) for value in values] for values in (primary, shadow))
-                distinct, others = set(there), set(here)
-                if None in distinct or None in others or (len(distinct), len(others)) != (len(there), len(here)):
+                distinct, others = ({_identity(value, name) for value in values} for values in (primary, shadow))
+                if None in distinct or None in others or (len(distinct), len(others)) != (len(primary), len(shadow)):
                     continue
-                if 2 * len(distinct & others) >= min(len(there), len(here)):
+                if 2 * len(distinct & others) >= min(len(primary), len(shadow)):
                     return name
     return ""
 

@@ -71,7 +71,7 @@ def _node(element: Any) -> Node:
     for child in element:
         if isinstance(child.tag, str):
             children.append(_node(child))
-        elif child.tag is etree.Entity:
+        else:  # an entity reference; the parser removes comments and processing instructions
             _append_text(children, child.text)
         _append_text(children, child.tail)
     attributes = {str(name): str(value) for name, value in element.attrib.items()}

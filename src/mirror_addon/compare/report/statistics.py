@@ -95,15 +95,13 @@ def interval_ranks(count: int, quantile: float, confidence: float) -> tuple[int 
         half = NormalDist().inv_cdf(1 - tail) * math.sqrt(count * quantile * (1 - quantile))
         low, high = math.floor(count * quantile - half), math.ceil(count * quantile + half) + 1
     else:
-        low, high = 0, count + 1
+        low = high = 0
         below = 0.0
-        for k in range(count + 1):
-            below += _binomial(k, count, quantile)
+        while below < 1 - tail:
+            below += _binomial(high, count, quantile)
+            high += 1
             if below <= tail:
-                low = k + 1
-            if below >= 1 - tail:
-                high = k + 1
-                break
+                low = high
     return low if low >= 1 else None, high if high <= count else None
 
 
