@@ -200,3 +200,11 @@ def test_external_entities_are_not_read() -> None:
     one = b'<!DOCTYPE a [<!ENTITY e SYSTEM "file:///etc/hostname">]><a>&e;</a>'
     found = bodies(b'<?xml version="1.0"?>' + one, b'<?xml version="1.0"?><a>x</a>', "application/xml")
     assert [each.primary for each in found.differences] == ["&e;"]
+
+
+def test_the_same_text_in_another_charset() -> None:
+    found = compare(
+        response("é".encode("latin-1"), "text/plain; charset=latin-1"), response("é".encode(), "text/plain")
+    )
+    assert told(found) == []
+    assert found.notes == ("body: the same text in another charset",)

@@ -275,3 +275,9 @@ def test_every_path_told_can_be_ignored_as_it_is(tree: Any, name: str) -> None:
             )
             noises = {other.noise for other in again.differences if other.path == each.path}
             assert noises == {"ignored"}, each.path
+
+
+def test_a_recorded_primary_has_its_own_time() -> None:
+    pair = response('{"at": "2026-11-21T12:00:00Z"}'), response('{"at": "2026-11-22T12:00:01Z"}')
+    assert compare(*pair, now=1795348801.0, primary_now=1795262400.0).verdict == "noise"
+    assert compare(*pair, now=1795348801.0).verdict == "different"

@@ -67,3 +67,22 @@ def test_any_bytes(body: bytes, boundary: str) -> None:
     except FormError:
         return
     assert fields
+
+
+def test_multipart_with_bare_line_feeds() -> None:
+    body = b'--b\nContent-Disposition: form-data; name="a"\n\n1\n--b--\n'
+    assert multipart(body, "b") == {"a": ["1"]}
+
+
+@pytest.mark.parametrize(
+    ("body", "boundary"), [(b"--b\r\nX: 1\r\n--b--\r\n", "b"), (b"--b\r\n\r\n1\r\n--b--", "\u0142")]
+)
+def test_malformed_multipart(body: bytes, boundary: str) -> None:
+    with pytest.raises(FormError, match=r"empty line|boundary"):
+        multipart(body, boundary)
+
+
+def test_the_order_of_fields_does_not_matter_in_multipart() -> None:
+    differences = Differences((), None, None)
+    compare_forms(differences, {"a": ["1"], "b": ["2"]}, {"b": ["2"], "a": ["1"]})
+    assert differences.verdict() == "same"

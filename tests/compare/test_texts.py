@@ -83,3 +83,16 @@ def test_bytes() -> None:
     assert told_bytes(one, other) == [("value", *digests, "", "byte 8999")]
     assert [(kind, where) for kind, *_, where in told_bytes(one, one[:-1])] == [("length", "byte 8999")]
     assert told_bytes(one, one[:-1], True) == []
+
+
+def test_very_long_texts_are_compared_up_to_the_first_difference() -> None:
+    lines = "".join(f"{number}\n" for number in range(50_001))
+    assert [(kind, where) for kind, *_, where in compared(lines, lines + "x")] == [("value", f"character {len(lines) + 1}")]
+    assert compared(lines, lines + "x", True) == []
+
+
+def test_many_lines_are_aligned_without_masking() -> None:
+    lines = [f"line {number}" for number in range(6000)]
+    other = ["new", *lines[1:-1], "last", "end"]
+    found = {(kind, where) for kind, *_, where in compared("\n".join(lines), "\n".join(other))}
+    assert found == {("value", "line 1"), ("extra", "line 6001")}

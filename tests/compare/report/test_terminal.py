@@ -70,3 +70,8 @@ def test_hostile_content_is_printed_as_it_is(hostile_summary: Summary, hostile: 
     assert "\x1b" not in text and "\u202e" not in text and "\x00" not in text
     if width == 200:
         assert printable(hostile) in text
+
+
+def test_without_times(line: Record, summary_of: Summarise) -> None:
+    (row,) = [each for each in printed(summary_of(line(ms=None))).splitlines() if each.startswith("GET ")]
+    assert row.split()[-3:] == ["-", "-", "-"]

@@ -15,6 +15,7 @@ from mirror_addon.compare.report.wording import interval_text
 from mirror_addon.compare.report.wording import percent
 from mirror_addon.compare.report.wording import printable
 from mirror_addon.compare.report.wording import ratio_text
+from mirror_addon.compare.report.wording import share_text
 from mirror_addon.compare.report.wording import signed
 from mirror_addon.compare.report.wording import target_sentence
 from mirror_addon.compare.report.wording import times
@@ -121,3 +122,12 @@ def test_a_target_in_sentences(line: Record, different: Record, lost: Record, su
     assert "as fast at the median" in told
     (few,) = summary_of(line()).targets
     assert "Too few pairs (1) to tell which is slower" in target_sentence(few)
+
+
+def test_a_record_of_several_targets_that_were_all_compared(line: Record, summary_of: Summarise) -> None:
+    summary = summary_of(*[line(target=target) for target in ("b/v2", "b/v3")] * 20)
+    assert verdict(summary) == "0 of 2 targets respond differently, 2 are slower."
+
+
+def test_a_share_of_nothing() -> None:
+    assert share_text(None) == "nothing compared"

@@ -153,3 +153,16 @@ def test_endpoints_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_targets(url: str, target: str) -> None:
     assert target_of(url) == target
+
+
+def test_requests_without_a_body_and_bodies_that_cannot_be_decoded() -> None:
+    assert only(line(request={"body": None}, primary={"body": None})).body == b""
+    whole = gzip.compress(b'{"a": 1}' * 1000)
+    for packed in (whole[:-8], b"\0\0\0"):
+        primary = {
+            "headers": [["Content-Encoding", "gzip"]],
+            "body": base64.b64encode(packed).decode(),
+            "encoding": "base64",
+        }
+        case = only(line(primary=primary))
+        assert (case.response_body, case.response_headers) == (packed, (("Content-Encoding", "gzip"),))

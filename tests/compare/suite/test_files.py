@@ -108,3 +108,16 @@ def test_hostile_content_is_nothing_but_literals(
     )
     ask = next(each for each in calls if isinstance(each.func, ast.Attribute) and each.func.attr == "request")
     assert [ast.literal_eval(each) for each in ask.args] == [method, target]
+
+
+def test_what_a_docstring_says_of_the_mirror() -> None:
+    same = suite({"e": [replace(CASE, differing=(), verdict="same")]}, {})["test_e.py"].decode()
+    assert "id f/0; the mirror's response: same." in same
+    unknown = suite({"e": [replace(CASE, differing=(), verdict="", time="")]}, {})["test_e.py"].decode()
+    assert '"""Recorded at an unknown time, id f/0."""' in unknown
+
+
+def test_a_long_document_is_a_file_beside() -> None:
+    long = b'{"a": "' + b"x" * MAX_INLINE + b'"}'
+    files = suite({"e": [replace(CASE, response_body=long)]}, {})
+    assert files["bodies/e_1"] == long

@@ -128,9 +128,7 @@ def ask(condition: FailCondition, target: str, part: Part) -> Outcome:
     measured = _measure(condition, part)
     if measured is None:
         missing = "no pair has both times" if condition.measure in QUANTILES else "no responses were compared"
-        if not part.requests:
-            missing = "there are no requests"
-        elif not part.compared and not part.uncompared:
+        if not part.compared and not part.uncompared:
             missing = f"none of {counted(part.requests, 'shadow')} got a response"
         return Outcome(condition, target, printable(part.name), None, missing)
     value, found = measured
