@@ -90,8 +90,9 @@ def compare_bodies(differences: Differences, primary: DecodedBody, shadow: Decod
         _compare_lengths(differences, primary, shadow)
         return
     if not primary.content or not shadow.content:
-        texts = [short(each.text()) if each.content else None for each in (primary, shadow)]
-        differences.add(differences.place("body"), "missing" if primary.content else "extra", *texts, lambda: "body")
+        text, other_text = (short(each.text()) if each.content else None for each in (primary, shadow))
+        kind = "missing" if primary.content else "extra"
+        differences.add(differences.place("body"), kind, text, other_text, lambda: "body")
         return
     form, other = (form_of(each.type, each.content) for each in (primary, shadow))
     cut = primary.cut or shadow.cut
@@ -101,8 +102,8 @@ def compare_bodies(differences: Differences, primary: DecodedBody, shadow: Decod
         compare_bytes(differences, primary.content, shadow.content, cut)
         return
     if form != other and (form in _RECOGNISED or other in _RECOGNISED):
-        texts = [f"{name}: {short(each.text(), 100)}" for name, each in ((form, primary), (other, shadow))]
-        differences.add(differences.place("body"), "type", *texts, lambda: "body")
+        text, other_text = (f"{name}: {short(each.text(), 100)}" for name, each in ((form, primary), (other, shadow)))
+        differences.add(differences.place("body"), "type", text, other_text, lambda: "body")
         return
     _compare_as_text(differences, primary, shadow, cut)
 

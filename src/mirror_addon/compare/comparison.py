@@ -99,10 +99,10 @@ class _ResponsePair:
         self._primary = primary
         self._shadow = shadow
         self._notes: list[str] = []
-        self._bodies = read_body(primary, "primary", self._notes), read_body(shadow, "shadow", self._notes)
-        self._sides = Sides(
-            _created(primary, primary_now), _created(shadow, shadow_now), *(each.text for each in self._bodies), url
-        )
+        body, other_body = read_body(primary, "primary", self._notes), read_body(shadow, "shadow", self._notes)
+        self._bodies = body, other_body
+        created, other_created = _created(primary, primary_now), _created(shadow, shadow_now)
+        self._sides = Sides(created, other_created, body.text, other_body.text, url)
 
     def differences(self, rules: Rules, active: tuple[PathRule, ...], noise: ControlNoise | None) -> Differences:
         primary, shadow = self._primary, self._shadow
