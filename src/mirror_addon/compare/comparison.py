@@ -1,8 +1,8 @@
 """Compare the primary's response with the shadow's.
 
-Theory of operation. The room is pure: no socket, clock, thread or mitmproxy, except `record_file`, which writes. It
-runs in the worker process for every pair (`worker/comparing.py`), in a child process for Mirror Diff
-(`diff_view/comparing.py`), in `mirror-addon replay`, and in the pytest suites that `mirror-addon tests` writes.
+Theory of operation. The room is pure: no socket, clock, thread or mitmproxy. Only `record_file` and `report.reading`
+access files. It runs in the worker process for every pair (`worker/comparing.py`), in the proxy or a child process of
+it for Mirror Diff (`diff_view/comparing.py`), and in the pytest suites that `mirror-addon tests` writes.
 
 A comparison takes these steps:
 

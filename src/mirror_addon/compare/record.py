@@ -64,7 +64,7 @@ def record_line(
     request: RecordedRequest | None = None,
     redacted: frozenset[bytes] = frozenset(),
 ) -> bytes:
-    """Return the line with its newline, in UTF-8.
+    """Return the line with its newline, in ASCII.
 
     `primary`: None if the proxy ended before the primary responded. `request`: if given, headers and bodies are
     recorded too, without the values of the fields in `redacted` (lower case). Differences are recorded unchanged.
