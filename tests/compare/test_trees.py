@@ -129,3 +129,7 @@ def test_equal_subtrees_in_another_order_are_not_compared() -> None:
     one = "<a><b><c>1</c></b><d/><e/></a>"
     other = "<a><d/><b><c>1</c></b><f/></a>"
     assert [(path, kind) for path, kind, _ in compared(one, other)] == [("/a", "order"), ("/a/e", "type")]
+
+
+def test_texts_in_another_order() -> None:
+    assert compared("<a>x<b/>y</a>", "<a>y<b/>x</a>") == [("/a", "order", "/a")]
