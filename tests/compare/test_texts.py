@@ -87,7 +87,9 @@ def test_bytes() -> None:
 
 def test_very_long_texts_are_compared_up_to_the_first_difference() -> None:
     lines = "".join(f"{number}\n" for number in range(50_001))
-    assert [(kind, where) for kind, *_, where in compared(lines, lines + "x")] == [("value", f"character {len(lines) + 1}")]
+    assert [(kind, where) for kind, *_, where in compared(lines, lines + "x")] == [
+        ("value", f"character {len(lines) + 1}")
+    ]
     assert compared(lines, lines + "x", True) == []
 
 
