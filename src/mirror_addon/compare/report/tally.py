@@ -12,7 +12,7 @@ all control pairs, and they may come later in the record. `summary` decides, wit
 `statistics`. The other modules write the summary down, in the words of `wording`.
 
 A record is written by clients and servers, so every dimension of the tally has a limit: targets, endpoints, fields,
-words, examples. What is beyond a limit is counted in one row for the rest, and the reader is told so.
+words, examples. What is beyond a limit is counted in one row for the rest, and the report says so.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ FieldKey = tuple[str, str]
 FieldReasons = dict[FieldKey, tuple[str, ListedDifference]]
 
 MAY_COUNT = ("", "id")
-"""Reasons whose differences may count. One of an id does if the primary always sends the same id."""
+"""The reasons with which a difference may count: none, and `id`, which counts if the primary always sends the same."""
 
 
 @lru_cache(maxsize=4096)

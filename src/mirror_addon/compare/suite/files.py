@@ -1,4 +1,9 @@
-"""Write a pytest suite: one test file for each endpoint, a `conftest.py`, and files for long bodies."""
+"""Write a pytest suite: one test file for each endpoint, a `conftest.py`, and files for long bodies.
+
+`mirror-addon tests` (`cli/tests.py`) reads a record; `cases` selects pairs from it, and this module writes them down,
+with `python` for literals and names. `conftest.txt` is the `conftest.py` of every suite: it sends the requests and
+compares by `comparison.compare`. The content of a record is untrusted, so it becomes literals only.
+"""
 
 from __future__ import annotations
 
