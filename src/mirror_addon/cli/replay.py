@@ -18,7 +18,7 @@ from mirror_addon.cli.rules_option import read_rule_set
 from mirror_addon.cli.rules_option import read_settings
 from mirror_addon.cli.rules_option import rules_options
 from mirror_addon.cli.value_type import value_type
-from mirror_addon.compare.report.conditions import Condition
+from mirror_addon.compare.report.conditions import FailCondition
 from mirror_addon.compare.report.conditions import judge
 from mirror_addon.compare.report.conditions import parse_condition
 from mirror_addon.compare.report.documents import document
@@ -135,7 +135,7 @@ def replay(
     faults: Faults,
     compare: str | None,
     output: str | None,
-    conditions: tuple[Condition, ...],
+    conditions: tuple[FailCondition, ...],
     as_json: bool,
     dry_run: bool,
     arguments: tuple[str, ...],
@@ -241,7 +241,7 @@ def _dry_run(dry_run: DryRun, sources: list[Source], amplify: int, loops: float,
                 click.echo(line)
 
 
-def _conclude(found: Replay, sources: list[Source], conditions: tuple[Condition, ...], *, as_json: bool) -> None:
+def _conclude(found: Replay, sources: list[Source], conditions: tuple[FailCondition, ...], *, as_json: bool) -> None:
     """Say what came of it, and exit with 1 or 2 where that is due."""
     summary = summarise(found.tally, NoiseRule())
     outcomes = list(judge(list(conditions), summary))

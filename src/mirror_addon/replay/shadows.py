@@ -14,8 +14,8 @@ from typing import Any
 
 from mirror_addon.admission.gate import AdmissionGate
 from mirror_addon.compare.answer import Answer
-from mirror_addon.compare.report.lines import Line
 from mirror_addon.compare.report.lines import ListedDifference
+from mirror_addon.compare.report.lines import RecordLine
 from mirror_addon.compare.report.lines import Side
 from mirror_addon.compare.report.tally import RecordTally
 from mirror_addon.dispatch.dispatcher import Dispatcher
@@ -217,7 +217,7 @@ class Shadows:
         assert isinstance(mirrored, MirroredTurn) and result is not None and subject is not None
         answer = mirrored.recorded
         found: Any = comparison.verdict if comparison else "failed" if result.reason else None
-        line = Line(
+        line = RecordLine(
             1,
             shadow.id,
             subject.method,
