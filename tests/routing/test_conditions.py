@@ -8,15 +8,15 @@ import pytest
 from mirror_addon.istio.resources import HTTPMatchRequest
 from mirror_addon.routing.conditions import compile_conditions
 from mirror_addon.routing.decision import Request
-from mirror_addon.routing.subject import Subject
+from mirror_addon.routing.lookup import RequestLookup
 
 Ask = Callable[..., Request]
 
 
 def holds(match: dict[str, Any], request: Request) -> bool:
     conditions = compile_conditions(HTTPMatchRequest.model_validate(match))
-    subject = Subject(request, request.path.partition(b"?")[0])
-    return all(condition.test(subject) for condition in conditions)
+    lookup = RequestLookup(request, request.path.partition(b"?")[0])
+    return all(condition.test(lookup) for condition in conditions)
 
 
 # semantics 2.6: absent, present and empty, "x", "px"

@@ -22,7 +22,7 @@ from mirror_addon.routing.mirrors import MirrorPolicy
 from mirror_addon.routing.redirects import DirectResponse
 from mirror_addon.routing.redirects import Redirect
 from mirror_addon.routing.routes import CompiledRoute
-from mirror_addon.routing.virtual_services import Entry
+from mirror_addon.routing.virtual_services import RouteEntry
 
 NOT_FOUND: Message = {"direct_response": {"status": 404}}
 SUFFIX = "-shadow"
@@ -50,7 +50,7 @@ class Actions:
         if mirroring and host_suffix not in ("", SUFFIX):
             notes.add(f"mirror_host_suffix={host_suffix}: Envoy only knows {SUFFIX}, which is exported")
 
-    def action(self, entry: Entry, port: int) -> Message:
+    def action(self, entry: RouteEntry, port: int) -> Message:
         """The action of an entry for requests to `port` (0: none of those that make a difference)."""
         route = entry.route
         if route.local is not None:
@@ -97,7 +97,7 @@ class Actions:
             fields["path_redirect"] = local.path.decode()
         return fields
 
-    def _forward(self, entry: Entry, port: int) -> Message:
+    def _forward(self, entry: RouteEntry, port: int) -> Message:
         route = entry.route
         fields: Message = {"timeout": duration(route.http.timeout or 0)}
         if route.http.timeout:
@@ -151,7 +151,7 @@ class Actions:
         return fields
 
 
-def _rewrite(entry: Entry, rewrite: HTTPRewrite | None) -> Message:
+def _rewrite(entry: RouteEntry, rewrite: HTTPRewrite | None) -> Message:
     if entry.rewrite is None or rewrite is None:
         return {}
     if rewrite.uri_regex_rewrite is not None:

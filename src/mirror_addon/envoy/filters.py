@@ -10,6 +10,7 @@ from mirror_addon.envoy.values import string_matcher
 from mirror_addon.envoy.values import typed
 from mirror_addon.istio.resources import CorsPolicy
 from mirror_addon.istio.resources import StringMatch
+from mirror_addon.routing.cors import allowed_origins
 from mirror_addon.routing.faults import Fault
 from mirror_addon.routing.regexes import Regex
 from mirror_addon.routing.routes import CompiledRoute
@@ -53,11 +54,10 @@ def _fault(fault: Fault, rule: str, notes: Notes) -> Message:
 
 
 def _cors(policy: CorsPolicy) -> Message:
-    origins = policy.allow_origins or tuple(StringMatch(exact=origin) for origin in policy.allow_origin)
     fields: Message = {
         "allow_origin_string_match": [
             matcher
-            for origin in origins
+            for origin in allowed_origins(policy)
             if not (origin.regex is not None and Regex(origin.regex).error)
             and (matcher := string_matcher(origin) or _any_origin(origin)) is not None
         ],

@@ -9,6 +9,7 @@ from mirror_addon.envoy.notes import Notes
 from mirror_addon.envoy.values import Message
 from mirror_addon.istio.resources import HeaderOperations
 from mirror_addon.istio.resources import Headers
+from mirror_addon.routing.header_edits import is_editable
 
 _OPERATOR = re.compile(
     r"%(?:%|(?:REQ|RESP|TRAILER|DYNAMIC_METADATA|CLUSTER_METADATA|UPSTREAM_METADATA|FILTER_STATE|REQUESTED_SERVER_NAME|"
@@ -26,7 +27,7 @@ def header_mutations(levels: Iterable[Headers | None], notes: Notes) -> Message:
         operations = [found for level in levels if (found := getattr(level, kind)) is not None]
         sets = [_option(pair, "OVERWRITE_IF_EXISTS_OR_ADD", notes) for each in operations for pair in _pairs(each.set)]
         adds = [_option(pair, "APPEND_IF_EXISTS_OR_ADD", notes) for each in operations for pair in _pairs(each.add)]
-        removed = [name for each in operations for name in each.remove if _editable(name)]
+        removed = [name for each in operations for name in each.remove if is_editable(name)]
         if sets or adds:
             fields[f"{kind}_headers_to_add"] = sets + adds
         if removed:
@@ -40,12 +41,7 @@ def response_mutations(operations: HeaderOperations | None, notes: Notes) -> Mes
 
 
 def _pairs(table: dict[str, str]) -> list[tuple[str, str]]:
-    return [(name, value) for name, value in sorted(table.items()) if _editable(name) and value]
-
-
-def _editable(name: str) -> bool:
-    """Host is no header here but a rewrite of the authority; other pseudo headers cannot be edited."""
-    return bool(name) and not name.startswith(":") and name.lower() != "host"
+    return [(name, value) for name, value in sorted(table.items()) if is_editable(name) and value]
 
 
 def _option(pair: tuple[str, str], action: str, notes: Notes) -> Message:

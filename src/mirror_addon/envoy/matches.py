@@ -7,19 +7,18 @@ from mirror_addon.envoy.values import safe_regex
 from mirror_addon.envoy.values import string_matcher
 from mirror_addon.istio.resources import HTTPMatchRequest
 from mirror_addon.istio.resources import StringMatch
+from mirror_addon.routing.conditions import CLAIMS
 from mirror_addon.routing.regexes import Regex
-from mirror_addon.routing.uris import Kind
 from mirror_addon.routing.uris import Uri
-from mirror_addon.routing.virtual_services import Entry
-
-_CLAIMS = "@request.auth.claims"
+from mirror_addon.routing.uris import UriKind
+from mirror_addon.routing.virtual_services import RouteEntry
 
 
 class NeverMatches(Exception):
     """No request meets the match; the text says why. Envoy would refuse it, or could not say it."""
 
 
-def route_match(entry: Entry, port: int) -> Message:
+def route_match(entry: RouteEntry, port: int) -> Message:
     """The RouteMatch of an entry, on requests to `port` only (0: to any). Raises NeverMatches."""
     match = _path(entry.uri)
     headers, params = [], []
@@ -48,9 +47,9 @@ def _path(uri: Uri) -> Message:
         if not uri.regex.pattern:
             raise NeverMatches("no path is empty")
         return {"safe_regex": safe_regex(uri.regex.pattern.decode())}
-    if uri.kind is Kind.EXACT and not uri.value:
+    if uri.kind is UriKind.EXACT and not uri.value:
         raise NeverMatches("no path is empty")
-    match: Message = {"path" if uri.kind is Kind.EXACT else "prefix": uri.value.decode()}
+    match: Message = {"path" if uri.kind is UriKind.EXACT else "prefix": uri.value.decode()}
     if uri.ignore_case:
         match["case_sensitive"] = False
     return match
@@ -63,11 +62,11 @@ def _headers(match: HTTPMatchRequest) -> list[Message]:
         if string is not None and (matcher := string_matcher(_valid(string))) is not None:
             found.append({"name": name, "string_match": matcher})
     for name, string in match.headers.items():
-        if name.startswith(_CLAIMS):
+        if name.startswith(CLAIMS):
             raise NeverMatches(f"{name} needs an authentication filter")
         found.append(_present(name.lower(), string))
     for name, string in match.without_headers.items():
-        if not name.startswith(_CLAIMS) and (matcher := _without(name.lower(), string)) is not None:
+        if not name.startswith(CLAIMS) and (matcher := _without(name.lower(), string)) is not None:
             found.append(matcher)
     return found
 

@@ -22,7 +22,7 @@ from mirror_addon.envoy.values import duration
 from mirror_addon.envoy.values import safe_regex
 from mirror_addon.routing.hosts import VirtualHost
 from mirror_addon.routing.table import RouteTable
-from mirror_addon.routing.virtual_services import Entry
+from mirror_addon.routing.virtual_services import RouteEntry
 
 ROUTES = "mirror_addon"
 """The name of the route configuration."""
@@ -80,7 +80,7 @@ class RouteConfiguration:
         candidates = self._table.hosts.candidates(domain.replace("*", "x", 1).encode())
         return candidates[candidates.index(host) :]
 
-    def _route(self, entry: Entry, port: int) -> Message | None:
+    def _route(self, entry: RouteEntry, port: int) -> Message | None:
         try:
             match = route_match(entry, port)
         except NeverMatches as why:
