@@ -1,4 +1,4 @@
-"""Header operations as Envoy's request_headers_to_add and its three siblings (semantics 1.6)."""
+"""Header operations as the fields `{request,response}_headers_to_{add,remove}` of Envoy's routes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OPERATOR = re.compile(
 
 
 def header_mutations(levels: Iterable[Headers | None], notes: Notes) -> Message:
-    """The operations of several levels in one pass: Envoy does removes first, then the rest in this order."""
+    """Return the operations of several levels as one pass. Envoy does removes first, then the rest in this order."""
     levels = [level for level in levels if level is not None]
     fields: Message = {}
     for kind in ("request", "response"):
@@ -36,7 +36,7 @@ def header_mutations(levels: Iterable[Headers | None], notes: Notes) -> Message:
 
 
 def response_mutations(operations: HeaderOperations | None, notes: Notes) -> Message:
-    """Those of a route that answers itself."""
+    """Return the mutations of a route to which the proxy itself responds."""
     return header_mutations([Headers(response=operations)], notes)
 
 
@@ -48,8 +48,8 @@ def _option(pair: tuple[str, str], action: str, notes: Notes) -> Message:
     name, value = pair
     rest = _OPERATOR.sub("", value)
     if "%" in rest:
-        notes.add(f"header {name}: {value!r} is not in Envoy's format; it is exported as literal text")
+        notes.add(f"header {name}: {value!r} is not valid in Envoy's format; it is exported as literal text")
         value = value.replace("%%", "%").replace("%", "%%")
     elif "%" in value.replace("%%", ""):
-        notes.add(f"header {name}: Envoy fills in {value!r}, mirror_addon sends it as written")
+        notes.add(f"header {name}: Envoy replaces the variables in {value!r}, mirror_addon sends them as written")
     return {"header": {"key": name, "value": value}, "append_action": action}

@@ -1,8 +1,8 @@
 """Virtual hosts: the entries that belong to a Host header.
 
 The choice of a host is Envoy's (`RouteMatcher::findVirtualHost`). What a host contains is Istio's: on a gateway the
-routes of all virtual services of a host are merged and catch-alls moved to the end (`route.go`, `SortVHostRoutes`), in a
-sidecar the first virtual service has the host alone (`istio/pilot/pkg/networking/core/httproute.go`).
+routes of all virtual services of a host are merged and catch-alls moved to the end (`route.go`, `SortVHostRoutes`), in
+a sidecar the first virtual service has the host alone (`istio/pilot/pkg/networking/core/httproute.go`).
 """
 
 from __future__ import annotations

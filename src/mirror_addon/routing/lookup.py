@@ -38,9 +38,8 @@ class RequestLookup:
                 fields.setdefault(field.lower(), []).append(value)
         lines = fields.get(name, [])
         if len(lines) > 1 and name in JOINED_REQUEST_FIELDS:
-            begins = next(
-                (index for index, line in enumerate(lines) if line), -1
-            )  # Envoy adds no comma to an empty line
+            # Envoy adds no comma to an empty line, so leading empty lines disappear.
+            begins = next((index for index, line in enumerate(lines) if line), -1)
             return [b",".join(lines[begins:])]
         return lines
 

@@ -1,10 +1,11 @@
 """The route table: Istio resources are compiled into a table, and the table decides what happens to a request.
 
 Theory of operation. This room does what Istio's pilot and Envoy's router do together: pilot turns resources into
-routes (`istio/pilot/pkg/networking/core/route`), the router picks one for each request. Everything here is pure: values
-in, values out, without sockets, clocks, threads or mitmproxy. A table is built once for a set of rules (`rules/`). It
-never changes afterwards, except for round-robin positions and clusters of ports that are seen for the first time. It
-decides in the proxy's event loop, once for each request, when the request's header is complete.
+routes (`istio/pilot/pkg/networking/core/route/route.go`; comments in this room say only `route.go`), the router picks
+one for each request. Everything here is pure: values in, values out, without sockets, clocks, threads or mitmproxy. A
+table is built once for a set of rules (`rules/`). It never changes afterwards, except for round-robin positions and
+clusters of ports that are seen for the first time. It decides in the proxy's event loop, once for each request, when
+the request's header is complete.
 
 `RouteTable.route` decides in Envoy's order:
 

@@ -61,7 +61,7 @@ class Policy:
         )
 
     def client_tls(self, subject_alt_names: Iterable[str]) -> TLS | None:
-        """Return the TLS settings; None for plain text. That includes ISTIO_MUTUAL: this machine has no mesh identity."""
+        """Return the TLS settings; None for plain text, also for ISTIO_MUTUAL: there is no mesh identity here."""
         tls = self.tls
         if tls is None or tls.mode in ("DISABLE", "ISTIO_MUTUAL"):
             return None
