@@ -73,8 +73,9 @@ class Regex:
 class RegexSet:
     """Many patterns matched at once.
 
-    An RE2 set returns no match also where it ran out of memory. A last pattern that always matches makes that
-    visible; the patterns are then matched one by one. Compiling a set holds the GIL, so a large one is made in pieces.
+    RE2 refuses a set that is too large for its memory, and returns no match where it runs out of memory while
+    matching. A last pattern that always matches makes the latter visible. In both cases the patterns are matched one by
+    one. Compiling a set holds the GIL, so a large one is made in pieces.
     """
 
     __slots__ = ("_pieces", "_regexes")
@@ -94,7 +95,7 @@ class RegexSet:
         """Return the indices of the patterns that match the whole of `text`, ascending."""
         indices: list[int] = []
         for start, regexes, compiled in self._pieces:
-            found = compiled.Match(text)
+            found = compiled.Match(text) if compiled is not None else None
             if not found:
                 indices += [start + index for index, regex in enumerate(regexes) if regex.matches(text)]
             elif len(found) > 1:
@@ -103,14 +104,17 @@ class RegexSet:
         return indices
 
 
-def _compiled_set(regexes: Sequence[Regex]) -> re2.Set:
-    """Return a set of the patterns, followed by one that always matches."""
+def _compiled_set(regexes: Sequence[Regex]) -> re2.Set | None:
+    """Return a set of the patterns, followed by one that always matches; None where it needs too much memory."""
     made = re2.Set.FullMatchSet(_options(captures=False))
     for regex in regexes:
         # An invalid pattern is replaced by one that matches nothing, so that the indices stay the same.
         made.Add(rb"[^\x00-\xff]" if regex.error else regex.pattern)
     made.Add(rb"(?s).*")
-    made.Compile()
+    try:
+        made.Compile()
+    except re2.error:
+        return None
     return made
 
 
