@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from mirror_addon.compare.answer import Answer
@@ -9,11 +11,21 @@ from mirror_addon.compare.rules import DEFAULT_RULES
 from mirror_addon.compare.rules import Rules
 from mirror_addon.diff_view.comparing import Compared
 from mirror_addon.diff_view.comparing import Task
+from mirror_addon.diff_view.comparing import child_jobs
 from mirror_addon.diff_view.comparing import compared
 from mirror_addon.diff_view.comparing import in_process
+from mirror_addon.processes.job import ChildJobs
+from mirror_addon.processes.job import JobFailed
 
 TEXT = ((b"Content-Type", b"text/plain"),)
 JSON = ((b"Content-Type", b"application/json"),)
+
+
+@pytest.fixture
+def jobs() -> Iterator[ChildJobs]:
+    made = child_jobs()
+    yield made
+    made.close()
 
 
 def answer(body: bytes | None, headers: tuple[tuple[bytes, bytes], ...] = TEXT) -> Answer:
@@ -39,12 +51,12 @@ def test_what_is_kept_holds() -> None:
 
 
 @pytest.mark.parametrize("rules", [DEFAULT_RULES, DEFAULT_RULES.ignoring("$.a, header:x-y")])
-def test_a_process_finds_the_same(rules: Rules) -> None:
+def test_a_process_finds_the_same(rules: Rules, jobs: ChildJobs) -> None:
     for pair in ((answer(b"a\nb"), answer(b"a\nc")), (answer(b'{"a": 1}', JSON), answer(b'{"a": 2}', JSON))):
-        assert in_process(task(*pair, rules=rules)) == compared(task(*pair, rules=rules))
+        assert in_process(task(*pair, rules=rules), jobs) == compared(task(*pair, rules=rules))
 
 
-def test_a_process_that_fails_says_why() -> None:
+def test_a_process_that_fails_says_why(jobs: ChildJobs) -> None:
     broken = task(answer(b"a"), Answer(200, body="no bytes"))  # type: ignore[arg-type]
-    with pytest.raises(ChildProcessError, match=r"ended with 1: \w+"):
-        in_process(broken)
+    with pytest.raises(JobFailed, match=r"^\w+Error: "):
+        in_process(broken, jobs)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import io
+import time
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,11 @@ from pairtools import shadow_request
 from pairtools import show_pair
 
 from mirror_addon.addon import MirrorAddon
+from mirror_addon.diff_view import comparing
+from mirror_addon.diff_view.comparer import IN_THREAD
 from mirror_addon.diff_view.mirror_diff import MAX_SHADOWS
 from mirror_addon.diff_view.mirror_diff import MAX_TRACE
+from mirror_addon.diff_view.text import BEING_COMPARED
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.options.settings import OPTIONS
 from mirror_addon.options.settings import parse_settings
@@ -83,7 +88,7 @@ async def test_both_halves_of_a_pair_tell_the_same(view: View, addon: MirrorAddo
     host = lines.index("Host")
     assert lines[host + 1 : host + 3] == ["- shop.test", "+ shop.test-shadow"]
     assert any("default/shop http[3]: matches" in line for line in lines[lines.index("Why here") :])
-    assert lines[-1] == f"Send it to its mirrors again: mirror.replay @{primary.id}"
+    assert lines[-1] == f"To send it to its mirrors again: mirror.replay @{primary.id}"
 
 
 async def test_all_shadows_of_a_primary_are_told(view: View, addon: MirrorAddon) -> None:
@@ -99,7 +104,7 @@ async def test_of_very_many_the_newest_are_told(view: View, addon: MirrorAddon) 
     primary, flows = primary_flow(), ShadowFlows(100)
     shadows = [show_pair(view, flows, primary, number=number) for number in range(MAX_SHADOWS + 3)]
     lines = told(addon, primary)
-    assert lines[0] == f"The newest {MAX_SHADOWS} of {MAX_SHADOWS + 3} shadows; look at the others themselves."
+    assert lines[0] == f"The newest {MAX_SHADOWS} of {MAX_SHADOWS + 3} shadows; open an older one to see it."
     assert [line[8:16] for line in lines if line.startswith("shadow ")] == [flow.id[:8] for flow in shadows[3:]]
     assert not any("not in this list" in line for line in lines)
 
@@ -124,9 +129,7 @@ async def test_read_back_from_a_file(view: View, addon: MirrorAddon) -> None:
     read = list(FlowReader(io.BytesIO(file.getvalue())).stream())
     view.add(read)
     assert told(addon, read[0], concise=True) == told(addon, read[1], concise=True) == before
-    assert "The decision is not kept in files, nor for flows from before a reload of the script." in told(
-        addon, read[0]
-    )
+    assert "The decision is not saved in files, and not kept when the script is reloaded." in told(addon, read[0])
     view.clear()
     copies = [flow.copy() for flow in read]  # as view.flows.load makes them
     view.add(copies)
@@ -135,13 +138,27 @@ async def test_read_back_from_a_file(view: View, addon: MirrorAddon) -> None:
     assert again[0] == before[0] and again[3:] == before[3:]
 
 
+async def test_a_comparison_that_took_too_long(view: View, addon: MirrorAddon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparing, "LIMIT", 0.05)
+    primary = primary_flow(b"a" * IN_THREAD, TEXT)
+    shadow = show_pair(view, ShadowFlows(10), primary, body=b"b" * IN_THREAD, headers=TEXT)
+    assert BEING_COMPARED in told(addon, shadow)
+    deadline = time.monotonic() + 30
+    while BEING_COMPARED in (lines := told(addon, shadow)):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+    assert "The bodies were not compared: it took more than 0.05 s." in lines
+    assert lines[0] == "different · 1 difference" and any(line.startswith("status") for line in lines)
+    addon.diff.close()
+
+
 async def test_a_shadow_whose_primary_is_gone(view: View, addon: MirrorAddon) -> None:
     primary = primary_flow()
     shadow = show_pair(view, ShadowFlows(10), primary)
     view.remove([primary])
     lines = told(addon, shadow)
     assert lines[0] == "different · 1 difference"
-    assert any("not in this list any more" in line for line in lines)
+    assert any("is no longer in this list" in line for line in lines)
     assert any(line.startswith("- ") for line in lines)
 
 
@@ -149,7 +166,7 @@ async def test_a_primary_whose_shadows_are_gone(view: View, addon: MirrorAddon) 
     primary, flows = primary_flow(), ShadowFlows(1)
     gone = show_pair(view, flows, primary)
     view.remove([gone])
-    assert "1 of its 1 shadows not in this list: removed, or in another file." in told(addon, primary)
+    assert "1 of its 1 shadows is not in this list: removed, or in another file." in told(addon, primary)
     other = primary_flow()
     show_pair(view, flows, other)
     show_pair(view, flows, primary_flow())
@@ -175,16 +192,16 @@ async def test_flows_without_a_pair_say_why(
 async def test_a_request_on_its_way(view: View, addon: MirrorAddon, tmp_path: Path) -> None:
     flow = primary_flow()
     routed(addon, tmp_path, flow, b"/x")
-    assert told(addon, flow)[0].startswith("Not mirrored to two: it was held back when the request came")
+    assert told(addon, flow)[0].startswith("Not mirrored to two: held back when the request arrived")
     addon.session.exchanges[flow].settled = False
-    assert told(addon, flow)[0].startswith("Its shadows are not handed over yet")
+    assert told(addon, flow)[0].startswith("Its shadows have not been sent yet")
     addon.session.exchanges[flow].settled = True
     show_pair(view, ShadowFlows(10), flow)
     assert not any("Not mirrored" in line for line in told(addon, flow))
 
 
 async def test_flows_that_never_came_by(view: View, addon: MirrorAddon) -> None:
-    assert told(addon, primary_flow())[0].startswith("Not mirrored as far as is known here")
+    assert told(addon, primary_flow())[0].startswith("Not mirrored by this proxy, which did not route it")
     assert [line.text for line in addon.diff.lines(tflow.ttcpflow())] == ["Only HTTP requests are mirrored."]
     assert [line.text for line in addon.diff.lines(None)] == ["Only HTTP requests are mirrored."]
 
