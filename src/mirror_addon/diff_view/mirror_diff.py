@@ -160,9 +160,8 @@ class MirrorDiff:
         said += [f"The shadow to {label} is being sent, or waits for the primary's response." for label in waiting]
         named = meta.texts_of(primary, meta.SHADOWS_KEY)
         if (gone := len(named) - len(shadows) - len(waiting)) > 0:
-            said.append(
-                f"{gone} of its {len(named)} shadows {'is' if gone == 1 else 'are'} not in this list: removed, or in another file."
-            )
+            verb = "is" if gone == 1 else "are"
+            said.append(f"{gone} of its {len(named)} shadows {verb} not in this list: removed, or in another file.")
         exchange = session.exchanges.get(primary)
         if exchange is not None:
             said += self._not_mirrored(primary, exchange)
