@@ -21,7 +21,7 @@ from mirror_addon.admission.overrides import Override
 from mirror_addon.admission.overrides import RuleKey
 from mirror_addon.admission.overrides import rule_key
 from mirror_addon.live_page import magic_host
-from mirror_addon.live_page.gateway import Gateway
+from mirror_addon.live_page.lazy_app import LazyApp
 from mirror_addon.live_page.state import CommandRefused
 from mirror_addon.live_page.state import Mode
 from mirror_addon.live_page.state import State
@@ -53,7 +53,7 @@ class LivePage:
         self._commands = commands
         self.serves = magic_host.is_for_page
         """Whether a flow asks for the page: then it is to be kept from everything else."""
-        self._gateway: Gateway | None = None
+        self._app: LazyApp | None = None
         self._port: PagePort | None = None
         self._compared_since: float | None = None
 
@@ -68,7 +68,7 @@ class LivePage:
         """Answer `flow`, unless another addon has: one that asks for a password. Raises AddonHalt at the end, which
         keeps it from the addons that come later."""
         if not (flow.response or flow.error):
-            await magic_host.serve(flow, self._asked())
+            await magic_host.serve(flow, self._lazy_app())
         raise exceptions.AddonHalt
 
     def listen(self, port: int | None) -> None:
@@ -92,14 +92,12 @@ class LivePage:
         if self._port:
             self._port.close()
             self._port = None
-        if self._gateway:
-            self._gateway.close()
-            self._gateway = None
+        self._app = None
 
     def _open(self, port: int) -> PagePort:
         from mirror_addon.live_page.port import PagePort  # loads a web server
 
-        return PagePort(port, self._asked())
+        return PagePort(port, self._lazy_app())
 
     def compared_since(self) -> float | None:
         """Since when answers are compared whole, as far as anybody has asked; None: they are not."""
@@ -111,17 +109,17 @@ class LivePage:
             self._compared_since = time.time() if statistics.answered > statistics.compared else statistics.started
         return self._compared_since
 
-    def _asked(self) -> Gateway:
-        if self._gateway is None:
+    def _lazy_app(self) -> LazyApp:
+        if self._app is None:
             source = SessionSource(self._session, self._commands, self.compared_since, asyncio.get_running_loop())
 
             def make() -> Flask:
-                from mirror_addon.live_page.app import create_app  # much to load, for those who look at the page
+                from mirror_addon.live_page.app import create_app  # imports Flask, pygal and prometheus_client
 
                 return create_app(source)
 
-            self._gateway = Gateway(make)
-        return self._gateway
+            self._app = LazyApp(make)
+        return self._app
 
 
 class SessionSource:
