@@ -33,6 +33,7 @@ from mirror_addon.routing.decision import Request
 from mirror_addon.rules.rule_set import load_rule_set
 from mirror_addon.shadow_flows import metadata as meta
 from mirror_addon.shadow_flows.flow_list import ShadowFlows
+from mirror_addon.statistics.reasons import REASONS
 
 RULES = """
 apiVersion: networking.istio.io/v1
@@ -176,8 +177,8 @@ async def test_a_primary_whose_shadows_are_gone(view: View, addon: MirrorAddon) 
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        (b"/never", "Not mirrored to two: the draw fell outside the percentage of the rule (percent)."),
-        (b"/here", "Not mirrored to two: the request was answered here: a redirect, a fault, a 503 (local_reply)."),
+        (b"/never", f"Not mirrored to two: {REASONS['percent']} (percent)."),
+        (b"/here", f"Not mirrored to two: {REASONS['local_reply']} (local_reply)."),
         (b"/alone", "Not mirrored: default/shop http[2] has no mirror."),
     ],
 )

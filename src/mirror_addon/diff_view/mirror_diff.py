@@ -132,7 +132,7 @@ class MirrorDiff:
             yield from diff_text.heading(None, shadow, meta.read_comparison(shadow))
             yield Line("text", "Its primary is no longer in this list. This comparison was made when it responded.")
             if kept := meta.read_comparison(shadow):
-                yield from diff_text.answers(kept, ())
+                yield from diff_text.responses(kept, ())
             return
         compared: Compared | None = None
         failure = ""
@@ -147,7 +147,7 @@ class MirrorDiff:
         if compared is None and shadow.response and primary.response:
             yield Line("text", failure or diff_text.BEING_COMPARED)
         if comparison is not None:
-            yield from diff_text.answers(comparison, compared.body if compared else ())
+            yield from diff_text.responses(comparison, compared.body if compared else ())
         if not concise:
             yield from diff_text.requests(primary, shadow)
 
