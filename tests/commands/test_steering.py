@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from mitmproxy import exceptions
+from mitmproxy import http
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.test import taddons
+from mitmproxy.test import tflow
 
 from mirror_addon.addon import MirrorAddon
 from mirror_addon.admission.gate import AdmissionGate
@@ -150,6 +153,38 @@ async def test_status_says_what_ends(steer: Steered) -> None:
     assert all(", in 7" in line for line in ends)
     steer.context.configure(steer.addon, mirror_expires="2001-01-01T00:00:00Z")
     assert "state: expired" in steer("status") and "expires: 2001-01-0" in steer("status")
+
+
+@pytest.mark.parametrize(
+    ("active", "state"),
+    [
+        ("2001-01-01T00:00:00Z/P1D", "over"),
+        ("2001-01-01T00:00:00Z/2999-01-01T00:00:00Z", "now"),
+        ("2999-01-01T00:00:00Z/P1D", "not yet"),
+    ],
+)
+async def test_status_says_when_a_rule_is_active(active: str, state: str, steer: Steered) -> None:
+    text = RULES.replace("mirror-addon/expires: 2h", f"mirror-addon/active: {active}")
+    steer.rules.write_text(text + "---\n" + RULES.replace("shop", "other").replace(", annotations: {", ", labels: {"))
+    await steer.addon.session.rules.reload()
+    lines = [line for line in steer("status").splitlines() if line.startswith("active: ")]
+    assert [line.partition(": 2")[0] for line in lines] == [
+        "active: default/shop http[0]",
+        "active: default/shop http[2]",
+    ]
+    assert all(line.endswith(f", {state}") for line in lines)
+
+
+async def test_status_says_how_many_requests_are_held(steer: Steered) -> None:
+    steer.rules.write_text(RULES.replace("mirror-addon/expires: 2h", "mirror-addon/when: ~c 500"))
+    await steer.addon.session.rules.reload()
+    steer.context.configure(steer.addon, mirror_endpoints=["b/v1=127.0.0.1:1", "b/v2=127.0.0.1:2"], mirror_expires="")
+    flow = tflow.tflow(live=True)
+    flow.request = http.Request.make("POST", "http://shop.test/a", b"12345", {"Host": "shop.test"})
+    steer.addon.requestheaders(flow)
+    steer.addon.request(flow)
+    (line,) = [line for line in steer("status").splitlines() if line.startswith("held: ")]
+    assert re.fullmatch(r"held: 1 requests, \d+ bytes, until the primary has responded", line)
 
 
 async def test_status_says_what_is_held_back(steer: Steered) -> None:

@@ -14,6 +14,7 @@ from mitmproxy import http
 from mitmproxy.addons.view import View
 from mitmproxy.io import FlowReader
 from mitmproxy.io import FlowWriter
+from mitmproxy.test import taddons
 from mitmproxy.test import tflow
 from pairtools import TEXT
 from pairtools import primary_flow
@@ -38,7 +39,7 @@ from mirror_addon.statistics.reasons import REASONS
 RULES = """
 apiVersion: networking.istio.io/v1
 kind: VirtualService
-metadata: {{name: shop}}
+metadata: {{name: shop, annotations: {{mirror-addon/ignore: "header:x-noise"}}}}
 spec:
   hosts: [shop.test]
   http:
@@ -151,6 +152,65 @@ async def test_a_comparison_that_took_too_long(view: View, addon: MirrorAddon, m
     assert "The bodies were not compared: it took more than 0.05 s." in lines
     assert lines[0] == "different · 1 difference" and any(line.startswith("status") for line in lines)
     addon.diff.close()
+
+
+def edited(view: View, primary: http.HTTPFlow, *fields: tuple[bytes, bytes]) -> http.HTTPFlow:
+    """A shadow with the primary's body to whose response a person added these header fields."""
+    assert primary.response
+    body = primary.response.raw_content
+    shadow = show_pair(view, ShadowFlows(10), primary, body=body, headers=primary.response.headers.fields)
+    shadow.backup()
+    assert shadow.response
+    shadow.response.headers.fields += fields
+    return shadow
+
+
+async def test_a_rule_says_what_is_ignored(view: View, addon: MirrorAddon, tmp_path: Path) -> None:
+    primary = primary_flow()
+    shadow = edited(view, primary, (b"x-noise", b"1"))
+    assert told(addon, shadow)[0] == "different · 1 difference"
+    addon.diff.close()
+    routed(addon, tmp_path, primary, b"/x")
+    assert told(addon, shadow)[0].startswith("noise · ")
+
+
+async def test_compare_yaml_says_what_is_ignored(view: View, tmp_path: Path) -> None:
+    addon = MirrorAddon()
+    (tmp_path / "rules.yaml").write_text(RULES.format(others=""))
+    (tmp_path / "compare.yaml").write_text("rules: [{header: x-other, ignore: true}]")
+    with taddons.context(view, loadcore=False) as context:
+        context.master.addons.add(addon)
+        options = {"mirror_rules": [str(tmp_path / "rules.yaml")], "mirror_compare": str(tmp_path / "compare.yaml")}
+        context.configure(addon, mirror_endpoints=["one=127.0.0.1:1", "two=127.0.0.1:2"], **options)
+        shadow = edited(view, primary_flow(), (b"x-other", b"1"))
+        assert told(addon, shadow)[0].startswith("noise · ")
+        if (drained := addon.done()) is not None:
+            await drained
+
+
+async def test_why_a_request_was_held_back_is_derived_from_the_settings(view: View, tmp_path: Path) -> None:
+    addon = MirrorAddon()
+    with taddons.context(view, loadcore=False) as context:
+        context.master.addons.add(addon)
+        context.configure(addon, mirror_to=["http://127.0.0.1:3"], mirror_rules=[], mirror_methods="safe")
+        flow = primary_flow()
+        routed(addon, tmp_path, flow, b"/x")
+        addon.session.exchanges[flow].request = Request(b"POST", b"http", b"shop.test", b"/x", (), 80)
+        assert told(addon, flow)[0] == f"Not mirrored to two: {REASONS['method']} (method)."
+        flow.request.headers["Upgrade"], flow.request.headers["Connection"] = "websocket", "Upgrade"
+        assert told(addon, flow)[0] == f"Not mirrored to two: {REASONS['upgrade']} (upgrade)."
+        if (drained := addon.done()) is not None:
+            await drained
+
+
+async def test_what_cannot_be_shown_is_an_error_line(
+    view: View, addon: MirrorAddon, caplog: pytest.LogCaptureFixture
+) -> None:
+    flow = primary_flow()
+    del flow.metadata  # as no file can have it
+    (line,) = addon.diff.lines(flow)
+    assert line.style == "error" and line.text.startswith("Mirror Diff cannot show this flow: AttributeError(")
+    assert "cannot show the difference" in caplog.text
 
 
 async def test_a_shadow_whose_primary_is_gone(view: View, addon: MirrorAddon) -> None:

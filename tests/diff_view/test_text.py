@@ -93,6 +93,12 @@ def test_times_and_sizes_stand_in_columns() -> None:
     assert texts(list(diff_text.side_by_side(primary, shadow)))[1].split(maxsplit=2)[2] == status_of(shadow)
 
 
+def test_times_of_a_new_connection() -> None:
+    primary, shadow = primary_flow(), primary_flow()
+    shadow.server_conn.timestamp_start, shadow.server_conn.timestamp_tcp_setup = 1000.0, 1000.0625
+    assert texts(list(diff_text.side_by_side(primary, shadow)))[4].split() == ["connect", "-", "62.5", "ms"]
+
+
 def test_requests() -> None:
     primary, shadow = primary_flow(), primary_flow(path=b"/y")
     shadow.metadata[meta.ADAPTIONS_KEY] = ["obs_fold"]

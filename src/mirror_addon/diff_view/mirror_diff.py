@@ -76,17 +76,13 @@ class MirrorDiff:
         """Return the comparison rules in force, with the paths that the request's own rule ignores."""
         from mirror_addon.compare.rules import DEFAULT_RULES
         from mirror_addon.compare.rules import Rules
-        from mirror_addon.compare.rules import RulesError
 
-        rules = DEFAULT_RULES
+        rules = DEFAULT_RULES  # what follows was checked when it was loaded, so it does not raise RulesError
         writer, exchange = self._session.writer, self._session.exchanges.get(primary)
-        try:
-            if writer and writer.comparison_rules:
-                rules = Rules.parse(writer.comparison_rules, writer.settings.compare)
-            if exchange and exchange.decision.rule and exchange.decision.rule.ignore:
-                rules = rules.ignoring(exchange.decision.rule.ignore)
-        except RulesError as error:
-            logger.warning("mirror: compared without the rules of compare.yaml: %s", error)
+        if writer and writer.comparison_rules:
+            rules = Rules.parse(writer.comparison_rules, writer.settings.compare)
+        if exchange and exchange.decision.rule and exchange.decision.rule.ignore:
+            rules = rules.ignoring(exchange.decision.rule.ignore)
         return rules
 
     def lines(self, flow: mitm_flow.Flow | None, *, concise: bool = False) -> list[Line]:
