@@ -1,8 +1,16 @@
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from livetools.children import children
+from livetools.children import wait_for
+from livetools.proxy import state
 
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.comparison import Comparison
@@ -14,6 +22,7 @@ from mirror_addon.diff_view.comparing import Task
 from mirror_addon.diff_view.comparing import child_jobs
 from mirror_addon.diff_view.comparing import compared
 from mirror_addon.diff_view.comparing import in_process
+from mirror_addon.processes.child import ROOT
 from mirror_addon.processes.job import ChildJobs
 from mirror_addon.processes.job import JobFailed
 
@@ -60,3 +69,26 @@ def test_a_process_that_fails_says_why(jobs: ChildJobs) -> None:
     broken = task(answer(b"a"), Answer(200, body="no bytes"))  # type: ignore[arg-type]
     with pytest.raises(JobFailed, match=r"^\w+Error: "):
         in_process(broken, jobs)
+
+
+def test_the_process_dies_with_its_parent() -> None:
+    """Even one that is stopped, and could not end by itself."""
+    program = f"""
+import sys
+sys.path.insert(0, {ROOT!r})
+from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.rules import DEFAULT_RULES
+from mirror_addon.diff_view.comparing import Task, child_jobs, in_process
+primary, shadow = (Answer(200, body=bytes([letter]) * 100_000_000) for letter in b"ab")
+in_process(Task(primary, shadow, None, DEFAULT_RULES, "GET", "http://shop.test/x", None), child_jobs())
+"""
+    with subprocess.Popen([sys.executable, "-c", program]) as parent:
+        (pid,) = wait_for(lambda: children(parent.pid))
+        process = Path(f"/proc/{pid}")
+        wait_for(
+            lambda: b"processes/child.py" in (process / "cmdline").read_bytes()
+        )  # until exec, it is a copy of the parent
+        wait_for(lambda: "zstandard" in (process / "maps").read_text())  # imported after the child's first steps
+        os.kill(pid, signal.SIGSTOP)
+        parent.kill()
+    wait_for(lambda: state(pid) in (None, "Z"))
