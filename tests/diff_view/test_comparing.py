@@ -79,15 +79,13 @@ sys.path.insert(0, {ROOT!r})
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.rules import DEFAULT_RULES
 from mirror_addon.diff_view.comparing import Task, child_jobs, in_process
-primary, shadow = (Answer(200, body=bytes([letter]) * 100_000_000) for letter in b"ab")
+primary, shadow = (Answer(200, body=bytes([letter]) * 20_000_000) for letter in b"ab")
 in_process(Task(primary, shadow, None, DEFAULT_RULES, "GET", "http://shop.test/x", None), child_jobs())
 """
     with subprocess.Popen([sys.executable, "-c", program]) as parent:
         (pid,) = wait_for(lambda: children(parent.pid))
         process = Path(f"/proc/{pid}")
-        wait_for(
-            lambda: b"processes/child.py" in (process / "cmdline").read_bytes()
-        )  # until exec, it is a copy of the parent
+        wait_for(lambda: b"processes/child.py" in (process / "cmdline").read_bytes())  # a copy of the parent until exec
         wait_for(lambda: "zstandard" in (process / "maps").read_text())  # imported after the child's first steps
         os.kill(pid, signal.SIGSTOP)
         parent.kill()
