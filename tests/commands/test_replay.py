@@ -110,7 +110,7 @@ async def test_each_flow_that_is_left_out_is_counted_with_its_reason(started: St
         "sent 0 shadows of 0 requests"
         "; 1 request left out: is not mirrored by the present rules"
         "; 1 request left out: was streamed, so its body is not kept"
-        "; 1 request left out: is a shadow whose primary is not in the list any more"
+        "; 1 request left out: is a shadow whose primary is no longer in the list"
         "; 1 request left out: is not HTTP"
     )
 
