@@ -26,6 +26,7 @@ from mirror_addon.mirroring.batch import LARGEST
 from mirror_addon.mirroring.batch import Answered
 from mirror_addon.mirroring.batch import Batch
 from mirror_addon.mirroring.batch import Offer
+from mirror_addon.mirroring.engine_settings import COMPARED_BODY
 from mirror_addon.mirroring.engine_settings import recording_of
 from mirror_addon.mirroring.failure_log import FailureLog
 from mirror_addon.mirroring.held import HeldRequest
@@ -44,9 +45,6 @@ from mirror_addon.shadow.result import ShadowResult
 from mirror_addon.shadow_flows.flow_list import ShadowFlows
 
 logger = logging.getLogger(__name__)
-
-KEPT_BODY = 16 * 1024 * 1024
-"""Bytes of an answer that are compared and shown at most."""
 
 ENGINE_OPTIONS = frozenset({"mirror_concurrency", "mirror_workers", "mirror_queue", "mirror_max_body"})
 """Options that make another dispatcher."""
@@ -144,8 +142,8 @@ class ShadowWriter:
         """Let dispatcher, workers and pairing do what is wanted now."""
         self.hand_over()
         settings, compares = self.settings, self.compares
-        keep = KEPT_BODY if compares and self.shows_flows else 0
-        compare = KEPT_BODY if compares else 0
+        keep = COMPARED_BODY if compares and self.shows_flows else 0
+        compare = COMPARED_BODY if compares else 0
         limits = self.dispatcher.settings
         if (limits.keep_body, limits.compare_body) != (keep, compare):
             self.dispatcher.settings = replace(limits, keep_body=keep, compare_body=compare)

@@ -6,7 +6,6 @@ import random
 from collections import Counter
 from dataclasses import dataclass
 from dataclasses import field
-from dataclasses import replace
 
 from mirror_addon.admission.gate import AdmissionGate
 from mirror_addon.admission.when import compile_when
@@ -15,7 +14,7 @@ from mirror_addon.flows.exchange import Exchange
 from mirror_addon.options.settings import Settings
 from mirror_addon.replay.arguments import Faults
 from mirror_addon.replay.order import Turn
-from mirror_addon.routing.decision import Mirror
+from mirror_addon.routing.decision import as_drawn
 from mirror_addon.routing.table import RouteTable
 from mirror_addon.shadow.control import is_control
 from mirror_addon.shadow.request import ShadowRequest
@@ -67,7 +66,7 @@ class Planner:
         draw = choices.draw if choices.draw is not None else recorded.draw if recorded.draw is not None else number
         decision = self._table.route(recorded.request, draw)
         if choices.all_mirrors:
-            decision.mirrors = tuple(map(_drawn, decision.mirrors))
+            decision.mirrors = tuple(map(as_drawn, decision.mirrors))
         exchange = Exchange(self._table, recorded.request, draw, decision)
         self._mirroring.counters.request()
         instead = None if _wanted(exchange, recorded) else "when"
@@ -112,9 +111,3 @@ def _wanted(exchange: Exchange, recorded: Recorded) -> bool:
     rule = exchange.decision.rule
     text = rule.annotations.when if rule is not None and rule.annotations is not None else ""
     return not text or compile_when(text).at_end(recorded.flow)
-
-
-def _drawn(mirror: Mirror) -> Mirror:
-    if mirror.sampled:
-        return mirror
-    return replace(mirror, sampled=True, skipped=None if mirror.endpoint else "no_endpoint")

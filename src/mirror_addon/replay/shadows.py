@@ -23,6 +23,7 @@ from mirror_addon.dispatch.settings import ShadowSettings
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.flows.primary import primary_end
 from mirror_addon.flows.primary import url_of
+from mirror_addon.mirroring.engine_settings import COMPARED_BODY
 from mirror_addon.mirroring.engine_settings import recording_of
 from mirror_addon.options.settings import Settings
 from mirror_addon.replay.order import Turn
@@ -38,8 +39,6 @@ from mirror_addon.shadow.result import ShadowResult
 from mirror_addon.shadow.result import ShadowVerdict
 from mirror_addon.shadow.subject import Subject
 
-COMPARED_BODY = 16 * 1024 * 1024
-"""Bytes of an answer that are compared at most."""
 CUT_AFTER = 0.1
 """Seconds from the first half of a shadow that is cut to the cut."""
 _START = 10.0
