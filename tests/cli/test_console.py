@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+import pytest
+
+from mirror_addon.cli.console import WIDTH_OF_FILES
+from mirror_addon.cli.console import output_console
+
+
+def test_files_have_a_width_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    for console, width in ((output_console(), WIDTH_OF_FILES), (output_console(60), 60)):
+        console.print("x" * (width + 1))
+        assert [len(line) for line in capsys.readouterr().out.splitlines()] == [width, 1]
+
+
+def test_a_terminal_has_its_own_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "77")
+    assert output_console().width == 77
