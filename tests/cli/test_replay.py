@@ -71,7 +71,7 @@ def test_a_filter_stands_after_the_captures(tmp_path: Path) -> None:
         (("{}", "--set", "control=1%"), "mirror_control"),
         (("{}", "-o", "{}"), "is one of the captures"),
         (("{}", "-o", "no/such/a"), "does not exist"),
-        ((__file__,), "neither mitmproxy's dump"),
+        ((__file__,), "neither a mitmproxy dump"),
     ],
 )
 def test_wrong_usage(arguments: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

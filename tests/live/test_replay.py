@@ -306,7 +306,7 @@ def test_a_torn_dump_and_a_broken_one(captures: Captures, mirror: Recorder, tmp_
     assert done.found["replay"]["requests"] == len(ALL) - 1
     done = run(mirror, broken, "--speed", "max")
     assert done.code == 2
-    assert f"no flow of mitmproxy at byte {len(whole)}" in done.output
+    assert f"no mitmproxy flow at byte {len(whole)}" in done.output
     assert done.found["replay"]["requests"] == len(ALL)
 
 

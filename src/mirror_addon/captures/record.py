@@ -1,5 +1,8 @@
-"""Records with bodies, as `mirror_record` with `mirror_record_bodies` writes them: of the lines of one primary's
-shadows the first that has its request."""
+"""Records with bodies, as `mirror_record` with `mirror_record_bodies` writes them.
+
+A record has one line a shadow. A primary with several shadows has several lines, of which one is used: the first that
+has the request.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,6 @@ from mitmproxy import http
 from mirror_addon.captures.entry import Entry
 from mirror_addon.captures.stream import CaptureError
 from mirror_addon.captures.stream import CaptureStream
-from mirror_addon.captures.urls import RequestError
 from mirror_addon.captures.urls import split_url
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.redaction import REDACTED
@@ -33,11 +35,11 @@ from mirror_addon.routing.fields import Fields
 
 _BLANK = REDACTED.decode()
 _REMEMBERED = 50_000
-"""Primaries whose further lines are known as such."""
+"""Primaries whose further lines are recognised. The lines of one primary are close together in the file."""
 
 
 class CapturedLine(KeptLine, frozen=True, gc=False):
-    """A line with what a replay needs of it."""
+    """A line of a record with the fields that a replay needs."""
 
     flow: str = ""
     draw: int | None = None
@@ -45,11 +47,15 @@ class CapturedLine(KeptLine, frozen=True, gc=False):
 
 
 def read_record(stream: CaptureStream, warn: Callable[[str], None]) -> Iterator[Entry]:
+    """The primaries of a record.
+
+    A line that cannot be read is a warning, but a file whose first line is not one of a record raises CaptureError.
+    """
     primaries = _Primaries()
     for number, line in _lines(stream, warn):
         try:
             entry = _entry(line, stream.position)
-        except (ValueError, RequestError) as error:
+        except ValueError as error:
             warn(f"{stream.path}:{number}: {error}; left out")
         else:
             yield from primaries.add(entry)
@@ -57,7 +63,7 @@ def read_record(stream: CaptureStream, warn: Callable[[str], None]) -> Iterator[
 
 
 class _Primaries:
-    """Of the lines of each primary the first that has its request; where none has, any of them."""
+    """Selects one line of each primary: the first that has the request; where none has, the first."""
 
     def __init__(self) -> None:
         self._seen: OrderedDict[str, Entry | None] = OrderedDict()
@@ -76,6 +82,7 @@ class _Primaries:
                 yield oldest
 
     def rest(self) -> Iterator[Entry]:
+        """At the end of the file: the primaries of which no line has the request."""
         return (entry for entry in self._seen.values() if entry is not None)
 
 
@@ -90,12 +97,12 @@ def _lines(stream: CaptureStream, warn: Callable[[str], None]) -> Iterator[tuple
             line = parse(text)
         except LineError as error:
             torn = isinstance(error, NotJson) and not text.endswith(b"\n") and len(text) < MAX_LINE
-            problem = "the last line is torn" if torn else str(error)
+            problem = "the last line is incomplete" if torn else str(error)
             if not lines:
                 raise CaptureError(
-                    f"{stream.path}:{number}: {problem}; name mitmproxy's dump, a HAR, or a record with bodies"
+                    f"{stream.path}:{number}: {problem}; name a mitmproxy dump, a HAR, or a record with bodies"
                 ) from None
-            warn(f"{stream.path}:{number}: {problem}; {'what came before it is used' if torn else 'left out'}")
+            warn(f"{stream.path}:{number}: {problem}; {'the lines before it are used' if torn else 'left out'}")
             while not text.endswith(b"\n") and text:
                 text = stream.readline(MAX_LINE)
         else:
@@ -151,7 +158,7 @@ def _entry(line: CapturedLine, position: int) -> Entry:
 
 
 def _headers(fields: tuple[tuple[str, str], ...]) -> tuple[Fields, tuple[str, ...]]:
-    """The fields as bytes, and the names of those whose values are blanked."""
+    """The fields as bytes without those whose values are blanked, and the names of these."""
     kept = tuple((_raw(name), _raw(value)) for name, value in fields if value != _BLANK)
     return kept, tuple(name for name, value in fields if value == _BLANK)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from mirror_addon.captures.record_input import read_records
+from mirror_addon.cli.record_input import read_records
 from mirror_addon.compare.report.conditions import Condition
 from mirror_addon.compare.report.conditions import ConditionError
 from mirror_addon.compare.report.conditions import Outcome

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from mirror_addon.captures.record_input import read_records
+from mirror_addon.cli.record_input import read_records
 from mirror_addon.compare.report.lines import KeptLine
 from mirror_addon.compare.report.summary import NoiseRule
 from mirror_addon.compare.report.summary import Summary
