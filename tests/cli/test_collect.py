@@ -3,10 +3,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pty
 import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +18,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from livetools.ports import reserved_port
 
 from mirror_addon.cli.collect import collect
 from mirror_addon.cli.collect import parse_listen
@@ -167,3 +171,72 @@ def test_a_har_is_not_overwritten(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "exists; name a new file" in result.output
     assert path.read_text() == "mine"
+
+
+def test_in_this_process_with_a_warning(tmp_path: Path) -> None:
+    """A connection that is not HTTP, then a request: the summary names both."""
+    path = tmp_path / "a.jsonl"
+    with reserved_port() as port:
+        sender = threading.Thread(
+            target=send, args=(port, b"\x16\x03\x01\r\n\r\n", b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+        )
+        sender.start()
+        result = CliRunner().invoke(collect, ["--listen", str(port), "-o", str(path), "--count", "1"])
+        sender.join()
+    assert result.exit_code == 0, result.output
+    assert "GET /a" in result.stdout
+    assert "warning: 1 connection sent something that is not HTTP" in result.stderr
+    assert len(path.read_text().splitlines()) == 1
+
+
+def send(port: int, *requests: bytes) -> None:
+    """Each on a connection of its own, when somebody listens."""
+    deadline = time.monotonic() + 30
+    for request in requests:
+        while True:
+            try:
+                with socket.create_connection(("127.0.0.1", port), 10) as connection:
+                    connection.sendall(request)
+                    connection.recv(65536)
+                    break
+            except ConnectionRefusedError:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+
+
+def test_a_full_disc(tmp_path: Path) -> None:
+    """On a device that is full."""
+    with reserved_port() as port:
+        sender = threading.Thread(target=send, args=(port, b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"))
+        sender.start()
+        result = CliRunner().invoke(collect, ["--listen", str(port), "-o", "/dev/full", "--json"])
+        sender.join()
+    assert result.exit_code == 1
+    assert "Error: /dev/full cannot be written any more: No space left on device" in result.output
+    assert json.loads(result.stdout.splitlines()[0])["requests"] == 0
+
+
+def test_the_number_of_requests_in_a_terminal(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    program = "from mirror_addon.cli.main import main; main()"
+    with reserved_port() as port:
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, "collect", "--listen", str(port), "-o", str(tmp_path / "a")],
+            stdout=subprocess.DEVNULL,
+            stderr=theirs,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TERM": "xterm", "COLUMNS": "100"},
+        )
+        try:
+            seen = b""
+            while b"waiting for requests" not in seen:
+                seen += os.read(ours, 1 << 16)
+            send(port, b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+            while b"1 request" not in seen:
+                seen += os.read(ours, 1 << 16)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+            process.wait()
+            os.close(ours)
+            os.close(theirs)

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -121,3 +125,78 @@ def test_loop_alone_is_for_ever_wherever_it_stands(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert result.stdout.count("GET") == 3, "a dry run shows one pass of it"
     assert run(path, "--dry-run", "--loop", "2").stdout.count("GET") == 6
+
+
+class Mirror(BaseHTTPRequestHandler):
+    """Responds to everything alike."""
+
+    protocol_version = "HTTP/1.1"
+    body = b"message"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def mirror() -> Iterator[str]:
+    """The value of --endpoint for a mirror that responds."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield f"serviceB/v2=127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_replay_is_compared_recorded_and_judged(tmp_path: Path, mirror: str) -> None:
+    path, record = capture(tmp_path / "a.mitm"), tmp_path / "out.jsonl"
+    record.write_text("old\n")
+    arguments = path, "--endpoint", mirror, "--speed", "max", "-o", record
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    assert "serviceB/v2" in result.stdout
+    assert "replayed 3 requests in" in result.stdout
+    assert "2 shadows: 2 got a response" in result.stdout
+    assert result.stderr == ""
+    assert len(record.read_text().splitlines()) == 2, "a record is written anew"
+    result = run(*arguments[:-1], f"+{record}", "--json", "--fail-on", "differing > 0", "--fail-on", "failed > 0")
+    assert result.exit_code == (1 if json.loads(result.stdout)["targets"][0]["differing"] else 0)
+    assert len(record.read_text().splitlines()) == 4, "+ appends"
+    assert json.loads(result.stdout)["replay"]["shadows"]["sent"] == 2
+
+
+def test_a_mirror_that_differs_fails(tmp_path: Path, mirror: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Mirror, "body", b"other")
+    result = run(capture(tmp_path / "a.mitm"), "--endpoint", mirror, "--speed", "max", "--fail-on", "differing > 0")
+    assert result.exit_code == 1
+    assert "failed: 'differing > 0' holds for" in result.stderr
+
+
+def test_no_response_at_all_fails(tmp_path: Path) -> None:
+    result = run(capture(tmp_path / "a.mitm"), "--endpoint", "serviceB/v2=127.0.0.1:1", "--speed", "max")
+    assert result.exit_code == 1
+    assert "failed: no mirror sent a response" in result.stderr
+    assert "2 failed (connect 2)" in result.stdout
+
+
+def test_a_broken_capture_is_wrong_usage_after_what_came_before(tmp_path: Path, mirror: str) -> None:
+    path = capture(tmp_path / "a.mitm")
+    with path.open("ab") as file:
+        file.write(b"this is no flow\n")
+    result = run(path, "--endpoint", mirror, "--speed", "max")
+    assert result.exit_code == 2
+    assert "2 shadows: 2 got a response" in result.stdout
+    assert "the requests before it were replayed" in result.stderr
+
+
+def test_warnings_go_to_stderr(tmp_path: Path, mirror: str) -> None:
+    result = run(capture(tmp_path / "a.mitm"), "--endpoint", mirror, "--speed", "max", "~u nothing-is-named-so")
+    assert result.exit_code == 0
+    assert "warning: no request was replayed" in result.stderr

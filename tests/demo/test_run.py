@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import signal
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,12 @@ def sources(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_example_rules_are_those_of_the_checkout() -> None:
     ours = Path(__file__).resolve().parents[2] / "rules"
     assert {each.name for each in EXAMPLE_RULES.iterdir()} == {each.name for each in ours.iterdir()}
+
+
+def test_the_sdist_has_a_copy_where_the_link_is() -> None:
+    root = Path(__file__).resolve().parents[2]
+    build = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]
+    assert build["sdist"]["force-include"] == {"rules": str(EXAMPLE_RULES.relative_to(root))}
 
 
 def test_a_summary_in_medians() -> None:
