@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 
+from mitmproxy import connection
 from mitmproxy import flow as mitm_flow
 from mitmproxy import http
 
@@ -30,6 +32,21 @@ class Entry:
     """The same of the response."""
     left_out: str = ""
     """Why it cannot be sent again, a reason as `recorded` returns it, where the flow does not show it."""
+
+
+def flow_of(request: http.Request, peer: tuple[str, int], server: tuple[str, int] | None) -> http.HTTPFlow:
+    """A flow for the request of a client with this address, with a new id. Its connection used TLS for https."""
+    started = request.timestamp_start
+    client = connection.Client(
+        peername=peer,
+        sockname=("", 0),
+        timestamp_start=started,
+        timestamp_tls_setup=started if request.scheme == "https" else None,
+    )
+    flow = http.HTTPFlow(client, connection.Server(address=server))
+    flow.id = str(uuid.uuid4())
+    flow.request = request
+    return flow
 
 
 @dataclass(slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import uuid
 from collections.abc import Callable
 from collections.abc import Iterator
 from datetime import datetime
@@ -18,13 +17,13 @@ from urllib.parse import urlencode
 from urllib.parse import urlsplit
 
 import ijson
-from mitmproxy import connection
 from mitmproxy import flow as mitm_flow
 from mitmproxy import http
 from mitmproxy.net import encoding
 from mitmproxy.net.http.headers import infer_content_encoding
 
 from mirror_addon.captures.entry import Entry
+from mirror_addon.captures.entry import flow_of
 from mirror_addon.captures.stream import CaptureError
 from mirror_addon.captures.stream import CaptureStream
 from mirror_addon.captures.urls import RequestError
@@ -107,17 +106,7 @@ def _entry(entry: dict[str, Any], position: int) -> Entry:
         started + max(0.0, (entry.get("timings") or {}).get("send") or 0.0) / 1000,
     )
     name = str(entry.get("connection") or "")
-    flow = http.HTTPFlow(
-        connection.Client(
-            peername=_peer(name),
-            sockname=("", 0),
-            timestamp_start=started,
-            timestamp_tls_setup=started if scheme == b"https" else None,
-        ),
-        connection.Server(address=(request.host, request.port)),
-    )
-    flow.id = str(uuid.uuid4())
-    flow.request = request
+    flow = flow_of(request, _peer(name), (request.host, request.port))
     flow.response = _response(answered, request.timestamp_end or started, ended)
     if flow.response is None:
         flow.error = mitm_flow.Error(str(answered.get("_error") or "unanswered"), ended)

@@ -7,17 +7,16 @@ has the request.
 from __future__ import annotations
 
 import base64
-import uuid
 from collections import OrderedDict
 from collections.abc import Callable
 from collections.abc import Iterator
 from datetime import datetime
 
-from mitmproxy import connection
 from mitmproxy import flow as mitm_flow
 from mitmproxy import http
 
 from mirror_addon.captures.entry import Entry
+from mirror_addon.captures.entry import flow_of
 from mirror_addon.captures.stream import CaptureError
 from mirror_addon.captures.stream import CaptureStream
 from mirror_addon.captures.urls import split_url
@@ -119,19 +118,8 @@ def _entry(line: CapturedLine, position: int) -> Entry:
     headers, redacted = _headers(request.headers)
     started = line.start or _moment(line.time)
     body = None if request.body is None else _bytes(request.body, request.encoding)
-    peer = _peer(line.client)
-    flow = http.HTTPFlow(
-        connection.Client(
-            peername=peer,
-            sockname=("", 0),
-            timestamp_start=started,
-            timestamp_tls_setup=started if scheme == b"https" else None,
-        ),
-        connection.Server(address=None),
-    )
-    flow.id = line.flow or line.id.partition("/")[0] or str(uuid.uuid4())
     host = authority.rpartition(b":")[0] or authority
-    flow.request = http.Request(
+    kept_request = http.Request(
         host.decode("latin-1"),
         authority_port(authority, scheme),
         line.method.encode("latin-1", "replace"),
@@ -145,6 +133,8 @@ def _entry(line: CapturedLine, position: int) -> Entry:
         started,
         started,
     )
+    flow = flow_of(kept_request, _peer(line.client), None)
+    flow.id = line.flow or line.id.partition("/")[0] or flow.id
     answer, blanked = _answer(line.primary)
     if answer.status is None:
         flow.error = mitm_flow.Error(answer.error or "unanswered", started)

@@ -59,7 +59,7 @@ def as_text(request: Request, found: dict[str, Any]) -> str:
         lines.append(f"  leaves as    {leaves['method']} {leaves['path']}  Host: {leaves['authority']}")
         lines += [f"               {name}: {value}" for name, value in leaves["headers"]]
     if found["response"]:
-        lines.append(f"  answered     {found['response']['status']} {found['response']['body'].strip()}".rstrip())
+        lines.append(f"  response     {found['response']['status']} {found['response']['body'].strip()}".rstrip())
     for mirror in found["mirrors"]:
         if mirror["skipped"]:
             state = click.style(f"skipped: {mirror['skipped']}", fg="yellow")

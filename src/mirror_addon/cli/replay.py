@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from mirror_addon.captures.stream import CaptureError
+from mirror_addon.cli.console import fail
 from mirror_addon.cli.console import output_console
 from mirror_addon.cli.gathered import gathered
 from mirror_addon.cli.rules_option import read_rule_set
@@ -265,11 +266,7 @@ def _conclude(found: Replay, sources: list[Source], output: Output) -> None:
         _warn(warning)
     if found.problem:
         raise click.UsageError(f"{found.problem}; the requests before it were replayed")
-    failed = failures(found, output.conditions, outcomes)
-    for text in failed:
-        click.secho(f"failed: {printable(text)}", fg="red", err=True)
-    if failed:
-        raise SystemExit(1)
+    fail(failures(found, output.conditions, outcomes))
 
 
 def _print(found: Replay, sources: list[Source], summary: Summary) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from mirror_addon.cli.console import fail
 from mirror_addon.cli.console import output_console
 from mirror_addon.cli.gathered import gathered
 from mirror_addon.cli.record_input import read_records
@@ -112,11 +113,7 @@ def _decide(summary: Summary, outcomes: list[Outcome]) -> None:
     if not outcomes:
         click.echo("nothing to judge: there is no shadow in the record", err=True)
         raise SystemExit(1)
-    failed = [each for each in outcomes if each.failed]
-    for outcome in failed:
-        click.secho(f"failed: {outcome}", fg="red", err=True)
-    if failed:
-        raise SystemExit(1)
+    fail([each for each in outcomes if each.failed])
     click.echo(f"passed: {counted(len(outcomes), 'condition')} judged, none holds", err=True)
 
 
