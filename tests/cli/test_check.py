@@ -60,3 +60,10 @@ def test_strict_warns_of_mirrors_that_never_end(tmp_path: Path) -> None:
     ends = text.replace("name: serviceB\n", "name: serviceB\n  annotations: {mirror-addon/expires: 72h}\n", 1)
     (tmp_path / "ends.yaml").write_text(ends)
     assert "never ends" not in CliRunner().invoke(check, ["--strict", str(tmp_path)]).stdout
+
+
+def test_other_kinds_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
+    result = CliRunner().invoke(check, [str(tmp_path)])
+    assert result.exit_code == 0
+    assert result.stderr.startswith("no resources (1 of other kinds skipped): 0 errors")

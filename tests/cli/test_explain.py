@@ -200,3 +200,18 @@ def test_annotations_of_the_shadows_header(tmp_path: Path) -> None:
     names = [name for name, _ in found["mirrors"][0]["headers"]]
     assert "X-Mark" in names and "Cookie" not in names
     assert "Cookie" in [name for name, _ in found["request"]["headers"]]
+
+
+def test_mirrors_without_a_shadow_for_people(tmp_path: Path) -> None:
+    text = (ROOT / "rules" / "virtual-service.yaml").read_text()
+    assert "mirror:" in text
+    (tmp_path / "rules.yaml").write_text(text)
+    endpoint = ["--set", "mirror_endpoints=serviceB/v1=127.0.0.1:1"]
+    result = CliRunner().invoke(explain, ["--rules", str(tmp_path), *endpoint, "GET", f"{HOST}/serviceB"])
+    assert "skipped: no_endpoint" in result.stdout
+    (tmp_path / "rules.yaml").write_text(
+        text.replace("    mirror:", "    mirrorPercentage: {value: 0}\n    mirror:", 1)
+    )
+    endpoint += ["--set", "mirror_endpoints=serviceB/v2=127.0.0.1:2"]
+    result = CliRunner().invoke(explain, ["--rules", str(tmp_path), *endpoint, "GET", f"{HOST}/serviceB"])
+    assert "not drawn" in result.stdout

@@ -218,7 +218,7 @@ def test_files_that_are_there_stay(record: Path, tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "conftest.py").write_text("mine")
     result = write(record, folder)
-    assert result.exit_code == 2 and "has conftest.py already" in result.output and "--force" in result.output
+    assert result.exit_code == 2 and "already has conftest.py" in result.output and "--force" in result.output
     assert [each.name for each in folder.iterdir()] == ["conftest.py"]
     (folder / "own.py").write_text("mine")
     assert write(record, folder, "--force").exit_code == 0

@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from mirror_addon.demo.differences import differing_answers
 from mirror_addon.demo.differences import differing_requests
+from mirror_addon.demo.differences import differing_responses
 from mirror_addon.demo.differences import differing_values
 from mirror_addon.demo.differences import problems
-from mirror_addon.demo.upstreams import Answer
 from mirror_addon.demo.upstreams import Exchange
 from mirror_addon.demo.upstreams import Received
+from mirror_addon.demo.upstreams import Response
 
-OK = Answer(200, {"Content-Type": "application/json"}, b"{}")
+OK = Response(200, {"Content-Type": "application/json"}, b"{}")
 PRIMARY = Received("GET", "//x", (("Host", "a.test"), ("X-Forwarded-For", "1.1.1.1"), ("X-A", "1")), b"")
 SHADOW = Received("GET", "//x", (("Host", "a.test-shadow"), ("X-Forwarded-For", "1.1.1.1,2.2.2.2"), ("X-A", "1")), b"")
 
@@ -34,10 +34,10 @@ def test_values(old: object, new: object, lines: list[str]) -> None:
 
 
 def test_answers() -> None:
-    assert list(differing_answers(OK, OK)) == []
-    assert list(differing_answers(OK, Answer(500, {}, b"x"))) == ["status 200 → 500"]
-    other = Answer(200, {"X-New": "1"}, json.dumps({"a": 1}).encode())
-    assert list(differing_answers(OK, other)) == [
+    assert list(differing_responses(OK, OK)) == []
+    assert list(differing_responses(OK, Response(500, {}, b"x"))) == ["status 200 → 500"]
+    other = Response(200, {"X-New": "1"}, json.dumps({"a": 1}).encode())
+    assert list(differing_responses(OK, other)) == [
         "Content-Type application/json → absent",
         "X-New absent → 1",
         "$.a only in v2",
@@ -61,9 +61,9 @@ def changed(name: str, value: str) -> Received:
     ("got", "primary", "shadow", "found"),
     [
         (OK, Exchange(PRIMARY, OK, 0.0), Exchange(SHADOW, OK, 0.1), ""),
-        (Answer(502, {}, b""), None, None, "v1 received nothing"),
+        (Response(502, {}, b""), None, None, "v1 received nothing"),
         (OK, Exchange(PRIMARY, OK, 0.0), None, "v2 received nothing"),
-        (Answer(500, {}, b"{}"), Exchange(PRIMARY, OK, 0.0), Exchange(SHADOW, OK, 0.1), "client got 500"),
+        (Response(500, {}, b"{}"), Exchange(PRIMARY, OK, 0.0), Exchange(SHADOW, OK, 0.1), "client got 500"),
         (OK, Exchange(PRIMARY, OK, 0.0), Exchange(changed("X-A", "2"), OK, 0.1), "X-A"),
         (OK, Exchange(PRIMARY, OK, 0.0), Exchange(changed("Host", "b"), OK, 0.1), "Host is b"),
         (
@@ -74,7 +74,7 @@ def changed(name: str, value: str) -> Received:
         ),
     ],
 )
-def test_problems(got: Answer, primary: Exchange | None, shadow: Exchange | None, found: str) -> None:
+def test_problems(got: Response, primary: Exchange | None, shadow: Exchange | None, found: str) -> None:
     lines = list(problems(got, primary, shadow))
     assert len(lines) == bool(found)
     assert not found or found in lines[0]

@@ -66,7 +66,7 @@ async def test_upstream_keeps_what_it_received_and_answered() -> None:
         assert exchange.received.body == b"user=ada"
         assert exchange.received.fields[:3] == (("Host", "b"), ("X-A", "1"), ("x-a", "\xe9"))
         assert exchange.received.field("X-A") == "1,\xe9"
-        assert exchange.answer.status == 200
+        assert exchange.response.status == 200
         assert exchange.seconds >= 0.01
         assert await upstream.next(0) is None
 

@@ -1,9 +1,11 @@
-"""One exchange of a capture, and the request in it that can be sent again."""
+"""The values that captures are read into: an exchange, and a request that can be sent again."""
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 
+from mitmproxy import connection
 from mitmproxy import flow as mitm_flow
 from mitmproxy import http
 
@@ -13,22 +15,38 @@ from mirror_addon.routing.decision import Request
 
 @dataclass(slots=True)
 class Entry:
-    """One exchange of a capture. `position` is how far the file was read then, in bytes."""
+    """One exchange of a capture."""
 
     flow: mitm_flow.Flow
     position: int
+    """Bytes of the file that had been read when it was found."""
     connection: str = ""
-    """Names the client's connection; empty: of the flow's own client."""
+    """Identifies the client's connection. Empty: the flow's `client_conn.id` does."""
     draw: int | None = None
-    """The random number of the request when it was recorded."""
+    """The random number by which weights and mirrors were chosen for the request; None: not recorded."""
     answer: Answer | None = None
-    """The primary's answer as recorded; None: what the flow says."""
+    """The primary's response as recorded; None: the flow has it."""
     redacted: tuple[str, ...] = ()
-    """Names of the request's fields whose values the capture does not have; they are not in the flow."""
+    """Names of the request's header fields whose values are blanked in the capture. They are not in the flow."""
     redacted_answer: tuple[str, ...] = ()
-    """The same of the answer."""
+    """The same of the response."""
     left_out: str = ""
-    """Why it cannot be sent again, where only the file says so."""
+    """Why it cannot be sent again, a reason as `recorded` returns it, where the flow does not show it."""
+
+
+def flow_of(request: http.Request, peer: tuple[str, int], server: tuple[str, int] | None) -> http.HTTPFlow:
+    """A flow for the request of a client with this address, with a new id. Its connection used TLS for https."""
+    started = request.timestamp_start
+    client = connection.Client(
+        peername=peer,
+        sockname=("", 0),
+        timestamp_start=started,
+        timestamp_tls_setup=started if request.scheme == "https" else None,
+    )
+    flow = http.HTTPFlow(client, connection.Server(address=server))
+    flow.id = str(uuid.uuid4())
+    flow.request = request
+    return flow
 
 
 @dataclass(slots=True)
@@ -37,17 +55,18 @@ class Recorded:
 
     id: str
     request: Request
-    """As the client sent it, before any rewrite."""
+    """As the client sent it, before the rules rewrote it."""
     body: bytes
     flow: http.HTTPFlow
     answer: Answer | None
-    """As recorded; None: what the flow says."""
+    """The primary's response as recorded; None: the flow has it."""
     started: float
     ended: float
-    """From when on its client had the answer; of HTTP/1 `started`: there the client waited for it in any case."""
+    """When its client had the response. For HTTP/1 the same as `started`, because there every later request of the
+    connection waited for the response anyway."""
     connection: str
     client: str
-    """`ADDRESS:PORT` or empty."""
+    """Its address, `ADDRESS:PORT`, or empty."""
     draw: int | None
     redacted: tuple[str, ...]
     redacted_answer: tuple[str, ...]
@@ -55,6 +74,6 @@ class Recorded:
 
     @property
     def size(self) -> int:
-        """Bytes of its bodies."""
+        """Bytes of both bodies."""
         response = self.flow.response
         return len(self.body) + (len(response.raw_content or b"") if response else 0)

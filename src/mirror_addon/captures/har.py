@@ -1,29 +1,29 @@
-"""HAR 1.2 as browsers and mitmproxy (`hardump`) write it, an entry at a time.
+"""HAR 1.2 as browsers and mitmproxy (`hardump`) write it, read one entry at a time.
 
-HAR has bodies as text, with their content coding undone: they are put back into bytes by charset and Content-Encoding,
-and by the sizes that it gives.
+A HAR holds bodies as text, with the content coding removed. The bytes that were sent are reconstructed from the charset
+of Content-Type, from Content-Encoding, and from `bodySize`.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import uuid
 from collections.abc import Callable
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
 from urllib.parse import urlsplit
 
 import ijson
-from mitmproxy import connection
 from mitmproxy import flow as mitm_flow
 from mitmproxy import http
 from mitmproxy.net import encoding
 from mitmproxy.net.http.headers import infer_content_encoding
 
 from mirror_addon.captures.entry import Entry
+from mirror_addon.captures.entry import flow_of
 from mirror_addon.captures.stream import CaptureError
 from mirror_addon.captures.stream import CaptureStream
 from mirror_addon.captures.urls import RequestError
@@ -31,25 +31,43 @@ from mirror_addon.captures.urls import split_url
 from mirror_addon.flows.heads import authority_port
 
 _ONE_CLIENT = "har"
-"""The connection of entries that name none: in a HAR of a browser all are one person's."""
+"""The connection of entries that name none: all entries of a browser's HAR are of one user."""
 _UNKNOWN_LENGTH = -1
+"""What HAR 1.2 has for a size that is not known."""
 
 
 def read_har(stream: CaptureStream, warn: Callable[[str], None]) -> Iterator[Entry]:
+    """The entries of a HAR. A document that is cut off is a warning; other defects raise CaptureError."""
+    number = 0
+    try:
+        for entry in _entries(stream, warn, ijson.items):
+            number += 1
+            yield entry
+    except UnicodeDecodeError:
+        # mitmproxy writes a byte that is not UTF-8 as a lone surrogate, which ijson's fast backend (yajl) refuses. The
+        # backend in Python takes it, but is seventeen times slower. Start again and skip what has been read.
+        with CaptureStream(stream.path) as again:
+            yield from islice(_entries(again, warn, ijson.get_backend("python").items), number, None)
+
+
+def _entries(
+    stream: CaptureStream, warn: Callable[[str], None], parse: Callable[..., Iterator[Any]]
+) -> Iterator[Entry]:
     if stream.peek(3).startswith(b"\xef\xbb\xbf"):
         stream.read(3)
     number = 0
-    entries = ijson.items(stream, "log.entries.item", use_float=True)
+    entries = parse(stream, "log.entries.item", use_float=True)
     while True:
         try:
             entry = next(entries, None)
-        except (ijson.JSONError, UnicodeDecodeError) as error:
-            what = str(error).partition("\n")[0]
-            if number and not stream.peek(1) and "EOF" in what:
-                warn(f"{stream.path}: torn after {number} entries; they are used")
+        except ijson.JSONError as error:
+            told = error.args[0]
+            what = (told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)).partition("\n")[0]
+            if number and isinstance(error, ijson.IncompleteJSONError) and not stream.peek(1):
+                warn(f"{stream.path}: the file ends after {number} entries; they are used")
                 return
             after = f"entry {number}, before byte {stream.position}" if number else f"byte {stream.position}"
-            raise CaptureError(f"{stream.path}: no JSON after {after}: {what}") from None
+            raise CaptureError(f"{stream.path}: not JSON after {after}: {what}") from None
         if entry is None:
             return
         number += 1
@@ -57,7 +75,7 @@ def read_har(stream: CaptureStream, warn: Callable[[str], None]) -> Iterator[Ent
             yield _entry(entry, stream.position)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             what = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-            raise CaptureError(f"{stream.path}: entry {number} is none of HAR 1.2: {what}") from None
+            raise CaptureError(f"{stream.path}: entry {number} is not HAR 1.2: {what}") from None
 
 
 def _entry(entry: dict[str, Any], position: int) -> Entry:
@@ -88,17 +106,7 @@ def _entry(entry: dict[str, Any], position: int) -> Entry:
         started + max(0.0, (entry.get("timings") or {}).get("send") or 0.0) / 1000,
     )
     name = str(entry.get("connection") or "")
-    flow = http.HTTPFlow(
-        connection.Client(
-            peername=_peer(name),
-            sockname=("", 0),
-            timestamp_start=started,
-            timestamp_tls_setup=started if scheme == b"https" else None,
-        ),
-        connection.Server(address=(request.host, request.port)),
-    )
-    flow.id = str(uuid.uuid4())
-    flow.request = request
+    flow = flow_of(request, _peer(name), (request.host, request.port))
     flow.response = _response(answered, request.timestamp_end or started, ended)
     if flow.response is None:
         flow.error = mitm_flow.Error(str(answered.get("_error") or "unanswered"), ended)
@@ -110,13 +118,13 @@ def _entry(entry: dict[str, Any], position: int) -> Entry:
 
 
 def _peer(name: str) -> tuple[str, int]:
-    """Of a connection that is named by its address, as `mirror-addon collect` does."""
+    """The client's address where `connection` is one, as in the HAR of `mirror-addon collect`; else 127.0.0.1."""
     host, _, port = name.rpartition(":")
     return (host, int(port)) if host and port.isdigit() else ("127.0.0.1", 0)
 
 
 def _headers(message: dict[str, Any]) -> tuple[tuple[bytes, bytes], ...]:
-    """Without HTTP/2's pseudo fields, which browsers list."""
+    """The header fields without the pseudo-header fields of HTTP/2, which browsers list too."""
     return tuple(
         (_raw(each["name"]), _raw(each["value"])) for each in message["headers"] if not each["name"].startswith(":")
     )
@@ -134,7 +142,7 @@ def _version(message: dict[str, Any]) -> bytes:
 
 
 def _request_body(asked: dict[str, Any], headers: dict[bytes, bytes]) -> tuple[bytes | None, str]:
-    """The body, and why there is none though there was one."""
+    """The body, or None and the reason why the HAR does not have it."""
     data = asked.get("postData")
     size = asked.get("bodySize", _UNKNOWN_LENGTH)
     if not data:
@@ -164,12 +172,12 @@ def _response(answered: dict[str, Any], began: float, ended: float) -> http.Resp
 
 
 def _body(text: str, coding: str | None, headers: dict[bytes, bytes], size: Any) -> bytes:
-    """The bytes that `text` stands for; of the ways to read it, the one that gives `size` bytes."""
+    """The bytes for which `text` stands. Of the possible encodings, the first that results in `size` bytes."""
     if coding == "base64":
         try:
             bodies = [base64.b64decode(text, validate=True)]
         except binascii.Error as error:
-            raise ValueError(f"a body in base64: {error}") from None
+            raise ValueError(f"a body is not base64: {error}") from None
     else:
         bodies = []
         kind = headers.get(b"content-type", b"").decode("latin-1")
@@ -189,5 +197,5 @@ def _body(text: str, coding: str | None, headers: dict[bytes, bytes], size: Any)
 
 
 def _escaped(text: str) -> bool:
-    """Whether its lone surrogates are all bytes that were no UTF-8."""
+    """Whether every lone surrogate in it stands for a byte that was not UTF-8 (PEP 383)."""
     return all(0xDC80 <= ord(each) <= 0xDCFF for each in text if 0xD800 <= ord(each) <= 0xDFFF)

@@ -1,6 +1,20 @@
-"""Recorded traffic, whatever wrote it: mitmproxy's dumps, HAR, or a record with bodies. Streamed, never loaded whole.
+"""Recorded traffic of any kind as one stream of requests that can be sent again.
 
-Everything becomes mitmproxy's flows, so that filters see all kinds alike; then a `Recorded`, which can be sent again.
+Theory of operation. A capture is a mitmproxy dump, a HAR, or a record with bodies, compressed or not. `read_capture`
+recognises the kind by the first bytes of the file and reads it as a stream, so that a capture may be larger than
+memory. Every exchange becomes an `Entry` around a mitmproxy flow, so that mitmproxy's filters apply to all kinds.
+`recorded` then makes of an entry a `Recorded`: the request as the client sent it, with its body, its times, and the
+connection that it came on. Where the request cannot be sent again, `recorded` returns the reason instead.
+
+    stream.py   the bytes: decompression, and the position in the file
+    mitm.py     mitmproxy's own format        each yields `Entry` objects, warns of what it leaves out,
+    har.py      HAR 1.2                       and raises CaptureError where it cannot continue
+    record.py   JSON Lines of `mirror_record`
+    urls.py     absolute URLs and text, without normalisation
+    entry.py    `Entry` and `Recorded`
+
+A file that ends early, because its writer was killed, is read up to that point. Everything here is synchronous and
+runs in the process of the command line.
 """
 
 from __future__ import annotations
@@ -22,19 +36,24 @@ from mirror_addon.shadow_flows import metadata as meta
 from mirror_addon.shadow_flows.asked_request import asked_request
 
 SHADOW_MARKER = ":ghost:"
+"""How the flow list marks shadows; a dump that was edited elsewhere may have lost their metadata."""
 _LOOK = 4096
+"""Bytes by which the kind of a file is recognised."""
 _MILLISECOND = 0.001
+"""Seconds. A client that sent its next request at once sent it after the response; clocks that round to milliseconds
+would otherwise show an overlap."""
 
 
 def read_capture(path: Path, warn: Callable[[str], None]) -> Generator[Entry, None, None]:
-    """The exchanges of a file in its order, which is that of their ends in most.
+    """The exchanges in the order of the file. Most programs write an exchange when it ends.
 
-    `warn` is told of what is passed over. Raises CaptureError for what is no capture, and where one cannot be read on.
+    `warn` is called with a message for what is left out. Raises CaptureError where the file is not a capture, and where
+    it cannot be read any further.
     """
     with CaptureStream(path) as stream:
         begin = stream.peek(_LOOK).removeprefix(b"\xef\xbb\xbf").lstrip()
         if not begin:
-            raise CaptureError(f"{path} is empty; name a recording: mitmdump -w FILE writes one")
+            raise CaptureError(f"{path} is empty; record one with mitmdump -w FILE")
         if re.match(rb"\d+:", begin):
             from mirror_addon.captures.mitm import read_mitm as read
         elif re.match(rb'\{\s*"log"\s*:', begin):
@@ -43,15 +62,15 @@ def read_capture(path: Path, warn: Callable[[str], None]) -> Generator[Entry, No
             from mirror_addon.captures.record import read_record as read
         else:
             raise CaptureError(
-                f"{path} is neither mitmproxy's dump, nor HAR, nor a record: it begins with {begin[:20]!r}"
+                f"{path} is neither a mitmproxy dump nor a HAR nor a record: it begins with {begin[:20]!r}"
             )
         yield from read(stream, warn)
         if stream.torn:
-            warn(f"{path}: its compression ends in the middle; what came before is used")
+            warn(f"{path}: the compressed data is incomplete; what is there is used")
 
 
 def recorded(entry: Entry, local_address: bytes) -> Recorded | str:
-    """What can be sent again of an exchange, or the reason why it cannot, in a word."""
+    """The request of an exchange, or the reason why it cannot be sent again, one word."""
     flow = entry.flow
     if not isinstance(flow, http.HTTPFlow):
         return "not_http"
@@ -98,7 +117,7 @@ def _end(flow: http.HTTPFlow, answer: Answer | None) -> float:
     return end + (answer.ms or 0.0) * _MILLISECOND if answer else end
 
 
-def _address(peer: tuple[str, int] | tuple[str, int, int, int] | None) -> str:
-    if not peer:
-        return ""
+def _address(peer: tuple[str, int] | tuple[str, int, int, int]) -> str:
+    if not peer[0]:
+        return ""  # of a record that does not have it
     return f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"

@@ -1,23 +1,24 @@
-"""Records with bodies, as `mirror_record` with `mirror_record_bodies` writes them: of the lines of one primary's
-shadows the first that has its request."""
+"""Records with bodies, as `mirror_record` with `mirror_record_bodies` writes them.
+
+A record has one line a shadow. A primary with several shadows has several lines, of which one is used: the first that
+has the request.
+"""
 
 from __future__ import annotations
 
 import base64
-import uuid
 from collections import OrderedDict
 from collections.abc import Callable
 from collections.abc import Iterator
 from datetime import datetime
 
-from mitmproxy import connection
 from mitmproxy import flow as mitm_flow
 from mitmproxy import http
 
 from mirror_addon.captures.entry import Entry
+from mirror_addon.captures.entry import flow_of
 from mirror_addon.captures.stream import CaptureError
 from mirror_addon.captures.stream import CaptureStream
-from mirror_addon.captures.urls import RequestError
 from mirror_addon.captures.urls import split_url
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.redaction import REDACTED
@@ -33,11 +34,11 @@ from mirror_addon.routing.fields import Fields
 
 _BLANK = REDACTED.decode()
 _REMEMBERED = 50_000
-"""Primaries whose further lines are known as such."""
+"""Primaries whose further lines are recognised. The lines of one primary are close together in the file."""
 
 
 class CapturedLine(KeptLine, frozen=True, gc=False):
-    """A line with what a replay needs of it."""
+    """A line of a record with the fields that a replay needs."""
 
     flow: str = ""
     draw: int | None = None
@@ -45,11 +46,15 @@ class CapturedLine(KeptLine, frozen=True, gc=False):
 
 
 def read_record(stream: CaptureStream, warn: Callable[[str], None]) -> Iterator[Entry]:
+    """The primaries of a record.
+
+    A line that cannot be read is a warning, but a file whose first line is not one of a record raises CaptureError.
+    """
     primaries = _Primaries()
     for number, line in _lines(stream, warn):
         try:
             entry = _entry(line, stream.position)
-        except (ValueError, RequestError) as error:
+        except ValueError as error:
             warn(f"{stream.path}:{number}: {error}; left out")
         else:
             yield from primaries.add(entry)
@@ -57,7 +62,7 @@ def read_record(stream: CaptureStream, warn: Callable[[str], None]) -> Iterator[
 
 
 class _Primaries:
-    """Of the lines of each primary the first that has its request; where none has, any of them."""
+    """Selects one line of each primary: the first that has the request; where none has, the first."""
 
     def __init__(self) -> None:
         self._seen: OrderedDict[str, Entry | None] = OrderedDict()
@@ -76,6 +81,7 @@ class _Primaries:
                 yield oldest
 
     def rest(self) -> Iterator[Entry]:
+        """At the end of the file: the primaries of which no line has the request."""
         return (entry for entry in self._seen.values() if entry is not None)
 
 
@@ -90,12 +96,12 @@ def _lines(stream: CaptureStream, warn: Callable[[str], None]) -> Iterator[tuple
             line = parse(text)
         except LineError as error:
             torn = isinstance(error, NotJson) and not text.endswith(b"\n") and len(text) < MAX_LINE
-            problem = "the last line is torn" if torn else str(error)
+            problem = "the last line is incomplete" if torn else str(error)
             if not lines:
                 raise CaptureError(
-                    f"{stream.path}:{number}: {problem}; name mitmproxy's dump, a HAR, or a record with bodies"
+                    f"{stream.path}:{number}: {problem}; name a mitmproxy dump, a HAR, or a record with bodies"
                 ) from None
-            warn(f"{stream.path}:{number}: {problem}; {'what came before it is used' if torn else 'left out'}")
+            warn(f"{stream.path}:{number}: {problem}; {'the lines before it are used' if torn else 'left out'}")
             while not text.endswith(b"\n") and text:
                 text = stream.readline(MAX_LINE)
         else:
@@ -112,19 +118,8 @@ def _entry(line: CapturedLine, position: int) -> Entry:
     headers, redacted = _headers(request.headers)
     started = line.start or _moment(line.time)
     body = None if request.body is None else _bytes(request.body, request.encoding)
-    peer = _peer(line.client)
-    flow = http.HTTPFlow(
-        connection.Client(
-            peername=peer,
-            sockname=("", 0),
-            timestamp_start=started,
-            timestamp_tls_setup=started if scheme == b"https" else None,
-        ),
-        connection.Server(address=None),
-    )
-    flow.id = line.flow or line.id.partition("/")[0] or str(uuid.uuid4())
     host = authority.rpartition(b":")[0] or authority
-    flow.request = http.Request(
+    kept_request = http.Request(
         host.decode("latin-1"),
         authority_port(authority, scheme),
         line.method.encode("latin-1", "replace"),
@@ -138,6 +133,8 @@ def _entry(line: CapturedLine, position: int) -> Entry:
         started,
         started,
     )
+    flow = flow_of(kept_request, _peer(line.client), None)
+    flow.id = line.flow or line.id.partition("/")[0] or flow.id
     answer, blanked = _answer(line.primary)
     if answer.status is None:
         flow.error = mitm_flow.Error(answer.error or "unanswered", started)
@@ -151,7 +148,7 @@ def _entry(line: CapturedLine, position: int) -> Entry:
 
 
 def _headers(fields: tuple[tuple[str, str], ...]) -> tuple[Fields, tuple[str, ...]]:
-    """The fields as bytes, and the names of those whose values are blanked."""
+    """The fields as bytes without those whose values are blanked, and the names of these."""
     kept = tuple((_raw(name), _raw(value)) for name, value in fields if value != _BLANK)
     return kept, tuple(name for name, value in fields if value == _BLANK)
 

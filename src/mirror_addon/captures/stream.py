@@ -1,4 +1,4 @@
-"""A capture's bytes: a file, compressed or not, that says how far it was read."""
+"""The bytes of a capture file, decompressed, with the position in the file for error messages and progress."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from typing import Any
 from typing import Self
 
 _BUFFER = 256 * 1024
+"""Bytes that are read and decompressed at once."""
 _ANY_WRAPPER = 47
-"""zlib's window bits for gzip and zlib (mitmproxy's .zhar) alike."""
+"""zlib's window bits that accept both gzip and zlib (mitmproxy's .zhar): 32 + 15."""
 
 
 class CaptureError(Exception):
-    """A capture that cannot be read: which, where, and what to do."""
+    """A capture that cannot be read. The message names the file and the place, and says what to do."""
 
 
 class CaptureStream(io.BufferedReader):
-    """The content of `path`, decompressed. Raises CaptureError where it cannot be opened or decompressed."""
+    """The content of `path`, decompressed where it is gzip or zlib.
+
+    The constructor raises CaptureError where the file cannot be opened, reading where it cannot be decompressed.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -34,12 +38,12 @@ class CaptureStream(io.BufferedReader):
 
     @property
     def torn(self) -> bool:
-        """Whether it was compressed and ended within that."""
+        """Whether the file ended in the middle of compressed data."""
         return isinstance(self.raw, _Inflated) and self.raw.torn
 
     @property
     def position(self) -> int:
-        """Bytes of the file that were read."""
+        """Bytes of the file that have been read. Of a compressed file, the buffer counts as read."""
         return self._file.tell() if self.compressed else self.tell()
 
     def __enter__(self) -> Self:
@@ -53,7 +57,10 @@ class CaptureStream(io.BufferedReader):
 
 
 class _Inflated(io.RawIOBase):
-    """Ends where the data does, even within a compressed stream."""
+    """Decompresses one or more members, one after the other.
+
+    Unlike gzip.GzipFile it returns what a truncated member holds, and sets `torn` instead of raising EOFError.
+    """
 
     def __init__(self, file: io.FileIO, path: Path) -> None:
         self._file = file

@@ -1,13 +1,13 @@
-"""URLs and text of recorded requests, taken literally.
+"""URLs and text of recorded requests, without any normalisation.
 
-Strings are UTF-8 on the wire; a lone surrogate `\\udcXX` is the raw byte XX.
+Text stands for bytes as PEP 383 has it: UTF-8, where a lone surrogate `\\udcXX` is the byte XX that is not UTF-8.
 """
 
 from __future__ import annotations
 
 
 class RequestError(ValueError):
-    """A request that cannot be read: says which key and what it must be."""
+    """A request that cannot be read. The message names the key and says what its value must be."""
 
 
 def to_bytes(text: str) -> bytes:
@@ -19,7 +19,10 @@ def to_text(raw: bytes) -> str:
 
 
 def split_url(url: str) -> tuple[bytes, bytes, bytes]:
-    """Scheme, authority and path of an absolute URL, taken literally: nothing is decoded, encoded or normalised."""
+    """Scheme, authority and path (with query) of an absolute URL. Nothing is decoded, encoded or normalised.
+
+    Raises RequestError.
+    """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.lower() not in ("http", "https"):
         raise RequestError("url: must be absolute, as in http://example.com/path")

@@ -1,4 +1,4 @@
-"""`mirror-addon check`: what is wrong with a folder of Istio YAML, before anything runs."""
+"""`mirror-addon check`: findings in Istio YAML, before anything runs."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def as_json(diagnostic: Diagnostic) -> str:
 
 
 def as_text(diagnostic: Diagnostic) -> str:
-    """The diagnostic's own text; click takes the colours out again where the output is no terminal."""
+    """The diagnostic in colours, which click removes where the output is not a terminal."""
     where, severity, rest = str(diagnostic).partition(f" {diagnostic.severity} ")
     return click.style(where, bold=True) + click.style(severity, fg=COLOURS[diagnostic.severity]) + rest
 
 
 @click.command()
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(exists=True, path_type=Path))
-@click.option("--strict", is_flag=True, help="Exit 1 for warnings too, and warn of mirrors that never expire.")
-@click.option("--json", "json_lines", is_flag=True, help="One JSON object a line.")
+@click.option("--strict", is_flag=True, help="Exit 1 for warnings too, and warn about mirrors that never expire.")
+@click.option("--json", "json_lines", is_flag=True, help="Print one JSON object a line.")
 @click.option("--namespace", default="default", show_default=True, help="Namespace of documents without one.")
 def check(paths: tuple[Path, ...], strict: bool, json_lines: bool, namespace: str) -> None:
-    """Check Istio YAML as `istioctl analyze` would. PATHs are files and folders; none given: rules."""
+    """Check Istio YAML as `istioctl analyze` would. PATHs are files and folders; without any, the folder `rules`."""
     if not paths:
         paths = (Path("rules"),)
         if not paths[0].exists():

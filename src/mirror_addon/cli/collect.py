@@ -1,24 +1,26 @@
-"""`mirror-addon collect`: a mirror target that takes everything, for when there is no v2 yet."""
+"""`mirror-addon collect`: the command line of `mirror_addon.collector`."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
-import signal
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.status import Status
 
+from mirror_addon.cli.gathered import gathered
 from mirror_addon.cli.value_type import value_type
 from mirror_addon.collector.files import Har
 from mirror_addon.collector.files import JsonLines
 from mirror_addon.collector.files import Writer
-from mirror_addon.collector.server import Collected
+from mirror_addon.collector.run import Collection
+from mirror_addon.collector.run import run
+from mirror_addon.collector.server import Address
 from mirror_addon.collector.server import Collector
 from mirror_addon.collector.summary import Tally
 from mirror_addon.compare.record_file import why_unwritable
@@ -27,11 +29,23 @@ from mirror_addon.options import values
 
 LOOPBACK = "127.0.0.1"
 _SHOW_EVERY = 0.25
-_GRACE = 0.2
+"""Seconds."""
 
 
-def parse_listen(text: str) -> tuple[str, int]:
-    """`0.0.0.0:9002`, `[::1]:9002`, and `:9002` or `9002` for this machine only. Port 0 is any free one."""
+@dataclass(frozen=True, slots=True)
+class Responses:
+    """How the server responds, and what it records of a request."""
+
+    status: int
+    delay: float
+    max_body: int
+
+
+def parse_listen(text: str) -> Address:
+    """`0.0.0.0:9002`, `[::1]:9002`; `:9002` and `9002` for 127.0.0.1. Port 0 stands for any free port.
+
+    Raises ValueError.
+    """
     match = re.fullmatch(r"(?:(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^:\[\]\s]*):)?(?P<port>[0-9]{1,5})", text.strip())
     if not match or int(match["port"]) > 65535:
         raise ValueError("write ADDRESS:PORT, as in 127.0.0.1:9002, or :9002 for this machine only")
@@ -39,8 +53,9 @@ def parse_listen(text: str) -> tuple[str, int]:
 
 
 def parse_status(text: str) -> int:
+    """The status of a final response. Raises ValueError."""
     if not re.fullmatch(r"[2-5][0-9][0-9]", text):
-        raise ValueError("must be the status of a complete answer, 200 to 599")
+        raise ValueError("must be the status of a final response, 200 to 599")
     return int(text)
 
 
@@ -51,24 +66,37 @@ def parse_status(text: str) -> int:
     show_default=True,
     metavar="ADDRESS:PORT",
     type=value_type(parse_listen),
-    help="Where to listen. Without an address only this machine reaches it.",
+    help="Where to listen. Without an address, only this machine can connect.",
 )
 @click.option(
     "-o",
     "--output",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="FILE.har: a HAR document, in a new file. Else JSON Lines, which are appended.",
+    help="FILE.har: a HAR, in a new file. Any other name: JSON Lines, appended to the file.",
 )
-@click.option("--for", "seconds", metavar="DURATION", type=value_type(values.positive_duration), help="10m")
-@click.option("--count", type=click.IntRange(1), help="End after so many requests.")
-@click.option("--status", default="200", show_default=True, metavar="CODE", type=value_type(parse_status))
+@click.option(
+    "--for",
+    "seconds",
+    metavar="DURATION",
+    type=value_type(values.positive_duration),
+    help="Stop after this time: 10m.",
+)
+@click.option("--count", type=click.IntRange(1), help="Stop after so many requests.")
+@click.option(
+    "--status",
+    default="200",
+    show_default=True,
+    metavar="CODE",
+    type=value_type(parse_status),
+    help="Status of all responses.",
+)
 @click.option(
     "--delay",
     default="0s",
     metavar="DURATION",
     type=value_type(values.duration),
-    help="Before answers: 50ms.",
+    help="Time before a response is sent: 50ms.",
 )
 @click.option(
     "--max-body",
@@ -76,41 +104,43 @@ def parse_status(text: str) -> int:
     show_default=True,
     metavar="SIZE",
     type=value_type(values.size),
-    help="What is recorded of each body; its length is in any case.",
+    help="How much of each body is recorded. Its length is always recorded.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The summary as one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+@gathered(responses=Responses)
 def collect(
-    listen: tuple[str, int],
-    output: Path,
-    seconds: float | None,
-    count: int | None,
-    status: int,
-    delay: float,
-    max_body: int,
-    as_json: bool,
+    listen: Address, output: Path, seconds: float | None, count: int | None, as_json: bool, responses: Responses
 ) -> None:
-    """Be a mirror target: answer every request alike, and record it.
+    """Run a mirror target that records every request and sends the same response to all of them.
 
-    Ends with Ctrl-C, --for or --count, and then says what came: endpoints, methods, header and query names, sizes. The
-    file is whole after every request. Spoken: HTTP/1.0, HTTP/1.1, and HTTP/2 with prior knowledge; no TLS, no upgrades.
+    Stops on Ctrl-C, after --for or --count, and then prints a summary: endpoints, methods, names of header fields and
+    query parameters, body sizes. The file is complete after every request. Supports HTTP/1.0, HTTP/1.1, and HTTP/2 with
+    prior knowledge; no TLS and no upgrades.
     """
-    collecting = _Collecting(_writer(output, status), count)
-    collector = Collector(*listen, collecting.take, status=status, delay=delay, keep=max_body)
-    problem = asyncio.run(_run(collector, collecting, listen, seconds, delay))
-    collecting.writer.close()
-    if problem:
-        raise click.UsageError(problem)
-    tally = collecting.tally
+    writer = _writer(output, responses.status)
+    collection = Collection(writer, count)
+    collector = Collector(
+        *listen, collection.take, status=responses.status, delay=responses.delay, keep=responses.max_body
+    )
+    try:
+        asyncio.run(_run(collector, collection, seconds))
+    except OSError as error:
+        host, port = listen
+        why = os.strerror(error.errno) if error.errno else str(error)
+        where = f"{host or '*'}:{port}"
+        raise click.UsageError(f"Cannot listen at {where}: {why}; name another with --listen ADDRESS:PORT") from None
+    finally:
+        writer.close()
     if as_json:
-        click.echo(json.dumps(tally.document()))
+        click.echo(json.dumps(collection.tally.document()))
     else:
         console = Console(highlight=False)
-        for each in tally.tables():
+        for each in collection.tally.tables():
             console.print(each)
     if collector.refused:
-        click.echo(f"warning: {counted(collector.refused, 'connection')} spoke no HTTP this understands", err=True)
-    if collecting.problem:
-        raise click.ClickException(f"{output} cannot be written any more: {collecting.problem}")
+        click.echo(f"warning: {counted(collector.refused, 'connection')} sent something that is not HTTP", err=True)
+    if collection.problem:
+        raise click.ClickException(f"{output} cannot be written any more: {collection.problem}")
 
 
 def _writer(output: Path, status: int) -> Writer:
@@ -118,7 +148,7 @@ def _writer(output: Path, status: int) -> Writer:
         try:
             return Har(output, status)
         except FileExistsError:
-            raise click.UsageError(f"{output} exists; name a new file, for a HAR document cannot be added to") from None
+            raise click.UsageError(f"{output} exists; name a new file, because a HAR cannot be appended to") from None
         except OSError as error:
             raise click.UsageError(f"{output} cannot be written: {os.strerror(error.errno or 0)}") from None
     if problem := why_unwritable(output):
@@ -126,77 +156,31 @@ def _writer(output: Path, status: int) -> Writer:
     return JsonLines(output)
 
 
-class _Collecting:
-    """Writes and counts, until there are enough or the disc is full."""
-
-    def __init__(self, writer: Writer, count: int | None) -> None:
-        self.writer = writer
-        self.tally = Tally()
-        self.problem = ""
-        self.ended: Callable[[], None] = lambda: None
-        self._left = count
-
-    def take(self, request: Collected) -> bool:
-        if self.problem or self._left == 0:
-            return False
-        try:
-            self.writer.write(request)
-        except OSError as error:
-            self.problem = os.strerror(error.errno or 0)
-            self.ended()
-            return False
-        self.tally.add(request)
-        if self._left is not None:
-            self._left -= 1
-            if not self._left:
-                self.ended()
-        return True
-
-
-async def _run(
-    collector: Collector, collecting: _Collecting, listen: tuple[str, int], seconds: float | None, delay: float
-) -> str:
-    """Collect until something ends it. What is wrong with the address, or nothing."""
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    collecting.ended = ended.set
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ended.set)
+async def _run(collector: Collector, collection: Collection, seconds: float | None) -> None:
+    status = asyncio.create_task(_show_status(collection.tally))
     try:
-        async with collector:
-            for host, port in collector.addresses:
-                shown = f"[{host}]" if ":" in host else host
-                reach = " (this machine only; --listen 0.0.0.0:PORT for all)" if host in (LOOPBACK, "::1") else ""
-                click.echo(f"collecting at http://{shown}:{port}{reach}; Ctrl-C ends it", err=True)
-            await _wait(ended, seconds, collecting.tally)
-            await asyncio.sleep(delay + _GRACE if collecting._left == 0 else 0)  # the last answers
-    except OSError as error:
-        host, port = listen
-        why = os.strerror(error.errno) if error.errno else str(error)
-        return f"Cannot listen at {host or '*'}:{port}: {why}; name another with --listen ADDRESS:PORT"
+        await run(collector, collection, seconds, _print_addresses)
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-    return ""
+        status.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await status
 
 
-async def _wait(ended: asyncio.Event, seconds: float | None, tally: Tally) -> None:
+def _print_addresses(addresses: list[Address]) -> None:
+    for host, port in addresses:
+        shown = f"[{host}]" if ":" in host else host
+        reach = " (this machine only; --listen 0.0.0.0:PORT for all)" if host in (LOOPBACK, "::1") else ""
+        click.echo(f"collecting at http://{shown}:{port}{reach}; Ctrl-C stops it", err=True)
+
+
+async def _show_status(tally: Tally) -> None:
+    """Show the number of requests on stderr until cancelled, where that is a terminal."""
     console = Console(stderr=True)
-    loop = asyncio.get_running_loop()
-    until = None if seconds is None else loop.time() + seconds
-    status: Status | None = console.status("waiting for requests") if console.is_terminal else None
-    if status:
-        status.start()
-    try:
-        while not ended.is_set() and (until is None or loop.time() < until):
-            left = None if until is None else until - loop.time()
-            step = _SHOW_EVERY if status else left
-            try:
-                await asyncio.wait_for(ended.wait(), step if left is None or step is None else min(step, left))
-            except TimeoutError:
-                pass
-            if status and tally.requests:
+    if not console.is_terminal:
+        return
+    await asyncio.sleep(_SHOW_EVERY)
+    with console.status("waiting for requests") as status:
+        while True:
+            if tally.requests:
                 status.update(counted(tally.requests, "request"))
-    finally:
-        if status:
-            status.stop()
+            await asyncio.sleep(_SHOW_EVERY)

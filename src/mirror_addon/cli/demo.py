@@ -1,13 +1,8 @@
-"""`mirror-addon demo`: the worked example with real traffic, printed side by side."""
+"""`mirror-addon demo`: the command line of `mirror_addon.demo`."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import http.client
-import signal
-import statistics
-import sys
 from pathlib import Path
 
 import click
@@ -15,25 +10,85 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mirror_addon.demo.differences import differing_answers
+from mirror_addon.cli.console import output_console
 from mirror_addon.demo.differences import differing_requests
-from mirror_addon.demo.differences import problems
-from mirror_addon.demo.proxy import Proxy
-from mirror_addon.demo.proxy import running
-from mirror_addon.demo.traffic import ASKS
-from mirror_addon.demo.traffic import HOST
-from mirror_addon.demo.traffic import PATIENCE
+from mirror_addon.demo.differences import differing_responses
+from mirror_addon.demo.proxy import DemoError
+from mirror_addon.demo.run import EXAMPLE_RULES
+from mirror_addon.demo.run import Demonstration
+from mirror_addon.demo.run import Sent
+from mirror_addon.demo.run import browse
+from mirror_addon.demo.run import demonstrate
 from mirror_addon.demo.traffic import PREFIX
-from mirror_addon.demo.traffic import Ask
-from mirror_addon.demo.traffic import Got
-from mirror_addon.demo.traffic import send
 from mirror_addon.demo.upstreams import Exchange
-from mirror_addon.demo.upstreams import Upstream
+from mirror_addon.processes.signals import stop_signals
 
-EXAMPLE_RULES = Path(__file__).with_name("example_rules")
-"""In a checkout a link to `rules/`, in an installed package a copy of it."""
 WIDTH = 100
-"""Columns where the output is no terminal."""
+"""Columns where the output is not a terminal."""
+
+
+@click.command()
+@click.option("--web", is_flag=True, help="Run mitmweb and send it requests until Ctrl-C.")
+@click.option(
+    "--rules",
+    type=click.Path(exists=True, path_type=Path),
+    default=EXAMPLE_RULES,
+    help="A changed copy of the worked example's rules.",
+)
+def demo(web: bool, rules: Path) -> None:
+    """Run the worked example: two small upstreams, the proxy in front of them, a dozen requests.
+
+    Prints what each upstream received and how their responses differ. Exit code 1: something was not as it should be.
+    """
+    console = output_console(WIDTH)
+    try:
+        found = asyncio.run(_run(console, rules.resolve(), web))
+    except DemoError as error:
+        raise click.ClickException(str(error)) from None
+    except asyncio.CancelledError:
+        raise click.Abort from None
+    if found is not None:
+        _print(console, found)
+        if found.problems:
+            raise SystemExit(1)
+
+
+async def _run(console: Console, rules: Path, web: bool) -> Demonstration | None:
+    def say(text: str) -> None:
+        console.print(text, soft_wrap=web, markup=False)
+
+    if web:
+        stopped = asyncio.Event()
+        with stop_signals(stopped.set):
+            await browse(rules, say, stopped)
+        return None
+    task = asyncio.current_task()
+    assert task
+    with stop_signals(task.cancel):
+        return await demonstrate(rules, say)
+
+
+def _print(console: Console, found: Demonstration) -> None:
+    table = Table(box=None, padding=(0, 2, 1, 0), pad_edge=False)
+    for title, width in (("client", 20), ("v1 received", 23), ("v2 received", 30), ("where v2 differs", None)):
+        table.add_column(title, width=width, overflow="fold")
+    for sent in found.sent:
+        table.add_row(
+            _client(sent), _received(sent.primary), _received(sent.shadow), _differing(sent.primary, sent.shadow)
+        )
+    console.print(table)
+    for problem in found.problems:
+        console.print(f"NOT AS IT SHOULD BE: {problem}", style="bold red", markup=False)
+    console.print()
+    console.print(found.summary)
+    console.print("The same in mitmweb: `make demo-web`, or `mirror-addon demo --web`.")
+
+
+def _client(sent: Sent) -> Text:
+    text = Text(f"{sent.ask.method} {PREFIX}{sent.ask.path}\n", "bold")
+    if sent.ask.content:
+        text.append(f"{sent.ask.content}\n")
+    return text.append(f"→ {sent.got.response.status} in {sent.got.seconds * 1000:.1f} ms", "green")
 
 
 def _received(exchange: Exchange | None) -> Text:
@@ -49,118 +104,10 @@ def _received(exchange: Exchange | None) -> Text:
     return text
 
 
-def _client(ask: Ask, got: Got) -> Text:
-    text = Text(f"{ask.method} {PREFIX}{ask.path}\n", "bold")
-    if ask.content:
-        text.append(f"{ask.content}\n")
-    return text.append(f"→ {got.answer.status} in {got.seconds * 1000:.1f} ms", "green")
-
-
 def _differing(primary: Exchange | None, shadow: Exchange | None) -> Text:
     if primary is None or shadow is None:
         return Text("not comparable", "bold red")
     text = Text(", ".join(differing_requests(primary.received, shadow.received)) + "\n", "cyan")
-    answers = list(differing_answers(primary.answer, shadow.answer))
-    text.append("answer: " + "\n".join(answers or ["the same"]), "yellow" if answers else "green")
+    differences = list(differing_responses(primary.response, shadow.response))
+    text.append("\n".join(differences or ["same response"]), "yellow" if differences else "green")
     return text.append(f"\n{(shadow.seconds - primary.seconds) * 1000:+.0f} ms")
-
-
-async def _table(proxy: Proxy, v1: Upstream, v2: Upstream) -> tuple[Table, str, list[str]]:
-    table = Table(box=None, padding=(0, 2, 1, 0), pad_edge=False)
-    for title, width in (("client", 20), ("v1 received", 23), ("v2 received", 30), ("where v2 differs", None)):
-        table.add_column(title, width=width, overflow="fold")
-    answers: list[float] = []
-    late: list[float] = []
-    wrong: list[str] = []
-    for ask in ASKS:
-        try:
-            got = await asyncio.to_thread(send, proxy.address, ask)
-        except (OSError, http.client.HTTPException) as error:
-            raise click.ClickException(f"{ask.method} {ask.path}: {error!r}\n{proxy.output}") from None
-        answers.append(got.seconds)
-        primary = await v1.next(0)  # v1 answered before the client got the answer, or never
-        shadow = await v2.next(0.5 if wrong else PATIENCE) if primary else None
-        table.add_row(_client(ask, got), _received(primary), _received(shadow), _differing(primary, shadow))
-        wrong += [f"{ask.method} {ask.path}: {problem}" for problem in problems(got.answer, primary, shadow)]
-        if shadow:
-            late.append(shadow.seconds)
-    waited = statistics.median(answers) * 1000
-    summary = f"{len(ASKS)} requests: the client waited {waited:.1f} ms"
-    if not late:
-        return table, f"{summary} (median), v2 received none of them.", wrong
-    took = statistics.median(late) * 1000
-    if waited >= took:
-        wrong.append("the client waited as long as v2 took")
-    return table, f"{summary}, v2 took {took:.1f} ms (medians).", wrong
-
-
-async def _show(console: Console, rules: Path) -> bool:
-    """The demo in the terminal; True when all was as it should be."""
-    async with Upstream("v1", 0.0) as v1, Upstream("v2", 0.12) as v2:
-        console.print(f"v1 listens on {v1.address}, v2 on {v2.address}, the rules are {rules}.")
-        async with running(rules, v1, v2, web=False) as proxy:
-            console.print(f"mitmdump with the addon listens on {proxy.address[0]}:{proxy.address[1]}.\n")
-            table, summary, wrong = await _table(proxy, v1, v2)
-    console.print(table)
-    if proxy.process.returncode or "Traceback" in proxy.output:
-        wrong.append(f"the proxy ended with {proxy.process.returncode}:\n{proxy.output}")
-    for problem in wrong:
-        console.print(f"NOT AS IT SHOULD BE: {problem}", style="bold red", markup=False)
-    console.print()
-    console.print(summary)
-    console.print("The same in mitmweb: `make demo-web`, or `mirror-addon demo --web`.")
-    return not wrong
-
-
-async def _browse(console: Console, rules: Path) -> bool:
-    """mitmweb with traffic, a request a second, until Ctrl-C."""
-    interrupted = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, interrupted.set)
-    async with (
-        Upstream("v1", 0.0) as v1,
-        Upstream("v2", 0.12) as v2,
-        running(rules, v1, v2, web=True) as proxy,
-    ):
-        address = f"{proxy.address[0]}:{proxy.address[1]}"
-        console.print(f"mitmweb: {proxy.url}", soft_wrap=True)
-        console.print(f"Send it more: curl -x http://{address} http://{HOST}{PREFIX}/orders/17", soft_wrap=True)
-        console.print("A request a second goes through it. Ctrl-C ends it.")
-        while not interrupted.is_set() and proxy.process.returncode is None:
-            for ask in ASKS:
-                with contextlib.suppress(OSError, http.client.HTTPException):
-                    await asyncio.to_thread(send, proxy.address, ask)
-                v1.forget()
-                v2.forget()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(interrupted.wait(), 1)
-                if interrupted.is_set() or proxy.process.returncode is not None:
-                    break
-    if proxy.process.returncode:
-        console.print(proxy.output, markup=False)
-    return not proxy.process.returncode
-
-
-async def _run(console: Console, rules: Path, web: bool) -> bool:
-    task = asyncio.current_task()
-    assert task
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await (_browse if web else _show)(console, rules)
-
-
-@click.command()
-@click.option("--web", is_flag=True, help="Leave mitmweb open, with traffic, until Ctrl-C.")
-@click.option(
-    "--rules",
-    type=click.Path(exists=True, path_type=Path),
-    default=EXAMPLE_RULES,
-    help="A changed copy of the worked example's rules.",
-)
-def demo(web: bool, rules: Path) -> None:
-    """Run the worked example: two small upstreams, the proxy between them, a dozen requests, what each side saw.
-
-    Exits with 1 when anything was not as it should be.
-    """
-    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
-    if not asyncio.run(_run(console, rules.resolve(), web)):
-        raise SystemExit(1)

@@ -1,9 +1,8 @@
-"""`mirror-addon envoy`: Envoy itself, run with the same rules, which it takes anew when they change."""
+"""`mirror-addon envoy`: Envoy, run with the rules and reconfigured when they change."""
 
 from __future__ import annotations
 
 import asyncio
-import signal
 import tempfile
 from pathlib import Path
 
@@ -14,13 +13,14 @@ from mirror_addon.cli.envoy_process import EnvoyProcess
 from mirror_addon.cli.envoy_process import find_envoy
 from mirror_addon.cli.export import address_options
 from mirror_addon.cli.export import make_export
-from mirror_addon.cli.export import say_notes
+from mirror_addon.cli.export import print_notes
 from mirror_addon.cli.rules_option import read_rule_set
 from mirror_addon.cli.rules_option import read_settings
 from mirror_addon.cli.rules_option import rules_options
 from mirror_addon.envoy.bootstrap import Address
 from mirror_addon.envoy.bootstrap import ExportOptions
 from mirror_addon.options.settings import Settings
+from mirror_addon.processes.signals import stop_signals
 from mirror_addon.rules.files import is_there
 from mirror_addon.rules.files import rules_paths
 from mirror_addon.rules.rule_set import load_rule_set
@@ -39,7 +39,7 @@ def envoy(
     admin: Address | None,
     arguments: tuple[str, ...],
 ) -> None:
-    """Run Envoy with the rules; changes of their files take effect without a restart. Ctrl-C ends it."""
+    """Run Envoy with the rules. Changes of their files take effect without a restart. Ctrl-C stops it."""
     settings = read_settings(rules, assignments)
     try:
         binary = find_envoy()
@@ -52,12 +52,17 @@ def envoy(
 
 async def _run(process: EnvoyProcess, settings: Settings, listen: Address, admin: Address) -> None:
     stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    with stop_signals(stopped.set):
+        await _run_until(stopped, process, settings, listen, admin)
+
+
+async def _run_until(
+    stopped: asyncio.Event, process: EnvoyProcess, settings: Settings, listen: Address, admin: Address
+) -> None:
     export = make_export(settings, read_rule_set(settings, own_address().encode()), listen, admin)
-    say_notes(settings, export)
+    print_notes(settings, export)
     started = asyncio.Event()
-    # Watches before anybody can read that Envoy listens: no change after that is missed.
+    # Watch before "listening" is printed, so that no change of the files after that is missed.
     tasks: list[asyncio.Task[object]] = [asyncio.create_task(_reload(process, settings, export.options, started))]
     try:
         address = await process.start(export)
@@ -67,7 +72,7 @@ async def _run(process: EnvoyProcess, settings: Settings, listen: Address, admin
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         if not stopped.is_set():
             for task in done:
-                task.result()  # raises what ended it
+                task.result()  # raises the error that ended it
     finally:
         for task in tasks:
             task.cancel()
@@ -75,26 +80,26 @@ async def _run(process: EnvoyProcess, settings: Settings, listen: Address, admin
 
 
 async def _ended(process: EnvoyProcess) -> None:
-    raise EnvoyError(f"Envoy ended with code {await process.wait()}; see its words above")
+    raise EnvoyError(f"Envoy ended with code {await process.wait()}; its messages are above")
 
 
 async def _reload(process: EnvoyProcess, settings: Settings, options: ExportOptions, started: asyncio.Event) -> None:
-    """Export again whenever the rules change. A set with errors leaves the one before in force."""
+    """Apply the rules to Envoy whenever they change. A rule set with errors leaves the previous one in force."""
     paths = rules_paths(settings.rules)
     async for _ in changes(paths):
         await started.wait()
         if gone := [str(path) for path in paths if not is_there(path)]:
-            click.echo(f"{', '.join(gone)} is gone; the rules read before stay in force", err=True)
+            click.echo(f"{', '.join(gone)} is gone; the previous rules stay in force", err=True)
             continue
         rule_set = await asyncio.to_thread(load_rule_set, settings, own_address().encode())
         if rule_set.refused:
             for diagnostic in rule_set.diagnostics:
                 if diagnostic.severity == "error":
                     click.echo(str(diagnostic), err=True)
-            click.echo("the rules read before stay in force", err=True)
+            click.echo("the previous rules stay in force", err=True)
             continue
         export = make_export(settings, rule_set, options.listen, options.admin)
-        say_notes(settings, export)
+        print_notes(settings, export)
         try:
             await process.apply(export)
         except EnvoyError as error:

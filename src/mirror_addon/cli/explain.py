@@ -1,4 +1,4 @@
-"""`mirror-addon explain`: what becomes of a request, and why, without sending anything."""
+"""`mirror-addon explain`: how requests are routed and mirrored, and why, without sending anything."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TextIO
 import click
 
 from mirror_addon.captures.urls import RequestError
-from mirror_addon.cli.requests import answer
+from mirror_addon.cli.requests import decision_document
 from mirror_addon.cli.requests import read_lines
 from mirror_addon.cli.requests import read_request
 from mirror_addon.cli.rules_option import read_rule_set
@@ -25,6 +25,7 @@ from mirror_addon.shadow.local_address import own_address
 def _requests(
     file: TextIO | None, arguments: tuple[str, ...], headers: tuple[str, ...], draw: int | None
 ) -> Iterator[tuple[Request, int]]:
+    """Requests and draws of the file, then of the arguments. Raises RequestError."""
     if file:
         name = getattr(file, "name", "<stdin>")
         for number, document in read_lines(file, name):
@@ -45,7 +46,7 @@ def _requests(
 
 
 def as_text(request: Request, found: dict[str, Any]) -> str:
-    """An answer for people, a block of lines."""
+    """A decision for the terminal, a block of lines."""
     head = f"{request.method.decode('latin-1')} {request.authority.decode('latin-1')}{request.path.decode('latin-1')}"
     lines = [f"{click.style(head, bold=True)}  ->  {click.style(found['action'], fg='cyan')}"]
     if found["virtual_service"]:
@@ -58,7 +59,7 @@ def as_text(request: Request, found: dict[str, Any]) -> str:
         lines.append(f"  leaves as    {leaves['method']} {leaves['path']}  Host: {leaves['authority']}")
         lines += [f"               {name}: {value}" for name, value in leaves["headers"]]
     if found["response"]:
-        lines.append(f"  answered     {found['response']['status']} {found['response']['body'].strip()}".rstrip())
+        lines.append(f"  response     {found['response']['status']} {found['response']['body'].strip()}".rstrip())
     for mirror in found["mirrors"]:
         if mirror["skipped"]:
             state = click.style(f"skipped: {mirror['skipped']}", fg="yellow")
@@ -87,16 +88,16 @@ def _target(target: dict[str, Any]) -> str:
     "--requests",
     "file",
     type=click.File(encoding="utf-8", errors="surrogateescape"),
-    help="Requests, JSON Lines; - is stdin.",
+    help="Requests as JSON Lines; - is stdin.",
 )
-@click.option("--json", "json_lines", is_flag=True, help="One JSON object a request.")
+@click.option("--json", "json_lines", is_flag=True, help="Print one JSON object a request.")
 @click.option(
     "-H",
     "--header",
     "headers",
     multiple=True,
     metavar="'NAME: VALUE'",
-    help="A header of the requests given as arguments.",
+    help="A header field of the requests given as arguments. May be repeated.",
 )
 @click.option("--draw", type=click.IntRange(0, 2**64 - 1), help="Envoy's random number of the request. [default: 0]")
 @click.argument("arguments", metavar="[METHOD URL]...", nargs=-1)
@@ -109,10 +110,10 @@ def explain(
     draw: int | None,
     arguments: tuple[str, ...],
 ) -> None:
-    """Say what becomes of requests under the rules, and why. Sends nothing.
+    """Print how requests are routed and mirrored by the rules, and why. Sends nothing.
 
-    A request in a file is a line {"method", "url", "headers": [[name, value], ...], "port", "draw", "client"}, where
-    all but the URL may be left out.
+    A request in a file is a line {"method", "url", "headers": [[name, value], ...], "port", "draw", "client"}; all keys
+    except "url" are optional.
     """
     if not file and not arguments:
         raise click.UsageError("Nothing to explain: give METHOD URL, or --requests FILE.")
@@ -123,7 +124,7 @@ def explain(
     try:
         for request, number in _requests(file, arguments, headers, draw):
             trace = trace_request(table, request, number, now)
-            found = answer(table.route(request, number), trace, settings, local_address, now)
+            found = decision_document(table.route(request, number), trace, settings, local_address, now)
             click.echo(json.dumps(found) if json_lines else as_text(request, found))
     except RequestError as error:
         raise click.UsageError(str(error)) from None

@@ -1,4 +1,4 @@
-"""`mirror-addon export envoy`: the same rules as a configuration of Envoy, the engine that Istio runs on."""
+"""`mirror-addon export envoy`: the rules as a configuration of Envoy, the proxy that Istio runs on."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from mirror_addon.shadow.local_address import own_address
 F = TypeVar("F", bound=Callable[..., Any])
 
 _WITHOUT_COUNTERPART = ("mirror_methods", "mirror_expires", "mirror_max_body")
-"""Options about which shadows are sent that Envoy cannot be told. The others are about how ours are sent."""
+"""Options that decide which shadows are sent and have no equivalent in Envoy. All others concern our own sending."""
 
 
 def listen_address(text: str) -> Address:
-    """`127.0.0.1:8080`, `[::1]:8080`; port 0 is a free one. Raises click.BadParameter."""
+    """`127.0.0.1:8080`, `[::1]:8080`; port 0 stands for any free port. Raises click.BadParameter."""
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     try:
@@ -46,12 +46,12 @@ def listen_address(text: str) -> Address:
 
 
 def address_options(command: F) -> F:
-    """Adds `--listen ADDRESS:PORT` and `--admin ADDRESS:PORT` to a click command."""
+    """Add `--listen ADDRESS:PORT` and `--admin ADDRESS:PORT` to a click command."""
     command = click.option(
         "--admin",
         type=listen_address,
         metavar="ADDRESS:PORT",
-        help="Where Envoy's administration interface listens. It is for you alone: it can end the process.",
+        help="Where Envoy's administration interface listens. Keep it private: it can end the process.",
     )(command)
     return click.option(
         "--listen",
@@ -59,23 +59,23 @@ def address_options(command: F) -> F:
         default="127.0.0.1:8080",
         show_default=True,
         metavar="ADDRESS:PORT",
-        help="Where Envoy takes requests.",
+        help="Where Envoy accepts requests.",
     )(command)
 
 
 def make_export(settings: Settings, rule_set: RuleSet, listen: Address, admin: Address | None) -> Export:
-    """The export of a rule set under these options."""
+    """Translate a rule set under these options."""
     return translate(
         rule_set.table,
         ExportOptions(listen, admin, settings.enabled, settings.host_suffix, settings.request_id),
     )
 
 
-def say_notes(settings: Settings, export: Export) -> None:
-    """What the export leaves out, on stderr, once."""
+def print_notes(settings: Settings, export: Export) -> None:
+    """Print on stderr what the export leaves out."""
     defaults = {name: BY_NAME[name].parse(BY_NAME[name].default) for name in _WITHOUT_COUNTERPART}
     notes = [
-        f"option {name} has no counterpart in Envoy"
+        f"option {name} has no equivalent in Envoy"
         for name, default in defaults.items()
         if getattr(settings, name.removeprefix("mirror_")) != default
     ]
@@ -87,7 +87,7 @@ def say_notes(settings: Settings, export: Export) -> None:
 
 @click.group()
 def export() -> None:
-    """Say the same rules in another engine's language."""
+    """Print the rules as the configuration of another proxy."""
 
 
 @export.command()
@@ -96,9 +96,9 @@ def export() -> None:
 def envoy(rules: tuple[str, ...], assignments: tuple[str, ...], listen: Address, admin: Address | None) -> None:
     """Print an Envoy configuration that routes and mirrors by the rules.
 
-    What it cannot say is listed on stderr. Equal rules give equal text, so that it can be kept in git.
+    What Envoy cannot express is listed on stderr. Equal rules result in equal text, so that it can be kept in git.
     """
     settings = read_settings(rules, assignments)
     made = make_export(settings, read_rule_set(settings, own_address().encode()), listen, admin)
-    say_notes(settings, made)
+    print_notes(settings, made)
     click.echo(to_yaml(made.bootstrap()), nl=False)

@@ -1,4 +1,20 @@
-"""`mirror-addon`: the command line. Exit codes: 0 fine, 1 findings, 2 wrong usage."""
+"""`mirror-addon`, the command line.
+
+Theory of operation. A command is a click function in a module of its own, `COMMANDS` below. It parses options, calls
+the job and prints; the jobs are in other rooms: `istio/` and `rules/` (check), `routing/` (explain, test), `envoy/`
+(export, envoy), `compare/report` and `compare/suite` (report, tests), `replay/`, `collector/`, `demo/`.
+
+What commands share:
+
+    rules_option.py   --rules and --set, read into `Settings` and a rule set
+    gathered.py       many options as few dataclasses
+    value_type.py     option types made of parsing functions
+    requests.py       requests and decisions as JSON, for explain and test
+    record_input.py   records read with a progress bar, for report and tests
+    console.py        tables on standard output
+
+Results go to standard output, everything else to standard error. Exit codes: 0 fine, 1 findings, 2 wrong usage.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +42,7 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """Imports a command's module when it is asked for: `check` need not wait for mitmproxy's import."""
+    """Imports the module of a command when it is run, so that `check` does not wait for the import of mitmproxy."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
@@ -42,4 +58,4 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mirror-addon")
 def main() -> None:
-    """Istio's traffic mirroring in mitmproxy: routes by your own VirtualServices, shows what the mirror answered."""
+    """Istio's traffic mirroring in mitmproxy: routes by your own VirtualServices and shows the mirror's responses."""

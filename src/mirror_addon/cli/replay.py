@@ -1,19 +1,19 @@
-"""`mirror-addon replay`: recorded requests, sent to the mirrors of the rules, compared with what was recorded."""
+"""`mirror-addon replay`: the command line of `mirror_addon.replay`."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import math
-import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
-from mirror_addon.admission.when import When
 from mirror_addon.captures.stream import CaptureError
+from mirror_addon.cli.console import fail
+from mirror_addon.cli.console import output_console
+from mirror_addon.cli.gathered import gathered
 from mirror_addon.cli.rules_option import read_rule_set
 from mirror_addon.cli.rules_option import read_settings
 from mirror_addon.cli.rules_option import rules_options
@@ -28,36 +28,65 @@ from mirror_addon.compare.report.summary import summarise
 from mirror_addon.compare.report.terminal import terminal_report
 from mirror_addon.compare.report.wording import printable
 from mirror_addon.mirroring.engine_settings import check_record
+from mirror_addon.mirroring.engine_settings import record_path
 from mirror_addon.options.settings import OptionError
 from mirror_addon.options.settings import Settings
-from mirror_addon.replay.arguments import Faults
 from mirror_addon.replay.arguments import parse_faults
 from mirror_addon.replay.arguments import parse_header
 from mirror_addon.replay.arguments import parse_loop
 from mirror_addon.replay.arguments import parse_rate
+from mirror_addon.replay.arguments import parse_selection
 from mirror_addon.replay.arguments import parse_speed
-from mirror_addon.replay.dry_run import DryRun
+from mirror_addon.replay.dry_run import dry_run
 from mirror_addon.replay.dry_run import lines as dry_lines
-from mirror_addon.replay.order import turns
+from mirror_addon.replay.order import Repeats
 from mirror_addon.replay.planner import Choices
 from mirror_addon.replay.player import Pace
-from mirror_addon.replay.run import Repeats
 from mirror_addon.replay.run import Replay
 from mirror_addon.replay.run import replay as run
+from mirror_addon.replay.setup import Setup
 from mirror_addon.replay.source import Source
 from mirror_addon.replay.source import open_sources
 from mirror_addon.replay.summary import document as replay_document
+from mirror_addon.replay.summary import failures
 from mirror_addon.replay.summary import lines
 from mirror_addon.replay.summary import warnings
 from mirror_addon.rules.compare_file import comparison_rules
 from mirror_addon.shadow.local_address import own_address
 
-WIDTH_OF_FILES = 140
-"""Columns where the output is no terminal."""
+
+@dataclass(frozen=True, slots=True)
+class Mirroring:
+    """Where the rules are, and what they do."""
+
+    rules: tuple[str, ...]
+    assignments: tuple[str, ...]
+    endpoints: tuple[str, ...]
+    urls: tuple[str, ...]
+    compare: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What is written and printed, and what makes the command fail."""
+
+    record: str | None
+    conditions: tuple[FailCondition, ...]
+    as_json: bool
+    only_dry_run: bool
+
+    @property
+    def record_file(self) -> str:
+        """The path of the record, or empty."""
+        return (self.record or "").removeprefix("+")
+
+    @property
+    def appends(self) -> bool:
+        return (self.record or "").startswith("+")
 
 
 class ReplayCommand(click.Command):
-    """Lets `--loop` stand alone: what follows it is its number only if it is one."""
+    """Accepts `--loop` without a value: the next argument is its value only if it is a number."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given = []
@@ -70,32 +99,64 @@ class ReplayCommand(click.Command):
 
 @click.command(cls=ReplayCommand)
 @rules_options
-@click.option("--endpoint", "endpoints", metavar="HOST[/SUBSET]=ADDRESS:PORT", multiple=True, help="mirror_endpoints.")
-@click.option("--to", "urls", metavar="URL", multiple=True, help="mirror_to: requests that no rule claims go there.")
+@click.option(
+    "--endpoint",
+    "endpoints",
+    metavar="HOST[/SUBSET]=ADDRESS:PORT",
+    multiple=True,
+    help="Where a destination listens, as mirror_endpoints. May be repeated.",
+)
+@click.option(
+    "--to",
+    "urls",
+    metavar="URL",
+    multiple=True,
+    help="Mirror requests that no rule matches to this URL, as mirror_to. May be repeated.",
+)
 @click.option(
     "--speed",
     metavar="TIMES",
     type=value_type(parse_speed),
-    help="Times as fast as recorded: 2, 0.5; max: as fast as mirrors answer. [default: 1]",
+    help="Times as fast as recorded: 2, 0.5; max: as fast as the mirrors respond. [default: 1]",
 )
 @click.option(
-    "--rate", metavar="NUMBER/TIME", type=value_type(parse_rate), help="200/s whatever comes back; 6000/min, 0.5/s."
+    "--rate",
+    metavar="NUMBER/TIME",
+    type=value_type(parse_rate),
+    help="Send at a fixed rate, whether or not the mirrors respond: 200/s, 6000/min, 0.5/s.",
 )
-@click.option("--amplify", type=click.IntRange(1, 1000), default=1, show_default=True, help="Send each so many times.")
 @click.option(
-    "--loop", "loops", metavar="[TIMES]", type=value_type(parse_loop), default="1", help="Again and again, or so often."
+    "--amplify",
+    type=click.IntRange(1, 1000),
+    default=1,
+    show_default=True,
+    help="Copies of each request, sent at once.",
 )
-@click.option("--filter", "filters", metavar="FILTER", multiple=True, help="Only what this filter of mitmproxy takes.")
-@click.option("--draw", type=click.IntRange(0, 2**64 - 1), help="One random number for all requests.")
-@click.option("--all", "all_mirrors", is_flag=True, help="All mirrors, whatever their percentages.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of all that is left to chance.")
+@click.option(
+    "--loop",
+    "loops",
+    metavar="[TIMES]",
+    type=value_type(parse_loop),
+    default="1",
+    help="Repeat the captures so many times; without a number, until Ctrl-C.",
+)
+@click.option(
+    "--filter",
+    "filters",
+    metavar="FILTER",
+    multiple=True,
+    help="Only exchanges that match this mitmproxy filter. May be repeated; all must match.",
+)
+@click.option("--draw", type=click.IntRange(0, 2**64 - 1), help="Envoy's random number for all requests.")
+@click.option("--all", "all_mirrors", is_flag=True, help="Mirror to all mirrors, whatever their percentages.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random choices.")
 @click.option(
     "--set-header",
     "headers",
     metavar="'NAME: VALUE'",
     multiple=True,
     type=value_type(parse_header),
-    help="On shadows, in the place of what was recorded: 'Authorization: Bearer x'. May be repeated.",
+    help="Set on shadows, in place of the recorded value: 'Authorization: Bearer x'. May be repeated.",
 )
 @click.option(
     "--fault",
@@ -103,93 +164,57 @@ class ReplayCommand(click.Command):
     metavar="FAULTS",
     type=value_type(parse_faults),
     default="",
-    help="Break what is sent: delay=2s:10%,abort=5% holds 10 % back for 2 s and cuts 5 % midway.",
+    help="Inject faults: delay=2s:10%,abort=5% delays 10 % of the shadows by 2 s and aborts 5 % of them midway.",
 )
-@click.option("--compare", metavar="FILE", help="Rules of comparison. [default: compare.yaml, if it exists]")
-@click.option("-o", "--output", metavar="[+]FILE", help="Write a record; + appends. mirror-addon report reads it.")
+@click.option("--compare", metavar="FILE", help="Comparison rules. [default: compare.yaml, if it exists]")
+@click.option("-o", "--output", "record", metavar="[+]FILE", help="Write a record for mirror-addon report; + appends.")
 @click.option(
     "--fail-on",
     "conditions",
     metavar="CONDITION",
     multiple=True,
     type=value_type(parse_condition),
-    help="Exit 1 where it holds, as in mirror-addon report: 'differing > 0.1%', 'p95 > 1.2x'. May be repeated.",
+    help="Exit 1 if it holds, as in mirror-addon report: 'differing > 0.1%', 'p95 > 1.2x'. May be repeated.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The summary as one JSON object.")
-@click.option("--dry-run", is_flag=True, help="Say what would be sent when and where; send nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+@click.option("--dry-run", "only_dry_run", is_flag=True, help="Print what would be sent when and where; send nothing.")
 @click.argument("arguments", metavar="CAPTURE... [FILTER]", nargs=-1, required=True)
+@gathered(mirroring=Mirroring, pace=Pace, repeats=Repeats, choices=Choices, output=Output)
 def replay(
-    rules: tuple[str, ...],
-    assignments: tuple[str, ...],
-    endpoints: tuple[str, ...],
-    urls: tuple[str, ...],
-    speed: float | None,
-    rate: float | None,
-    amplify: int,
-    loops: float,
-    filters: tuple[str, ...],
-    draw: int | None,
-    all_mirrors: bool,
-    seed: int,
-    headers: tuple[tuple[bytes, bytes], ...],
-    faults: Faults,
-    compare: str | None,
-    output: str | None,
-    conditions: tuple[FailCondition, ...],
-    as_json: bool,
-    dry_run: bool,
     arguments: tuple[str, ...],
+    filters: tuple[str, ...],
+    mirroring: Mirroring,
+    pace: Pace,
+    repeats: Repeats,
+    choices: Choices,
+    output: Output,
 ) -> None:
-    """Send recorded requests to the mirrors that the rules give, and compare what they answer with the recording.
+    """Send recorded requests to the mirrors of the rules, and compare their responses with the recorded ones.
 
-    A CAPTURE is mitmproxy's dump (mitmdump -w), HAR, or a record with bodies (mirror_record_bodies), compressed or not.
-    A FILTER is mitmproxy's: '~u /orders & ~m GET'. A request goes out when it did, and after the answers that its
-    client had waited for. Exit 1: a --fail-on holds, or no mirror answered at all.
+    A CAPTURE is a mitmproxy dump (mitmdump -w), a HAR, or a record with bodies (mirror_record_bodies), compressed or
+    not. A FILTER is mitmproxy's: '~u /orders & ~m GET'. A request is sent when it was recorded, and after the responses
+    that its client had waited for. Exit code 1: a --fail-on condition holds, or no mirror sent a response.
     """
-    if speed is not None and rate is not None:
-        raise click.UsageError("--speed and --rate are two paces; give one")
-    paths, expressions = _split(arguments)
-    record = output or ""
-    _refuse_own_captures(record.removeprefix("+"), paths)
-    local_address = own_address().encode()
-    settings = _settings(rules, assignments, endpoints, urls, compare, record.removeprefix("+"), dry_run=dry_run)
-    table = read_rule_set(settings, local_address).table
-    pace = Pace(1.0 if speed is None else speed, rate)
-    choices = Choices(seed, draw, all_mirrors, headers, faults, rate is not None)
     try:
-        sources = open_sources(paths, [_filter(each) for each in (*filters, *expressions)], local_address, _warn)
-        if dry_run:
-            _dry_run(DryRun(settings, table, local_address, choices, pace), sources, amplify, loops, as_json)
+        selection = parse_selection(arguments, filters)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    _refuse_own_captures(output.record_file, selection.paths)
+    settings = _settings(mirroring, output)
+    local_address = own_address().encode()
+    table = read_rule_set(settings, local_address).table
+    setup = Setup(settings, table, local_address, pace, repeats, choices)
+    try:
+        sources = open_sources(selection, local_address, _warn)
+        if output.only_dry_run:
+            _print_dry_run(setup, sources, output)
             return
     except CaptureError as error:
         raise click.UsageError(str(error)) from None
-    if record and not record.startswith("+"):
-        Path(settings.record).expanduser().write_bytes(b"")
-    found = asyncio.run(run(settings, table, local_address, sources, pace, Repeats(amplify, loops), choices))
-    _conclude(found, sources, conditions, as_json=as_json)
-
-
-def _split(arguments: tuple[str, ...]) -> tuple[list[Path], list[str]]:
-    """Captures, and a filter in words as mitmdump takes it."""
-    paths, words = [], []
-    for each in arguments:
-        path = Path(os.path.expanduser(each))  # unlike Path's own, it takes any text
-        if path.is_file():
-            paths.append(path)
-        elif each.startswith(("~", "!", "(")):
-            words.append(each)
-        else:
-            raise click.UsageError(f"There is no file {each!r}; filters begin with ~, ! or (, or stand after --filter")
-    if not paths:
-        raise click.UsageError("Nothing to replay: name a capture; mitmdump -w FILE writes one")
-    return paths, [" ".join(words)] if words else []
-
-
-def _filter(text: str) -> When:
-    try:
-        return When(text)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
+    record = record_path(settings)
+    if record is not None and not output.appends:
+        record.write_bytes(b"")
+    _conclude(asyncio.run(run(setup, sources)), sources, output)
 
 
 def _refuse_own_captures(record: str, paths: list[Path]) -> None:
@@ -198,25 +223,20 @@ def _refuse_own_captures(record: str, paths: list[Path]) -> None:
         raise click.UsageError(f"{record} is one of the captures; name another file to write")
 
 
-def _settings(
-    rules: tuple[str, ...],
-    assignments: tuple[str, ...],
-    endpoints: tuple[str, ...],
-    urls: tuple[str, ...],
-    compare: str | None,
-    record: str,
-    *,
-    dry_run: bool,
-) -> Settings:
-    given = [*assignments, *(f"mirror_endpoints={each}" for each in endpoints), *(f"mirror_to={each}" for each in urls)]
-    if compare is not None:
-        given.append(f"mirror_compare={compare}")
-    if record:
-        given.append(f"mirror_record={record}")
-    settings = read_settings(rules, given)
+def _settings(mirroring: Mirroring, output: Output) -> Settings:
+    given = [
+        *mirroring.assignments,
+        *(f"mirror_endpoints={each}" for each in mirroring.endpoints),
+        *(f"mirror_to={each}" for each in mirroring.urls),
+    ]
+    if mirroring.compare is not None:
+        given.append(f"mirror_compare={mirroring.compare}")
+    if output.record_file:
+        given.append(f"mirror_record={output.record_file}")
+    settings = read_settings(mirroring.rules, given)
     if settings.control:
-        raise click.UsageError("mirror_control asks the primary again, and a replay has none; mirror to it by a rule")
-    if not dry_run:
+        raise click.UsageError("mirror_control sends requests to the primary again, and a replay has no primary")
+    if not output.only_dry_run:
         try:
             check_record(settings)
             comparison_rules(settings)
@@ -229,46 +249,30 @@ def _warn(text: str) -> None:
     click.echo(f"warning: {printable(text)}", err=True)
 
 
-def _dry_run(dry_run: DryRun, sources: list[Source], amplify: int, loops: float, as_json: bool) -> None:
-    for turn in turns(
-        sources, [source.size for source in sources], amplify=amplify, loops=1 if math.isinf(loops) else loops
-    ):
-        found = dry_run.document(turn)
-        if as_json:
-            click.echo(json.dumps(found))
-        else:
-            for line in dry_lines(found):
-                click.echo(line)
+def _print_dry_run(setup: Setup, sources: list[Source], output: Output) -> None:
+    for found in dry_run(setup, sources):
+        for line in [json.dumps(found)] if output.as_json else dry_lines(found):
+            click.echo(line)
 
 
-def _conclude(found: Replay, sources: list[Source], conditions: tuple[FailCondition, ...], *, as_json: bool) -> None:
-    """Say what came of it, and exit with 1 or 2 where that is due."""
+def _conclude(found: Replay, sources: list[Source], output: Output) -> None:
+    """Print the result, and exit with 1 or 2 where that is due."""
     summary = summarise(found.tally, NoiseRule())
-    outcomes = list(judge(list(conditions), summary))
-    if as_json:
-        told: dict[str, Any] = {"replay": replay_document(found, sources), **document(summary, outcomes)}
-        click.echo(json.dumps(told))
+    outcomes = list(judge(list(output.conditions), summary))
+    if output.as_json:
+        printed: dict[str, Any] = {"replay": replay_document(found, sources), **document(summary, outcomes)}
+        click.echo(json.dumps(printed))
     else:
         _print(found, sources, summary)
     for warning in warnings(found, sources):
         _warn(warning)
     if found.problem:
-        raise click.UsageError(f"{found.problem}; what came before it was replayed")
-    failed = [str(outcome) for outcome in outcomes if outcome.failed]
-    if conditions and not outcomes:
-        failed.append("nothing to judge: no mirror got a shadow")
-    if not conditions and found.shadows.offered and not found.shadows.sent:
-        failed.append("no mirror answered anything")
-    for text in failed:
-        click.secho(f"failed: {printable(text)}", fg="red", err=True)
-    if failed:
-        raise SystemExit(1)
+        raise click.UsageError(f"{found.problem}; the requests before it were replayed")
+    fail(failures(found, output.conditions, outcomes))
 
 
 def _print(found: Replay, sources: list[Source], summary: Summary) -> None:
-    console = Console(soft_wrap=False, highlight=False)
-    if not console.is_terminal:
-        console.width = WIDTH_OF_FILES
+    console = output_console()
     if summary.targets:
         for each in terminal_report(summary):
             console.print(each)

@@ -1,15 +1,18 @@
-"""`mirror-addon report`: what a record says, in the terminal, as a page, as data, and as an exit code."""
+"""`mirror-addon report`: a record summarised in the terminal, as a page, as JSON, as JUnit XML, and as an exit code."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from rich.console import Console
 
-from mirror_addon.captures.record_input import read_records
-from mirror_addon.compare.report.conditions import ConditionError
+from mirror_addon.cli.console import fail
+from mirror_addon.cli.console import output_console
+from mirror_addon.cli.gathered import gathered
+from mirror_addon.cli.record_input import read_records
+from mirror_addon.cli.value_type import value_type
 from mirror_addon.compare.report.conditions import FailCondition
 from mirror_addon.compare.report.conditions import Outcome
 from mirror_addon.compare.report.conditions import judge
@@ -26,30 +29,31 @@ from mirror_addon.compare.report.terminal import terminal_report
 from mirror_addon.compare.report.wording import counted
 from mirror_addon.compare.report.wording import verdict
 
-WIDTH_OF_FILES = 140
-"""Columns where the output is no terminal."""
 
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What is written and printed."""
 
-def _conditions(_: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> list[FailCondition]:
-    try:
-        return [parse_condition(text) for text in texts]
-    except ConditionError as error:
-        raise click.BadParameter(str(error), param=parameter) from None
+    output: Path | None
+    as_json: bool
+    junit_file: Path | None
 
 
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write a self-contained page.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the tables.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write a self-contained HTML page."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the tables.")
 @click.option("--junit", "junit_file", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML.")
 @click.option(
     "--fail-on",
     "conditions",
     metavar="CONDITION",
     multiple=True,
-    callback=_conditions,
-    help="Exit 1 where it holds, or where there is nothing to judge: 'differing > 0.1%', 'p95 > 1.2x', 'failed > 1%', "
-    "'dropped > 0', 'compared < 1000', 'p99 > 250ms', 'p50 > +5ms'; 'each ...' asks every endpoint. May be repeated.",
+    type=value_type(parse_condition),
+    help="Exit 1 if it holds, or if there is nothing to judge: 'differing > 0.1%', 'p95 > 1.2x', 'failed > 1%', "
+    "'dropped > 0', 'compared < 1000', 'p99 > 250ms', 'p50 > +5ms'; 'each ...' judges every endpoint. May be repeated.",
 )
 @click.option(
     "--relative",
@@ -57,7 +61,7 @@ def _conditions(_: click.Context, parameter: click.Parameter, texts: tuple[str, 
     default=20.0,
     show_default=True,
     metavar="PERCENT",
-    help="With control pairs: a field counts above this (raw - noise) / (raw + noise).",
+    help="With control pairs: a field counts if (raw - noise) / (raw + noise) is above this.",
 )
 @click.option(
     "--absolute",
@@ -65,34 +69,26 @@ def _conditions(_: click.Context, parameter: click.Parameter, texts: tuple[str, 
     default=0.03,
     show_default=True,
     metavar="PERCENT",
-    help="With control pairs: a field counts above this raw - noise, a share of the pairs.",
+    help="With control pairs: a field counts if raw - noise, a share of the pairs, is above this.",
 )
-def report(
-    files: tuple[str, ...],
-    output: Path | None,
-    as_json: bool,
-    junit_file: Path | None,
-    conditions: list[FailCondition],
-    relative: float,
-    absolute: float,
-) -> None:
-    """What one or several records (mirror_record) say: which endpoints and fields differ, how often, and who is slower.
+@gathered(noise=NoiseRule, output=Output)
+def report(files: tuple[str, ...], conditions: tuple[FailCondition, ...], noise: NoiseRule, output: Output) -> None:
+    """Summarise records (mirror_record): which endpoints and fields differ, how often, and which side is slower.
 
-    FILEs are JSON Lines, gzipped or not; - is standard input. Without --fail-on the exit code is 0 whatever differs:
-    a report is a reader.
+    FILEs are JSON Lines, gzipped or not; - is standard input. Without --fail-on the exit code is 0, whatever differs.
     """
-    for written in (output, junit_file):
+    for written in (output.output, output.junit_file):
         if written is not None and any(_same_file(written, each) for each in files):
             raise click.UsageError(f"{written} is one of the records to read; name another file to write")
-    summary = read_summary(files, NoiseRule(relative, absolute))
-    outcomes = list(judge(conditions, summary))
-    if output is not None:
-        _write(output, page(summary, outcomes, list(files)).encode("utf-8", "backslashreplace"))
-    if junit_file is not None:
-        _write(junit_file, junit(summary, conditions, outcomes))
-    if as_json:
+    summary = read_summary(files, noise)
+    outcomes = list(judge(list(conditions), summary))
+    if output.output is not None:
+        _write(output.output, page(summary, outcomes, list(files)).encode("utf-8", "backslashreplace"))
+    if output.junit_file is not None:
+        _write(output.junit_file, junit(summary, list(conditions), outcomes))
+    if output.as_json:
         click.echo(json.dumps(document(summary, outcomes)))
-    elif output is not None:
+    elif output.output is not None:
         click.echo(verdict(summary))
     else:
         _print(summary)
@@ -107,24 +103,18 @@ def read_summary(files: tuple[str, ...], rule: NoiseRule) -> Summary:
 
 
 def _print(summary: Summary) -> None:
-    console = Console(soft_wrap=False, highlight=False)
-    if not console.is_terminal:
-        console.width = WIDTH_OF_FILES
+    console = output_console()
     for each in terminal_report(summary):
         console.print(each)
 
 
 def _decide(summary: Summary, outcomes: list[Outcome]) -> None:
-    """Says what each condition came to on stderr, and exits with 1 where one fails."""
+    """Print the conditions that fail on stderr, and exit with 1 where there is one."""
     if not outcomes:
-        click.echo("nothing to judge: the record has no shadows of any target", err=True)
+        click.echo("nothing to judge: there is no shadow in the record", err=True)
         raise SystemExit(1)
-    failed = [each for each in outcomes if each.failed]
-    for outcome in failed:
-        click.secho(f"failed: {outcome}", fg="red", err=True)
-    if failed:
-        raise SystemExit(1)
-    click.echo(f"passed: {counted(len(outcomes), 'condition')} asked, none holds", err=True)
+    fail([each for each in outcomes if each.failed])
+    click.echo(f"passed: {counted(len(outcomes), 'condition')} judged, none holds", err=True)
 
 
 def _same_file(one: Path, other: str) -> bool:

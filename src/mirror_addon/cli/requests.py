@@ -1,6 +1,6 @@
-"""Requests and answers as JSON: the language of `explain` and `test`.
+"""Requests and decisions as JSON, for `explain` and `test`.
 
-Strings are UTF-8 on the wire; a lone surrogate `\\udcXX` is the raw byte XX.
+Text stands for bytes as in `captures/urls.py`: UTF-8, where a lone surrogate `\\udcXX` is the byte XX.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _headers(value: Any) -> Fields:
 def read_request(document: Any) -> tuple[Request, int]:
     """The request and its draw (0 where none is given) of `{"method", "url", "headers", "port"?, "draw"?, "client"?}`.
 
-    A Host among the headers is the authority, as on the wire. Raises RequestError.
+    A Host among the headers is the authority, as in HTTP/1.1. Raises RequestError.
     """
     if not isinstance(document, dict):
         raise RequestError("must be an object")
@@ -93,9 +93,9 @@ def _url_port(authority: bytes, scheme: bytes) -> int:
 
 
 def read_lines(lines: Iterable[str], file: str) -> Iterator[tuple[int, Any]]:
-    """Line number and value of each line of JSON Lines; blank lines are passed over.
+    """Line number and value of each line of JSON Lines; blank lines are skipped.
 
-    Raises RequestError that names file and line.
+    Raises RequestError whose message names file and line.
     """
     for number, line in enumerate(lines, 1):
         if line.strip():
@@ -141,12 +141,13 @@ def _mirror(
     }
 
 
-def answer(
+def decision_document(
     decision: Decision, trace: list[str], settings: Settings, local_address: bytes, now: float | None = None
 ) -> dict[str, Any]:
     """A decision as `explain --json` prints it. What does not apply is null.
 
-    At `now`, in seconds since the epoch, annotations close mirrors (`expired`, `inactive`); None leaves the time out.
+    With `now`, in seconds since the epoch, a mirror whose annotations exclude that time has the reason in `skipped`
+    (`expired`, `inactive`). Without it the time does not matter, so that routing tests do not depend on it.
     """
     rule, request, response, cluster = decision.rule, decision.request, decision.response, decision.cluster
     leaves = decision.action in (Action.ROUTE, Action.PASSTHROUGH)

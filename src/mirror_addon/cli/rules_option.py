@@ -1,4 +1,4 @@
-"""`--rules` and `--set`, shared by the commands that decide without a network."""
+"""`--rules` and `--set`, for all commands that read rules."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def rules_options(command: F) -> F:
-    """Adds `--rules PATH` (many) and `--set NAME=VALUE` (many) to a click command."""
+    """Add `--rules PATH` and `--set NAME=VALUE` to a click command, as the parameters `rules` and `assignments`."""
     command = click.option(
         "--set",
         "assignments",
@@ -42,7 +42,7 @@ def rules_options(command: F) -> F:
 
 
 def read_settings(rules: Sequence[str], assignments: Sequence[str]) -> Settings:
-    """Options as mitmproxy would read them. Raises click.UsageError."""
+    """The options as mitmproxy would read them; `mirror_` may be left out of a name. Raises click.UsageError."""
     values: dict[str, Any] = {option.name: option.default for option in OPTIONS}
     if rules:
         values["mirror_rules"] = list(rules)
@@ -71,10 +71,10 @@ def read_settings(rules: Sequence[str], assignments: Sequence[str]) -> Settings:
 
 
 def read_rule_set(settings: Settings, local_address: bytes) -> RuleSet:
-    """The table for these settings. Findings go to stderr; a path that is not there is wrong usage."""
+    """The rule set for these settings. Prints its errors on stderr. Raises click.UsageError for a missing path."""
     for path in rules_paths(settings.rules):
         if not is_there(path) and not (settings.to and settings.rules == ("rules",)):
-            raise click.UsageError(f"There is no file or folder {str(path)!r}; say where the rules are: --rules PATH")
+            raise click.UsageError(f"There is no file or folder {str(path)!r}; name the rules with --rules PATH")
     rule_set = load_rule_set(settings, local_address)
     for diagnostic in rule_set.diagnostics:
         if diagnostic.severity == "error":

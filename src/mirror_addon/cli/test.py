@@ -10,19 +10,21 @@ from typing import TextIO
 import click
 
 from mirror_addon.captures.urls import RequestError
-from mirror_addon.cli.requests import answer
+from mirror_addon.cli.requests import decision_document
 from mirror_addon.cli.requests import read_lines
 from mirror_addon.cli.requests import read_request
 from mirror_addon.cli.rules_option import read_rule_set
 from mirror_addon.cli.rules_option import read_settings
 from mirror_addon.cli.rules_option import rules_options
+from mirror_addon.options.settings import Settings
+from mirror_addon.routing.table import RouteTable
 from mirror_addon.routing.trace import explain as trace_request
 from mirror_addon.shadow.local_address import own_address
 
 
 def mismatches(expected: Any, found: Any, path: str = "") -> Iterator[str]:
-    """Where `found` is not what `expected` asks for. Objects may be partial, lists and all else must be equal."""
-    where = path or "answer"
+    """Where `found` is not as `expected`, one line each. Objects may be partial, everything else must be equal."""
+    where = path or "decision"
     if isinstance(expected, dict):
         if not isinstance(found, dict):
             yield f"{where}: expected an object, found {json.dumps(found)}"
@@ -44,15 +46,15 @@ def mismatches(expected: Any, found: Any, path: str = "") -> Iterator[str]:
 
 @click.command()
 @rules_options
-@click.option("--json", "json_lines", is_flag=True, help="One JSON object a test.")
+@click.option("--json", "json_lines", is_flag=True, help="Print one JSON object a test.")
 @click.argument(
     "files", metavar="FILE...", nargs=-1, required=True, type=click.File(encoding="utf-8", errors="surrogateescape")
 )
 def test(rules: tuple[str, ...], assignments: tuple[str, ...], json_lines: bool, files: tuple[TextIO, ...]) -> None:
-    """Check that requests are decided as expected.
+    """Check that requests are routed and mirrored as expected.
 
-    A line of FILE is {"request": ..., "expect": ...}: a request as `explain` takes it, and the part of its answer
-    that matters.
+    A line of FILE is {"request": ..., "expect": ...}: a request as `explain` takes it, and the part of the output of
+    `explain --json` that matters.
     """
     local_address = own_address().encode()
     settings = read_settings(rules, assignments)
@@ -63,27 +65,33 @@ def test(rules: tuple[str, ...], assignments: tuple[str, ...], json_lines: bool,
             name = getattr(file, "name", "<stdin>")
             for number, document in read_lines(file, name):
                 where = f"{name}:{number}"
-                if not isinstance(document, dict) or set(document) != {"request", "expect"}:
-                    raise RequestError(f'{where}: write {{"request": ..., "expect": ...}}')
-                try:
-                    request, draw = read_request(document["request"])
-                except RequestError as error:
-                    raise RequestError(f"{where}: request: {error}") from None
-                found = answer(
-                    table.route(request, draw), list(trace_request(table, request, draw)), settings, local_address
-                )
+                found = _decision(document, where, table, settings, local_address)
                 wrong = list(mismatches(document["expect"], found))
                 passed, failed = passed + (not wrong), failed + bool(wrong)
                 if json_lines:
                     result = {"file": name, "line": number, "passed": not wrong, "mismatches": wrong}
                     click.echo(json.dumps(result))
-                for line in wrong if not json_lines else ():
-                    click.echo(f"{where}: {line}")
-                if wrong and not json_lines:
-                    click.echo("".join(f"    {line}\n" for line in found["trace"]), nl=False)
+                elif wrong:
+                    click.echo("\n".join([*(f"{where}: {line}" for line in wrong), *_indented(found["trace"])]))
     except RequestError as error:
         raise click.UsageError(str(error)) from None
     if not json_lines:
         click.echo(f"{passed} passed, {failed} failed", err=True)
     if failed:
         raise SystemExit(1)
+
+
+def _decision(document: Any, where: str, table: RouteTable, settings: Settings, local_address: bytes) -> dict[str, Any]:
+    """The decision for the request of a test, as `explain --json` prints it. Raises RequestError."""
+    if not isinstance(document, dict) or set(document) != {"request", "expect"}:
+        raise RequestError(f'{where}: write {{"request": ..., "expect": ...}}')
+    try:
+        request, draw = read_request(document["request"])
+    except RequestError as error:
+        raise RequestError(f"{where}: request: {error}") from None
+    trace = list(trace_request(table, request, draw))
+    return decision_document(table.route(request, draw), trace, settings, local_address)
+
+
+def _indented(lines: list[str]) -> list[str]:
+    return [f"    {line}" for line in lines]

@@ -1,4 +1,4 @@
-"""`mirror-addon tests`: recorded pairs as a pytest suite, for the cases worth keeping."""
+"""`mirror-addon tests`: recorded pairs as a pytest suite."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from mirror_addon.captures.record_input import read_records
+from mirror_addon.cli.record_input import read_records
 from mirror_addon.compare.report.lines import KeptLine
 from mirror_addon.compare.report.summary import NoiseRule
 from mirror_addon.compare.report.summary import Summary
@@ -23,25 +23,33 @@ from mirror_addon.compare.suite.cases import Selection
 from mirror_addon.compare.suite.files import suite
 
 NOISE_OF_THE_SERVICE = ("control", "ignored")
-"""Reasons why a field is noise that the comparison cannot know again by itself."""
+"""Reasons for noise that a comparison outside the proxy cannot find by itself."""
 
 
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option(
-    "-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of the suite."
+    "-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the suite."
 )
-@click.option("--endpoint", "endpoints", multiple=True, metavar="GLOB", help="Such as 'GET /users/*'. May be repeated.")
-@click.option("--method", "methods", multiple=True, metavar="METHOD", help="May be repeated.")
-@click.option("--verdict", "verdicts", multiple=True, type=click.Choice(VERDICTS), help="May be repeated.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=3, show_default=True, help="Requests an endpoint.")
+@click.option(
+    "--endpoint",
+    "endpoints",
+    multiple=True,
+    metavar="GLOB",
+    help="Only these endpoints, such as 'GET /users/*'. May be repeated.",
+)
+@click.option("--method", "methods", multiple=True, metavar="METHOD", help="Only this method. May be repeated.")
+@click.option(
+    "--verdict", "verdicts", multiple=True, type=click.Choice(VERDICTS), help="Only this verdict. May be repeated."
+)
+@click.option("--limit", type=click.IntRange(1, 1000), default=3, show_default=True, help="Tests per endpoint.")
 @click.option(
     "--compare",
     "rules_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Rules for the comparison, copied into the suite as compare.yaml.",
+    help="Comparison rules, copied into the suite as compare.yaml.",
 )
-@click.option("--force", is_flag=True, help="Overwrite files that are there.")
+@click.option("--force", is_flag=True, help="Overwrite files that exist.")
 def tests(
     files: tuple[str, ...],
     output: Path,
@@ -52,10 +60,10 @@ def tests(
     rules_file: Path | None,
     force: bool,
 ) -> None:
-    """Turn recorded pairs into tests that ask a service what clients asked, and expect what the primary answered.
+    """Write recorded pairs as tests that send the recorded request to a service and expect the primary's response.
 
-    FILEs are records with bodies (mirror_record_bodies=true). Of each endpoint the pairs that differ are taken first.
-    The suite needs pytest, httpx and mirror_addon: pytest OUTPUT --upstream-url http://...
+    FILEs are records with bodies (mirror_record_bodies=true). Pairs that differ are preferred. The suite needs pytest,
+    httpx and mirror_addon: pytest OUTPUT --upstream-url http://...
     """
     written = {} if rules_file is None else {"compare.yaml": _rules(rules_file)}
     selection = Selection(Filters(endpoints, tuple(each.upper() for each in methods), verdicts, limit))
@@ -70,7 +78,7 @@ def tests(
     for reason, number in selection.left_out.most_common():
         click.echo(f"left out: {counted(number, 'pair')} {reason}", err=True)
     if not selection.cases:
-        click.echo("no pair is left to make a test of", err=True)
+        click.echo("there is no pair of which a test could be made", err=True)
         raise SystemExit(1)
     written |= suite(selection.cases, noisy_fields(summarise(tally, NoiseRule())))
     _write(output, written, force)
@@ -80,7 +88,7 @@ def tests(
 
 
 def noisy_fields(summary: Summary) -> dict[str, list[str]]:
-    """By endpoint, the paths to ignore: what the primary itself changes, and what a rule had ignored."""
+    """The paths to ignore, by endpoint: what differs between responses of the primary, and what a rule ignored."""
     found: dict[str, list[str]] = {}
     for target in summary.targets:
         for part in target.endpoints:
@@ -112,7 +120,7 @@ def _write(folder: Path, files: dict[str, bytes], force: bool) -> None:
     there = [name for name in files if (folder / name).exists()]
     if there and not force:
         listed = ", ".join(there[:5]) + (", ..." if len(there) > 5 else "")
-        raise click.UsageError(f"{folder} has {listed} already; name another folder, or overwrite with --force")
+        raise click.UsageError(f"{folder} already has {listed}; name another folder, or overwrite with --force")
     try:
         for name, content in files.items():
             path = folder / name

@@ -1,4 +1,4 @@
-"""Options of the command line whose text a function reads."""
+"""Types of command line options, made of functions that parse text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def value_type(parse: Callable[[str], T]) -> Callable[[str], T]:
-    """A click type of `parse`, which takes the text and raises ValueError that says what to write."""
+    """A click type of a function that takes the text and raises ValueError. The message says what to write."""
 
     def convert(text: str) -> T:
         try:

@@ -1,4 +1,4 @@
-"""What `mirror-addon collect` writes: JSON Lines, or HAR that is whole after every request."""
+"""The file of `mirror-addon collect`: JSON Lines, or a HAR that is a complete document after every request."""
 
 from __future__ import annotations
 
@@ -19,17 +19,20 @@ from mirror_addon.compare.record import to_json
 from mirror_addon.compare.record_file import RecordFile
 
 _END = b"\n]}}\n"
+"""Closes the list of entries, `log`, and the document."""
 
 
 class Writer(Protocol):
-    """Raises OSError where a request cannot be written; then what was there before is still whole."""
+    """A file that requests are written to."""
 
-    def write(self, request: Collected) -> None: ...
+    def write(self, request: Collected) -> None:
+        """Raises OSError where it cannot be written; what was written before stays valid."""
+
     def close(self) -> None: ...
 
 
 def url_of(request: Collected) -> str:
-    """`http://HOST/path?query` as it was asked; bytes beyond ASCII are read as Latin-1."""
+    """The URL of the request, `http://HOST/path?query`. Bytes outside ASCII are decoded as Latin-1."""
     target = request.target.decode("latin-1")
     if target.startswith(("http://", "https://")):
         return target
@@ -38,7 +41,7 @@ def url_of(request: Collected) -> str:
 
 
 def body_of(request: Collected) -> tuple[str, str]:
-    """The body as text, and `utf-8` or `base64`."""
+    """The body as text, and its encoding: `utf-8` or, where it is not UTF-8, `base64`."""
     try:
         return request.body.decode(), "utf-8"
     except UnicodeDecodeError:
@@ -50,7 +53,7 @@ def _moment(seconds: float) -> str:
 
 
 def as_line(request: Collected) -> bytes:
-    """A request as one JSON object and a newline; the README has the table of keys."""
+    """The request as one JSON object and a newline. docs/recording.md has the table of keys."""
     body, encoding = body_of(request)
     line = {
         "time": _moment(request.time),
@@ -70,7 +73,7 @@ def as_line(request: Collected) -> bytes:
 
 
 class JsonLines:
-    """A line a request, at the end of the file; each is written as a whole at once."""
+    """One line a request, appended to the file in one write."""
 
     def __init__(self, path: Path) -> None:
         self._file = RecordFile(path)
@@ -83,10 +86,13 @@ class JsonLines:
 
 
 class Har:
-    """HAR 1.2 in a new file. An entry and the document's end are written over the end before it, in one write, so that
-    the file is a whole document after each. `status` is what every request was answered.
+    """HAR 1.2 in a new file. `status` is that of every response.
 
-    Raises OSError, FileExistsError among them: two HAR documents do not fit into one file.
+    Each entry is written together with the end of the document, in one write, over the end that stood there before. The
+    file is a complete document after every entry, also when the process is killed.
+
+    The constructor raises OSError where the file cannot be made; FileExistsError where it exists, because a second
+    document cannot be appended to a HAR.
     """
 
     def __init__(self, path: Path, status: int) -> None:
@@ -131,7 +137,7 @@ class Har:
             kind = next((value for name, value in request.headers if name.lower() == b"content-type"), b"")
             asked["postData"] = {"mimeType": kind.decode("latin-1"), "text": text, "params": []}
             if encoding == "base64":
-                asked["postData"]["_encoding"] = encoding  # HAR 1.2 has a place for it in answers only
+                asked["postData"]["_encoding"] = encoding  # HAR 1.2 defines `encoding` for responses only
         return {
             "startedDateTime": _moment(request.time),
             "time": round(request.ms, 3),

@@ -1,7 +1,19 @@
-"""The target that `mirror-addon collect` is: takes any request, gives always the same answer.
+"""`mirror-addon collect`: a mirror target that records every request and sends the same response to all of them.
 
-HTTP/1.0 and 1.1 by h11 (keep-alive, chunked bodies, `Expect: 100-continue`) and HTTP/2 with prior knowledge by h2, told
-apart by a connection's first bytes. No TLS, no upgrades, no trailers kept.
+Theory of operation. The collector stands where a mirror will be, before there is one: it shows what the mirror will
+receive. It is one process with one event loop, in the main thread. Each connection is served by a task of its own.
+
+    server.py   accepts connections and parses requests into `Collected`
+    run.py      hands each of them to the file and to the counts; ends after a time or a number of requests
+    files.py    the file: JSON Lines, or a HAR that is a complete document after every request
+    summary.py  what is printed at the end, counted in bounded memory
+
+A request is written before its response is sent, so that what a client saw acknowledged is in the file. Writing is
+synchronous; a slow disc slows the responses down.
+
+Protocols are HTTP/1.0 and HTTP/1.1 by h11 (keep-alive, chunked bodies, `Expect: 100-continue`), and HTTP/2 with prior
+knowledge (RFC 9113 3.3) by h2; the connection preface tells them apart. There is no TLS and no Upgrade, and trailers
+are not recorded.
 """
 
 from __future__ import annotations
@@ -25,23 +37,28 @@ import h2.settings
 import h11
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+"""The connection preface of HTTP/2 (RFC 9113 3.4)."""
 _READ = 64 * 1024
 _MAX_HEAD = 256 * 1024
+"""Bytes of a request's line and header fields in HTTP/1."""
 _STREAMS = 1000
+"""Concurrent streams of an HTTP/2 connection."""
 _WINDOW = 1024 * 1024
+"""Bytes of flow control, of each stream and added to the connection's 64 KiB."""
 
+Address = tuple[str, int]
 Fields = tuple[tuple[bytes, bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """A request as it arrived. `headers` are in order and as sent, with Host, without HTTP/2's pseudo fields."""
+    """A request as it arrived. `headers` are as sent, in order, with Host and without pseudo-header fields."""
 
     time: float
-    """When it began, in seconds since the epoch."""
+    """When it started, in seconds since the epoch."""
     ms: float
-    """From its head's arrival to its body's end."""
-    client: tuple[str, int]
+    """Milliseconds from the arrival of the header fields to the end of the body."""
+    client: Address
     method: bytes
     authority: bytes
     """`:authority` or Host; empty where there is neither."""
@@ -50,7 +67,7 @@ class Collected:
     """`HTTP/1.1`, `HTTP/2`."""
     headers: Fields
     body: bytes
-    """Its first bytes, as many as are kept."""
+    """The first bytes of the body, as many as are recorded."""
     size: int
     """Bytes of the whole body."""
 
@@ -73,17 +90,18 @@ class _Incoming:
         self.size += len(data)
         self.body += data[: max(0, keep - len(self.body))]
 
-    def end(self, client: tuple[str, int]) -> Collected:
+    def end(self, client: Address) -> Collected:
         ms = (time.perf_counter() - self.clock) * 1000
         head = self.method, self.authority, self.target, self.http_version, self.headers
         return Collected(self.began, ms, client, *head, bytes(self.body), self.size)
 
 
 class Collector:
-    """Listens while it is used as an async context manager; raises OSError where it cannot.
+    """A server that listens while it is used as an async context manager. Entering raises OSError where it cannot.
 
-    `take` is told of each request before that is answered, with `status` after `delay` seconds; when it returns False
-    the connection closes unanswered. `keep`: bytes of each body. `refused` counts connections that spoke no HTTP.
+    `take` is called with each request, before the response is sent; where it returns False, the connection is closed
+    without a response. The response has this `status`, no body, and is sent `delay` seconds later. `keep` bytes of each
+    body are recorded.
     """
 
     def __init__(
@@ -97,16 +115,18 @@ class Collector:
         keep: int = 1024 * 1024,
     ) -> None:
         self.refused = 0
+        """Connections that were closed because they sent something that is not HTTP."""
+        self.delay = delay
         self._where = host, port
         self._take = take
         self._status = status
-        self._delay = delay
         self._keep = keep
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
     @property
-    def addresses(self) -> list[tuple[str, int]]:
+    def addresses(self) -> list[Address]:
+        """Where it listens: one address for each socket."""
         assert self._server, "not listening"
         return [socket.getsockname()[:2] for socket in self._server.sockets]
 
@@ -142,14 +162,14 @@ class Collector:
         except (h11.ProtocolError, h2.exceptions.ProtocolError):
             self.refused += 1
         except OSError:
-            pass  # the client is gone
+            pass  # the client closed the connection
         finally:
             writer.close()
 
     # HTTP/1
 
     async def _http1(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: tuple[str, int], begin: bytes
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: Address, begin: bytes
     ) -> None:
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD)
         connection.receive_data(begin)
@@ -157,7 +177,7 @@ class Collector:
             while (incoming := await self._read(connection, reader, writer)) is not None:
                 if not self._take(incoming.end(client)):
                     return
-                await asyncio.sleep(self._delay)
+                await asyncio.sleep(self.delay)
                 fields = [] if self._status == 204 else [("Content-Length", "0")]
                 await _send(connection, writer, h11.Response(status_code=self._status, headers=fields))
                 await _send(connection, writer, h11.EndOfMessage())
@@ -167,14 +187,13 @@ class Collector:
         except h11.RemoteProtocolError as error:
             if connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
                 fields = [("Content-Length", "0"), ("Connection", "close")]
-                answer = h11.Response(status_code=error.error_status_hint, headers=fields)
-                await _send(connection, writer, answer)
+                await _send(connection, writer, h11.Response(status_code=error.error_status_hint, headers=fields))
             raise
 
     async def _read(
         self, connection: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> _Incoming | None:
-        """The next request of a connection, or None at its end."""
+        """The next request of a connection, or None at its end. Raises h11.RemoteProtocolError."""
         incoming: _Incoming | None = None
         while True:
             match connection.next_event():
@@ -198,7 +217,7 @@ class Collector:
     # HTTP/2
 
     async def _http2(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: tuple[str, int], begin: bytes
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: Address, begin: bytes
     ) -> None:
         config = h2.config.H2Configuration(client_side=False, header_encoding=None)
         connection = h2.connection.H2Connection(config)
@@ -210,7 +229,7 @@ class Collector:
         connection.initiate_connection()
         connection.increment_flow_control_window(_WINDOW)
         streams: dict[int, _Incoming] = {}
-        answers: set[asyncio.Task[None]] = set()
+        responses: set[asyncio.Task[None]] = set()
         data = begin
         try:
             while data:
@@ -225,9 +244,9 @@ class Collector:
                         case h2.events.StreamEnded(stream_id=int(number)):
                             if not self._take(streams.pop(number).end(client)):
                                 return
-                            answer = asyncio.create_task(self._answer2(connection, writer, number))
-                            answers.add(answer)
-                            answer.add_done_callback(answers.discard)
+                            response = asyncio.create_task(self._respond2(connection, writer, number))
+                            responses.add(response)
+                            response.add_done_callback(responses.discard)
                         case h2.events.StreamReset(stream_id=int(number)):
                             streams.pop(number, None)
                         case h2.events.ConnectionTerminated():
@@ -239,13 +258,15 @@ class Collector:
             writer.write(connection.data_to_send())
             raise
         finally:
-            for answer in answers:
-                answer.cancel()
-            await asyncio.gather(*answers, return_exceptions=True)
+            for response in responses:
+                response.cancel()
+            await asyncio.gather(*responses, return_exceptions=True)
 
-    async def _answer2(self, connection: h2.connection.H2Connection, writer: asyncio.StreamWriter, number: int) -> None:
-        await asyncio.sleep(self._delay)
-        with contextlib.suppress(h2.exceptions.ProtocolError):  # the client has given it up
+    async def _respond2(
+        self, connection: h2.connection.H2Connection, writer: asyncio.StreamWriter, number: int
+    ) -> None:
+        await asyncio.sleep(self.delay)
+        with contextlib.suppress(h2.exceptions.ProtocolError):  # the client has reset the stream
             connection.send_headers(number, [(b":status", b"%d" % self._status)], end_stream=True)
         writer.write(connection.data_to_send())
 

@@ -1,4 +1,4 @@
-"""What arrived at `mirror-addon collect`, counted in bounded memory."""
+"""The summary of `mirror-addon collect`, counted in bounded memory."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ from mirror_addon.compare.report.wording import counted
 from mirror_addon.compare.report.wording import printable
 
 MAX_NAMES = 1000
-"""Names that are told apart of each kind; others are counted together."""
+"""Different names of each kind that are counted separately; further ones are counted as `OTHERS`."""
 OTHERS = "(others)"
 ROWS = 30
+"""Names of each kind in the tables."""
 _LONGEST = 200
+"""Characters of a name."""
 
 
 class Tally:
-    """Counts requests by method, endpoint, header and query name, with the sizes of their bodies."""
+    """Counts methods, endpoints, HTTP versions, names of header fields and query parameters, and body sizes."""
 
     def __init__(self) -> None:
         self.requests = 0
@@ -68,13 +70,16 @@ class Tally:
         return name
 
     def size_at(self, share: float) -> int:
-        """A size that so large a share of the requests' bodies do not exceed: the next power of two, less one."""
+        """An upper bound of the quantile `share`, 0 to 1, of the body sizes.
+
+        Sizes are counted by their number of bits, so that the bound is a power of two, less one.
+        """
         reached = [sum(self._sizes[: index + 1]) for index in range(len(self._sizes))]
         index = bisect.bisect_left(reached, share * self.requests)
         return min((1 << index) - 1, self.largest)
 
     def document(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The output of `--json`."""
         return {
             "requests": self.requests,
             **{kind: dict(counter.most_common()) for kind, counter in self.names.items()},
@@ -89,7 +94,7 @@ class Tally:
         }
 
     def tables(self) -> Iterator[RenderableType]:
-        """For people."""
+        """The output for the terminal."""
         yield Text(f"{counted(self.requests, 'request')}, bodies {size_text(self.bytes)}", style="bold")
         if not self.requests:
             return
@@ -98,7 +103,7 @@ class Tally:
             table.add_row(Text(printable(name)), count(number), size_text(self.endpoint_bytes[name]))
         yield table
         if (more := len(self.names["endpoints"]) - ROWS) > 0:
-            yield Text(f"and {counted(more, 'endpoint')} more; --json has all", style="dim")
+            yield Text(f"and {counted(more, 'endpoint')} more; --json lists all", style="dim")
         for title, kind in (
             ("methods", "methods"),
             ("versions", "versions"),
@@ -106,10 +111,10 @@ class Tally:
             ("query names", "queries"),
         ):
             counter = self.names[kind]
-            told = ", ".join(f"{printable(name)} {count(number)}" for name, number in counter.most_common(ROWS))
+            listed = ", ".join(f"{printable(name)} {count(number)}" for name, number in counter.most_common(ROWS))
             if len(counter) > ROWS:
-                told += f", and {len(counter) - ROWS} more"
-            yield Text.assemble((f"{title}: ", "bold"), told or "none")
+                listed += f", and {len(counter) - ROWS} more"
+            yield Text.assemble((f"{title}: ", "bold"), listed or "none")
         sizes = f"{count(self.without_body)} empty"
         if self.largest:
             half, most = size_text(self.size_at(0.5)), size_text(self.size_at(0.95))
@@ -128,7 +133,7 @@ def _table(*columns: str) -> Table:
 
 
 def size_text(size: float) -> str:
-    """`17 B`, `1.4 MiB`."""
+    """A number of bytes as text: `17 B`, `1.4 MiB`."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if size < 1024 or unit == "GiB":
             break

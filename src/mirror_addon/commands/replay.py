@@ -15,7 +15,7 @@ from mitmproxy import http
 
 from mirror_addon.flows import heads
 from mirror_addon.flows.exchange import Exchange
-from mirror_addon.routing.decision import Mirror
+from mirror_addon.routing.decision import as_drawn
 from mirror_addon.routing.table import RouteTable
 from mirror_addon.shadow_flows import metadata as meta
 from mirror_addon.shadow_flows.asked_request import asked_request
@@ -85,18 +85,11 @@ class Replayer:
             was, now = heads.read_request(original, address), heads.read_request(primary, address)
             changes = {name: getattr(now, name) for name in _EDITABLE if getattr(was, name) != getattr(now, name)}
             decision.request = replace(decision.request, **changes)
-        decision.mirrors = tuple(map(_sampled, decision.mirrors))
+        decision.mirrors = tuple(map(as_drawn, decision.mirrors))
         exchange = Exchange(table, asked, draw, decision)
         if before:
             exchange.answer_fields = before.answer_fields
         return exchange, edited
-
-
-def _sampled(mirror: Mirror) -> Mirror:
-    """Return the mirror as if its percentage included the request."""
-    if mirror.sampled:
-        return mirror
-    return replace(mirror, sampled=True, skipped=None if mirror.endpoint else "no_endpoint")
 
 
 def _primaries(chosen: Sequence[mitm_flow.Flow], left_out: Counter[str]) -> Iterator[http.HTTPFlow]:

@@ -1,4 +1,4 @@
-"""Where the demo's two upstreams differ: in what they received, and in what they answered."""
+"""Where the demo's two upstreams differ: in the requests that they received and in their responses."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from mirror_addon.demo.upstreams import Answer
 from mirror_addon.demo.upstreams import Exchange
 from mirror_addon.demo.upstreams import Received
+from mirror_addon.demo.upstreams import Response
 
 
 def differing_values(old: Any, new: Any, path: str = "$") -> Iterator[str]:
@@ -28,8 +28,8 @@ def differing_values(old: Any, new: Any, path: str = "$") -> Iterator[str]:
         yield f"{path} {json.dumps(old)} → {json.dumps(new)}"
 
 
-def differing_answers(old: Answer, new: Answer) -> Iterator[str]:
-    """Where two answers differ, one line each."""
+def differing_responses(old: Response, new: Response) -> Iterator[str]:
+    """Where two responses differ, one line each."""
     if old.status != new.status:
         yield f"status {old.status} → {new.status}"
         return
@@ -41,7 +41,7 @@ def differing_answers(old: Answer, new: Answer) -> Iterator[str]:
 
 
 def differing_requests(primary: Received, shadow: Received) -> Iterator[str]:
-    """Names of what the shadow has otherwise than the primary."""
+    """The parts (method, target, body) and header fields of the shadow that are not as the primary's."""
     for part in ("method", "target", "body"):
         if getattr(primary, part) != getattr(shadow, part):
             yield part
@@ -50,13 +50,13 @@ def differing_requests(primary: Received, shadow: Received) -> Iterator[str]:
             yield name
 
 
-def problems(got: Answer, primary: Exchange | None, shadow: Exchange | None) -> Iterator[str]:
-    """What is not as the worked example has it."""
+def problems(got: Response, primary: Exchange | None, shadow: Exchange | None) -> Iterator[str]:
+    """What is not as it should be in the worked example, one line each."""
     if primary is None:
         yield f"v1 received nothing; the client got {got.status} {got.body.decode(errors='replace')}"
         return
-    if (got.status, got.body) != (primary.answer.status, primary.answer.body):
-        yield f"the client got {got.status}, v1 answered {primary.answer.status}"
+    if (got.status, got.body) != (primary.response.status, primary.response.body):
+        yield f"the client got {got.status}, v1 sent {primary.response.status}"
     if shadow is None:
         yield "v2 received nothing"
         return

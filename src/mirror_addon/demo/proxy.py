@@ -1,4 +1,4 @@
-"""mitmdump and mitmweb with the addon as the demo starts them."""
+"""mitmdump or mitmweb with the addon, as a child process of the demo."""
 
 from __future__ import annotations
 
@@ -15,33 +15,39 @@ from asyncio.subprocess import STDOUT
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import click
-
 from mirror_addon.demo.upstreams import Upstream
+
+_STARTS_WITHIN, _ENDS_WITHIN = 60.0, 15.0
+"""Seconds."""
+
+
+class DemoError(Exception):
+    """The demo cannot go on. The message has the proxy's output."""
 
 
 class Proxy:
-    """mitmdump or mitmweb with the addon, on free loopback ports, in a process of its own."""
+    """A running mitmdump or mitmweb with the addon, on free ports of 127.0.0.1."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.address = ("", 0)
         self.url = ""
-        """mitmweb's own page."""
+        """The address of mitmweb's page; empty for mitmdump."""
         self._lines: list[str] = []
         self._reading: asyncio.Task[None] | None = None
 
     @property
     def output(self) -> str:
+        """Its last 500 lines on stdout and stderr."""
         return "".join(self._lines)
 
     async def listening(self, web: bool) -> None:
-        """Returns when it listens. Raises ClickException with its output when it does not come to that."""
+        """Wait until it listens. Raises DemoError where it ends before that, TimeoutError after a minute."""
         assert self.process.stdout
         while not (self.address[1] and (self.url or not web)):
-            line = (await asyncio.wait_for(self.process.stdout.readline(), 60)).decode(errors="replace")
+            line = (await asyncio.wait_for(self.process.stdout.readline(), _STARTS_WITHIN)).decode(errors="replace")
             if not line:
-                raise click.ClickException(f"the proxy did not start:\n{self.output}")
+                raise DemoError(f"the proxy did not start:\n{self.output}")
             self._lines.append(line)
             if found := re.search(r"proxy listening at ([\d.]+):(\d+)", line):
                 self.address = (found[1], int(found[2]))
@@ -55,10 +61,11 @@ class Proxy:
             del self._lines[:-500]
 
     async def stop(self) -> None:
+        """End it with SIGINT, or with SIGKILL where it does not end in time."""
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGINT)
         try:
-            await asyncio.wait_for(self.process.wait(), 15)
+            await asyncio.wait_for(self.process.wait(), _ENDS_WITHIN)
         except TimeoutError:
             self.process.kill()
             await self.process.wait()
@@ -68,7 +75,7 @@ class Proxy:
 
 @contextlib.asynccontextmanager
 async def running(rules: Path, v1: Upstream, v2: Upstream, web: bool) -> AsyncIterator[Proxy]:
-    """The proxy between the two upstreams, with settings of its own and not the user's mitmproxy's."""
+    """The proxy in front of the two upstreams. It has a configuration folder of its own, not the user's."""
     with tempfile.TemporaryDirectory(prefix="mirror-addon-demo-") as confdir:
         settings = {"confdir": confdir, "mirror_rules": str(rules)}
         if web:
@@ -80,7 +87,7 @@ async def running(rules: Path, v1: Upstream, v2: Upstream, web: bool) -> AsyncIt
         command = [sys.executable, "-P", "-u", "-c", start, "web" if web else "dump"]
         command += ["--listen-host", "127.0.0.1", "--listen-port", "0"]
         command += [part for option in options for part in ("--set", option)]
-        # A session of its own: Ctrl-C comes to us, and we end the proxy when we have finished with it.
+        # A session of its own, so that Ctrl-C in the terminal reaches the demo only, which then ends the proxy.
         process = await asyncio.create_subprocess_exec(
             *command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, start_new_session=True
         )

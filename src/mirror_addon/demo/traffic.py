@@ -1,4 +1,4 @@
-"""The requests that the demo sends, and their client."""
+"""The requests that the demo sends, and the client that sends them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
 
-from mirror_addon.demo.upstreams import Answer
+from mirror_addon.demo.upstreams import Response
 
 HOST = "istio.gateway.xxxx.tech"
 PREFIX = "/serviceB"
 PATIENCE = 10.0
-"""Seconds to wait for what should arrive at once."""
+"""Seconds to wait for what normally takes milliseconds, on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request that the demo sends; `path` stands behind the example's prefix. Chunked: without Content-Length."""
+    """A request that the demo sends. `path` follows the example's prefix; a chunked body has no Content-Length."""
 
     method: str
     path: str
@@ -31,7 +31,7 @@ class Ask:
 
     @property
     def content(self) -> str:
-        """What the body is, for people, or empty."""
+        """A description of the body, or empty."""
         if self.body is None:
             return ""
         kind = {"application/json": "JSON", "application/x-www-form-urlencoded": "form"}.get(self.kind, "binary")
@@ -56,14 +56,14 @@ ASKS = (
 
 @dataclass(frozen=True, slots=True)
 class Got:
-    """The client's answer and how long it took, in seconds."""
+    """The response that the client got, and after how many seconds."""
 
-    answer: Answer
+    response: Response
     seconds: float
 
 
 def send(proxy: tuple[str, int], ask: Ask) -> Got:
-    """One request through the proxy, on a connection of its own."""
+    """Send one request through the proxy, on a connection of its own. Raises OSError or http.client.HTTPException."""
     fields = {**({"Content-Type": ask.kind} if ask.kind else {}), **ask.fields}
     body: bytes | Iterator[bytes] | None = ask.body
     if ask.chunked and ask.body is not None:
@@ -74,4 +74,4 @@ def send(proxy: tuple[str, int], ask: Ask) -> Got:
         connection.request(ask.method, f"http://{HOST}{PREFIX}{ask.path}", body, fields, encode_chunked=ask.chunked)
         response = connection.getresponse()
         content = response.read()
-        return Got(Answer(response.status, dict(response.getheaders()), content), time.perf_counter() - started)
+        return Got(Response(response.status, dict(response.getheaders()), content), time.perf_counter() - started)

@@ -1,6 +1,6 @@
-"""The demo's two upstreams: a small shop in two versions, of which the second answers a little differently, and later.
+"""The upstreams of the demo: a small shop in two versions, of which the second is slower and responds differently.
 
-HTTP/1.1 by h11 on asyncio streams, loopback only, on a free port.
+HTTP/1.1 by h11 on asyncio streams, on a free port of 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import h11
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request as it arrived: names and values of fields in order and as sent, the body without its framing."""
+    """A request as it arrived: header fields as sent and in that order, the body without its framing."""
 
     method: str
     target: str
@@ -30,13 +30,13 @@ class Received:
     body: bytes
 
     def field(self, name: str) -> str:
-        """All values of a field, joined by commas; empty where it is absent."""
+        """The values of all header fields with this name, joined by commas; empty where there is none."""
         return ",".join(value for key, value in self.fields if key.lower() == name.lower())
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What an upstream answers."""
+class Response:
+    """The response of an upstream, or what the client got."""
 
     status: int
     fields: Mapping[str, str]
@@ -45,60 +45,76 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request, its answer and how long the upstream took, in seconds."""
+    """A request, its response, and how many seconds the upstream took."""
 
     received: Received
-    answer: Answer
+    response: Response
     seconds: float
 
 
-def _json(status: int, value: Any, **fields: str) -> Answer:
-    return Answer(status, {"Content-Type": "application/json", **fields}, json.dumps(value).encode())
+_ORDERS: list[dict[str, Any]] = [
+    {"id": 17, "total": 41.5, "status": "open"},
+    {"id": 18, "total": 7.25, "status": "paid"},
+]
 
 
-def shop(version: str, request: Received) -> Answer:
-    """Service B. `v2` has the kind of bugs and changes that a mirror is there to find."""
-    new = version == "v2"
+def _json(status: int, value: Any, **fields: str) -> Response:
+    return Response(status, {"Content-Type": "application/json", **fields}, json.dumps(value).encode())
+
+
+def shop(version: str, request: Received) -> Response:
+    """The response of service B in a version. `v2` has the kind of bugs and changes that mirroring is meant to find."""
     url = urlsplit("http://b/" + request.target.lstrip("/"))
-    orders = [{"id": 17, "total": 41.5, "status": "open"}, {"id": 18, "total": 7.25, "status": "paid"}]
-    match request.method, *[part for part in url.path.split("/") if part]:
+    path = tuple(part for part in url.path.split("/") if part)
+    reads = request.method in ("GET", "HEAD")
+    response = (_retrieve if reads else _change)(version == "v2", request, path, url.query)
+    return response or _json(404, {"error": "not found", "path": url.path})
+
+
+def _retrieve(new: bool, request: Received, path: tuple[str, ...], query: str) -> Response | None:
+    match request.method, *path:
         case "GET", "request", "info":
-            return _json(200, {"service": "b", "version": version, "path": url.path})
+            return _json(200, {"service": "b", "version": "v2" if new else "v1", "path": "/request/info"})
         case "GET", "orders":
-            wanted = parse_qs(url.query).get("status", ["open", "paid"])
-            found = [order | ({"currency": "EUR"} if new else {}) for order in orders if order["status"] in wanted]
+            wanted = parse_qs(query).get("status", ["open", "paid"])
+            found = [order | ({"currency": "EUR"} if new else {}) for order in _ORDERS if order["status"] in wanted]
             return _json(200, {"orders": found})
         case "HEAD", "orders":
-            return Answer(200, {"Content-Type": "application/json", "X-Total-Count": "3" if new else "2"}, b"")
+            return Response(200, {"Content-Type": "application/json", "X-Total-Count": "3" if new else "2"}, b"")
+        case "GET", "orders", number if number in ("17", "18"):
+            order = _ORDERS[int(number) - 17]
+            return _json(200, order | {"total": 41.49} if new and number == "17" else order)
+        case "GET", "users", "7":
+            return _json(200, {"id": 7, "name": "Ada", "roles": ["admin", "buyer"]})
+        case "GET", "reports", "monthly":
+            return _json(500, {"error": "division by zero"}) if new else _json(200, {"month": 11, "revenue": 48.75})
+    return None
+
+
+def _change(new: bool, request: Received, path: tuple[str, ...], query: str) -> Response | None:
+    match request.method, *path:
         case "POST", "orders":
             order = {"id": 19, **json.loads(request.body)}
             if new:
                 order["quantity"] = str(order["quantity"])
             return _json(201, order, Location="/orders/19")
-        case "GET", "orders", number if number in ("17", "18"):
-            order = orders[int(number) - 17]
-            return _json(200, order | {"total": 41.49} if new and number == "17" else order)
         case "PUT", "orders", "17":
-            return _json(200, orders[0] | json.loads(request.body))
+            return _json(200, _ORDERS[0] | json.loads(request.body))
         case "DELETE", "orders", "18":
-            return _json(200, {"deleted": 18}) if new else Answer(204, {}, b"")
+            return _json(200, {"deleted": 18}) if new else Response(204, {}, b"")
         case "POST", "login":
             user = parse_qs(request.body.decode()).get("user", ["nobody"])[0]
             return _json(200, {"welcome": user}, **{"Set-Cookie": "session=b2" if new else "session=b1"})
         case "POST", "uploads":
             digest = hashlib.sha256(request.body).hexdigest()[:8]
             return _json(200, {"bytes": len(request.body), "sha256": digest})
-        case "GET", "users", "7":
-            return _json(200, {"id": 7, "name": "Ada", "roles": ["admin", "buyer"]})
-        case "GET", "reports", "monthly":
-            return _json(500, {"error": "division by zero"}) if new else _json(200, {"month": 11, "revenue": 48.75})
-    return _json(404, {"error": "not found", "path": url.path})
+    return None
 
 
 class Upstream:
     """One version of the shop, listening while it is used as an async context manager.
 
-    `delay` is how long it thinks before it answers, in seconds.
+    It sends a response `delay` seconds after the request.
     """
 
     def __init__(self, version: str, delay: float) -> None:
@@ -138,7 +154,7 @@ class Upstream:
             return None
 
     def forget(self) -> None:
-        """Drops the exchanges nobody has taken."""
+        """Drop the exchanges that `next` has not returned yet."""
         while not self._exchanges.empty():
             self._exchanges.get_nowait()
 
@@ -153,27 +169,27 @@ class Upstream:
             while received := await _read(connection, reader):
                 started = time.perf_counter()
                 await asyncio.sleep(self._delay)
-                answer = shop(self.version, received)
-                self._exchanges.put_nowait(Exchange(received, answer, time.perf_counter() - started))
-                fields = [*answer.fields.items()]
-                if answer.status != 204:
-                    fields.append(("Content-Length", str(len(answer.body))))
+                response = shop(self.version, received)
+                self._exchanges.put_nowait(Exchange(received, response, time.perf_counter() - started))
+                fields = [*response.fields.items()]
+                if response.status != 204:
+                    fields.append(("Content-Length", str(len(response.body))))
                 for event in (
-                    h11.Response(status_code=answer.status, headers=fields),
-                    h11.Data(data=answer.body),
+                    h11.Response(status_code=response.status, headers=fields),
+                    h11.Data(data=response.body),
                     h11.EndOfMessage(),
                 ):
                     writer.write(connection.send(event) or b"")
                 await writer.drain()
                 connection.start_next_cycle()
         except (h11.ProtocolError, ConnectionError):
-            pass  # the other side is gone, or wants no further request on this connection
+            pass  # the client closed the connection, or asked for it to be closed
         finally:
             writer.close()
 
 
 async def _read(connection: h11.Connection, reader: asyncio.StreamReader) -> Received | None:
-    """The next request of a connection, or None at its end."""
+    """The next request of a connection, or None at its end. Raises h11.RemoteProtocolError."""
     head: h11.Request | None = None
     body = bytearray()
     while True:

@@ -10,6 +10,9 @@ from mirror_addon.options.settings import OptionError
 from mirror_addon.options.settings import Settings
 from mirror_addon.shadow.frames import Recording
 
+COMPARED_BODY = 16 * 1024 * 1024
+"""Bytes of a response body that are compared, recorded and shown; the rest of a longer one is not kept."""
+
 
 def record_path(settings: Settings) -> Path | None:
     """Where the record is, absolute; None where there is none."""

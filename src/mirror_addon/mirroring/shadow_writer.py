@@ -34,6 +34,7 @@ from mirror_addon.dispatch.settings import ShadowSettings
 from mirror_addon.dispatch.upload import Upload
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.mirroring import tee
+from mirror_addon.mirroring.engine_settings import COMPARED_BODY
 from mirror_addon.mirroring.engine_settings import recording_of
 from mirror_addon.mirroring.failure_log import FailureLog
 from mirror_addon.mirroring.held import HeldRequest
@@ -52,8 +53,6 @@ from mirror_addon.shadow_flows.flow_list import ShadowFlows
 
 logger = logging.getLogger(__name__)
 
-COMPARED_BYTES = 16 * 1024 * 1024
-"""Bytes of a response's body that are compared and shown at most."""
 DEFERRED_BYTES = 16 * 1024
 """A request with a longer body is handed over at once: a batch would hold the body in memory."""
 LOOK_SECONDS = 5.0
@@ -163,8 +162,8 @@ class ShadowWriter:
         """Let dispatcher and workers keep, compare and record what is wanted now."""
         self.dispatcher.flush()
         settings, compares = self.settings, self.compares
-        keep = COMPARED_BYTES if compares and self.shows_flows else 0
-        self._compared_body = COMPARED_BYTES if compares else 0
+        keep = COMPARED_BODY if compares and self.shows_flows else 0
+        self._compared_body = COMPARED_BODY if compares else 0
         self._has_subjects = compares or bool(settings.record)
         self._defers = not (self.shows_flows or self._has_subjects)
         limits = self.dispatcher.settings

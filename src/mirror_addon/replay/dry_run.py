@@ -1,46 +1,36 @@
-"""`mirror-addon replay --dry-run`: what would be sent, when and where."""
+"""`mirror-addon replay --dry-run`: which shadows would be sent, when and where."""
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from mirror_addon.admission.gate import AdmissionGate
 from mirror_addon.captures.urls import to_text
 from mirror_addon.compare.report.wording import printable
 from mirror_addon.dispatch.counters import Counters
 from mirror_addon.flows.primary import url_of
-from mirror_addon.options.settings import Settings
-from mirror_addon.replay.order import Turn
-from mirror_addon.replay.planner import Choices
-from mirror_addon.replay.planner import Planner
-from mirror_addon.replay.player import Pace
-from mirror_addon.routing.table import RouteTable
+from mirror_addon.replay.order import turns
+from mirror_addon.replay.setup import Setup
+from mirror_addon.replay.source import Source
 from mirror_addon.shadow.request import ShadowRequest
 
 
-class DryRun:
-    """The turns as data: one object a request, with its shadows and the number of mirrors by reason without one."""
+def dry_run(setup: Setup, sources: list[Source]) -> Iterator[dict[str, Any]]:
+    """One document a request: its shadows, and by reason the number of its mirrors that get none.
 
-    def __init__(
-        self, settings: Settings, table: RouteTable, local_address: bytes, choices: Choices, pace: Pace
-    ) -> None:
-        self._counters = Counters()
-        self._planner = Planner(
-            settings, table, AdmissionGate(settings, self._counters, local_address, time.time()), choices
-        )
-        self._pace = pace
-        self._count = 0
-
-    def document(self, turn: Turn) -> dict[str, Any]:
-        before = self._counters.totals().skipped
-        planned = self._planner.plan(turn)
-        at = self._pace.due(self._count, turn)
-        self._count += 1
+    An endless loop is shown as one pass. Raises CaptureError where a capture cannot be read further.
+    """
+    counters = Counters()
+    planner = setup.planner(counters)
+    repeats = replace(setup.repeats, loops=1) if math.isinf(setup.repeats.loops) else setup.repeats
+    for turn in turns(sources, [source.size for source in sources], repeats):
+        before = counters.totals().skipped
+        planned = planner.plan(turn)
         decision = planned.exchange.decision
-        return {
-            "at": round(at, 3),
+        yield {
+            "at": round(setup.pace.due(turn.number, turn), 3),
             "client": turn.recorded.client,
             "method": turn.recorded.request.method.decode("latin-1"),
             "url": url_of(turn.recorded.request),
@@ -48,7 +38,7 @@ class DryRun:
             "action": str(decision.action),
             "rule": str(decision.rule or "") or None,
             "shadows": [_shadow(shadow, control) for shadow, control in planned.shadows],
-            "skipped": dict(self._counters.totals().skipped - before),
+            "skipped": dict(counters.totals().skipped - before),
         }
 
 
@@ -65,7 +55,7 @@ def _shadow(shadow: ShadowRequest, control: bool) -> dict[str, Any]:
 
 
 def lines(found: dict[str, Any]) -> Iterator[str]:
-    """A document for people."""
+    """A document as lines for the terminal."""
     skipped = ", ".join(f"{word} {number}" if number > 1 else word for word, number in found["skipped"].items())
     head = f"+{found['at']:.3f}s  {found['method']} {printable(found['url'])}"
     if not found["shadows"]:
@@ -73,5 +63,5 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
         return
     yield head + (f"  (skipped: {skipped})" if skipped else "")
     for shadow in found["shadows"]:
-        told = f"{shadow['path']}  Host: {shadow['authority']}".encode("utf-8", "surrogateescape")
-        yield f"    -> {shadow['target']} at {shadow['address']}  {told.decode('utf-8', 'backslashreplace')}"
+        sent = f"{shadow['path']}  Host: {shadow['authority']}".encode("utf-8", "surrogateescape")
+        yield f"    -> {shadow['target']} at {shadow['address']}  {sent.decode('utf-8', 'backslashreplace')}"

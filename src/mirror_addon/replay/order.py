@@ -1,7 +1,8 @@
-"""In which order and when recorded requests go out again. Pure.
+"""Which recorded requests are sent, in which order, and at which time. Pure: no I/O and no clock.
 
-Captures list exchanges by their ends. What is due is found in a window of them, so a capture of any length plays in
-bounded memory; a request that took longer than the window goes when it is found.
+Captures list exchanges in the order in which they ended, but a replay sends requests in the order in which they began.
+The exchanges are therefore sorted within a window of limited size. A capture of any length is replayed in bounded
+memory; a request that lasted longer than the window is sent late, when it is read.
 """
 
 from __future__ import annotations
@@ -16,21 +17,33 @@ from mirror_addon.captures.entry import Recorded
 from mirror_addon.captures.stream import CaptureError
 
 WINDOW = 2000
+"""Exchanges."""
 WINDOW_BYTES = 64 * 1024 * 1024
+"""Bytes of their bodies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """How often each request is sent."""
+
+    amplify: int = 1
+    """Copies sent at the same time, each on a connection of its own."""
+    loops: float = 1
+    """Passes over all captures; infinity: until Ctrl-C."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A request and when it goes out. Times are seconds of recorded time since the replay's begin."""
+    """A request and when it is sent. Times are seconds of recorded time since the start of the replay."""
 
     recorded: Recorded
     at: float
     until: float
-    """When its client had the answer: what began later on the connection, waits for this one's end."""
+    """When its client had the response. A request that began later on this connection waits for this turn's end."""
     connection: str
     id: str
     number: int
-    """Counts the turns, from 0: with a seed it decides what is left to chance."""
+    """Counts the turns, from 0. With the seed it determines the turn's random numbers."""
     done: int
     """Bytes of captures read up to it, over all passes."""
 
@@ -38,9 +51,9 @@ class Turn:
 def by_start(
     exchanges: Iterable[Recorded], window: int = WINDOW, window_bytes: int = WINDOW_BYTES
 ) -> Iterator[Recorded]:
-    """The exchanges by their beginnings, as far as a window of so many, or of so many bytes, can tell.
+    """The exchanges sorted by start time, within a window of so many exchanges and bytes of bodies.
 
-    A CaptureError comes out after all that came before it.
+    Where `exchanges` raises CaptureError, it is raised after everything that was read before it.
     """
     problem: CaptureError | None = None
     heap: list[tuple[float, int, Recorded]] = []
@@ -62,21 +75,18 @@ def by_start(
 
 
 def turns(
-    captures: Iterable[Callable[[], Iterable[Recorded]]],
-    sizes: list[int],
-    *,
-    amplify: int = 1,
-    loops: float = 1,
+    captures: Iterable[Callable[[], Iterable[Recorded]]], sizes: list[int], repeats: Repeats = Repeats()
 ) -> Iterator[Turn]:
-    """Every request `amplify` times at once, each time on a connection of its own; all of it `loops` times.
+    """The turns of a replay.
 
-    One capture after the other: each begins where the one before had its last request. `captures` give their exchanges
-    anew each time they are called; a pass without any is the last.
+    Captures are replayed one after the other: each starts at the time of the last request of the one before. A capture
+    is a function that returns its exchanges and is called once a pass; `sizes` are the captures' lengths in bytes. The
+    first pass without any exchange ends the replay, so that an endless loop over nothing ends.
     """
     readers = list(captures)
     base = 0.0
     count = passes = read = 0
-    while passes < loops:
+    while passes < repeats.loops:
         before = count
         for place, (reader, size) in enumerate(zip(readers, sizes, strict=True)):
             origin: float | None = None
@@ -86,7 +96,7 @@ def turns(
                     origin = each.started
                 at = base + max(0.0, each.started - origin)
                 until = at + (each.ended - each.started)
-                for copy in range(amplify):
+                for copy in range(repeats.amplify):
                     id = f"{each.id}.{count}" if passes or place or copy else each.id
                     yield Turn(each, at, until, f"{each.connection}#{copy}", id, count, read + each.position)
                     count += 1

@@ -1,4 +1,4 @@
-"""From a recorded request to its shadows: the rules, the draw, and what the command line says of them."""
+"""From a recorded request to its shadows: routed by the rules, changed as the command line says."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import random
 from collections import Counter
 from dataclasses import dataclass
 from dataclasses import field
-from dataclasses import replace
 
 from mirror_addon.admission.gate import AdmissionGate
 from mirror_addon.admission.when import compile_when
@@ -15,7 +14,7 @@ from mirror_addon.flows.exchange import Exchange
 from mirror_addon.options.settings import Settings
 from mirror_addon.replay.arguments import Faults
 from mirror_addon.replay.order import Turn
-from mirror_addon.routing.decision import Mirror
+from mirror_addon.routing.decision import as_drawn
 from mirror_addon.routing.table import RouteTable
 from mirror_addon.shadow.control import is_control
 from mirror_addon.shadow.request import ShadowRequest
@@ -26,59 +25,58 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the command line says of shadows."""
+    """What the command line says of draws and shadows."""
 
     seed: int = 0
     draw: int | None = None
-    """One random number for all; None: each record's own, else one by the seed."""
+    """The random number of all requests; None: the recorded one where there is one, else one derived from the seed."""
     all_mirrors: bool = False
-    """Whatever percentages say."""
+    """Mirror to every mirror of a rule, whatever the percentages."""
     headers: Headers = ()
-    """Put into shadows in the place of what they have under these names."""
+    """Set on every shadow; they replace the fields of the same names. Host sets the authority."""
     faults: Faults = field(default_factory=Faults)
-    forced: bool = False
-    """Do not wait for room."""
 
 
 @dataclass(slots=True)
 class Planned:
-    """The shadows of one turn, and why its other mirrors get none."""
+    """The decision for one turn, and its shadows."""
 
     exchange: Exchange
     shadows: list[tuple[ShadowRequest, bool]]
-    """Each with whether it is a control."""
+    """Each with whether it is a control pair."""
 
 
 class Planner:
-    """From a recorded request to its shadows. Pure but for the random numbers, which a seed decides."""
+    """Builds shadows of recorded requests. Counts in the gate's counters; sends nothing."""
 
     def __init__(self, settings: Settings, table: RouteTable, gate: AdmissionGate, choices: Choices) -> None:
         self._settings = settings
         self._table = table
-        self._mirroring = gate
+        self._gate = gate
         self._choices = choices
         self._names = frozenset(name.lower() for name, _ in choices.headers)
         self.blanked: Counter[str] = Counter()
-        """Requests that went without a field that was redacted when they were recorded, by its name."""
+        """Requests sent without a header field that was redacted when they were recorded, by the field's name."""
 
     def plan(self, turn: Turn) -> Planned:
+        """Route the turn's request and build its shadows."""
         recorded, choices = turn.recorded, self._choices
         number = chance(choices.seed, turn, "draw").getrandbits(64)
         draw = choices.draw if choices.draw is not None else recorded.draw if recorded.draw is not None else number
         decision = self._table.route(recorded.request, draw)
         if choices.all_mirrors:
-            decision.mirrors = tuple(map(_drawn, decision.mirrors))
+            decision.mirrors = tuple(map(as_drawn, decision.mirrors))
         exchange = Exchange(self._table, recorded.request, draw, decision)
-        self._mirroring.counters.request()
+        self._gate.counters.request()
         instead = None if _wanted(exchange, recorded) else "when"
         shadows = []
-        for count, mirror in enumerate(self._mirroring.due(recorded.request, decision, instead=instead)):
+        for count, mirror in enumerate(self._gate.due(recorded.request, decision, instead=instead)):
             shadow = shadow_request(
                 exchange.decision.request or recorded.request,
                 mirror,
                 id=f"{turn.id}/{count}",
                 body=len(recorded.body),
-                own_address=self._mirroring.local_address,
+                own_address=self._gate.local_address,
                 suffix=self._settings.host_suffix.encode(),
                 timeout=self._settings.timeout,
             )
@@ -103,18 +101,12 @@ class Planner:
 
 
 def chance(seed: int, turn: Turn, of: str) -> random.Random:
-    """Random numbers of a turn, the same in every replay with this seed, whenever mirrors answer."""
+    """Random numbers of a turn for one purpose, the same in every replay with this seed."""
     return random.Random(f"{seed} {turn.number} {of}")
 
 
 def _wanted(exchange: Exchange, recorded: Recorded) -> bool:
-    """By `mirror-addon/when`."""
+    """Whether the annotation `mirror-addon/when` of the rule, if any, matches the recorded exchange."""
     rule = exchange.decision.rule
     text = rule.annotations.when if rule is not None and rule.annotations is not None else ""
     return not text or compile_when(text).at_end(recorded.flow)
-
-
-def _drawn(mirror: Mirror) -> Mirror:
-    if mirror.sampled:
-        return mirror
-    return replace(mirror, sampled=True, skipped=None if mirror.endpoint else "no_endpoint")

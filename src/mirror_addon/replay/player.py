@@ -1,4 +1,9 @@
-"""Plays turns: each when it is due, after what its client had waited for, and when there is room for it."""
+"""Starts each turn when it is due, after the responses that its client had waited for, and when there is room for it.
+
+On a recorded connection a client sent a request after it had some of the earlier responses. A replay keeps that
+order: a turn waits for the end of all turns of its connection whose `until` is not after its own `at`. Requests that
+overlapped on the connection (HTTP/2) may overlap again. With a fixed rate, nothing is waited for.
+"""
 
 from __future__ import annotations
 
@@ -14,31 +19,46 @@ from typing import Any
 from mirror_addon.replay.order import Turn
 
 MAX_WAITING = 2000
-"""Turns that may wait for others of their connections; then nothing more is read."""
+"""Turns started and not ended, most of them waiting for their connections; beyond it nothing more is read."""
 _LATE = 0.001
+"""Seconds. A smaller delay is the event loop's timer, not lateness."""
+_YIELD_EVERY = 50
+"""Turns. Between turns that are all due nothing else awaits, and the event loop must serve the workers' pipes."""
 
 Ending = asyncio.Future[Any]
-_BREATH = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """`speed`: times as fast as recorded, infinite for as fast as mirrors answer. `rate`: turns a second instead, come
-    what may."""
+    """When turns start: at their recorded times, faster or slower, or at a fixed rate.
 
-    speed: float = 1.0
+    Raises ValueError where both are given.
+    """
+
+    speed: float | None = None
+    """Times as fast as recorded; infinity: as fast as the mirrors respond; None: as recorded."""
     rate: float | None = None
+    """Turns a second, whether or not the mirrors respond."""
+
+    def __post_init__(self) -> None:
+        if self.speed is not None and self.rate is not None:
+            raise ValueError("--speed and --rate cannot be combined; give one of them")
+
+    @property
+    def timed(self) -> bool:
+        """Whether a turn has a time, so that it can be late."""
+        return self.rate is not None or self.speed != math.inf
 
     def due(self, number: int, turn: Turn) -> float:
-        """Seconds from the begin to the turn with this number, counted from 0."""
-        if self.rate is not None:
-            return number / self.rate
-        return 0.0 if math.isinf(self.speed) else turn.at / self.speed
+        """Seconds from the start of the replay to the turn with this number, counted from 0."""
+        return turn.at / (self.speed or 1.0) if self.rate is None else number / self.rate
 
 
 class Room:
-    """So many shadows, and so many of their bytes, may be under way; others wait in their order. What does not fit at
-    all goes alone."""
+    """Limits how many shadows, and how many bytes of them, are in flight. Who does not fit waits, first in, first out.
+
+    What exceeds a limit by itself is admitted when nothing else is in flight.
+    """
 
     def __init__(self, count: int, size: int) -> None:
         self._limits = count, size
@@ -46,6 +66,7 @@ class Room:
         self._queue: deque[tuple[int, int, asyncio.Future[None]]] = deque()
 
     async def take(self, count: int, size: int) -> None:
+        """Wait until `count` shadows of `size` bytes together fit, and reserve that."""
         place = asyncio.get_running_loop().create_future()
         self._queue.append((count, size, place))
         self._admit()
@@ -57,6 +78,7 @@ class Room:
             raise
 
     def give(self, count: int, size: int) -> None:
+        """Release what `take` reserved."""
         self._count -= count
         self._size -= size
         self._admit()
@@ -76,33 +98,35 @@ class Room:
 
 
 class Player:
-    """`send(turn)` sends a turn's shadows and returns when all have their ends."""
+    """`send(turn)` sends a turn's shadows and returns when all of them have ended."""
 
     def __init__(self, pace: Pace, send: Callable[[Turn], Awaitable[None]]) -> None:
         self.latest = 0.0
-        """Seconds that a turn went out after its time, at most."""
+        """Seconds that a turn started after its time, at most."""
         self._pace = pace
         self._send = send
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._under_way: dict[str, dict[Ending, float]] = {}
-        """By connection what has not ended, and until when of recorded time it lasted."""
+        self._in_flight: dict[str, dict[Ending, float]] = {}
+        """By connection, the turns that have not ended, with their `until`."""
         self._fewer = asyncio.Event()
         self._error: BaseException | None = None
 
     def stop(self) -> None:
-        """Let no further turn begin; those that wait for others are given up."""
+        """Start no further turn, not even those that wait for their connections."""
         self._stop.set()
         self._fewer.set()
 
     def cancel(self) -> None:
-        """Wait for nothing any more."""
+        """Cancel the turns that have not ended."""
         for task in self._tasks:
             task.cancel()
 
     async def play(self, turns: Iterable[Turn]) -> None:
-        """Return when all have ended, or after `stop` those that had begun. Raises what `turns` raise, then too after
-        the end of those that had begun."""
+        """Return when all turns have ended; after `stop`, when those that had started have.
+
+        Raises what `turns` or `send` raise, after the turns that had started have ended.
+        """
         loop = asyncio.get_running_loop()
         try:
             begin: float | None = None
@@ -110,7 +134,7 @@ class Player:
                 if begin is None:
                     begin = loop.time()
                 due = begin + self._pace.due(number, turn)
-                if number % _BREATH == 0:
+                if number % _YIELD_EVERY == 0:
                     await asyncio.sleep(0)
                 await self._until(due)
                 while len(self._tasks) >= MAX_WAITING and self._pace.rate is None and not self._stop.is_set():
@@ -142,8 +166,12 @@ class Player:
             self._keep(turn.connection, task, turn.until)
 
     def _before(self, turn: Turn) -> Ending | None:
-        """What has to end first. Several ends become one, for all that begins later has to wait for them too."""
-        others = self._under_way.setdefault(turn.connection, {})
+        """What has to end first: None, a turn, or a future for several.
+
+        Several turns are replaced by that one future in `_in_flight`, because every later turn of the connection has to
+        wait for all of them too. Without it, a long connection would cost quadratic time.
+        """
+        others = self._in_flight.setdefault(turn.connection, {})
         before = [task for task, until in others.items() if until <= turn.at]
         if len(before) < 2:
             return before[0] if before else None
@@ -154,22 +182,22 @@ class Player:
         return gate
 
     def _keep(self, connection: str, ending: Ending, until: float) -> None:
-        self._under_way.setdefault(connection, {})[ending] = until
+        self._in_flight.setdefault(connection, {})[ending] = until
         ending.add_done_callback(lambda ending: self._forget(connection, ending))
 
     def _forget(self, connection: str, ending: Ending) -> None:
-        others = self._under_way.get(connection)
+        others = self._in_flight.get(connection)
         if others is not None:
             others.pop(ending, None)
             if not others:
-                del self._under_way[connection]
+                del self._in_flight[connection]
 
     async def _play(self, turn: Turn, due: float, before: Ending | None) -> None:
         if before is not None:
             await asyncio.wait([before])
             if self._stop.is_set():
                 return
-        if not math.isinf(self._pace.speed) or self._pace.rate is not None:
+        if self._pace.timed:
             late = asyncio.get_running_loop().time() - due
             self.latest = max(self.latest, late if late > _LATE else 0.0)
         await self._send(turn)

@@ -1,161 +1,149 @@
-"""One replay, from its begin to its end or to Ctrl-C, with a progress bar for people."""
+"""`mirror-addon replay`: recorded requests, sent to the mirrors of the rules and compared with the recording.
+
+Theory of operation. The command runs in one process with one event loop, in the main thread, plus the worker processes
+of the shadow engine. There is no primary: its part is taken by the recorded response.
+
+    source.py    reads a capture, applies the filters, counts what cannot be sent
+    order.py     sorts the exchanges by start time and turns them into `Turn`s: amplified, looped, with times
+    player.py    starts each turn when it is due and after what its client had waited for (`Pace`, `Player`, `Room`)
+    planner.py   routes the request of a turn by the rules and builds its shadows (`Choices`, `Planner`)
+    shadows.py   hands the shadows to the engine, and the recorded response as the primary's; counts the verdicts
+    summary.py   what is printed at the end
+
+Back-pressure is what distinguishes a replay from the proxy: the proxy drops shadows that do not fit the queue, while a
+replay waits until there is room, unless `--rate` asks for a fixed rate. Captures are read only as far ahead as is
+needed, so their size does not matter. All random numbers derive from the seed and the turn's number, not from the order
+in which mirrors respond; two replays with the same seed make the same choices.
+
+`dry_run.py` plans the same turns and sends nothing. `setup.py` holds what all of this is given; `arguments.py` parses
+the values of the command line.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import math
-import signal
-from collections.abc import Callable
 from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field
 
-from rich.console import Console
-from rich.progress import BarColumn
-from rich.progress import Progress
-from rich.progress import TextColumn
-from rich.progress import TimeRemainingColumn
-
 from mirror_addon.captures.stream import CaptureError
 from mirror_addon.compare.report.tally import RecordTally
-from mirror_addon.compare.report.wording import count
 from mirror_addon.dispatch.counters import TargetCounters
-from mirror_addon.options.settings import Settings
+from mirror_addon.processes.signals import stop_signals
 from mirror_addon.replay.order import Turn
 from mirror_addon.replay.order import turns
-from mirror_addon.replay.planner import Choices
-from mirror_addon.replay.player import Pace
 from mirror_addon.replay.player import Player
+from mirror_addon.replay.progress import show_progress
+from mirror_addon.replay.setup import Setup
 from mirror_addon.replay.shadows import Shadows
 from mirror_addon.replay.source import Source
-from mirror_addon.routing.table import RouteTable
 
-_SHOW_EVERY = 0.2
 _VERDICTS = 30.0
-"""Seconds for what is still compared at the end."""
+"""Seconds to wait at the end for comparisons that are not finished."""
 _LAST_VERDICTS = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Repeats:
-    amplify: int = 1
-    loops: float = 1
+"""The same after Ctrl-C."""
 
 
 @dataclass(slots=True)
 class Replay:
-    """What came of a replay. Times are seconds."""
+    """The result of a replay. Times are seconds."""
 
     requests: int = 0
-    """Turns that began: a request `amplify` times `loops`."""
+    """Turns that started: a request counts `amplify` times `loops`."""
     mirrored: int = 0
     """Those of them that got shadows."""
     given_up: int = 0
-    """Those that did not begin because of Ctrl-C."""
+    """Those that were not sent because of Ctrl-C."""
     delayed: int = 0
+    """Shadows delayed by `--fault`."""
     aborted: int = 0
+    """Shadows cut by `--fault`."""
     seconds: float = 0.0
     latest: float = 0.0
+    """How far a turn was behind its time, at most."""
     interrupted: bool = False
     problem: str = ""
     """Why a capture could not be read to its end."""
     shadows: TargetCounters = field(default_factory=TargetCounters)
     blanked: dict[str, int] = field(default_factory=dict)
+    """Requests sent without a header field that was redacted when they were recorded, by the field's name."""
     tally: RecordTally = field(default_factory=RecordTally)
 
 
-async def replay(
-    settings: Settings,
-    table: RouteTable,
-    local_address: bytes,
-    sources: list[Source],
-    pace: Pace,
-    repeats: Repeats,
-    choices: Choices,
-) -> Replay:
-    """Play the sources. The first Ctrl-C or SIGTERM ends it as `mirror_drain` says, the second at once."""
-    loop = asyncio.get_running_loop()
-    shadows = Shadows(settings, table, local_address, choices)
-    player = Player(pace, shadows.send)
-    found = Replay()
-    drain = _VERDICTS
-    hurried = False
+async def replay(setup: Setup, sources: list[Source]) -> Replay:
+    """Replay the sources to their end.
 
-    def stop() -> None:
-        nonlocal hurried
-        if not found.interrupted:
-            found.interrupted = True
-            player.stop()
-            shadows.stop()
-            loop.call_later(settings.drain, player.cancel)
-        else:
-            hurried = True
-            player.cancel()
+    The first SIGINT or SIGTERM stops reading and gives the shadows in flight `mirror_drain` seconds; the second ends
+    the replay at once.
+    """
+    run = _Run(setup, sources)
+    with stop_signals(run.interrupt):
+        return await run.complete()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
-    await shadows.ready()
-    begin = loop.time()
-    position = 0
-    sizes = [source.size for source in sources]
 
-    def counted() -> Iterator[Turn]:
-        nonlocal position
-        for turn in turns(sources, sizes, amplify=repeats.amplify, loops=repeats.loops):
-            yield turn
-            found.requests += 1
-            position = turn.done
+class _Run:
+    """One replay and its state. Needs the running event loop."""
 
-    total = sum(sizes) * repeats.loops
-    showing = asyncio.create_task(_show(shadows, lambda: position, None if math.isinf(total) else total))
-    try:
+    def __init__(self, setup: Setup, sources: list[Source]) -> None:
+        self._setup = setup
+        self._sources = sources
+        self._shadows = Shadows(setup)
+        self._player = Player(setup.pace, self._shadows.send)
+        self._found = Replay()
+        self._position = 0
+        self._hurried = False
+
+    def interrupt(self) -> None:
+        if self._found.interrupted:
+            self._hurried = True
+            self._player.cancel()
+            return
+        self._found.interrupted = True
+        self._player.stop()
+        self._shadows.stop()
+        asyncio.get_running_loop().call_later(self._setup.settings.drain, self._player.cancel)
+
+    async def complete(self) -> Replay:
+        loop = asyncio.get_running_loop()
+        sizes = [source.size for source in self._sources]
+        total = sum(sizes) * self._setup.repeats.loops
+        await self._shadows.ready()
+        begin = loop.time()
+        progress = asyncio.create_task(
+            show_progress(self._shadows, lambda: self._position, None if math.isinf(total) else total)
+        )
         try:
-            await player.play(counted())
+            await self._player.play(self._turns(sizes))
         except CaptureError as error:
-            found.problem = str(error)
-        found.seconds = loop.time() - begin
-        if found.interrupted:
-            drain = 0.0 if hurried else _LAST_VERDICTS
-    finally:
-        showing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await showing
-        await shadows.close(drain)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-    found.mirrored, found.given_up = shadows.mirrored, shadows.given_up
-    found.delayed, found.aborted = shadows.delayed, shadows.aborted
-    found.latest = player.latest
-    found.shadows = shadows.dispatcher.counters.totals()
-    found.blanked = dict(shadows.planner.blanked)
-    found.tally = shadows.tally
-    return found
+            self._found.problem = str(error)
+        finally:
+            self._found.seconds = loop.time() - begin
+            progress.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await progress
+            await self._shadows.close(self._drain())
+        return self._result()
 
+    def _turns(self, sizes: list[int]) -> Iterator[Turn]:
+        for turn in turns(self._sources, sizes, self._setup.repeats):
+            yield turn
+            self._found.requests += 1
+            self._position = turn.done
 
-async def _show(shadows: Shadows, position: Callable[[], int], total: float | None) -> None:
-    """A bar on stderr, while this runs and where it is a terminal."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        return
-    columns = (
-        TextColumn("replaying"),
-        BarColumn(),
-        TextColumn("{task.fields[ended]} shadows  {task.fields[rate]}/s"),
-        TextColumn("[red]{task.fields[differing]} differ[/]  [yellow]{task.fields[failed]} without answer[/]"),
-        TimeRemainingColumn(),
-    )
-    loop = asyncio.get_running_loop()
-    begin = loop.time()
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=total, ended="0", rate="0", differing="0", failed="0")
-        while True:
-            await asyncio.sleep(_SHOW_EVERY)
-            bar.update(
-                task,
-                completed=position(),
-                ended=count(shadows.ended),
-                rate=f"{shadows.ended / (loop.time() - begin):,.0f}",
-                differing=count(shadows.differing),
-                failed=count(shadows.failed),
-            )
+    def _drain(self) -> float:
+        """Seconds that shadows and comparisons may still take."""
+        if self._hurried:
+            return 0.0
+        return _LAST_VERDICTS if self._found.interrupted else _VERDICTS
+
+    def _result(self) -> Replay:
+        found, shadows = self._found, self._shadows
+        found.mirrored, found.given_up = shadows.mirrored, shadows.given_up
+        found.delayed, found.aborted = shadows.delayed, shadows.aborted
+        found.latest = self._player.latest
+        found.shadows = shadows.dispatcher.counters.totals()
+        found.blanked = dict(shadows.planner.blanked)
+        found.tally = shadows.tally
+        return found

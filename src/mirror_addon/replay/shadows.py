@@ -1,4 +1,8 @@
-"""Sends the shadows of recorded requests by the engine, and counts what they come to beside what was recorded."""
+"""Sends the shadows of recorded requests through the shadow engine, and counts the verdicts.
+
+The engine compares a shadow's response with the primary's. In a replay the recorded response is given to it as the
+primary's, once all shadows of the turn have ended.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,6 @@ from datetime import UTC
 from datetime import datetime
 from typing import Any
 
-from mirror_addon.admission.gate import AdmissionGate
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.report.lines import ListedDifference
 from mirror_addon.compare.report.lines import RecordLine
@@ -26,30 +29,28 @@ from mirror_addon.dispatch.settings import ShadowSettings
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.flows.primary import primary_end
 from mirror_addon.flows.primary import url_of
+from mirror_addon.mirroring.engine_settings import COMPARED_BODY
 from mirror_addon.mirroring.engine_settings import recording_of
-from mirror_addon.options.settings import Settings
 from mirror_addon.replay.order import Turn
-from mirror_addon.replay.planner import Choices
 from mirror_addon.replay.planner import Planned
-from mirror_addon.replay.planner import Planner
 from mirror_addon.replay.planner import chance
 from mirror_addon.replay.player import Room
-from mirror_addon.routing.table import RouteTable
+from mirror_addon.replay.setup import Setup
 from mirror_addon.rules.compare_file import comparison_rules
 from mirror_addon.shadow.request import ShadowRequest
 from mirror_addon.shadow.subject import Subject
 
-COMPARED_BODY = 16 * 1024 * 1024
-"""Bytes of an answer that are compared at most."""
 CUT_AFTER = 0.1
-"""Seconds from the first half of a shadow that is cut to the cut."""
+"""Seconds between the first half of a shadow's body and the abort, for `--fault abort=SHARE`."""
 _START = 10.0
+"""Seconds to wait for the workers to start."""
 _SHARE = 4
-"""The part of `mirror_queue` that may be under way: a quarter, so that nothing is ever dropped for it."""
+"""A quarter of `mirror_queue` may be in flight. Pipes and workers count a shadow's bytes too; this way the queue never
+overflows, and no shadow is dropped for it."""
 
 
 class MirroredTurn(Primary):
-    """A turn whose shadows are under way."""
+    """A turn whose shadows are in flight."""
 
     __slots__ = ("at", "ended", "left", "note", "over", "recorded", "turn")
 
@@ -74,13 +75,15 @@ class MirroredTurn(Primary):
 
 
 class Shadows:
-    """Sends turns, and counts what comes of them. Its workers start at once; needs the running loop."""
+    """Sends turns and counts their verdicts. Starts the workers; needs the running event loop."""
 
-    def __init__(self, settings: Settings, table: RouteTable, local_address: bytes, choices: Choices) -> None:
+    def __init__(self, setup: Setup) -> None:
+        settings = setup.settings
         self.tally = RecordTally()
         self.differing = self.failed = self.ended = 0
         self.delayed = self.aborted = self.mirrored = self.given_up = 0
-        self._choices = choices
+        self._choices = setup.choices
+        self._waits = setup.pace.rate is None
         self._compares = settings.responses != "discard"
         self._bodies = bool(settings.record) and settings.record_bodies
         limits = ShadowSettings(
@@ -96,19 +99,17 @@ class Shadows:
         self.dispatcher = Dispatcher(limits, self.book)
         self.dispatcher.start()
         self.dispatcher.configure(recording_of(settings, comparison_rules(settings), compare=self._compares))
-        self.planner = Planner(
-            settings, table, AdmissionGate(settings, self.book.counters, local_address, time.time()), choices
-        )
+        self.planner = setup.planner(self.book.counters)
         self._room = Room(settings.concurrency * settings.workers, settings.queue // _SHARE)
         self._groups: set[str] = set()
         self._stopped = asyncio.Event()
 
     def stop(self) -> None:
-        """Begin no further turn; what is held back goes at once."""
+        """Start no further turn; send delayed shadows at once."""
         self._stopped.set()
 
     async def ready(self) -> None:
-        """Wait, not for ever, until the workers have started: what is sent before waits in their pipes."""
+        """Wait until the workers run, so that their start is not measured as time of the first shadows."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _START
         while loop.time() < deadline and not self._stopped.is_set():
@@ -117,7 +118,7 @@ class Shadows:
             await asyncio.sleep(0.01)
 
     async def send(self, turn: Turn) -> None:
-        """Send a turn's shadows; return when all have their ends."""
+        """Send a turn's shadows; return when all of them have ended."""
         while turn.id in self._groups:
             turn = replace(turn, id=f"{turn.id}'")
         planned = self.planner.plan(turn)
@@ -137,7 +138,7 @@ class Shadows:
         size = count * len(recorded.body) + len(answer.body or b"")
         luck = chance(self._choices.seed, turn, "faults")
         fates = [(self._hold(luck), luck.random() < self._choices.faults.abort) for _ in planned.shadows]
-        if not self._choices.forced:
+        if self._waits:
             await self._room.take(count, size)
         try:
             if self._stopped.is_set():
@@ -155,11 +156,11 @@ class Shadows:
             await asyncio.gather(*offers)
             await mirrored.over
         finally:
-            if not self._choices.forced:
+            if self._waits:
                 self._room.give(count, size)
 
     def _hold(self, luck: random.Random) -> float:
-        """Seconds that a shadow is held back."""
+        """Seconds that a shadow is delayed."""
         return sum(seconds for seconds, share in self._choices.faults.delays if luck.random() < share)
 
     async def _offer(self, shadow: Shadow, request: ShadowRequest, body: bytes, hold: float, abort: bool) -> None:
@@ -243,7 +244,7 @@ class Shadows:
         self.tally.add(line)
 
     async def close(self, drain: float) -> None:
-        """Let what is under way end within so many seconds."""
+        """Give shadows and comparisons so many seconds to end, then stop the workers."""
         await self.dispatcher.close(drain)
 
 

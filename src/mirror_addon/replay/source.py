@@ -1,4 +1,4 @@
-"""What of captures is replayed, and why the rest is not."""
+"""Captures as sources of a replay: filtered, and counted by why an exchange is left out."""
 
 from __future__ import annotations
 
@@ -15,17 +15,21 @@ from mirror_addon.captures.entry import Recorded
 from mirror_addon.captures.reading import read_capture
 from mirror_addon.captures.reading import recorded
 from mirror_addon.captures.stream import CaptureError
+from mirror_addon.replay.arguments import Selection
 
 
 class Source:
-    """One capture, which can be read again and again; counted and warned of the first time."""
+    """One capture. It can be read many times; counts and warnings are those of the first pass."""
 
     def __init__(self, path: Path, filters: list[When], local_address: bytes, warn: Callable[[str], None]) -> None:
-        """Raises CaptureError for what is no capture."""
+        """Read the first exchange. Raises CaptureError where the file is not a capture."""
         self.path = path
         self.entries = 0
+        """Exchanges in the file."""
         self.filtered = 0
+        """Those that a filter excludes."""
         self.left_out: Counter[str] = Counter()
+        """Those that cannot be sent, by reason."""
         self._filters = filters
         self._local_address = local_address
         self._warn = warn
@@ -36,6 +40,7 @@ class Source:
         self.size = path.stat().st_size
 
     def __call__(self) -> Iterator[Recorded]:
+        """The requests that can be sent, in the order of the file. Raises CaptureError."""
         self._passes += 1
         first = self._passes == 1
         for entry in read_capture(self.path, self._warn if first else lambda _: None):
@@ -55,12 +60,10 @@ class Source:
         return isinstance(flow, http.HTTPFlow) and all(each.at_end(flow) for each in self._filters)
 
 
-def open_sources(
-    paths: list[Path], filters: list[When], local_address: bytes, warn: Callable[[str], None]
-) -> list[Source]:
-    """Raises CaptureError, also where none of them has anything."""
-    sources = [Source(path, filters, local_address, warn) for path in paths]
+def open_sources(selection: Selection, local_address: bytes, warn: Callable[[str], None]) -> list[Source]:
+    """Raises CaptureError where a file is not a capture, or where none of them has an exchange."""
+    sources = [Source(path, selection.filters, local_address, warn) for path in selection.paths]
     if all(source.empty for source in sources):
-        names = ", ".join(str(path) for path in paths)
-        raise CaptureError(f"There is no request in {names}; mitmdump -w FILE records some")
+        names = ", ".join(str(path) for path in selection.paths)
+        raise CaptureError(f"There is no request in {names}; record some with mitmdump -w FILE")
     return sources

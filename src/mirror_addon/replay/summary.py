@@ -1,4 +1,4 @@
-"""What a replay says at its end."""
+"""What a replay prints at its end, as data and for people, and what makes it fail."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from mirror_addon.compare.report.conditions import FailCondition
+from mirror_addon.compare.report.conditions import Outcome
 from mirror_addon.compare.report.wording import count
 from mirror_addon.compare.report.wording import counted
 from mirror_addon.compare.report.wording import printable
@@ -22,15 +24,16 @@ REASONS = {
     "not_http": "not HTTP",
     "shadow": "a shadow itself",
 }
-"""Why an exchange of a capture is left out. A word that is not here stands for itself."""
+"""Texts for reasons why an exchange is left out; other reasons are printed as they are."""
 
 
 def left_out(sources: Sequence[Source]) -> Counter[str]:
+    """Exchanges that cannot be sent, by reason, over all sources."""
     return sum((source.left_out for source in sources), Counter())
 
 
 def document(replay: Replay, sources: Sequence[Source]) -> dict[str, Any]:
-    """For `--json`. Times are seconds."""
+    """The value of `replay` in the output of `--json`. Times are seconds."""
     shadows = replay.shadows
     return {
         "captures": [str(source.path) for source in sources],
@@ -58,34 +61,34 @@ def document(replay: Replay, sources: Sequence[Source]) -> dict[str, Any]:
 
 
 def lines(replay: Replay, sources: Sequence[Source]) -> Iterator[str]:
-    """For people."""
+    """The summary for the terminal."""
     shadows = replay.shadows
-    ended = "ended by Ctrl-C after" if replay.interrupted else "in"
+    ended = "stopped by Ctrl-C after" if replay.interrupted else "in"
     pace = f"{replay.seconds:,.1f} s ({_rate(replay):,.1f}/s)"
     yield f"replayed {counted(replay.requests, 'request')} {ended} {pace}, {count(replay.mirrored)} of them mirrored"
-    parts = [f"{count(shadows.sent)} answered"]
+    parts = [f"{count(shadows.sent)} got a response"]
     for name, reasons in (("failed", shadows.failed), ("dropped", shadows.dropped)):
         if reasons:
             parts.append(f"{count(reasons.total())} {name} ({_words(reasons)})")
     yield f"{counted(shadows.offered, 'shadow')}: {', '.join(parts)}"
     if shadows.skipped:
-        yield f"{count(shadows.skipped.total())} not due: {_words(shadows.skipped)}"
+        yield f"{count(shadows.skipped.total())} skipped: {_words(shadows.skipped)}"
     if replay.delayed or replay.aborted:
-        yield f"faults: {count(replay.delayed)} delayed, {count(replay.aborted)} cut"
+        yield f"faults: {count(replay.delayed)} delayed, {count(replay.aborted)} aborted"
     if reasons := left_out(sources):
-        yield f"left out of the captures: {_words(reasons)}"
+        yield f"left out of the captures: {_words({REASONS.get(word, word): reasons[word] for word in reasons})}"
     if replay.given_up:
-        yield f"{counted(replay.given_up, 'request')} read and not begun"
+        yield f"{counted(replay.given_up, 'request')} read but not sent"
     if replay.latest >= 0.1:
-        yield f"up to {replay.latest:.1f} s behind time: the mirror, or this machine, did not keep up"
+        yield f"up to {replay.latest:.1f} s behind the recorded times: the mirror, or this machine, is too slow"
 
 
 def warnings(replay: Replay, sources: Sequence[Source]) -> Iterator[str]:
-    """What is wrong with a replay, though it went through."""
+    """What the user should know about a replay that ran to its end."""
     for name, number in sorted(replay.blanked.items()):
         yield (
-            f"{counted(number, 'request')} went without {printable(name)}, which the record has redacted; "
-            f"give one: --set-header '{printable(name)}: VALUE'"
+            f"{counted(number, 'request')} sent without {printable(name)}, which is redacted in the record; "
+            f"give a value: --set-header '{printable(name)}: VALUE'"
         )
     if not replay.requests:
         yield "no request was replayed"
@@ -93,11 +96,19 @@ def warnings(replay: Replay, sources: Sequence[Source]) -> Iterator[str]:
         yield "no request got a shadow: the rules mirror none of them; --dry-run shows why"
 
 
+def failures(replay: Replay, conditions: Sequence[FailCondition], outcomes: Sequence[Outcome]) -> list[str]:
+    """Why the exit code is 1: conditions of `--fail-on` that hold; without any, a replay without a response."""
+    failed = [str(outcome) for outcome in outcomes if outcome.failed]
+    if conditions and not outcomes:
+        failed.append("nothing to judge: no mirror got a shadow")
+    if not conditions and replay.shadows.offered and not replay.shadows.sent:
+        failed.append("no mirror sent a response")
+    return failed
+
+
 def _rate(replay: Replay) -> float:
     return replay.requests / replay.seconds if replay.seconds else 0.0
 
 
 def _words(reasons: Mapping[str, int]) -> str:
-    return ", ".join(
-        f"{printable(REASONS.get(word, word))} {count(number)}" for word, number in Counter(reasons).most_common()
-    )
+    return ", ".join(f"{printable(word)} {count(number)}" for word, number in Counter(reasons).most_common())

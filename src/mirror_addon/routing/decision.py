@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mirror_addon.routing.fields import Fields
@@ -125,3 +126,10 @@ class Decision:
     """Seconds for which the request is held first (fault injection)."""
     response_headers: tuple[HeaderEdit, ...] = ()
     """Edits of the primary's response header fields, in order. A local `response` has them already."""
+
+
+def as_drawn(mirror: Mirror) -> Mirror:
+    """The mirror as if the random draw had selected it, whatever its percentage."""
+    if mirror.sampled:
+        return mirror
+    return replace(mirror, sampled=True, skipped=None if mirror.endpoint else "no_endpoint")

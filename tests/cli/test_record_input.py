@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from mirror_addon.captures.record_input import read_records
+from mirror_addon.cli.record_input import read_records
 from mirror_addon.compare.report.lines import RecordLine
 
 SOURCES = str(Path(__file__).resolve().parents[2] / "src")

@@ -1,4 +1,4 @@
-"""How commands read records: a progress bar for people, warnings, and errors that say what to do."""
+"""Reading records for a command: with a progress bar, warnings on stderr, and errors as wrong usage."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mirror_addon.compare.report.wording import printable
 def read_records(
     files: Sequence[str], kind: type[AnyLine], consume: Callable[[Iterable[AnyLine]], None]
 ) -> RecordReader[AnyLine]:
-    """Has `consume` take the lines of all files. Raises click.UsageError where a file or any record is missing."""
+    """Call `consume` with the lines of all files. Raises click.UsageError where a file or any record is missing."""
     console = Console(stderr=True)
     columns = TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
