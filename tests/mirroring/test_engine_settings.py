@@ -39,5 +39,5 @@ def test_what_the_options_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_path_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match=r"^mirror_record=.*/no/r\.jsonl: the folder .*/no does not exist; make it"):
+    with pytest.raises(OptionError, match=r"^mirror_record=.*/no/r\.jsonl: the folder .*/no does not exist; create it"):
         check_record(settings(record=str(tmp_path / "no" / "r.jsonl")))
