@@ -17,7 +17,7 @@ from mirror_addon.shadow.subject import Subject
 from mirror_addon.worker import comparing
 from mirror_addon.worker.budget import Budget
 from mirror_addon.worker.comparing import Comparing
-from mirror_addon.worker.groups import Party
+from mirror_addon.worker.pair_book import PendingPair
 
 MIB = 1024 * 1024
 JSON = ((b"Content-Type", b"application/json"),)
@@ -46,7 +46,7 @@ class World:
     def subject(self, group: str = "g", ignore: str = "") -> Subject:
         return Subject(group, 1.0, "r", "b/v1", False, False, "GET", "http://b/x", 1, "", ignore, JSON)
 
-    def join(self, number: int, group: str = "g", ignore: str = "") -> Party:
+    def join(self, number: int, group: str = "g", ignore: str = "") -> PendingPair:
         return self.comparing.join(number, "b/v2", f"{group}/{number}", tuple(self.subject(group, ignore)))
 
     def answered(self, body: bytes = b'{"a":1}', group: str = "g", headers: Any = JSON, **more: Any) -> None:
@@ -59,10 +59,10 @@ class World:
             "uncontrolled": False,
         }
         values |= {"group": group, "headers": headers, "bytes": len(body)} | more
-        self.comparing.answered(PrimaryAnswer(**values), body)
+        self.comparing.primary_ended(PrimaryAnswer(**values), body)
 
-    def ended(self, party: Party, body: bytes = b'{"a":1}', headers: Any = JSON) -> None:
-        self.comparing.ended(party, Answer(200, headers, body, len(body), 1.0), self.budget.take(len(body)))
+    def ended(self, pair: PendingPair, body: bytes = b'{"a":1}', headers: Any = JSON) -> None:
+        self.comparing.ended(pair, Answer(200, headers, body, len(body), 1.0), self.budget.take(len(body)))
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -76,9 +76,9 @@ class World:
 
 async def test_a_pair_is_compared_told_and_recorded(tmp_path: Path) -> None:
     world = World(tmp_path)
-    party = world.join(1)
+    pair = world.join(1)
     world.answered()
-    world.ended(party, b'{"a":2}')
+    world.ended(pair, b'{"a":2}')
     report, differences = world.told[1]
     assert (report.verdict, report.recorded, report.primary) == ("different", True, (200, 1.0, 7, ""))
     assert [each["path"] for each in differences] == ["$.a"]
@@ -95,10 +95,10 @@ async def test_without_a_record_the_verdict_says_there_is_none(tmp_path: Path) -
 
 async def test_big_answers_are_compared_in_a_thread(tmp_path: Path) -> None:
     world = World(tmp_path)
-    party = world.join(1)
+    pair = world.join(1)
     body = json.dumps({"a": list(range(5000))}).encode()
     world.answered(body)
-    world.ended(party, body)
+    world.ended(pair, body)
     assert world.told == {}
     await world.wait(1)
     assert world.told[1][0].verdict == "same"
@@ -108,9 +108,9 @@ async def test_big_answers_are_compared_in_a_thread(tmp_path: Path) -> None:
 async def test_redacted_values_are_in_no_difference(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.answered()
-    party = world.join(1)
+    pair = world.join(1)
     world.answered(headers=(*JSON, (b"X-Token", b"secret1"), (b"X-Other", b"1")))
-    world.ended(party, headers=(*JSON, (b"X-Token", b"secret2"), (b"Set-Cookie", b"secret3"), (b"X-Other", b"2")))
+    world.ended(pair, headers=(*JSON, (b"X-Token", b"secret2"), (b"Set-Cookie", b"secret3"), (b"X-Other", b"2")))
     told = {each["path"]: each for each in world.told[1][1]}
     assert told["header:x-token"]["primary"] == told["header:x-token"]["shadow"] == "[redacted]"
     assert (told["header:x-other"]["primary"], told["header:x-other"]["shadow"]) == ("1", "2")
@@ -127,9 +127,9 @@ async def test_redacted_values_are_in_no_difference(tmp_path: Path) -> None:
 )
 async def test_primaries_without_an_answer(tmp_path: Path, more: dict[str, Any], verdict: str | None) -> None:
     world = World(tmp_path)
-    party = world.join(1)
+    pair = world.join(1)
     world.answered(b"", headers=(), kept=False, **more)
-    world.ended(party)
+    world.ended(pair)
     assert world.told[1][0].verdict == verdict
 
 
@@ -145,9 +145,9 @@ async def test_discarded_answers_have_no_verdict_but_failures_have(tmp_path: Pat
 async def test_rules_by_hand_and_the_annotation(tmp_path: Path) -> None:
     world = World(tmp_path)
     for number, ignore in ((1, "$.a"), (2, "$["), (3, "")):
-        party = world.join(number, str(number), ignore)
+        pair = world.join(number, str(number), ignore)
         world.answered(group=str(number))
-        world.ended(party, b'{"a":2}')
+        world.ended(pair, b'{"a":2}')
     assert [world.told[number][0].verdict for number in (1, 2, 3)] == ["noise", "different", "different"]
     (said,) = world.logged
     assert "mirror-addon/ignore" in said
@@ -207,9 +207,9 @@ async def test_at_the_end_all_that_is_open_is_recorded(tmp_path: Path) -> None:
     world.join(1, "under way")
     world.ended(world.join(2, "unanswered"))
     big = json.dumps({"a": list(range(20000))}).encode()
-    party = world.join(3, "being compared")
+    pair = world.join(3, "being compared")
     world.answered(big, "being compared")
-    world.ended(party, big)
+    world.ended(pair, big)
     world.comparing.close()
     found = {line["flow"]: line for line in world.lines}
     assert found["under way"]["shadow"]["error"] == "shutdown"
@@ -235,9 +235,9 @@ async def test_a_record_that_cannot_be_written_is_said_once_each_time(tmp_path: 
 async def test_bodies_beyond_the_budget_are_cut(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.budget.resize(100)
-    party = world.join(1)
+    pair = world.join(1)
     world.answered(b"x" * 150)
-    world.ended(party, b"x" * 10)
+    world.ended(pair, b"x" * 10)
     await world.wait(1)
     assert any("cut" in note for note in world.told[1][0].notes)
     assert world.budget.numbers == (0, 100)

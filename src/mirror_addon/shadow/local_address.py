@@ -16,10 +16,10 @@ _IPV4_OFFSET = 20
 
 def own_address() -> str:
     """The IPv4 address of the first interface that is not loopback, else 127.0.0.1: Envoy's rule
-    (network/utility.cc, getLocalAddress; spec/envoy-shadowing.md 1.7).
+    (source/common/network/utility.cc, getLocalAddress).
 
-    Asks the kernel for each interface in turn. Connecting a UDP socket to some address and reading its name, the usual
-    trick, finds the interface of the default route instead, and none at all on a machine that has no route.
+    Asks the kernel for each interface in turn. The usual way, to connect a UDP socket to some address and to read its
+    own, finds the interface of the default route instead, and fails on a machine without one.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         for _, name in socket.if_nameindex():

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from mirror_addon.compare.answer import Answer
 from mirror_addon.shadow.subject import Subject
 from mirror_addon.worker.budget import Budget
-from mirror_addon.worker.groups import Groups
-from mirror_addon.worker.groups import Match
-from mirror_addon.worker.groups import Party
+from mirror_addon.worker.pair_book import Match
+from mirror_addon.worker.pair_book import PairBook
+from mirror_addon.worker.pair_book import PendingPair
 
 OK = Answer(200, body=b"ok", bytes=2)
 
@@ -19,78 +19,78 @@ class World:
     def __init__(self) -> None:
         self.matches: list[Match] = []
         self.budget = Budget(1000)
-        self.groups = Groups(self.matches.append, self.budget, lambda: 7.0)
+        self.book = PairBook(self.matches.append, self.budget, lambda: 7.0)
         self._number = 0
 
-    def party(self, group: str = "a", *, control: bool = False, controlled: bool = False) -> Party:
+    def pair(self, group: str = "a", *, control: bool = False, controlled: bool = False) -> PendingPair:
         self._number += 1
         subject = Subject(group, 1.0, "r", "b/v1", control, controlled, "GET", "http://b/", 1, "")
-        made = Party(self._number, f"{group}/{self._number}", "b/v2", subject)
-        self.groups.join(made)
+        made = PendingPair(self._number, f"{group}/{self._number}", "b/v2", subject)
+        self.book.join(made)
         return made
 
-    def ended(self, party: Party, answer: Answer = OK) -> None:
-        self.groups.ended(party, answer, self.budget.take(len(answer.body or b"")))
+    def ended(self, pair: PendingPair, answer: Answer = OK) -> None:
+        self.book.ended(pair, answer, self.budget.take(len(answer.body or b"")))
 
     def answered(self, group: str = "a", *, uncontrolled: bool = False) -> None:
-        self.groups.answered(group, OK, "", self.budget.take(2), uncontrolled=uncontrolled)
+        self.book.primary_ended(group, OK, "", self.budget.take(2), uncontrolled=uncontrolled)
 
     def settle(self) -> None:
         for match in self.matches:
-            self.groups.settled(match.party)
+            self.book.settled(match.pair)
 
 
 def test_either_end_may_be_first() -> None:
     for primary_first in (True, False):
         world = World()
-        party = world.party()
-        steps = [world.answered, lambda world=world, party=party: world.ended(party)]
+        pair = world.pair()
+        steps = [world.answered, lambda world=world, pair=pair: world.ended(pair)]
         for step in steps if primary_first else steps[::-1]:
             assert world.matches == []
             step()
         (match,) = world.matches
-        assert (match.party, match.primary, match.control, match.primary_at) == (party, OK, None, 7.0)
+        assert (match.pair, match.primary, match.control, match.primary_at) == (pair, OK, None, 7.0)
         world.settle()
-        assert (len(world.groups), world.budget.numbers[0]) == (0, 0)
+        assert (len(world.book), world.budget.numbers[0]) == (0, 0)
 
 
 def test_a_candidate_waits_for_its_control() -> None:
     world = World()
-    candidate, control = world.party(controlled=True), world.party(control=True)
+    candidate, control = world.pair(controlled=True), world.pair(control=True)
     world.ended(candidate)
     world.answered()
     assert world.matches == []
     said = Answer(200, body=b"no", bytes=2)
     world.ended(control, said)
-    assert [(match.party, match.control) for match in world.matches] == [(candidate, said), (control, None)]
+    assert [(match.pair, match.control) for match in world.matches] == [(candidate, said), (control, None)]
     world.settle()
     assert world.budget.numbers[0] == 0
 
 
 def test_a_control_that_fails_or_never_comes_holds_nobody_up() -> None:
     world = World()
-    candidate, control = world.party(controlled=True), world.party(control=True)
+    candidate, control = world.pair(controlled=True), world.pair(control=True)
     world.ended(candidate)
     world.answered()
     world.ended(control, Answer(None, error="timeout"))
-    assert [(match.party, match.control) for match in world.matches] == [(candidate, None), (control, None)]
+    assert [(match.pair, match.control) for match in world.matches] == [(candidate, None), (control, None)]
 
-    alone = world.party("b", controlled=True)
+    alone = world.pair("b", controlled=True)
     world.ended(alone)
     world.answered("b", uncontrolled=True)
-    assert world.matches[-1].party is alone
+    assert world.matches[-1].pair is alone
 
 
 def test_groups_do_not_mix_and_strangers_are_let_go() -> None:
     world = World()
-    first, _ = world.party("a"), world.party("b")
+    first, _ = world.pair("a"), world.pair("b")
     world.ended(first)
     world.answered("b")
     world.answered("nobody's")
     assert world.matches == []
     world.answered("a")
     world.answered("a")
-    assert [match.party for match in world.matches] == [first]
+    assert [match.pair for match in world.matches] == [first]
     world.ended(first)
     assert len(world.matches) == 1
     world.settle()
@@ -99,26 +99,26 @@ def test_groups_do_not_mix_and_strangers_are_let_go() -> None:
 
 def test_what_is_left_at_the_end_comes_once() -> None:
     world = World()
-    ended, under_way, matched = world.party("a"), world.party("b"), world.party("c")
+    ended, under_way, matched = world.pair("a"), world.pair("b"), world.pair("c")
     world.ended(ended)
     world.answered("b")
     world.ended(matched)
     world.answered("c")
-    left = {match.party: match.primary for match in world.groups.leave()}
+    left = {match.pair: match.primary for match in world.book.leave()}
     assert left == {ended: None, under_way: OK}
-    assert list(world.groups.leave()) == []
+    assert list(world.book.leave()) == []
 
 
 def test_a_request_body_is_kept_up_to_its_limit_and_the_budgets() -> None:
     world = World()
-    party = world.party()
+    pair = world.pair()
     for part in (b"abc", b"", b"defg", b"h"):
-        party.request.add(part, 5, world.budget)
-    assert (b"".join(party.request.parts), party.request.cut) == (b"abcde", True)
-    whole = world.party()
+        pair.request.add(part, 5, world.budget)
+    assert (b"".join(pair.request.parts), pair.request.cut) == (b"abcde", True)
+    whole = world.pair()
     whole.request.add(b"abc", 3, world.budget)
     assert not whole.request.cut
-    for each in (party, whole):
+    for each in (pair, whole):
         world.ended(each)
     world.answered()
     world.settle()
@@ -128,14 +128,14 @@ def test_a_request_body_is_kept_up_to_its_limit_and_the_budgets() -> None:
 @given(st.permutations(["primary", "one", "two", "control"]), st.booleans())
 def test_in_any_order_all_are_matched_once_and_nothing_stays(order: list[str], has_control: bool) -> None:
     world = World()
-    parties = {name: world.party(controlled=has_control) for name in ("one", "two")}
+    pairs = {name: world.pair(controlled=has_control) for name in ("one", "two")}
     if has_control:
-        parties["control"] = world.party(control=True)
+        pairs["control"] = world.pair(control=True)
     for step in order:
         if step == "primary":
             world.answered()
-        elif step in parties:
-            world.ended(parties[step])
-    assert sorted(match.party.number for match in world.matches) == [party.number for party in parties.values()]
+        elif step in pairs:
+            world.ended(pairs[step])
+    assert sorted(match.pair.number for match in world.matches) == [pair.number for pair in pairs.values()]
     world.settle()
-    assert (len(world.groups), world.budget.numbers[0]) == (0, 0)
+    assert (len(world.book), world.budget.numbers[0]) == (0, 0)
