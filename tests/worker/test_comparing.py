@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +218,76 @@ async def test_at_the_end_all_that_is_open_is_recorded(tmp_path: Path) -> None:
     assert (found["unanswered"]["verdict"], found["unanswered"]["primary"]["error"]) == (None, "unanswered")
     assert found["being compared"]["verdict"] in ("same", None)
     assert len(world.told) == 3
+
+
+async def test_at_the_end_comparisons_that_take_too_long_are_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+
+    def slow(*_: object, **__: object) -> Comparison:
+        go_on.wait(30)
+        return Comparison("same", ())
+
+    monkeypatch.setattr(comparing, "compare", slow)
+    monkeypatch.setattr(comparing, "_CLOSE_SECONDS", 0.01)
+    world = World(tmp_path)
+    body = bytes(comparing.THREAD_BYTES)
+    for number in (1, 2):  # the first is being compared, the second waits for the thread
+        pair = world.join(number, str(number))
+        world.answered(body, str(number))
+        world.ended(pair, body)
+    world.comparing.close()
+    go_on.set()
+    assert [(line["verdict"], line["notes"]) for line in world.lines] == [(None, ["not compared: the proxy ended"])] * 2
+    await asyncio.sleep(0)
+    assert len(world.told) == 2
+    assert world.budget.numbers[0] == 0
+
+
+async def test_a_line_of_a_lost_worker_that_cannot_be_read_is_not_written_again(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.path.write_bytes(b'{"version":1,"id":"g/1","cut short":1}\n')
+    world.comparing.noted(1, EndNote("g/1", "b/v2", tuple(world.subject()), "", 200, 7, 1.0, True))
+    assert world.told[1][0] == VerdictReport(None, (), 0, True, None)
+    assert len(world.lines) == 1
+
+
+async def test_the_lines_of_a_lost_worker_are_read_once_and_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "_LINES_BEFORE_SECONDS", 0.01)
+    world = World(tmp_path)
+    note = EndNote("g/1", "b/v2", tuple(world.subject()), "", 200, 7, 1.0, True)
+    world.comparing.noted(1, note)
+    world.path.write_bytes(b'{"version":1,"id":"g/2"}\n')
+    world.comparing.noted(2, note._replace(id="g/2"))
+    assert 2 not in world.told  # not among the lines that were read for the first
+    async with asyncio.timeout(30):
+        while world.comparing._before is not None:
+            await asyncio.sleep(0.001)
+    world.comparing.noted(3, note._replace(id="g/2"))
+    assert 3 in world.told
+
+
+async def test_a_request_body_is_recorded_as_it_arrives(tmp_path: Path) -> None:
+    world = World(tmp_path, bodies=True)
+    pair = world.join(1)
+    world.comparing.request_body(pair, b"first ", last=False)
+    world.comparing.request_body(pair, b"second", last=True)
+    world.answered()
+    world.ended(pair)
+    assert (world.lines[0]["request"]["body"], world.lines[0]["request"]["cut"]) == ("first second", False)
+    assert world.budget.numbers[0] == 0
+
+
+async def test_an_annotation_is_parsed_once(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    for number in (1, 2):
+        pair = world.join(number, str(number), "$[")
+        world.answered(group=str(number))
+        world.ended(pair)
+    assert len(world.logged) == 1
 
 
 async def test_a_record_that_cannot_be_written_is_said_once_each_time(tmp_path: Path) -> None:

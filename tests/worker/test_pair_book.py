@@ -9,6 +9,7 @@ from mirror_addon.worker.budget import Budget
 from mirror_addon.worker.pair_book import Match
 from mirror_addon.worker.pair_book import PairBook
 from mirror_addon.worker.pair_book import PendingPair
+from mirror_addon.worker.pair_book import State
 
 OK = Answer(200, body=b"ok", bytes=2)
 
@@ -95,6 +96,27 @@ def test_groups_do_not_mix_and_strangers_are_let_go() -> None:
     assert len(world.matches) == 1
     world.settle()
     assert world.budget.numbers[0] == 2  # the primary's answer to b
+
+
+def test_a_pair_passes_its_states_in_order() -> None:
+    world = World()
+    pair = world.pair()
+    states = [pair.state]
+    for step in (lambda: world.ended(pair), world.answered, world.settle):
+        step()
+        states.append(pair.state)
+    assert states == [State.OPEN, State.ENDED, State.MATCHED, State.SETTLED]
+    world.ended(pair)
+    assert (pair.state, len(world.matches), world.budget.numbers[0]) == (State.SETTLED, 1, 0)
+
+
+def test_notes_of_the_primary_and_of_the_shadow_are_passed_on() -> None:
+    world = World()
+    pair = world.pair()
+    pair.notes = ("of the shadow",)
+    world.book.primary_ended("a", OK, "of the primary", at=3.0)
+    world.ended(pair)
+    assert (world.matches[0].notes, world.matches[0].primary_at) == (("of the primary", "of the shadow"), 3.0)
 
 
 def test_what_is_left_at_the_end_comes_once() -> None:

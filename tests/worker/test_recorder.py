@@ -73,3 +73,14 @@ def test_another_path_is_used_at_once_and_trouble_is_said_when_it_begins_and_end
     made.configure(Recording(1000, path=str(tmp_path / "other.jsonl")))
     assert made.record(match(2), SAME)
     assert list(made.last_lines()) == ["g/2"]
+
+
+def test_a_record_that_is_switched_off_has_no_more_lines(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    made = recorder([], path)
+    assert made.record(match(), SAME)
+    made.configure(Recording(1000, path=str(path), rotate=10**6))  # the same file goes on
+    assert made.record(match(2), SAME)
+    made.configure(Recording(1000))
+    assert made.record(match(3), SAME) is None
+    assert [json.loads(line)["id"] for line in path.read_bytes().splitlines()] == ["g/1", "g/2"]

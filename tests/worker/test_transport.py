@@ -167,3 +167,13 @@ async def test_it_is_an_httpx_transport(mirrors: Any) -> None:
         b"GET * HTTP/1.1",
     ]
     assert transport.stream is None
+
+
+async def test_bytes_that_nobody_asked_for_spoil_a_connection(mirrors: Any, engine: Any) -> None:
+    port = await mirrors.answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 500 Smuggled\r\n\r\n")
+    made = engine()
+    for _ in range(3):
+        result = await made.one(port)
+        assert result.status == 200
+        await asyncio.sleep(0.02)
+    assert mirrors.connections == 3

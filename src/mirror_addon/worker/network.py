@@ -212,8 +212,7 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         return secured
 
     def get_extra_info(self, info: str) -> Any:
-        if self._transport is None:
-            return None
+        assert self._transport is not None
         if info == "is_readable":
             return self.stale()
         return self._transport.get_extra_info(info)
@@ -306,9 +305,6 @@ class Backend(httpcore.AsyncNetworkBackend):
         if self.http2:
             stream.trailers = TrailerReader()
         return stream
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
     def adopt(self, secured: Stream) -> None:
         """Use a TLS stream in place of the one below it. Raises ConnectError if its certificate has none of `names`."""

@@ -160,10 +160,11 @@ class PairBook:
 
     def ended(self, pair: PendingPair, response: Answer, charged: int = 0) -> None:
         """The shadow has ended, with a response or without; `charged` bytes of it are kept."""
-        group = pair.group
-        if group is None or pair.state is not State.OPEN:
+        if pair.state is not State.OPEN:
             self._budget.give(charged)
             return
+        group = pair.group
+        assert group is not None
         pair.state = State.ENDED
         pair.response = response
         pair.ended_at = self._clock()
@@ -218,8 +219,7 @@ class PairBook:
     def settled(self, pair: PendingPair) -> None:
         """A matched pair is reported and recorded. Nothing that was kept for it is needed any more."""
         group = pair.group
-        if group is None:
-            return
+        assert group is not None
         pair.state = State.SETTLED
         pair.group = None
         self._budget.give(pair.charged + pair.request.charged)

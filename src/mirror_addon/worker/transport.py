@@ -99,8 +99,8 @@ class LaneTransport(httpx.AsyncBaseTransport):
                 extensions={"sni_hostname": self._target.server_name},
             )
         )
-        if self._backend.stream is not None:
-            self._backend.stream.http2 = response.extensions.get("http_version") == b"HTTP/2"
+        assert self._backend.stream is not None
+        self._backend.stream.http2 = response.extensions.get("http_version") == b"HTTP/2"
         return httpx.Response(
             response.status,
             headers=response.headers,
