@@ -15,9 +15,11 @@ from bench.contenders import ROOT
 sys.path.insert(0, str(ROOT / "src"))
 
 from bench.driver import HEADERS
+from mirror_addon.dispatch.dispatcher import BATCH_SECONDS
 from mirror_addon.dispatch.dispatcher import Dispatcher
+from mirror_addon.dispatch.in_flight import InFlight
+from mirror_addon.dispatch.in_flight import Primary
 from mirror_addon.dispatch.settings import ShadowSettings
-from mirror_addon.mirroring.batch import SECONDS as STEP
 from mirror_addon.shadow.request import ShadowRequest
 from mirror_addon.shadow.request import Target
 
@@ -29,14 +31,16 @@ async def send(dispatcher: Dispatcher, port: int, rate: float, seconds: float) -
     begin, sent = loop.time(), 0
     while (passed := loop.time() - begin) < seconds:
         for _ in range(sent, int(rate * passed)):
-            dispatcher.offer(shadow, b"")
+            primary = Primary(str(sent))
+            primary.answered = True
+            dispatcher.offer(dispatcher.book.admit(primary, target.label), shadow, b"")
             sent += 1
         dispatcher.flush()
-        await asyncio.sleep(STEP)
+        await asyncio.sleep(BATCH_SECONDS)
 
 
 async def main(port: int) -> None:
-    dispatcher = Dispatcher(ShadowSettings())
+    dispatcher = Dispatcher(ShadowSettings(), InFlight())
     dispatcher.start()
     while order := await asyncio.to_thread(sys.stdin.readline):
         rate, seconds = map(float, order.split())

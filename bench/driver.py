@@ -20,6 +20,9 @@ from bench.processes import peak
 sys.path.insert(0, str(ROOT / "src"))
 
 from mirror_addon.dispatch.dispatcher import Dispatcher
+from mirror_addon.dispatch.in_flight import InFlight
+from mirror_addon.dispatch.in_flight import Primary
+from mirror_addon.dispatch.in_flight import Shadow
 from mirror_addon.dispatch.settings import ShadowSettings
 from mirror_addon.shadow.request import ShadowRequest
 from mirror_addon.shadow.request import Target
@@ -42,25 +45,34 @@ class Driver:
     def __init__(self, port: int, workers: int) -> None:
         target = Target("serviceB/v2", "127.0.0.1", port, False, "serviceB", None)
         self.shadow = ShadowRequest("1", target, b"GET", b"serviceB-shadow", b"/orders/17?expand=items", HEADERS, 30.0)
-        self.dispatcher = Dispatcher(ShadowSettings(workers=workers), self.ended)
+        self.book = InFlight()
+        self.book.observers.append(self)
+        self.dispatcher = Dispatcher(ShadowSettings(workers=workers), self.book)
         self.workers = workers
         self.sent = 0
         self.going = True
         self.lost: ShadowResult | None = None
 
-    def ended(self, result: ShadowResult) -> None:
+    def outcome(self, shadow: Shadow) -> None:
+        result = shadow.result
+        assert result is not None
         if result.outcome != "sent":
             self.lost = result
             return
         self.sent += 1
         if self.going:
-            self.dispatcher.offer(self.shadow, b"")
+            self.offer()
+
+    def offer(self) -> None:
+        primary = Primary(str(self.book.number))
+        primary.answered = True
+        self.dispatcher.offer(self.book.admit(primary, self.shadow.target.label), self.shadow, b"")
 
     async def run(self, seconds: float) -> dict[str, float]:
         """What was measured. Raises RuntimeError if a shadow did not reach the stub."""
         self.dispatcher.start()
         for _ in range(UNDER_WAY * self.workers):
-            self.dispatcher.offer(self.shadow, b"")
+            self.offer()
         while self.sent < UNDER_WAY * self.workers and self.lost is None:
             await asyncio.sleep(0.05)  # until all workers have started
         await asyncio.sleep(WARM_UP)

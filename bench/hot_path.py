@@ -51,7 +51,7 @@ async def batch(addon: MirrorAddon, size: int) -> tuple[float, float]:
     for each in flows:
         addon.requestheaders(each)
         addon.request(each)
-    addon.session.writer.hand_over()
+    addon.session.writer.dispatcher.flush()
     first = time.process_time() - before
     for each in flows:
         each.response = http.Response.make(200, b"ok")

@@ -25,6 +25,7 @@ from mitmproxy.io import FlowReader
 from mitmproxy.test import taddons
 
 from mirror_addon.addon import MirrorAddon
+from mirror_addon.options import settings as settings_module
 
 RULES = """
 apiVersion: networking.istio.io/v1
@@ -460,3 +461,45 @@ async def test_tls_to_the_destination(
         assert b"Host: shop.test-shadow" in await proxy.v2.request()
     else:
         await proxy.settled("failed", 1)
+
+
+async def test_a_changed_option_is_read_alone_and_touches_only_what_depends_on_it(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the record nor compare.yaml is looked at: both cannot be used any more."""
+    folder = tmp_path / "records"
+    folder.mkdir()
+    compare = tmp_path / "mine.yaml"
+    compare.write_text("")
+    proxy = await start(mirror_record=str(folder / "pairs.jsonl"), mirror_compare=str(compare))
+    writer = proxy.addon.session.writer
+    assert writer
+    (folder / "pairs.jsonl").unlink(missing_ok=True)
+    folder.rmdir()
+    compare.write_text("[")
+    parsed: list[str] = []
+    real = settings_module.parse_option
+    monkeypatch.setattr(
+        settings_module, "parse_option", lambda name, value: (parsed.append(name), real(name, value))[1]
+    )
+    table, dispatcher = proxy.addon.session.rules.table, writer.dispatcher
+    proxy.context.configure(proxy.addon, mirror_enabled=False)
+    assert parsed == ["mirror_enabled"]
+    assert not writer.gate.settings.enabled
+    assert (proxy.addon.session.rules.table, writer.dispatcher) == (table, dispatcher)
+    proxy.context.configure(proxy.addon, mirror_timeout="3s")
+    assert writer._maker._timeout == 3
+    with pytest.raises(exceptions.OptionsError, match="mirror_record="):
+        proxy.context.configure(proxy.addon, mirror_record=str(folder / "pairs.jsonl"), mirror_enabled=True)
+    assert not writer.settings.enabled, "nothing is half applied"
+
+
+async def test_options_of_the_engine_make_another_dispatcher(start: Start) -> None:
+    proxy = await start()
+    writer = proxy.addon.session.writer
+    assert writer
+    before = writer.dispatcher
+    proxy.context.configure(proxy.addon, mirror_workers="2")
+    assert writer.dispatcher is not before
+    assert len(writer.dispatcher.status()["workers"]) == 2
+    assert writer.dispatcher.book is before.book

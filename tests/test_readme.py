@@ -32,7 +32,7 @@ def test_options_with_their_defaults() -> None:
 def test_commands() -> None:
     named = set(re.findall(r"`mirror\.(\w+)", section("Commands")))
     assert named - {"status"} | {"status"} == {
-        name for name, value in vars(Commands).items() if not name.startswith("_") and name not in ("register", "by_name")
+        name for name, value in vars(Commands).items() if name[0] != "_" and name not in ("register", "by_name")
     }
 
 

@@ -16,34 +16,34 @@ from mitmproxy import http
 
 from mirror_addon.commands.commands import Commands
 from mirror_addon.commands.terminal import Terminal
-from mirror_addon.diff_view import content_view
+from mirror_addon.diff_view.content_view import NAME as DIFF_VIEW
+from mirror_addon.diff_view.content_view import styled
 from mirror_addon.diff_view.mirror_diff import MirrorDiff
 from mirror_addon.flows import heads
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.flows.upstream_tls import UpstreamTLS
-from mirror_addon.host.deferred_options import convert_deferred
-from mirror_addon.host.hook_dispatch import HookDispatch
+from mirror_addon.host.changes import HostChanges
 from mirror_addon.live_page.page import LivePage
 from mirror_addon.mirroring import tee
-from mirror_addon.mirroring.engine_settings import check_recording
+from mirror_addon.mirroring.engine_settings import check_record
 from mirror_addon.mirroring.shadow_writer import ShadowWriter
 from mirror_addon.options.settings import BY_NAME
 from mirror_addon.options.settings import OPTIONS
 from mirror_addon.options.settings import OptionError
+from mirror_addon.options.settings import Settings
 from mirror_addon.options.settings import parse_settings
 from mirror_addon.options.settings import unknown_option
+from mirror_addon.options.settings import update_settings
 from mirror_addon.routing.decision import Action
 from mirror_addon.rules.background import exempt_what_is_loaded
+from mirror_addon.rules.compare_file import comparison_rules
 from mirror_addon.rules.live import LiveRules
 from mirror_addon.rules.live import RulesRefused
 from mirror_addon.session import Session
 from mirror_addon.shadow.local_address import own_address
-from mirror_addon.shadow_flows.har import annotate_har
+from mirror_addon.shadow_flows.har import annotate
 
 logger = logging.getLogger(__name__)
-
-PROXY_DEFAULTS = {"keep_host_header": True, "connection_strategy": "lazy"}
-"""mitmproxy's options without which a route by Host cannot work, set while they stand at their defaults."""
 
 RULE_OPTIONS = frozenset(
     {
@@ -77,54 +77,73 @@ class MirrorAddon:
         self.commands = Commands(self.session, self.diff.text)
         self.page = LivePage(self.session, self.commands.by_name())
         self.terminal = Terminal()
-        self.hook_dispatch = HookDispatch()
+        self.host = HostChanges(DIFF_VIEW, styled(self.diff.lines), annotate)
         self._running = False
         self._streams_large_bodies = False
 
     # Life
 
     def load(self, loader: addonmanager.Loader) -> None:
-        for problem in convert_deferred(ctx.options.deferred):
-            logger.error("mirror: %s", problem)
+        self.host.load()
         for option in OPTIONS:
             loader.add_option(option.name, option.kind, option.default, option.help)
         self.commands.register(loader)
-        content_view.register(self.diff.lines)
-        annotate_har()
 
     def configure(self, updated: Collection[str]) -> None:
         if "stream_large_bodies" in updated:
             self._streams_large_bodies = bool(ctx.options.stream_large_bodies)
         self.terminal.configure(updated)
-        if self.session.writer and not any(name in BY_NAME for name in updated):
-            self.session.writer.look_for_views()
+        writer = self.session.writer
+        changed = frozenset(updated) & BY_NAME.keys() if writer else frozenset(BY_NAME)
+        if writer and not changed:
+            writer.look_for_views()
             return
         try:
-            settings = parse_settings({name: getattr(ctx.options, name) for name in BY_NAME})
-            check_recording(settings)
-            if self.session.writer:
-                self.page.listen(settings.web_port)
-            if self.session.writer is None or RULE_OPTIONS.intersection(updated):
-                self.session.rules.load(settings)
+            if writer:
+                self._change(writer, changed)
+            else:
+                self._start(changed)
         except (OptionError, RulesRefused) as error:
-            if self.session.writer:
+            if writer:
                 raise exceptions.OptionsError(str(error)) from None
             # Logged and not raised: mitmproxy then exits with this line, and without a traceback.
             logger.error("mirror: %s", error)
-            return
-        self.hook_dispatch.apply(ctx.master.addons, fast=settings.fast_hooks)
-        if self.session.writer:
-            self.session.writer.apply(settings, frozenset(updated))
+
+    def _change(self, writer: ShadowWriter, changed: frozenset[str]) -> None:
+        """Read and apply only the options that changed; all that may refuse comes first."""
+        settings = update_settings(writer.settings, {name: getattr(ctx.options, name) for name in changed})
+        comparison = self._check(settings, changed)
+        if "mirror_web_port" in changed:
+            self.page.listen(settings.web_port)
+        if RULE_OPTIONS & changed:
+            self.session.rules.load(settings)
+        if "mirror_fast_hooks" in changed:
+            self.host.apply(fast_hooks=settings.fast_hooks)
+        writer.apply(settings, changed)
+        if comparison is not None:
+            writer.compare_by(comparison)
             if self._running:
-                self.session.comparison.watch(settings, self.session.writer.compare_by)
-            return
-        self.session.writer = ShadowWriter(settings, self.session.local_address)
-        self.session.writer.observers += (self.session.statistics, self.terminal)
-        self.session.rules.follow(self.session.writer.rules_changed)
+                self.session.comparison.watch(settings, writer.compare_by)
+
+    def _start(self, changed: frozenset[str]) -> None:
+        settings = parse_settings({name: getattr(ctx.options, name) for name in BY_NAME})
+        comparison = self._check(settings, changed)
+        self.session.rules.load(settings)
+        writer = self.session.writer = ShadowWriter(settings, self.session.local_address, comparison or "")
+        writer.observers += (self.session.statistics, self.terminal)
+        self.session.rules.follow(writer.rules_changed)
         self.page.start(settings)
-        self._set_proxy_defaults()
-        if self._running:  # put right after a reload of the script that failed
-            self._attend(self.session.writer)
+        self.host.apply(fast_hooks=settings.fast_hooks)
+        if self._running:  # corrected after a reload of the script that failed
+            self._attend(writer)
+
+    @staticmethod
+    def _check(settings: Settings, changed: frozenset[str]) -> str | None:
+        """Raise OptionError for files that cannot be used. Returns the text of the rules of comparison, None where
+        they are not among the changed options."""
+        if "mirror_record" in changed:
+            check_record(settings)
+        return comparison_rules(settings) if "mirror_compare" in changed else None
 
     def running(self) -> None:
         self._running = True
@@ -147,23 +166,16 @@ class MirrorAddon:
 
     def done(self) -> Awaitable[None] | None:
         """Drain. Synchronous for a reload of the script, awaited at exit (mitmproxy awaits what a hook returns)."""
-        self.hook_dispatch.widen()
+        self.host.take_back()
         self.session.rules.close()
         self.session.comparison.stop()
         self.page.close()
-        content_view.unregister()
         self.diff.close()
         return asyncio.ensure_future(self._close(self.session.writer)) if self.session.writer else None
 
     async def _close(self, writer: ShadowWriter) -> None:
         await writer.close()
         self.terminal.summary(self.session.statistics)
-
-    def _set_proxy_defaults(self) -> None:
-        for name, value in PROXY_DEFAULTS.items():
-            if not ctx.options.has_changed(name):
-                logger.info("mirror: set %s=%s, which routing by Host needs", name, str(value).lower())
-                ctx.options.update(**{name: value})
 
     # The way of a request
 
@@ -197,7 +209,7 @@ class MirrorAddon:
         if decision.mirrors and not exchange.settled:
             if heads.is_upgrade(flow):
                 writer.none(exchange, "upgrade")
-            elif flow.request.stream or self._streams_later(flow, exchange):
+            elif flow.request.stream or (self._streams_large_bodies and self._streams_later(flow, exchange)):
                 flow.request.stream = writer.tee(flow, exchange)
         return asyncio.sleep(decision.delay) if decision.delay else None
 
@@ -213,16 +225,12 @@ class MirrorAddon:
         heads.write_request(flow, request, cluster, endpoint)
         if cluster.tls:
             self.upstream_tls.expect(flow.client_conn, endpoint, cluster.tls, request.authority)
-        if flow.request.stream or self._streams_later(flow, exchange):
+        if flow.request.stream or (self._streams_large_bodies and self._streams_later(flow, exchange)):
             heads.frame_stream(flow)
 
     def _streams_later(self, flow: http.HTTPFlow, exchange: Exchange) -> bool:
         """Whether mitmproxy may start to stream this body half-way, when no tee can be put in any more."""
-        return (
-            self._streams_large_bodies
-            and "content-length" not in flow.request.headers
-            and heads.can_stream(flow, exchange.decision)
-        )
+        return "content-length" not in flow.request.headers and heads.can_stream(flow, exchange.decision)
 
     def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         exchange = self.exchanges.get(flow)

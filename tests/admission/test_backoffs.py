@@ -4,6 +4,7 @@ import json
 import logging
 
 import pytest
+from pairtools import ended
 
 from mirror_addon.admission.backoff import Backoffs
 from mirror_addon.istio.mirror_annotations import MirrorAnnotations
@@ -36,7 +37,7 @@ def second(backoffs: Backoffs, clock: Clock, target: str, ms: float, outcome: Ou
         backoffs.take(virtual_service, target, 0.5)
     clock.now += 1
     for _ in range(3):
-        backoffs.note(ShadowResult("1/0", target, outcome, total_ms=ms))
+        backoffs.outcome(ended(ShadowResult("1/0", target, outcome, total_ms=ms)))
 
 
 def shares(backoffs: Backoffs) -> dict[tuple[str, str], float]:
@@ -45,7 +46,7 @@ def shares(backoffs: Backoffs) -> dict[tuple[str, str], float]:
 
 def test_nothing_is_kept_where_there_is_no_limit(backoffs: Backoffs) -> None:
     assert not backoffs
-    backoffs.note(ShadowResult("1/0", "x", "sent", total_ms=9000))
+    backoffs.outcome(ended(ShadowResult("1/0", "x", "sent", total_ms=9000)))
     assert not backoffs and backoffs.as_list() == list(backoffs.lines()) == []
 
 
@@ -62,7 +63,7 @@ def test_each_limit_by_itself(backoffs: Backoffs, clock: Clock) -> None:
     backoffs.take("default/b", "x", 2)
     clock.now += 1
     for _ in range(3):
-        backoffs.note(ShadowResult("1/0", "x", "sent", total_ms=900))
+        backoffs.outcome(ended(ShadowResult("1/0", "x", "sent", total_ms=900)))
     assert shares(backoffs) == {("default/a", "x"): 0.5, ("default/b", "x"): 1}
     assert [backoffs.take("default/a", "x", 0.5) for _ in range(5)] == [True, False, True, False, True]
     assert all(backoffs.take("default/b", "x", 2) for _ in range(5))
@@ -84,7 +85,7 @@ def test_beginning_and_end_are_logged_once(backoffs: Backoffs, clock: Clock, cap
     for ms in (900, 900, 900, *[20] * 20):
         clock.now += 1
         for _ in range(3):
-            backoffs.note(ShadowResult("1/0", "x", "sent", total_ms=ms))
+            backoffs.outcome(ended(ShadowResult("1/0", "x", "sent", total_ms=ms)))
     first, last = caplog.messages
     assert first.startswith("mirror: default/a -> x: answers in 900 ms (max-latency 500 ms): backing off; ")
     assert last == "mirror: default/a -> x: answers in 20 ms (max-latency 500 ms): backing off is over"

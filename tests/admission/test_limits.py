@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from pairtools import ended
 
 from mirror_addon.admission.limits import Limits
 from mirror_addon.admission.limits import TokenBucket
@@ -100,7 +101,7 @@ def test_a_quota_begins_anew_when_somebody_says_so() -> None:
 def slow(limits: Limits, clock: Clock, target: str = "x") -> None:
     clock.now += 1
     for _ in range(3):
-        limits.backoffs.note(ShadowResult("1/0", target, "sent", total_ms=900))
+        limits.backoffs.outcome(ended(ShadowResult("1/0", target, "sent", total_ms=900)))
 
 
 def test_a_slow_target_gets_less() -> None:

@@ -12,7 +12,7 @@ import click
 import pytest
 
 from mirror_addon.captures.record_input import read_records
-from mirror_addon.compare.report.lines import Line
+from mirror_addon.compare.report.lines import RecordLine
 
 SOURCES = str(Path(__file__).resolve().parents[2] / "src")
 LINE = json.dumps(
@@ -26,24 +26,24 @@ LINE = json.dumps(
 def test_lines_are_given_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "record.jsonl"
     file.write_text(f"{LINE}\n\x1b[31m\n{LINE}\n")
-    seen: list[Line] = []
-    reader = read_records([str(file)], Line, seen.extend)
+    seen: list[RecordLine] = []
+    reader = read_records([str(file)], RecordLine, seen.extend)
     assert [each.id for each in seen] == ["f/0", "f/0"]
     assert (reader.records, reader.skipped) == (2, 1)
     told = capsys.readouterr()
     assert told.out == "" and told.err.startswith(f"warning: {file}:2: ") and "\x1b" not in told.err
 
 
-def nothing(lines: Iterable[Line]) -> None:
+def nothing(lines: Iterable[RecordLine]) -> None:
     assert list(lines) == []
 
 
 def test_no_record_is_wrong_usage(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     with pytest.raises(click.UsageError, match="There is no line of a record in "):
-        read_records([str(tmp_path / "empty")], Line, nothing)
+        read_records([str(tmp_path / "empty")], RecordLine, nothing)
     with pytest.raises(click.UsageError, match="No such file"):
-        read_records([str(tmp_path / "none")], Line, nothing)
+        read_records([str(tmp_path / "none")], RecordLine, nothing)
 
 
 def run(file: Path, stderr: int) -> subprocess.CompletedProcess[bytes]:

@@ -416,7 +416,7 @@ def test_a_filter_stands_after_the_captures(tmp_path: Path) -> None:
         (("{}", "--endpoint", "x"), "mirror_endpoints"),
         (("{}", "--to", "nowhere"), "mirror_to"),
         (("{}", "--compare", "gone.yaml"), "gone.yaml"),
-        (("{}", "--fail-on", "luck"), "is no condition"),
+        (("{}", "--fail-on", "luck"), "is not a condition"),
         (("{}", "--rules", "gone"), "There is no file or folder 'gone'"),
         (("{}", "--set", "control=1%"), "mirror_control"),
         (("{}", "-o", "{}"), "is one of the captures"),

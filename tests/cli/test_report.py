@@ -51,7 +51,7 @@ def run(tmp_path: Path, records: list[Any], *options: str, name: str = "record.j
 def test_the_terminal(tmp_path: Path) -> None:
     result = run(tmp_path, [pair()] * 9 + [different()])
     assert result.exit_code == 0
-    assert result.stdout.startswith("b/v2 answers 10.0 % of 10 requests differently.\n")
+    assert result.stdout.startswith("b/v2 responds differently to 10.0 % of 10 requests.\n")
     assert "$.a" in result.stdout and result.stderr == ""
 
 
@@ -62,7 +62,7 @@ def test_json_page_and_junit_at_once(tmp_path: Path) -> None:
     assert json.loads(result.stdout)["targets"][0]["differing"] == 1
     assert page.read_text().startswith("<!DOCTYPE html>") and "$.a" in page.read_text()
     assert [each.get("name") for each in ElementTree.parse(xml).iter("testcase")] == ["GET /users/{id}"]
-    assert run(tmp_path, [pair()], "-o", str(page)).stdout == "b/v2 answers 1 request as the primary does.\n"
+    assert run(tmp_path, [pair()], "-o", str(page)).stdout == "b/v2 responds to 1 request as the primary does.\n"
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_the_noise_rule_and_its_options(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--fail-on", "differing = 1"], "is no condition"),
+        (["--fail-on", "differing = 1"], "is not a condition"),
         (["--relative", "200"], "--relative"),
         (["-o", "no/such/folder/report.html"], "cannot be written"),
     ],

@@ -197,7 +197,7 @@ def test_the_suite_passes_against_the_service_and_fails_against_a_defective_one(
 def test_a_suite_that_is_not_told_whom_to_ask_fails(record: Path, tmp_path: Path) -> None:
     write(record, tmp_path / "suite", "--method", "post")
     code, told = run_suite(tmp_path / "suite")
-    assert code == 1 and "say whom to ask: --upstream-url" in told
+    assert code == 1 and "name the upstream: --upstream-url" in told
 
 
 def test_filters_and_rules(record: Path, tmp_path: Path) -> None:

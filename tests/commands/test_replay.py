@@ -84,7 +84,7 @@ async def test_all_mirrors_get_one_whatever_their_percentage(started: Started) -
     assert flow.request.path == "/x"
     assert started.replay(flow) == "sent 2 shadows of 1 request"
     assert started.counters()["offered"] == 2
-    assert started.addon.session.writer.flows.expected(flow) == ["two", "three"]
+    assert started.addon.session.writer.expected(flow) == ["two", "three"]
 
 
 async def test_a_pause_does_not_hold_it_back_but_stays(started: Started) -> None:
@@ -110,7 +110,7 @@ async def test_each_flow_that_is_left_out_is_counted_with_its_reason(started: St
         "sent 0 shadows of 0 requests"
         "; 1 request left out: is not mirrored by the present rules"
         "; 1 request left out: was streamed, so its body is not kept"
-        "; 1 request left out: is a shadow whose primary is not in the list any more"
+        "; 1 request left out: is a shadow whose primary is no longer in the list"
         "; 1 request left out: is not HTTP"
     )
 

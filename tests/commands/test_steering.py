@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from mitmproxy import exceptions
+from mitmproxy import http
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.test import taddons
+from mitmproxy.test import tflow
 
 from mirror_addon.addon import MirrorAddon
 from mirror_addon.admission.gate import AdmissionGate
@@ -83,9 +86,9 @@ async def steer(addon: Steered) -> AsyncIterator[Steered]:
     ["default/shop http[0]", "'default/shop http[0]'", "default/shop/http[0]", "checkout", "default/shop checkout"],
 )
 async def test_a_rule_is_paused_and_resumed(name: str, steer: Steered) -> None:
-    assert steer(f"pause {name}") == "default/shop http[0]: paused: no new shadows; routing goes on"
+    assert steer(f"pause {name}") == "default/shop http[0]: paused: no new shadows are sent; routing continues"
     assert steer.overridden == ["overridden: default/shop http[0]: paused"]
-    assert steer("resume") == "resumed; still: default/shop http[0]: paused"
+    assert steer("resume") == "resumed; still paused: default/shop http[0]"
     assert steer(f"resume {name}") == "default/shop http[0]: resumed"
     assert steer.overridden == []
 
@@ -97,7 +100,7 @@ async def test_a_virtual_service_is_all_its_rules_that_mirror(steer: Steered) ->
         "overridden: default/shop http[2]: 0.5 % of the requests",
     ]
     said = steer("percent shop reset")
-    assert said == "default/shop http[0], default/shop http[2]: mirrored as the rules say"
+    assert said == "default/shop http[0], default/shop http[2]: mirrored at the percentage of the files"
     assert steer.overridden == []
 
 
@@ -113,7 +116,7 @@ async def test_everything_is_paused_and_resumed(steer: Steered) -> None:
     ("command", "said"),
     [
         ("pause default/shop http[1]", r"did you mean 'default/shop http\[\d\]'"),
-        ("percent default/shop lots", "'lots' is no percentage; write 0 to 100, as in 5 or 0.1, or reset"),
+        ("percent default/shop lots", "'lots' is not a percentage; write 0 to 100, such as 5 or 0.1, or reset"),
         ("percent default/shop 101", "write 0 to 100"),
         ("percent default/shop -1", "write 0 to 100"),
         ("percent default/shop", "Give a rule and a percentage"),
@@ -137,7 +140,7 @@ async def test_overrides_outlive_a_reload_until_their_rule_is_gone(
     )
     await steer.addon.session.rules.reload()
     assert steer.overridden == ["overridden: default/shop http[1]: 5 % of the requests"], "it has a name of its own"
-    assert "overridden no more, for the rule is gone: default/shop http[2]: paused" in caplog.text
+    assert "no longer overridden, because the rule is gone: default/shop http[2]: paused" in caplog.text
     assert "percent" not in steer.rules.read_text()
 
 
@@ -152,7 +155,39 @@ async def test_status_says_what_ends(steer: Steered) -> None:
     assert "state: expired" in steer("status") and "expires: 2001-01-0" in steer("status")
 
 
+@pytest.mark.parametrize(
+    ("active", "state"),
+    [
+        ("2001-01-01T00:00:00Z/P1D", "over"),
+        ("2001-01-01T00:00:00Z/2999-01-01T00:00:00Z", "now"),
+        ("2999-01-01T00:00:00Z/P1D", "not yet"),
+    ],
+)
+async def test_status_says_when_a_rule_is_active(active: str, state: str, steer: Steered) -> None:
+    text = RULES.replace("mirror-addon/expires: 2h", f"mirror-addon/active: {active}")
+    steer.rules.write_text(text + "---\n" + RULES.replace("shop", "other").replace(", annotations: {", ", labels: {"))
+    await steer.addon.session.rules.reload()
+    lines = [line for line in steer("status").splitlines() if line.startswith("active: ")]
+    assert [line.partition(": 2")[0] for line in lines] == [
+        "active: default/shop http[0]",
+        "active: default/shop http[2]",
+    ]
+    assert all(line.endswith(f", {state}") for line in lines)
+
+
+async def test_status_says_how_many_requests_are_held(steer: Steered) -> None:
+    steer.rules.write_text(RULES.replace("mirror-addon/expires: 2h", "mirror-addon/when: ~c 500"))
+    await steer.addon.session.rules.reload()
+    steer.context.configure(steer.addon, mirror_endpoints=["b/v1=127.0.0.1:1", "b/v2=127.0.0.1:2"], mirror_expires="")
+    flow = tflow.tflow(live=True)
+    flow.request = http.Request.make("POST", "http://shop.test/a", b"12345", {"Host": "shop.test"})
+    steer.addon.requestheaders(flow)
+    steer.addon.request(flow)
+    (line,) = [line for line in steer("status").splitlines() if line.startswith("held: ")]
+    assert re.fullmatch(r"held: 1 requests, \d+ bytes, until the primary has responded", line)
+
+
 async def test_status_says_what_is_held_back(steer: Steered) -> None:
     steer.gate.limits.backoffs.take("default/shop", "b/v2", 0.5)
-    line = "max_latency: default/shop -> b/v2: 100 % of the shadows; no answer of late (max-latency 500 ms)"
-    assert line in steer("status").splitlines()
+    (line,) = [line for line in steer("status").splitlines() if line.startswith("max_latency: ")]
+    assert line.startswith("max_latency: default/shop -> b/v2: 100 % of the shadows; ")

@@ -60,7 +60,7 @@ def different(*paths: str, more: int = 0) -> Comparison:
         ),
         (
             pair(result=ShadowResult("f/0", "b/v2", "sent", status=500, total_ms=4), status=None),
-            "GET http://b/x -> b/v2: no answer vs 500, -6.0 ms",
+            "GET http://b/x -> b/v2: no response vs 500, -6.0 ms",
         ),
         (pair(url="http://b/\x1b[2J\n\u202e"), "GET http://b/\\x1b[2J\\n\\u202e -> b/v2: 200 vs 200, +41 ms"),
     ],
@@ -91,10 +91,10 @@ def test_only_differing_pairs_are_told_and_not_too_many(caplog: pytest.LogCaptur
     for _ in range(1000):
         terminal.pair(pair(different("$.price")))
     assert len(caplog.messages) == FIRST + 1
-    assert "one line in 10 s" in caplog.messages[-1]
+    assert "at most one line every 10 s" in caplog.messages[-1]
     clock.now += PAUSE
     terminal.pair(pair(different("$.last")))
-    assert caplog.messages[-1].endswith(f"different: $.last, +41 ms ({1000 - FIRST} more since the line before)")
+    assert caplog.messages[-1].endswith(f"different: $.last, +41 ms ({1000 - FIRST} more since the last line)")
     clock.now += PAUSE
     terminal.pair(pair(different("$.quiet")))
     assert caplog.messages[-1].endswith("different: $.quiet, +41 ms")
@@ -147,7 +147,7 @@ def test_the_hint_where_nothing_was_compared() -> None:
 
 def test_a_long_table_is_cut() -> None:
     text = summary(statistics(*(pair(rule=f"r{number}") for number in range(100))), width=140)
-    assert "and 70 rows more" in text
+    assert "and 70 more rows" in text
 
 
 NAMES = st.text(max_size=30)

@@ -66,3 +66,16 @@ def test_any_bytes(body: bytes, coding: str) -> None:
         undo(CODERS[coding](body) + body, coding)
     except CodingError as error:
         str(error)
+
+
+def test_a_damaged_body_is_decoded_up_to_the_damage() -> None:
+    text = os.urandom(300_000)
+    assert undo(gzip.compress(text) + b"\x1f\x8b\xff" + bytes(20), "gzip") == (text, False)
+    coded = brotli.compress(text)
+    found, complete = undo(coded[:200_000] + b"\xff" * len(coded), "br")
+    assert found[:100_000] == text[:100_000] and not complete
+
+
+def test_other_data_is_not_an_unfinished_deflate_block() -> None:
+    with pytest.raises(CodingError, match="not in the deflate coding"):
+        undo(b"\0\0", "deflate")

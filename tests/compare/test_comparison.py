@@ -23,7 +23,7 @@ from mirror_addon.compare.rules import Rules
 JSON = b"application/json"
 
 
-def answer(body: bytes | str | None, content_type: bytes = JSON, status: int = 200, **headers: str) -> Answer:
+def response(body: bytes | str | None, content_type: bytes = JSON, status: int = 200, **headers: str) -> Answer:
     body = body.encode() if isinstance(body, str) else body
     fields = [(b"content-type", content_type)]
     fields += [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
@@ -35,28 +35,28 @@ def told(comparison: Comparison) -> list[tuple[str, str, str]]:
 
 
 def test_same() -> None:
-    assert compare(answer('{"a": 1, "b": [1.50]}'), answer('{"b":[15e-1],"a":1.0}')).verdict == "same"
+    assert compare(response('{"a": 1, "b": [1.50]}'), response('{"b":[15e-1],"a":1.0}')).verdict == "same"
 
 
 def test_status() -> None:
-    found = compare(answer("{}"), answer("{}", status=500))
+    found = compare(response("{}"), response("{}", status=500))
     assert (found.verdict, told(found)) == ("different", [("status", "value", "")])
     assert (found.differences[0].primary, found.differences[0].shadow) == (200, 500)
 
 
 @pytest.mark.parametrize("shadow", [Answer(None, error="connect"), Answer(200, error="reset"), Answer(None)])
-def test_failed_without_a_complete_answer_of_the_mirror(shadow: Answer) -> None:
-    assert compare(answer("{}"), shadow).verdict == "failed"
+def test_failed_without_a_complete_response_of_the_mirror(shadow: Answer) -> None:
+    assert compare(response("{}"), shadow).verdict == "failed"
 
 
 def test_a_mirrors_500_is_no_failure() -> None:
-    assert compare(answer("{}"), answer("{}", status=500)).verdict == "different"
+    assert compare(response("{}"), response("{}", status=500)).verdict == "different"
 
 
-def test_primary_without_answer() -> None:
-    found = compare(Answer(None, error="connect"), answer("{}"))
+def test_primary_without_response() -> None:
+    found = compare(Answer(None, error="connect"), response("{}"))
     assert (found.verdict, told(found)) == ("different", [("status", "extra", "")])
-    assert found.notes == ("the primary gave no complete answer: connect",)
+    assert found.notes == ("no complete response from the primary: connect",)
 
 
 def test_nothing_kept() -> None:
@@ -64,27 +64,27 @@ def test_nothing_kept() -> None:
 
 
 def test_body_that_was_not_kept() -> None:
-    found = compare(answer("{}"), answer(None))
-    assert (found.verdict, found.notes) == ("same", ("body not compared: that of shadow was not kept",))
+    found = compare(response("{}"), response(None))
+    assert (found.verdict, found.notes) == ("same", ("body not compared: the body of shadow was not kept",))
 
 
 def test_noise_does_not_hide_what_counts() -> None:
     found = compare(
-        answer('{"at": "2026-11-22T12:00:00Z", "price": 1}'), answer('{"at": "2026-11-22T12:00:01Z", "price": 2}')
+        response('{"at": "2026-11-22T12:00:00Z", "price": 1}'), response('{"at": "2026-11-22T12:00:01Z", "price": 2}')
     )
     assert (found.verdict, told(found)) == ("different", [("$.price", "value", ""), ("$.at", "value", "time")])
 
 
 def test_noise_alone() -> None:
-    found = compare(answer('{"at": "2026-11-22T12:00:00Z"}'), answer('{"at": "2026-11-22T12:00:01Z"}'))
+    found = compare(response('{"at": "2026-11-22T12:00:00Z"}'), response('{"at": "2026-11-22T12:00:01Z"}'))
     assert (found.verdict, told(found)) == ("noise", [("$.at", "value", "time")])
 
 
 def test_shapes_switched_off() -> None:
     rules = Rules.parse("noise: {shapes: false}", "compare.yaml")
     pair = (
-        answer('{"at": "2026-11-22T12:00:00Z"}', date="Sun, 22 Nov 2026 12:00:00 GMT", etag='"1"'),
-        answer('{"at": "2026-11-22T12:00:01Z"}', date="Sun, 22 Nov 2026 12:00:01 GMT", etag='"2"'),
+        response('{"at": "2026-11-22T12:00:00Z"}', date="Sun, 22 Nov 2026 12:00:00 GMT", etag='"1"'),
+        response('{"at": "2026-11-22T12:00:01Z"}', date="Sun, 22 Nov 2026 12:00:01 GMT", etag='"2"'),
     )
     assert compare(*pair).verdict == "noise"
     found = compare(*pair, rules)
@@ -93,40 +93,45 @@ def test_shapes_switched_off() -> None:
 
 class TestControl:
     def test_what_the_primary_differs_in_itself_is_noise(self) -> None:
-        found = compare(answer('{"r": 1, "x": 1}'), answer('{"r": 2, "x": 1}'), control=answer('{"r": 3, "x": 1}'))
+        found = compare(
+            response('{"r": 1, "x": 1}'), response('{"r": 2, "x": 1}'), control=response('{"r": 3, "x": 1}')
+        )
         assert (found.verdict, told(found)) == ("noise", [("$.r", "value", "control")])
 
     def test_another_path_counts(self) -> None:
-        found = compare(answer('{"r": 1, "x": 1}'), answer('{"r": 2, "x": 2}'), control=answer('{"r": 3, "x": 1}'))
+        found = compare(
+            response('{"r": 1, "x": 1}'), response('{"r": 2, "x": 2}'), control=response('{"r": 3, "x": 1}')
+        )
         assert told(found) == [("$.x", "value", ""), ("$.r", "value", "control")]
 
     def test_a_varying_value_does_not_excuse_a_missing_one(self) -> None:
-        found = compare(answer('{"r": 1}'), answer("{}"), control=answer('{"r": 3}'))
+        found = compare(response('{"r": 1}'), response("{}"), control=response('{"r": 3}'))
         assert told(found) == [("$.r", "missing", "")]
 
     def test_a_list_that_comes_and_goes(self) -> None:
-        found = compare(answer('{"l": [1, 2, 3]}'), answer('{"l": [1, 3, 4, 5]}'), control=answer('{"l": [2]}'))
+        found = compare(response('{"l": [1, 2, 3]}'), response('{"l": [1, 3, 4, 5]}'), control=response('{"l": [2]}'))
         assert (found.verdict, {noise for *_, noise in told(found)}) == ("noise", {"control"})
 
     def test_order(self) -> None:
-        found = compare(answer("[1, 2, 3]"), answer("[3, 1, 2]"), control=answer("[2, 1, 3]"))
+        found = compare(response("[1, 2, 3]"), response("[3, 1, 2]"), control=response("[2, 1, 3]"))
         assert (found.verdict, told(found)) == ("noise", [("$", "order", "control")])
 
     def test_an_id_that_the_control_has_too_is_not_made_up(self) -> None:
         one, other = (json.dumps({"id": f"0f4c8c1e-7a63-4d5e-9c65-1d6a7d3b9c{end}"}) for end in ("11", "22"))
-        assert compare(answer(one), answer(other)).verdict == "noise"
-        assert compare(answer(one), answer(other), control=answer(one)).verdict == "different"
+        assert compare(response(one), response(other)).verdict == "noise"
+        assert compare(response(one), response(other), control=response(one)).verdict == "different"
 
     def test_a_control_that_failed_is_none(self) -> None:
         assert (
-            compare(answer('{"r": 1}'), answer('{"r": 2}'), control=Answer(None, error="reset")).verdict == "different"
+            compare(response('{"r": 1}'), response('{"r": 2}'), control=Answer(None, error="reset")).verdict
+            == "different"
         )
 
 
 def test_at_most_100_differences_the_counting_first() -> None:
     there = {f"k{i:03}": i for i in range(150)} | {"at": "2026-11-22T12:00:00Z"}
     here = {f"k{i:03}": -i - 1 for i in range(150)} | {"at": "2026-11-22T12:00:01Z"}
-    found = compare(answer(json.dumps(there)), answer(json.dumps(here)))
+    found = compare(response(json.dumps(there)), response(json.dumps(here)))
     assert len(found.differences) == MAX_DIFFERENCES == 100
     assert found.more == 51
     assert not any(each.noise for each in found.differences)
@@ -137,14 +142,14 @@ def test_one_difference_for_all_places() -> None:
     here = copy.deepcopy(there)
     for i in (7, 9, 11):
         here["items"][i]["price"] = -1
-    found = compare(answer(json.dumps(there)), answer(json.dumps(here)))
+    found = compare(response(json.dumps(there)), response(json.dumps(here)))
     assert [(each.path, each.where) for each in found.differences] == [("$.items[*].price", "$.items[7].price")]
     assert found.more == 0
 
 
 def test_unhashable_and_huge_numbers() -> None:
-    assert compare(answer("[1e999999]"), answer("[2e999999, 1]")).verdict == "different"
-    assert compare(answer("[" + "9" * 5000 + "]"), answer("[" + "9" * 4999 + "8]")).verdict == "different"
+    assert compare(response("[1e999999]"), response("[2e999999, 1]")).verdict == "different"
+    assert compare(response("[" + "9" * 5000 + "]"), response("[" + "9" * 4999 + "8]")).verdict == "different"
 
 
 def test_one_megabyte_of_json_takes_no_tenth_of_a_second() -> None:
@@ -154,7 +159,7 @@ def test_one_megabyte_of_json_takes_no_tenth_of_a_second() -> None:
     ]
     changed = copy.deepcopy(items)
     changed[500]["price"] = -1
-    there, here = answer(json.dumps(items)), answer(json.dumps([{"id": -1}, *changed]))
+    there, here = response(json.dumps(items)), response(json.dumps([{"id": -1}, *changed]))
     assert there.bytes > 900_000
     best = reading = 9.0
     for _ in range(5):
@@ -193,14 +198,14 @@ headers = st.lists(st.tuples(st.binary(max_size=12), st.binary(max_size=30)), ma
 
 
 @st.composite
-def answers(draw: st.DrawFn) -> Answer:
+def responses(draw: st.DrawFn) -> Answer:
     body = draw(st.none() | st.builds(lambda start, rest: start + rest, starts, st.binary(max_size=200)))
     fields = [*draw(headers), (b"Content-Type", draw(types)), (b"Content-Encoding", draw(codings))]
     cut = draw(st.integers(0, 3))
     return Answer(draw(st.sampled_from([200, 404, None])), tuple(fields), body, len(body or b"") + cut)
 
 
-@given(answers(), answers(), st.none() | answers())
+@given(responses(), responses(), st.none() | responses())
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_never_raises_and_is_symmetric(one: Answer, other: Answer, control: Answer | None) -> None:
     found = compare(one, other, control=control, url="http://h/x")
@@ -212,9 +217,9 @@ def test_never_raises_and_is_symmetric(one: Answer, other: Answer, control: Answ
         assert compare(one, other).verdict == compare(other, one).verdict
 
 
-@given(answers())
+@given(responses())
 @settings(max_examples=100, deadline=None)
-def test_an_answer_is_the_same_as_itself(one: Answer) -> None:
+def test_a_response_is_the_same_as_itself(one: Answer) -> None:
     found = compare(one, one)
     assert found.verdict in (("same", None) if one.status is not None else ("failed",))
 
@@ -222,7 +227,7 @@ def test_an_answer_is_the_same_as_itself(one: Answer) -> None:
 @given(trees, trees)
 @settings(max_examples=150, deadline=None)
 def test_json_is_symmetric_and_exact(one: Any, other: Any) -> None:
-    there, here = answer(json.dumps(one)), answer(json.dumps(other))
+    there, here = response(json.dumps(one)), response(json.dumps(other))
     found, turned = compare(there, here), compare(here, there)
     assert found.verdict == turned.verdict
     assert (found.verdict == "same") == (_canonical(one) == _canonical(other))
@@ -251,9 +256,9 @@ def test_a_random_edit_is_found_where_it_is(items: list[Any], data: st.DataObjec
         parent, where = where, where[key]
         path += "[*]" if isinstance(key, int) else member(key)
     parent[key] = "an edit that stands nowhere else"
-    found = compare(answer(json.dumps(one)), answer(json.dumps(other)))
+    found = compare(response(json.dumps(one)), response(json.dumps(other)))
     assert found.verdict == "different"
-    # Of elements that were not recognised, the whole is told.
+    # An element that was not recognised is one difference as a whole.
     assert all(path.startswith(each.path) or each.path.startswith(path) for each in found.differences)
     assert max(found.differences, key=lambda each: len(each.path)).path.count("[*]") >= min(1, path.count("[*]"))
 
@@ -261,12 +266,18 @@ def test_a_random_edit_is_found_where_it_is(items: list[Any], data: st.DataObjec
 @given(trees, st.text(max_size=8))
 @settings(max_examples=100, deadline=None)
 def test_every_path_told_can_be_ignored_as_it_is(tree: Any, name: str) -> None:
-    found = compare(answer(json.dumps({name: tree, "b": [1]})), answer(json.dumps({name: "else", "b": [2]})))
+    found = compare(response(json.dumps({name: tree, "b": [1]})), response(json.dumps({name: "else", "b": [2]})))
     for each in found.differences:
         if "…" not in each.path:
             rules = Rules().ignoring(each.path)
             again = compare(
-                answer(json.dumps({name: tree, "b": [1]})), answer(json.dumps({name: "else", "b": [2]})), rules
+                response(json.dumps({name: tree, "b": [1]})), response(json.dumps({name: "else", "b": [2]})), rules
             )
             noises = {other.noise for other in again.differences if other.path == each.path}
             assert noises == {"ignored"}, each.path
+
+
+def test_a_recorded_primary_has_its_own_time() -> None:
+    pair = response('{"at": "2026-11-21T12:00:00Z"}'), response('{"at": "2026-11-22T12:00:01Z"}')
+    assert compare(*pair, now=1795348801.0, primary_now=1795262400.0).verdict == "noise"
+    assert compare(*pair, now=1795348801.0).verdict == "different"

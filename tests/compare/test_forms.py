@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror_addon.compare.findings import Findings
+from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.forms import FormError
 from mirror_addon.compare.forms import compare_forms
 from mirror_addon.compare.forms import multipart
@@ -14,9 +14,9 @@ from mirror_addon.compare.forms import urlencoded
 
 
 def compared(one: str, other: str) -> list[tuple[str, str]]:
-    findings = Findings((), None, None)
-    compare_forms(findings, urlencoded(one), urlencoded(other))
-    return [(each.path, each.kind) for each in findings.listed(9)[0]]
+    differences = Differences((), None, None)
+    compare_forms(differences, urlencoded(one), urlencoded(other))
+    return [(each.path, each.kind) for each in differences.listed(9)[0]]
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,22 @@ def test_any_bytes(body: bytes, boundary: str) -> None:
     except FormError:
         return
     assert fields
+
+
+def test_multipart_with_bare_line_feeds() -> None:
+    body = b'--b\nContent-Disposition: form-data; name="a"\n\n1\n--b--\n'
+    assert multipart(body, "b") == {"a": ["1"]}
+
+
+@pytest.mark.parametrize(
+    ("body", "boundary"), [(b"--b\r\nX: 1\r\n--b--\r\n", "b"), (b"--b\r\n\r\n1\r\n--b--", "\u0142")]
+)
+def test_malformed_multipart(body: bytes, boundary: str) -> None:
+    with pytest.raises(FormError, match=r"empty line|boundary"):
+        multipart(body, boundary)
+
+
+def test_the_order_of_fields_does_not_matter_in_multipart() -> None:
+    differences = Differences((), None, None)
+    compare_forms(differences, {"a": ["1"], "b": ["2"]}, {"b": ["2"], "a": ["1"]})
+    assert differences.verdict() == "same"

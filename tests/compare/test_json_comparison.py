@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from mirror_addon.compare.findings import Findings
+from mirror_addon.compare import json_comparison as module
+from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.json_comparison import JsonComparison
+from mirror_addon.compare.json_comparison import alike
 from mirror_addon.compare.json_comparison import fingerprint
 from mirror_addon.compare.json_documents import read_json
 
@@ -16,9 +18,9 @@ Found = list[tuple[str, str, Any, Any, str]]
 
 
 def compared(one: str, other: str) -> Found:
-    findings = Findings((), None, None)
-    JsonComparison(findings, True).run(read_json(one), read_json(other))
-    return [(each.path, each.kind, each.primary, each.shadow, each.where) for each in findings.listed(100)[0]]
+    differences = Differences((), None, None)
+    JsonComparison(differences, True).run(read_json(one), read_json(other))
+    return [(each.path, each.kind, each.primary, each.shadow, each.where) for each in differences.listed(100)[0]]
 
 
 @pytest.mark.parametrize(
@@ -94,3 +96,75 @@ def test_fingerprints() -> None:
     assert fingerprint({"a": [1, {"b": 2}]}) != fingerprint({"a": [1, {"b": 3}]})
     assert fingerprint(True) != fingerprint(1)
     assert fingerprint(2**61 - 1) != fingerprint(0)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "found"),
+    [
+        ("[[true], 1]", "[[1], 1]", [("$[*][*]", "type", "$[0][0]")]),
+        ('[{"a": {"b": true}}, 5]', '[{"a": {"b": 1}}, 5]', [("$[*].a.b", "type", "$[0].a.b")]),
+        ('[["x", true], 1, 2]', '[["x", true], 2, 1]', [("$", "order", "$")]),
+        ('[["x", [false]], {"a": null}]', '[["x", [0]], {"a": null}]', [("$[*][*][*]", "type", "$[0][1][0]")]),
+    ],
+)
+def test_booleans_are_not_numbers_at_any_depth(one: str, other: str, found: list[tuple[str, str, str]]) -> None:
+    assert [(path, kind, where) for path, kind, *_, where in compared(one, other)] == found
+
+
+def test_members_beyond_the_limit_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MAX_MEMBERS", 2)
+    for one, other in (("{}", '{"a": 1, "b": 2, "c": 3}'), ('{"a": 1, "b": 2, "c": 3}', "{}")):
+        differences = Differences((), None, None)
+        JsonComparison(differences, False).run(read_json(one), read_json(other))
+        listed, more = differences.listed(9)
+        assert ([each.path for each in listed], more) == (["$.a", "$.b"], 1)
+
+
+def test_an_id_that_identifies_only_some_elements_is_not_used() -> None:
+    one = '[{"id": 1, "name": "a", "v": 1}, {"id": 1, "name": "b", "v": 2}]'
+    other = '[{"id": 1, "name": "b", "v": 2}, {"id": 1, "name": "a", "v": 3}, {"id": 1, "name": "c", "v": 4}]'
+    assert [(path, kind) for path, kind, *_ in compared(one, other)] == [
+        ("$", "length"), ("$", "order"), ("$[*].v", "value"), ("$[*]", "extra"),
+    ]  # fmt: skip
+
+
+def test_ids_that_all_changed_do_not_identify() -> None:
+    one = [{"id": i, "text": f"t{i}"} for i in range(4)]
+    other = [{"id": i + 100, "text": f"t{i}"} for i in range(3)]
+    kinds = {(path, kind) for path, kind, *_ in compared(json.dumps(one), json.dumps(other))}
+    assert kinds == {("$", "length"), ("$[*].id", "value"), ("$[*]", "missing")}
+
+
+def test_long_lists_are_aligned_without_masking(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MAX_MASKED", 3)
+    one = [{"k": i, "at": f"2026-11-22T12:00:0{i}Z"} for i in range(5)]
+    other = [{"k": i, "at": f"2026-11-22T12:01:0{i}Z"} for i in range(1, 5)]
+    kinds = {(path, kind) for path, kind, *_ in compared(json.dumps(one), json.dumps(other))}
+    assert ("$", "length") in kinds
+
+
+def test_elements_that_differ_in_shapes_below_many_levels() -> None:
+    deep = '{{"a": {{"b": {{"c": {{"d": {{"e": {{"f": [{value}]}}}}}}}}}}, "n": {number}, "at": "{at}"}}'
+    one = [deep.format(value=i, number=1795348800 + i, at=f"2026-11-22T12:00:0{i}Z") for i in range(4)]
+    other = [deep.format(value=i, number=1795348860 + i, at=f"2026-11-22T12:01:0{i}Z") for i in range(1, 4)]
+    kinds = {(path, kind) for path, kind, *_ in compared(f"[{','.join(one)}]", f"[{','.join(other)}]")}
+    assert ("$[*]", "missing") in kinds
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "least", "most"),
+    [
+        ({}, {"a": 1}, 0.5, 0.5),
+        ({"a": 1}, {"a": 1}, 0.99, 1.0),
+        ({"a": 1, "b": 2}, {"a": 1, "b": 3}, 0.5, 0.9),
+        ({"a": [1]}, {"a": [2]}, 0.99, 1.0),
+        ({"a": [1]}, {"a": {"b": 1}}, 0.0, 0.1),
+        ([], [1], 0.5, 0.5),
+        ([1, 2], [1, 2], 1.0, 1.0),
+        ([1, 2], [2, 3], 0.5, 0.5),
+        (1, 2, 0.1, 0.1),
+        (1, "a", 0.0, 0.0),
+    ],
+)
+def test_similarity(one: Any, other: Any, least: float, most: float) -> None:
+    assert least <= alike(one, other) <= most

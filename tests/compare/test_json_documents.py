@@ -20,13 +20,13 @@ from mirror_addon.compare.json_documents import read_json_lines
     [
         ('{"a": 1, "a": 2}', "duplicate key 'a'"),
         ('[{"b": {"a": 1, "a": 1}}]', "duplicate key 'a'"),
-        ("NaN", "NaN is no number"),
-        ("[-Infinity]", "-Infinity is no number"),
+        ("NaN", "NaN is not a number"),
+        ("[-Infinity]", "-Infinity is not a number"),
         ("[1,]", "invalid JSON"),
         ("", "invalid JSON"),
         ("{'a': 1}", "invalid JSON"),
         ("[" * 100_000, "nested too deep"),
-        ("[1e99999999999999999999]", "number out of all bounds"),
+        ("[1e99999999999999999999]", "number that is too large"),
         ("[" + "[],{}," * 1_000_000 + "1]", "too many values"),
     ],
 )

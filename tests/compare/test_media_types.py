@@ -71,3 +71,12 @@ def test_anything(content_type: str, body: bytes) -> None:
     declared = media_type(content_type)
     form_of(declared, body)
     text_of(body, declared)
+
+
+def test_what_a_text_says_of_its_charset() -> None:
+    assert text_of(b"\xef\xbb\xbf\xff", media_type("text/plain"))[0] == "\ufeff\udcff"
+    assert text_of(b"\xff", media_type("text/plain; charset=ascii")) == (
+        "\udcff",
+        "has bytes that are invalid in ASCII; read as UTF-8",
+    )
+    assert text_of(b"a", media_type("text/plain; charset=zip"))[1] == "has the unknown charset 'zip'; read as UTF-8"

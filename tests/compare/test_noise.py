@@ -107,3 +107,10 @@ def test_bounded_memory_says_so() -> None:
     assert len([each for each in learned.paths() if each.endpoint == OTHER]) == 4
     assert learned.overflown
     assert learned.is_real("GET /77", "$.k77")
+
+
+def test_a_control_without_a_response_of_the_candidate() -> None:
+    learned = Noise()
+    learned.pair("GET /", None, A)
+    ((path),) = learned.paths()
+    assert (path.pairs, path.raw, path.controls, path.noise, path.real) == (0, 0, 1, 1, False)

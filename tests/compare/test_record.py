@@ -70,7 +70,7 @@ def test_a_line_says_what_the_readme_says() -> None:
     }
 
 
-def test_ends_without_answer() -> None:
+def test_the_primary_never_responded() -> None:
     value = line(None, shadow=Answer(None, error="queue_full"), comparison=Comparison("failed", ()))
     assert value["primary"] == {"status": None, "ms": None, "bytes": 0, "error": None}
     assert value["shadow"] == {"status": None, "ms": None, "bytes": 0, "error": "queue_full"}

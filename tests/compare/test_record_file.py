@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -184,7 +185,7 @@ def test_what_is_wrong_with_a_path(tmp_path: Path) -> None:
     assert str(tmp_path / "no") in why_unwritable(tmp_path / "no" / "r.jsonl")
     assert "Not a directory" in why_unwritable(tmp_path / "new.jsonl" / "r.jsonl")
     os.mkfifo(tmp_path / "pipe")
-    assert "is no file" in why_unwritable(tmp_path / "pipe")
+    assert "is not a file" in why_unwritable(tmp_path / "pipe")
     assert "cannot be written" in why_unwritable(Path("/proc/r.jsonl"))
     assert why_unwritable(Path("/dev/null")) == ""
 
@@ -198,3 +199,76 @@ def test_the_last_lines_are_found_again(tmp_path: Path) -> None:
     found = last_lines(path)
     assert set(found) == {"a", "b", "c"}
     assert found["a"] == line("a").rstrip()
+
+
+def test_closing_twice() -> None:
+    file = RecordFile(Path("/dev/null"))
+    file.append(line("a"))
+    file.close()
+    file.close()
+
+
+def test_a_file_rotated_by_another_process_while_this_one_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "r.jsonl"
+    file = RecordFile(path)
+    file.append(line("a"))
+    real = fcntl.flock
+
+    def late(descriptor: int, operation: int) -> None:
+        if path.exists() and not rotated_name(path, 1).exists():
+            path.rename(rotated_name(path, 1))
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    file.append(line("b"))
+    assert (ids(rotated_name(path, 1)), ids(path)) == (["a"], ["b"])
+
+
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    file = RecordFile(tmp_path / "r.jsonl", rotate=1)
+    file.append(line("a"))
+    file.append(line("b"))
+    assert ids(tmp_path / "r.jsonl") == ["a", "b"]
+
+
+def test_a_file_that_may_be_written_but_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_bytes(b"half a li")
+    real = os.open
+
+    def refuse(name: Path, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_RDWR:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(name, flags, mode)
+
+    monkeypatch.setattr(os, "open", refuse)
+    RecordFile(path).append(line("a"))
+    assert path.read_bytes() == b"half a li" + line("a")
+
+
+def test_a_full_disk_without_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "r.jsonl"
+    with path.open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        file = RecordFile(path)
+        real = os.write
+        writes = iter((20, 0))
+
+        def full(descriptor: int, data: bytes) -> int:
+            if not (size := next(writes)):
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return real(descriptor, data[:size])
+
+        monkeypatch.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space"):
+            file.append(line("a"))
+        monkeypatch.undo()
+    assert path.read_bytes() == line("a")[:20]  # another process may have written since, so nothing is removed
+    RecordFile(path).append(line("b"))
+    assert ids(path) == ["b"]

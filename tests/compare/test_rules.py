@@ -11,13 +11,13 @@ from mirror_addon.compare.rules import Rules
 from mirror_addon.compare.rules import RulesError
 
 
-def answer(text: str, content_type: str = "application/json", **headers: str) -> Answer:
+def response(text: str, content_type: str = "application/json", **headers: str) -> Answer:
     fields = [(name.encode(), value.encode()) for name, value in (("Content-Type", content_type), *headers.items())]
     return Answer(200, tuple(fields), text.encode(), len(text.encode()))
 
 
 def noises(rules: str, one: str, other: str, **asked: str) -> dict[str, str]:
-    found = compare(answer(one), answer(other), Rules.parse(f"rules:\n{rules}", "compare.yaml"), **asked)  # type: ignore[arg-type]
+    found = compare(response(one), response(other), Rules.parse(f"rules:\n{rules}", "compare.yaml"), **asked)  # type: ignore[arg-type]
     return {each.path: each.noise for each in found.differences}
 
 
@@ -79,14 +79,16 @@ def test_what_a_rule_excuses(rule: str, one: str, other: str, expected: dict[str
         ("url: '^http://h/a'", "GET", "http://i/abc", False),
     ],
 )
-def test_whose_answers_a_rule_is_for(whose: str, method: str, url: str, applies: bool) -> None:
+def test_which_requests_a_rule_is_for(whose: str, method: str, url: str, applies: bool) -> None:
     found = noises(f"- {{path: $.a, ignore: true, {whose}}}", '{"a": 1}', '{"a": 2}', method=method, url=url)
     assert found == {"$.a": "ignored" if applies else ""}
 
 
 def test_headers() -> None:
     rules = Rules.parse("rules:\n- {header: x-b*, ignore: true}", "c.yaml")
-    found = compare(answer("{}", **{"X-Build": "1", "X-A": "1"}), answer("{}", **{"x-build": "2", "x-a": "2"}), rules)
+    found = compare(
+        response("{}", **{"X-Build": "1", "X-A": "1"}), response("{}", **{"x-build": "2", "x-a": "2"}), rules
+    )
     assert {each.path: each.noise for each in found.differences} == {"header:x-build": "ignored", "header:x-a": ""}
 
 
@@ -98,7 +100,7 @@ class TestIgnoring:
 
     def test_adds_to_the_others(self) -> None:
         rules = Rules.parse("rules:\n- {path: $.a, ignore: true}", "c.yaml").ignoring("$.b")
-        found = compare(answer('{"a": 1, "b": 1}'), answer('{"a": 2, "b": 2}'), rules)
+        found = compare(response('{"a": 1, "b": 1}'), response('{"a": 2, "b": 2}'), rules)
         assert found.verdict == "noise"
 
     def test_nothing(self) -> None:

@@ -83,7 +83,7 @@ def test_symmetric_in_time() -> None:
     assert SHAPES.noise("at", "2026-11-22T12:00:02Z", "2026-11-22T12:00:00Z") == "time"
 
 
-def test_an_id_that_the_other_answer_has_too_is_a_reference() -> None:
+def test_an_id_that_the_other_response_has_too_is_a_reference() -> None:
     shapes = Shapes(Sides((), (), lambda: f"{UUID} {UUID_2}", lambda: f"{UUID_2} {UUID}", ""))
     assert shapes.noise("owner", UUID, UUID_2) == ""
 
@@ -104,3 +104,31 @@ def test_a_recorded_primary_has_its_own_now() -> None:
 def test_mask() -> None:
     assert mask(f"{UUID} at 2026-11-22T12:00:00Z") == mask(f"{UUID_2} at 2021-01-01T00:00:00Z")
     assert mask("a") != mask("b")
+
+
+@pytest.mark.parametrize(
+    ("primary", "shadow", "shape"),
+    [
+        (f"{UUID} of {UUID}", f"{UUID} of {UUID_2}", "id"),
+        (f"a {UUID}", f"b {UUID_2}", ""),
+        (f"{UUID} 2026-11-22T12:00:00Z", f"{UUID_2} 2026-11-22T12:00:01Z", "id"),
+        (f"{UUID} 2026-11-22T12:00:00Z", f"{UUID_2} 2026-11-22T14:00:00Z", ""),
+        (UUID + " " * 70_000, UUID_2 + " " * 70_000, ""),
+    ],
+)
+def test_several_shapes_in_a_text(primary: str, shadow: str, shape: str) -> None:
+    assert SHAPES.noise("text", primary, shadow) == shape
+
+
+@pytest.mark.parametrize(
+    ("primary", "shadow", "same_kind"),
+    [
+        ("eyJh1.eyJz.xyz", "eyJh2.eyJz.xyz", True),
+        ("eyJh1.eyJz.xyz", "eyJh2.eyJzxyzw", False),
+        ("0123456789abcdef", "0123456789abcde0", True),
+        ("0123456789abcdef", "0123456789", False),
+        ("token-without-digit", "token-2", False),
+    ],
+)
+def test_tokens(primary: str, shadow: str, same_kind: bool) -> None:
+    assert Shapes.alike(primary, shadow) is same_kind

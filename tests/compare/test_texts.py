@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from mirror_addon.compare.findings import Findings
+from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.shapes import Shapes
 from mirror_addon.compare.shapes import Sides
 from mirror_addon.compare.texts import compare_bytes
@@ -16,10 +16,10 @@ Found = list[tuple[str, object, object, str, str]]
 
 
 def compared(one: str, other: str, cut: bool = False) -> Found:
-    findings = Findings((), Shapes(Sides()), None)
-    compare_texts(findings, one, other, cut)
-    assert all(each.path == "body" for each in findings.listed(9)[0])
-    return [(each.kind, each.primary, each.shadow, each.noise, each.where) for each in findings.listed(9)[0]]
+    differences = Differences((), Shapes(Sides()), None)
+    compare_texts(differences, one, other, cut)
+    assert all(each.path == "body" for each in differences.listed(9)[0])
+    return [(each.kind, each.primary, each.shadow, each.noise, each.where) for each in differences.listed(9)[0]]
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ def test_cut() -> None:
 
 
 def told_bytes(one: bytes, other: bytes, cut: bool = False) -> Found:
-    findings = Findings((), None, None)
-    compare_bytes(findings, one, other, cut)
-    return [(each.kind, each.primary, each.shadow, each.noise, each.where) for each in findings.listed(9)[0]]
+    differences = Differences((), None, None)
+    compare_bytes(differences, one, other, cut)
+    return [(each.kind, each.primary, each.shadow, each.noise, each.where) for each in differences.listed(9)[0]]
 
 
 def test_bytes() -> None:
@@ -83,3 +83,18 @@ def test_bytes() -> None:
     assert told_bytes(one, other) == [("value", *digests, "", "byte 8999")]
     assert [(kind, where) for kind, *_, where in told_bytes(one, one[:-1])] == [("length", "byte 8999")]
     assert told_bytes(one, one[:-1], True) == []
+
+
+def test_very_long_texts_are_compared_up_to_the_first_difference() -> None:
+    lines = "".join(f"{number}\n" for number in range(50_001))
+    assert [(kind, where) for kind, *_, where in compared(lines, lines + "x")] == [
+        ("value", f"character {len(lines) + 1}")
+    ]
+    assert compared(lines, lines + "x", True) == []
+
+
+def test_many_lines_are_aligned_without_masking() -> None:
+    lines = [f"line {number}" for number in range(6000)]
+    other = ["new", *lines[1:-1], "last", "end"]
+    found = {(kind, where) for kind, *_, where in compared("\n".join(lines), "\n".join(other))}
+    assert found == {("value", "line 1"), ("extra", "line 6001")}

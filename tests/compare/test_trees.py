@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror_addon.compare.findings import Findings
+from mirror_addon.compare.differences import Differences
+from mirror_addon.compare.shapes import Shapes
+from mirror_addon.compare.shapes import Sides
 from mirror_addon.compare.trees import TreeError
 from mirror_addon.compare.trees import compare_trees
 from mirror_addon.compare.trees import read_tree
@@ -15,9 +20,9 @@ Found = list[tuple[str, str, str]]
 
 
 def compared(one: str, other: str, html: bool = False) -> Found:
-    findings = Findings((), None, None)
-    compare_trees(findings, read_tree(one.encode(), html, ""), read_tree(other.encode(), html, ""))
-    return [(each.path, each.kind, each.where) for each in findings.listed(100)[0]]
+    differences = Differences((), None, None)
+    compare_trees(differences, read_tree(one.encode(), html, ""), read_tree(other.encode(), html, ""))
+    return [(each.path, each.kind, each.where) for each in differences.listed(100)[0]]
 
 
 @pytest.mark.parametrize(
@@ -71,6 +76,60 @@ def test_any_bytes(one: bytes, other: bytes, html: bool) -> None:
         trees = [read_tree(b"<a>" + each + b"</a>", html, "") for each in (one, other)]
     except TreeError:
         return
-    findings = Findings((), None, None)
-    compare_trees(findings, *trees)
-    assert (findings.verdict() == "same") == (trees[0].digest == trees[1].digest)
+    differences = Differences((), None, None)
+    compare_trees(differences, *trees)
+    assert (differences.verdict() == "same") == (trees[0].digest == trees[1].digest)
+
+
+def test_a_document_nested_too_deep_for_the_stack() -> None:
+    limit = sys.getrecursionlimit()
+    depth = len(inspect.stack(0))
+    try:
+        sys.setrecursionlimit(depth + 150)
+        with pytest.raises(TreeError, match="too deep"):
+            read_tree(b"<a>" * 200 + b"</a>" * 200, False, "")
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def test_an_empty_document() -> None:
+    with pytest.raises(TreeError, match="empty document"):
+        read_tree(b"<!-- nothing -->", True, "")
+
+
+def test_entities_are_text() -> None:
+    document = b"<!DOCTYPE a [<!ENTITY e 'v'>]><a>x &e; y</a>"
+    assert read_tree(document, False, "").children == ["x &e; y"]
+
+
+def test_names_of_inputs_tell_their_shape() -> None:
+    form = '<form><input name="csrf" value="{}"/><input name="page" value="{}"/></form>'
+    differences = Differences((), Shapes(Sides()), None)
+    one, other = form.format("a81bc81b9d", "3"), form.format("b92cd92c9d", "4")
+    compare_trees(differences, read_tree(one.encode(), False, ""), read_tree(other.encode(), False, ""))
+    assert [(each.primary, each.noise) for each in differences.listed(9)[0]] == [("3", ""), ("a81bc81b9d", "id")]
+
+
+def test_children_without_a_counterpart_are_paired_with_the_most_alike() -> None:
+    one = "<a><b x='1' y='2'>one</b>text</a>"
+    other = "<a><c/><b x='9'>two</b><b x='1' y='3'>one</b>other text</a>"
+    assert sorted(compared(one, other)) == [
+        ("/a/b[*]", "extra", "/a/b[1]"),
+        ("/a/b[*]/@y", "value", "/a/b[1]/@y"),
+        ("/a/c", "extra", "/a/c"),
+        ("/a/text()", "value", "/a/text()"),
+    ]
+
+
+def test_a_text_in_place_of_an_element() -> None:
+    assert compared("<a><b/></a>", "<a>b</a>") == [("/a/b", "type", "/a/b")]
+
+
+def test_equal_subtrees_in_another_order_are_not_compared() -> None:
+    one = "<a><b><c>1</c></b><d/><e/></a>"
+    other = "<a><d/><b><c>1</c></b><f/></a>"
+    assert [(path, kind) for path, kind, _ in compared(one, other)] == [("/a", "order"), ("/a/e", "type")]
+
+
+def test_texts_in_another_order() -> None:
+    assert compared("<a>x<b/>y</a>", "<a>y<b/>x</a>") == [("/a", "order", "/a")]

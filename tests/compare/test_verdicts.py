@@ -1,4 +1,4 @@
-"""Seeded defects in the answers of real servers: what the verdict finds, and what it alarms for."""
+"""Seeded defects in the responses of real servers: which ones the verdict finds, and how often it is wrong."""
 
 from __future__ import annotations
 

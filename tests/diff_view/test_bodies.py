@@ -38,10 +38,10 @@ def test_equal_bodies_have_none() -> None:
 
 
 def test_ends_of_lines_and_charsets_are_named() -> None:
-    assert differences(b"a\r\nb", b"a\nb") == ["only the ends of lines differ"]
+    assert differences(b"a\r\nb", b"a\nb") == ["only the line endings differ"]
     body = "é".encode()
     assert list(body_differences(read_body(body, "text/plain"), read_body(b"\xe9", "text/plain; charset=latin-1"))) == [
-        "the same text in other bytes (another charset, or a byte order mark)"
+        "the same text in other bytes (another charset or a byte order mark)"
     ]
 
 
@@ -49,7 +49,7 @@ def test_one_long_line_shows_its_first_difference() -> None:
     long = b"x" * 5000
     shown = differences(long + b"one" + long, long + b"two" + long)
     assert all(len(line) < MAX_LINE + 40 for line in shown)
-    assert shown[-3] == "the first difference in it:"
+    assert shown[-3] == "first difference:"
     assert shown[-2].startswith("- …xxx") and "one" in shown[-2]
     assert shown[-1].startswith("+ …xxx") and "two" in shown[-1]
 

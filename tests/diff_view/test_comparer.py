@@ -1,10 +1,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from livetools.children import children
+from livetools.children import wait_for
 from mitmproxy import http
 from pairtools import TEXT
 from pairtools import primary_flow
@@ -12,11 +17,13 @@ from pairtools import primary_flow
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.difference import Difference
 from mirror_addon.compare.rules import DEFAULT_RULES
+from mirror_addon.diff_view import comparing
 from mirror_addon.diff_view.comparer import AT_ONCE
 from mirror_addon.diff_view.comparer import REMEMBERED
 from mirror_addon.diff_view.comparer import Comparer
 from mirror_addon.diff_view.comparer import answer_of
 from mirror_addon.diff_view.comparing import Compared
+from mirror_addon.processes.job import JobFailed
 from mirror_addon.shadow_flows import metadata as meta
 
 
@@ -61,12 +68,18 @@ def test_text_has_its_lines(comparer: Comparer) -> None:
     assert result.body == ("@@ -1,2 +1,2 @@", " a", "-b", "+c")
 
 
-def test_big_bodies_do_not_hold_up_who_asks(comparer: Comparer) -> None:
+def large_pair() -> tuple[http.HTTPFlow, http.HTTPFlow]:
+    """Two flows whose comparison takes a process the better part of a second."""
     documents = [
         json.dumps({"items": [{"id": n, "price": n, "sold": n == sold} for n in range(100_000)]}) for sold in (1, 2)
     ]
     assert all(len(each) > 4_000_000 for each in documents)
     primary, shadow = (primary_flow(each.encode()) for each in documents)
+    return primary, shadow
+
+
+def test_large_bodies_do_not_block_the_caller(comparer: Comparer) -> None:
+    primary, shadow = large_pair()
     assert comparer.compare(primary, shadow) is None
     result = compared(comparer, primary, shadow)
     assert result.comparison.verdict == "different"
@@ -90,6 +103,27 @@ def test_after_close_it_starts_anew(comparer: Comparer) -> None:
     compared(comparer, primary, shadow)
     comparer.close()
     assert compared(comparer, primary, shadow).comparison.verdict == "different"
+
+
+def test_a_comparison_that_takes_too_long_is_given_up(comparer: Comparer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparing, "LIMIT", 0.05)
+    before = children()
+    pair = large_pair()
+    for _ in range(2):  # it is not tried again
+        with pytest.raises(JobFailed, match=r"^it took more than 0\.05 s$"):
+            compared(comparer, *pair)
+    assert children() <= before
+
+
+def test_close_kills_the_process(comparer: Comparer) -> None:
+    before = children()
+    assert comparer.compare(*large_pair()) is None
+    (pid,) = wait_for(lambda: children() - before)
+    command_line = Path(f"/proc/{pid}/cmdline")
+    wait_for(lambda: b"processes/child.py" in command_line.read_bytes())  # until exec, it is a copy of this process
+    os.kill(pid, signal.SIGSTOP)  # so it cannot end by itself
+    comparer.close()
+    wait_for(lambda: pid not in children())
 
 
 def test_answers() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import io
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from mitmproxy import http
 from mitmproxy.addons.view import View
 from mitmproxy.io import FlowReader
 from mitmproxy.io import FlowWriter
+from mitmproxy.test import taddons
 from mitmproxy.test import tflow
 from pairtools import TEXT
 from pairtools import primary_flow
@@ -19,8 +22,11 @@ from pairtools import shadow_request
 from pairtools import show_pair
 
 from mirror_addon.addon import MirrorAddon
+from mirror_addon.diff_view import comparing
+from mirror_addon.diff_view.comparer import IN_THREAD
 from mirror_addon.diff_view.mirror_diff import MAX_SHADOWS
 from mirror_addon.diff_view.mirror_diff import MAX_TRACE
+from mirror_addon.diff_view.text import BEING_COMPARED
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.options.settings import OPTIONS
 from mirror_addon.options.settings import parse_settings
@@ -28,11 +34,12 @@ from mirror_addon.routing.decision import Request
 from mirror_addon.rules.rule_set import load_rule_set
 from mirror_addon.shadow_flows import metadata as meta
 from mirror_addon.shadow_flows.flow_list import ShadowFlows
+from mirror_addon.statistics.reasons import REASONS
 
 RULES = """
 apiVersion: networking.istio.io/v1
 kind: VirtualService
-metadata: {{name: shop}}
+metadata: {{name: shop, annotations: {{mirror-addon/ignore: "header:x-noise"}}}}
 spec:
   hosts: [shop.test]
   http:
@@ -83,7 +90,7 @@ async def test_both_halves_of_a_pair_tell_the_same(view: View, addon: MirrorAddo
     host = lines.index("Host")
     assert lines[host + 1 : host + 3] == ["- shop.test", "+ shop.test-shadow"]
     assert any("default/shop http[3]: matches" in line for line in lines[lines.index("Why here") :])
-    assert lines[-1] == f"Send it to its mirrors again: mirror.replay @{primary.id}"
+    assert lines[-1] == f"To send it to its mirrors again: mirror.replay @{primary.id}"
 
 
 async def test_all_shadows_of_a_primary_are_told(view: View, addon: MirrorAddon) -> None:
@@ -99,7 +106,7 @@ async def test_of_very_many_the_newest_are_told(view: View, addon: MirrorAddon) 
     primary, flows = primary_flow(), ShadowFlows(100)
     shadows = [show_pair(view, flows, primary, number=number) for number in range(MAX_SHADOWS + 3)]
     lines = told(addon, primary)
-    assert lines[0] == f"The newest {MAX_SHADOWS} of {MAX_SHADOWS + 3} shadows; look at the others themselves."
+    assert lines[0] == f"The newest {MAX_SHADOWS} of {MAX_SHADOWS + 3} shadows; open an older one to see it."
     assert [line[8:16] for line in lines if line.startswith("shadow ")] == [flow.id[:8] for flow in shadows[3:]]
     assert not any("not in this list" in line for line in lines)
 
@@ -124,9 +131,7 @@ async def test_read_back_from_a_file(view: View, addon: MirrorAddon) -> None:
     read = list(FlowReader(io.BytesIO(file.getvalue())).stream())
     view.add(read)
     assert told(addon, read[0], concise=True) == told(addon, read[1], concise=True) == before
-    assert "The decision is not kept in files, nor for flows from before a reload of the script." in told(
-        addon, read[0]
-    )
+    assert "The decision is not saved in files, and not kept when the script is reloaded." in told(addon, read[0])
     view.clear()
     copies = [flow.copy() for flow in read]  # as view.flows.load makes them
     view.add(copies)
@@ -135,13 +140,86 @@ async def test_read_back_from_a_file(view: View, addon: MirrorAddon) -> None:
     assert again[0] == before[0] and again[3:] == before[3:]
 
 
+async def test_a_comparison_that_took_too_long(view: View, addon: MirrorAddon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparing, "LIMIT", 0.05)
+    primary = primary_flow(b"a" * IN_THREAD, TEXT)
+    shadow = show_pair(view, ShadowFlows(10), primary, body=b"b" * IN_THREAD, headers=TEXT)
+    assert BEING_COMPARED in told(addon, shadow)
+    deadline = time.monotonic() + 30
+    while BEING_COMPARED in (lines := told(addon, shadow)):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+    assert "The bodies were not compared: it took more than 0.05 s." in lines
+    assert lines[0] == "different · 1 difference" and any(line.startswith("status") for line in lines)
+    addon.diff.close()
+
+
+def edited(view: View, primary: http.HTTPFlow, *fields: tuple[bytes, bytes]) -> http.HTTPFlow:
+    """A shadow with the primary's body to whose response a person added these header fields."""
+    assert primary.response
+    body = primary.response.raw_content
+    shadow = show_pair(view, ShadowFlows(10), primary, body=body, headers=primary.response.headers.fields)
+    shadow.backup()
+    assert shadow.response
+    shadow.response.headers.fields += fields
+    return shadow
+
+
+async def test_a_rule_says_what_is_ignored(view: View, addon: MirrorAddon, tmp_path: Path) -> None:
+    primary = primary_flow()
+    shadow = edited(view, primary, (b"x-noise", b"1"))
+    assert told(addon, shadow)[0] == "different · 1 difference"
+    addon.diff.close()
+    routed(addon, tmp_path, primary, b"/x")
+    assert told(addon, shadow)[0].startswith("noise · ")
+
+
+async def test_compare_yaml_says_what_is_ignored(view: View, tmp_path: Path) -> None:
+    addon = MirrorAddon()
+    (tmp_path / "rules.yaml").write_text(RULES.format(others=""))
+    (tmp_path / "compare.yaml").write_text("rules: [{header: x-other, ignore: true}]")
+    with taddons.context(view, loadcore=False) as context:
+        context.master.addons.add(addon)
+        options = {"mirror_rules": [str(tmp_path / "rules.yaml")], "mirror_compare": str(tmp_path / "compare.yaml")}
+        context.configure(addon, mirror_endpoints=["one=127.0.0.1:1", "two=127.0.0.1:2"], **options)
+        shadow = edited(view, primary_flow(), (b"x-other", b"1"))
+        assert told(addon, shadow)[0].startswith("noise · ")
+        if (drained := addon.done()) is not None:
+            await drained
+
+
+async def test_why_a_request_was_held_back_is_derived_from_the_settings(view: View, tmp_path: Path) -> None:
+    addon = MirrorAddon()
+    with taddons.context(view, loadcore=False) as context:
+        context.master.addons.add(addon)
+        context.configure(addon, mirror_to=["http://127.0.0.1:3"], mirror_rules=[], mirror_methods="safe")
+        flow = primary_flow()
+        routed(addon, tmp_path, flow, b"/x")
+        addon.session.exchanges[flow].request = Request(b"POST", b"http", b"shop.test", b"/x", (), 80)
+        assert told(addon, flow)[0] == f"Not mirrored to two: {REASONS['method']} (method)."
+        flow.request.headers["Upgrade"], flow.request.headers["Connection"] = "websocket", "Upgrade"
+        assert told(addon, flow)[0] == f"Not mirrored to two: {REASONS['upgrade']} (upgrade)."
+        if (drained := addon.done()) is not None:
+            await drained
+
+
+async def test_what_cannot_be_shown_is_an_error_line(
+    view: View, addon: MirrorAddon, caplog: pytest.LogCaptureFixture
+) -> None:
+    flow = primary_flow()
+    del flow.metadata  # as no file can have it
+    (line,) = addon.diff.lines(flow)
+    assert line.style == "error" and line.text.startswith("Mirror Diff cannot show this flow: AttributeError(")
+    assert "cannot show the difference" in caplog.text
+
+
 async def test_a_shadow_whose_primary_is_gone(view: View, addon: MirrorAddon) -> None:
     primary = primary_flow()
     shadow = show_pair(view, ShadowFlows(10), primary)
     view.remove([primary])
     lines = told(addon, shadow)
     assert lines[0] == "different · 1 difference"
-    assert any("not in this list any more" in line for line in lines)
+    assert any("is no longer in this list" in line for line in lines)
     assert any(line.startswith("- ") for line in lines)
 
 
@@ -149,7 +227,7 @@ async def test_a_primary_whose_shadows_are_gone(view: View, addon: MirrorAddon) 
     primary, flows = primary_flow(), ShadowFlows(1)
     gone = show_pair(view, flows, primary)
     view.remove([gone])
-    assert "1 of its 1 shadows not in this list: removed, or in another file." in told(addon, primary)
+    assert "1 of its 1 shadows is not in this list: removed, or in another file." in told(addon, primary)
     other = primary_flow()
     show_pair(view, flows, other)
     show_pair(view, flows, primary_flow())
@@ -159,8 +237,8 @@ async def test_a_primary_whose_shadows_are_gone(view: View, addon: MirrorAddon) 
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        (b"/never", "Not mirrored to two: the draw fell outside the percentage of the rule (percent)."),
-        (b"/here", "Not mirrored to two: the request was answered here: a redirect, a fault, a 503 (local_reply)."),
+        (b"/never", f"Not mirrored to two: {REASONS['percent']} (percent)."),
+        (b"/here", f"Not mirrored to two: {REASONS['local_reply']} (local_reply)."),
         (b"/alone", "Not mirrored: default/shop http[2] has no mirror."),
     ],
 )
@@ -175,16 +253,16 @@ async def test_flows_without_a_pair_say_why(
 async def test_a_request_on_its_way(view: View, addon: MirrorAddon, tmp_path: Path) -> None:
     flow = primary_flow()
     routed(addon, tmp_path, flow, b"/x")
-    assert told(addon, flow)[0].startswith("Not mirrored to two: it was held back when the request came")
+    assert told(addon, flow)[0].startswith("Not mirrored to two: held back when the request arrived")
     addon.session.exchanges[flow].settled = False
-    assert told(addon, flow)[0].startswith("Its shadows are not handed over yet")
+    assert told(addon, flow)[0].startswith("Its shadows have not been sent yet")
     addon.session.exchanges[flow].settled = True
     show_pair(view, ShadowFlows(10), flow)
     assert not any("Not mirrored" in line for line in told(addon, flow))
 
 
 async def test_flows_that_never_came_by(view: View, addon: MirrorAddon) -> None:
-    assert told(addon, primary_flow())[0].startswith("Not mirrored as far as is known here")
+    assert told(addon, primary_flow())[0].startswith("Not mirrored by this proxy, which did not route it")
     assert [line.text for line in addon.diff.lines(tflow.ttcpflow())] == ["Only HTTP requests are mirrored."]
     assert [line.text for line in addon.diff.lines(None)] == ["Only HTTP requests are mirrored."]
 

@@ -40,7 +40,7 @@ async def test_a_shadow_is_sent_as_it_is(mirrors: Any, engine: Any) -> None:
     assert mirrors.received[0].body == b"abc"
     assert (result.outcome, result.status, result.http_version, result.body) == ("sent", 200, "HTTP/1.1", b"ok")
     assert result.headers == ((b"Content-Length", b"2"),)
-    assert (result.id, result.label, result.bytes, result.truncated) == ("1", "serviceB/v2", 2, False)
+    assert (result.id, result.label, result.bytes, result.truncated) == ("1/1", "serviceB/v2", 2, False)
     assert 0 < result.connect_ms <= result.first_byte_ms <= result.total_ms
 
 
@@ -264,31 +264,12 @@ async def test_a_frozen_worker_goes_on_when_it_thaws(mirrors: Any, engine: Any) 
     assert (await made.one(port)).outcome == "sent"
 
 
-async def test_the_results_of_somebody_else_who_raises(
-    mirrors: Any, engine: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    port = await mirrors.answering()
-    made = engine()
-
-    def raising(_: object) -> None:
-        raise RuntimeError("not my day")
-
-    kept, made.dispatcher._on_result = made.dispatcher._on_result, raising
-    with caplog.at_level(logging.WARNING):
-        made.offer(port)
-        await made.until(lambda: made.counters.totals().sent == 1)
-    assert "not my day" in caplog.text
-    made.counters.targets.clear()
-    made.dispatcher._on_result = kept
-    assert (await made.one(port)).outcome == "sent"
-
-
 async def test_what_no_frame_can_hold_is_dropped(engine: Any, caplog: pytest.LogCaptureFixture) -> None:
     made = engine()
     shadow = made.shadow(1)
     shadow.headers = ((b"a", b"x" * (17 * MIB)),)
     with caplog.at_level(logging.WARNING):
-        made.dispatcher.offer(shadow, b"")
+        made.hand_over(shadow, b"")
     assert made.results[0].reason == "unsendable"
     assert "cannot be handed over" in caplog.text
 

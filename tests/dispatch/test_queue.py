@@ -20,9 +20,9 @@ def test_one_target_leaves_room_for_others() -> None:
     waiting = QueuedBytes(3200)
     while waiting.fits("hung", 10):
         waiting.add("hung", 10)
-    assert waiting.total.value == 3100
+    assert waiting.value == 3100
     assert waiting.fits("healthy", 90)
-    assert waiting.total.high == 3100
+    assert waiting.high == 3100
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 400)), max_size=60))
@@ -31,4 +31,4 @@ def test_the_limit_holds(costs: list[tuple[str, int]]) -> None:
     for target, cost in costs:
         if waiting.fits(target, cost):
             waiting.add(target, cost)
-    assert waiting.total.value <= 1000
+    assert waiting.value <= 1000

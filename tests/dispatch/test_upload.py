@@ -12,7 +12,7 @@ MIB = 1024 * KIB
 async def test_a_streamed_body_arrives_whole(mirrors: Any, engine: Any) -> None:
     port = await mirrors.answering()
     made = engine()
-    upload = made.dispatcher.open(made.shadow(port, None, made.request(b"POST")))
+    upload = made.open(made.shadow(port, None, made.request(b"POST")))
     chunks = [os.urandom(70_000) for _ in range(20)]
     for chunk in chunks:
         upload.write(chunk)
@@ -40,7 +40,7 @@ async def test_the_shadow_starts_before_the_body_is_there(mirrors: Any, engine: 
 
     made = engine()
     request = made.request(b"POST", headers=((b"Content-Length", b"10"),))
-    upload = made.dispatcher.open(made.shadow(await mirrors.start(handler), None, request))
+    upload = made.open(made.shadow(await mirrors.start(handler), None, request))
     await made.until(lambda: len(heads) == 1)
     upload.write(b"first")
     await made.until(lambda: len(heads) == 2)
@@ -61,7 +61,7 @@ async def test_an_aborted_upload_is_reset_at_the_mirror(mirrors: Any, engine: An
 
     made = engine()
     request = made.request(b"POST", headers=((b"Content-Length", b"10"),))
-    upload = made.dispatcher.open(made.shadow(await mirrors.start(handler), None, request))
+    upload = made.open(made.shadow(await mirrors.start(handler), None, request))
     upload.write(b"first")
     await made.until(lambda: ends)
     upload.abort("aborted")
@@ -76,7 +76,7 @@ async def test_an_upload_is_aborted_while_it_waits_for_a_lane(mirrors: Any, engi
     made = engine(concurrency=1)
     made.offer(port)
     await made.until(lambda: mirrors.connections == 1)
-    upload = made.dispatcher.open(made.shadow(port, None))
+    upload = made.open(made.shadow(port, None))
     upload.write(bytes(100 * KIB))
     upload.abort()
     await made.until(lambda: made.dispatcher.status()["waiting_bytes"]["value"] < 10 * KIB)
@@ -88,7 +88,7 @@ async def test_an_upload_that_does_not_fit_is_given_up_and_its_bytes_come_back(m
     port = await mirrors.hanging()
     made = engine(queue=MIB, max_body=64 * MIB)
     made.offer(port)
-    upload = made.dispatcher.open(made.shadow(port, None, made.request(b"POST")))
+    upload = made.open(made.shadow(port, None, made.request(b"POST")))
     written = 0
     while upload.alive:
         upload.write(bytes(32 * KIB))
@@ -102,7 +102,7 @@ async def test_an_upload_that_does_not_fit_is_given_up_and_its_bytes_come_back(m
 async def test_an_upload_longer_than_allowed_is_given_up(mirrors: Any, engine: Any) -> None:
     port = await mirrors.hanging()
     made = engine(max_body=MIB)
-    upload = made.dispatcher.open(made.shadow(port, None, made.request(b"POST")))
+    upload = made.open(made.shadow(port, None, made.request(b"POST")))
     upload.write(bytes(MIB))
     assert upload.alive
     upload.write(b"x")
@@ -114,8 +114,8 @@ async def test_a_slow_mirror_takes_more_than_the_queue_holds(mirrors: Any, engin
     """The bytes that it took make room for the next."""
     port = await mirrors.answering()
     made = engine(queue=2 * MIB, max_body=64 * MIB)
-    other = made.dispatcher.open(made.shadow(await mirrors.hanging(), None, label="other/v2"))
-    upload = made.dispatcher.open(made.shadow(port, None, made.request(b"POST")))
+    other = made.open(made.shadow(await mirrors.hanging(), None, label="other/v2"))
+    upload = made.open(made.shadow(port, None, made.request(b"POST")))
     for _ in range(128):
         await made.until(lambda: made.dispatcher.status()["waiting_bytes"]["value"] < MIB)
         upload.write(bytes(64 * KIB))
@@ -129,7 +129,7 @@ async def test_a_piece_of_any_size(mirrors: Any, engine: Any) -> None:
     port = await mirrors.answering()
     made = engine()
     body = os.urandom(3 * MIB + 1)
-    upload = made.dispatcher.open(made.shadow(port, None, made.request(b"POST")))
+    upload = made.open(made.shadow(port, None, made.request(b"POST")))
     upload.write(b"")
     upload.write(body)
     upload.end()
@@ -140,7 +140,7 @@ async def test_a_piece_of_any_size(mirrors: Any, engine: Any) -> None:
 async def test_the_clients_time_is_not_the_mirrors(mirrors: Any, engine: Any) -> None:
     port = await mirrors.answering()
     made = engine()
-    upload = made.dispatcher.open(made.shadow(port, None, made.request(b"POST"), timeout=1))
+    upload = made.open(made.shadow(port, None, made.request(b"POST"), timeout=1))
     upload.write(b"a")
     await asyncio.sleep(1.5)
     upload.write(b"b")
@@ -151,7 +151,7 @@ async def test_the_clients_time_is_not_the_mirrors(mirrors: Any, engine: Any) ->
 
 async def test_an_upload_to_a_mirror_that_hangs_has_a_deadline(mirrors: Any, engine: Any) -> None:
     made = engine()
-    upload = made.dispatcher.open(made.shadow(await mirrors.hanging(), None, made.request(b"POST"), timeout=0.2))
+    upload = made.open(made.shadow(await mirrors.hanging(), None, made.request(b"POST"), timeout=0.2))
     upload.write(b"a")
     upload.end()
     await made.wait(1)
@@ -161,7 +161,7 @@ async def test_an_upload_to_a_mirror_that_hangs_has_a_deadline(mirrors: Any, eng
 async def test_uploads_go_on_while_the_engine_drains(mirrors: Any, engine: Any) -> None:
     port = await mirrors.answering()
     made = engine()
-    upload = made.dispatcher.open(made.shadow(port, None, made.request(b"POST")))
+    upload = made.open(made.shadow(port, None, made.request(b"POST")))
     upload.write(b"before ")
     closing = asyncio.ensure_future(made.dispatcher.close(30.0))
     await asyncio.sleep(0.05)
@@ -174,7 +174,7 @@ async def test_uploads_go_on_while_the_engine_drains(mirrors: Any, engine: Any) 
 
 async def test_the_upload_of_a_lost_worker_is_over(mirrors: Any, engine: Any) -> None:
     made = engine()
-    upload = made.dispatcher.open(made.shadow(await mirrors.hanging(), None, made.request(b"POST")))
+    upload = made.open(made.shadow(await mirrors.hanging(), None, made.request(b"POST")))
     upload.write(b"a")
     await made.until(lambda: mirrors.connections == 1)
     os.kill(made.pids()[0], signal.SIGKILL)
@@ -194,7 +194,7 @@ async def test_an_answer_before_the_end_of_the_upload(mirrors: Any, engine: Any)
         await reader.read()
 
     made = engine()
-    upload = made.dispatcher.open(made.shadow(await mirrors.start(early), None, made.request(b"POST")))
+    upload = made.open(made.shadow(await mirrors.start(early), None, made.request(b"POST")))
     for _ in range(10):
         upload.write(bytes(100 * KIB))
         await asyncio.sleep(0.01)
@@ -209,7 +209,7 @@ async def test_uploads_aborted_at_once(mirrors: Any, engine: Any) -> None:
     made = engine(concurrency=2)
     for _ in range(20):
         for _ in range(5):
-            upload = made.dispatcher.open(made.shadow(port, None, made.request(b"POST")))
+            upload = made.open(made.shadow(port, None, made.request(b"POST")))
             upload.write(b"part")
             upload.abort()
         assert (await made.one(port)).outcome == "sent"
@@ -221,7 +221,7 @@ async def test_uploads_aborted_at_once(mirrors: Any, engine: Any) -> None:
 async def test_a_declared_length_that_is_too_big_is_not_begun(mirrors: Any, engine: Any) -> None:
     made = engine(max_body=MIB)
     request = made.request(b"POST", headers=((b"Content-Length", str(MIB + 1).encode()),))
-    upload = made.dispatcher.open(made.shadow(await mirrors.hanging(), None, request))
+    upload = made.open(made.shadow(await mirrors.hanging(), None, request))
     assert not upload.alive
     assert made.results[0].reason == "body_too_large"
     upload.write(b"a")

@@ -16,7 +16,10 @@ import pytest
 
 import mirror_addon
 from mirror_addon.dispatch import worker_link
+from mirror_addon.dispatch.dispatcher import BATCH_SECONDS
 from mirror_addon.dispatch.worker_link import WorkerLink
+from mirror_addon.shadow.frames import FrameError
+from mirror_addon.shadow.frames import Kind
 
 ROOT = Path(mirror_addon.__file__).parents[1]
 
@@ -143,7 +146,7 @@ async def test_a_big_body_is_handed_over_in_parts(mirrors: Any, engine: Any) -> 
     made.offer(port, bytes(20 * 1024 * 1024))
     await made.until(lambda: not made.dispatcher._links[0]._out)
     # A part is a MiB, and what the socket takes beyond it.
-    assert asyncio.get_running_loop().time() - began > 12 * worker_link.GATHER
+    assert asyncio.get_running_loop().time() - began > 12 * BATCH_SECONDS
     await made.wait(2)
     assert len(mirrors.received[1].body) == 20 * 1024 * 1024
 
@@ -153,7 +156,7 @@ async def test_a_worker_that_cannot_start_is_tried_again_more_and_more_slowly(
 ) -> None:
     monkeypatch.setattr(worker_link, "_PROGRAM", "import sys; sys.exit('mirror worker: cannot start: no luck')")
     lost: list[WorkerLink] = []
-    made = WorkerLink(1, lambda *_: None, lost.append)
+    made = WorkerLink(1, lambda *_: None, lost.append, lambda: None)
     made.start()
     made.send(b"waits")
     await mirrors.until(lambda: len(lost) >= 3)
@@ -168,7 +171,7 @@ async def test_a_process_that_cannot_be_started_is_said(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/no/such/python")
-    made = WorkerLink(1, lambda *_: None, lambda _: None)
+    made = WorkerLink(1, lambda *_: None, lambda _: None, lambda: None)
     made.start()
     assert made.state == "restarting"
     assert "cannot start a worker process" in caplog.text
@@ -181,7 +184,7 @@ async def test_a_worker_that_speaks_nonsense_is_replaced(
     program = "import os, sys, time; os.write(int(sys.argv[1]), b'\\xff' * 100); time.sleep(60)"
     monkeypatch.setattr(worker_link, "_PROGRAM", program)
     lost: list[WorkerLink] = []
-    made = WorkerLink(1, lambda *_: None, lost.append)
+    made = WorkerLink(1, lambda *_: None, lost.append, lambda: None)
     made.start()
     pid = made.pid
     assert pid
@@ -192,14 +195,57 @@ async def test_a_worker_that_speaks_nonsense_is_replaced(
     assert "does not speak as it should" in caplog.text
 
 
+async def test_a_fault_of_our_own_is_not_blamed_on_the_worker(
+    mirrors: Any, engine: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    port = await mirrors.answering()
+    made = engine()
+    await made.one(port)
+    (pid,) = made.pids()
+    (link,) = made.dispatcher._links
+    handled, failed = link._on_frame, []
+
+    def failing(link: WorkerLink, head: tuple[Any, ...], tail: bytes) -> None:
+        handled(link, head, tail)
+        if not failed:
+            failed.append(head)
+            raise LookupError("a fault of this side")
+
+    link._on_frame = failing
+    assert (await made.one(port)).outcome == "sent"
+    await made.until(lambda: failed)
+    assert (await made.one(port)).outcome == "sent"
+    assert made.pids() == [pid], "the worker was not replaced"
+    assert "a frame was not handled (LookupError: a fault of this side)" in caplog.text
+
+
+@pytest.mark.parametrize("frame", [(Kind.RESULT, 1, "too", "short"), (Kind.VERDICT,), (Kind.RESULTS, (1, "x"))])
+async def test_a_worker_whose_frames_lack_fields_is_replaced(
+    mirrors: Any, engine: Any, caplog: pytest.LogCaptureFixture, frame: tuple[Any, ...]
+) -> None:
+    port = await mirrors.answering()
+    made = engine()
+    await made.one(port)
+    (pid,) = made.pids()
+    (link,) = made.dispatcher._links
+    with pytest.raises(FrameError):
+        made.dispatcher._on_frame(link, frame, b"")
+    link._decoder.feed = lambda _: iter([(frame, b"")])  # what a worker of another version might send
+    made.offer(port)
+    await made.until(lambda: made.pids() != [pid])
+    assert "does not speak as it should" in caplog.text
+    assert (await made.one(port)).outcome == "sent"
+
+
 PARENT = """
     import asyncio, sys
     sys.path.insert(0, sys.argv[1])
     from mirror_addon.dispatch.dispatcher import Dispatcher
+    from mirror_addon.dispatch.in_flight import InFlight
     from mirror_addon.dispatch.settings import ShadowSettings
 
     async def main():
-        dispatcher = Dispatcher(ShadowSettings())
+        dispatcher = Dispatcher(ShadowSettings(), InFlight())
         dispatcher.start()
         while dispatcher.status()["workers"][0]["state"] != "running":
             await asyncio.sleep(0.01)

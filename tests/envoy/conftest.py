@@ -28,15 +28,19 @@ SERVICES = ("v1", "v2", "m1")
 
 @pytest.fixture
 def export() -> Callable[..., Export]:
-    """`export(http)`: of a virtual service for a.test with these routes; v1, v2 and m1 have endpoints."""
+    """`export(http)`: of a virtual service for a.test with these routes; v1, v2 and m1 have endpoints.
 
-    def make(http: str, **options: Any) -> Export:
+    `hosts` takes the place of a.test; `more` are further documents.
+    """
+
+    def make(http: str, hosts: str = "[a.test]", more: str = "", **options: Any) -> Export:
         document = f"""
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {{name: x}}
-spec: {{hosts: [a.test], gateways: [gate], http: {http}}}
-"""
+spec: {{hosts: {hosts}, gateways: [gate], http: {http}}}
+---
+{more}"""
         resources = parse_sources([Source("rules.yaml", document.encode())]).resources
         assert resources
         overrides = {(f"{name}.default.svc.cluster.local", ""): Endpoint("127.0.0.1", 9) for name in SERVICES}

@@ -111,3 +111,49 @@ def test_redirects(redirect: str, expected: dict[str, Any], routes: Routes) -> N
 def test_direct_responses(response: str, expected: dict[str, Any], routes: Routes) -> None:
     (route,) = routes(f"[{{directResponse: {response}}}]")
     assert route["direct_response"] == expected
+
+
+@pytest.mark.parametrize(
+    ("consistent_hash", "expected"),
+    [
+        ("{httpHeaderName: x-user}", {"header": {"header_name": "x-user"}}),
+        ("{httpQueryParameterName: user}", {"query_parameter": {"name": "user"}}),
+        ("{useSourceIp: true}", {"connection_properties": {"source_ip": True}}),
+        ("{httpCookie: {name: user}}", {"cookie": {"name": "user"}}),
+        (
+            "{httpCookie: {name: user, ttl: 60s, path: /p, attributes: [{name: SameSite, value: Lax}]}}",
+            {
+                "cookie": {
+                    "name": "user",
+                    "ttl": "60s",
+                    "path": "/p",
+                    "attributes": [{"name": "SameSite", "value": "Lax"}],
+                }
+            },
+        ),
+    ],
+)
+def test_a_consistent_hash_of_the_destinations_is_the_routes(
+    consistent_hash: str, expected: dict[str, Any], routes: Routes
+) -> None:
+    rule = f"""
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: x}}
+spec: {{host: v1, trafficPolicy: {{loadBalancer: {{consistentHash: {consistent_hash}}}}}}}
+"""
+    twice = (
+        "[{route: [{destination: {host: v1}, weight: 1}, {destination: {host: v1, port: {number: 80}}, weight: 1}]}]"
+    )
+    (route,) = routes(twice, more=rule)
+    assert route["route"]["hash_policy"] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "mirroring", "noted"), [("-x", True, True), ("-x", False, False), ("", True, False)]
+)
+def test_a_suffix_that_envoy_does_not_support_is_noted(
+    suffix: str, mirroring: bool, noted: bool, export: Callable[..., Any]
+) -> None:
+    notes = export(f"[{{{TO_V1}}}]", host_suffix=suffix, mirroring=mirroring).notes
+    assert any(note.startswith(f"mirror_host_suffix={suffix}:") for note in notes) is noted

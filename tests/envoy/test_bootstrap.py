@@ -114,3 +114,13 @@ def test_dynamic_resources_are_those_of_the_static_export() -> None:
 def test_names_of_a_listener(address: Address, names: list[str]) -> None:
     assert address.names()[: len(names)] == names
     assert bool(address.names()) == bool(names)
+
+
+def test_a_listener_of_redirects_only_needs_no_clusters() -> None:
+    text = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: x}
+spec: {hosts: ['*'], http: [{redirect: {uri: /x}}]}
+"""
+    assert list(translate(read(text), ExportOptions()).bootstrap()["static_resources"]) == ["listeners"]

@@ -104,3 +104,11 @@ def test_insecure_tls_checks_nothing() -> None:
 def test_an_original_destination_is_what_host_names() -> None:
     found = message(Cluster("h", "", 80, (ORIGINAL_DESTINATION,)))
     assert found["cluster_type"]["name"] == "envoy.clusters.dynamic_forward_proxy"
+
+
+def test_dynamic_dns_is_what_host_names_and_is_noted() -> None:
+    notes = Notes()
+    cluster = Cluster("*.test", "", 443, (), tls=TLS(), label="any", resolves_request_host=True)
+    assert UsedClusters(notes).destination(cluster) == "original_destination_tls"
+    (note,) = notes
+    assert note.startswith("any: DYNAMIC_DNS")

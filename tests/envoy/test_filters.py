@@ -50,3 +50,12 @@ def test_cors(routes: Routes) -> None:
     assert (found["allow_methods"], found["max_age"]) == ("A,B", "90")
     assert found["forward_not_matching_preflights"] is True
     assert "allow_credentials" not in found
+
+
+def test_cors_without_lists(routes: Routes) -> None:
+    found = config(routes, "corsPolicy: {allowOrigin: [a], allowCredentials: false, unmatchedPreflights: IGNORE}")[CORS]
+    assert {name: value for name, value in found.items() if name != "@type"} == {
+        "allow_origin_string_match": [{"exact": "a"}],
+        "forward_not_matching_preflights": False,
+        "allow_credentials": False,
+    }

@@ -24,3 +24,16 @@ def test_what_documents_say_that_an_export_does_not() -> None:
         "DestinationRule default/static: connectionPool.tcp.maxConnections is not exported",
         "DestinationRule default/static: connectionPool.http.maxRetries is not exported",
     ]
+
+
+def test_other_annotations_and_empty_fields_are_not_noted() -> None:
+    text = b"""
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: x, annotations: {team: a}}
+spec:
+  host: x
+  trafficPolicy: {outlierDetection: null, loadBalancer: null, connectionPool: {tcp: {connectTimeout: 1s}}}
+  subsets: [{name: v1}]
+"""
+    assert list(unexported(parse_sources([Source("x.yaml", text)]).resources)) == []

@@ -15,7 +15,7 @@ def test_domains_and_order(export: Callable[..., Any]) -> None:
     assert made.routes["ignore_port_in_host_matching"] is True
 
 
-def test_unclaimed_hosts_are_dialled_but_for_the_listener_itself(export: Callable[..., Any]) -> None:
+def test_unclaimed_hosts_are_dialled_except_the_listener_itself(export: Callable[..., Any]) -> None:
     itself, rest = export("[]", listen=Address("127.0.0.1", 8080)).routes["virtual_hosts"][-1]["routes"]
     assert itself["direct_response"] == {"status": 404}
     assert itself["match"]["headers"][0]["string_match"]["safe_regex"]["regex"].startswith(r"127\.0\.0\.1:8080|")
@@ -39,3 +39,14 @@ def test_ports_come_first_and_end_in_404(routes: Callable[..., list[dict[str, An
 def test_a_host_for_other_ports_only_passes_through(routes: Callable[..., list[dict[str, Any]]]) -> None:
     found = routes("[{match: [{port: 81}], route: [{destination: {host: v1}}]}]", listen=Address("127.0.0.1", 0))
     assert [route.get("name") for route in found] == ["default/x http[0] match[0]", None, "passthrough"]
+
+
+def test_a_virtual_host_for_every_host_leaves_no_passthrough(export: Callable[..., Any]) -> None:
+    hosts = export("[{route: [{destination: {host: v1}}]}]", hosts="['*']").routes["virtual_hosts"]
+    assert [(host["name"], host["domains"]) for host in hosts] == [("*", ["*"])]
+
+
+def test_two_spellings_of_one_address_are_one_domain(export: Callable[..., Any]) -> None:
+    mapped = "['::ffff:1.2.3.4', '[::ffff:1.2.3.4]']"
+    hosts = export("[{route: [{destination: {host: v1}}]}]", hosts=mapped).routes["virtual_hosts"]
+    assert [host["domains"] for host in hosts] == [["[::ffff:1.2.3.4]"], ["*"]]

@@ -306,6 +306,6 @@ async def test_where_it_cannot_the_log_says_so(
     with caplog.at_level(logging.INFO), taddons.context(Proxyserver(), loadcore=False) as context:
         context.master.addons.add(addon)
         context.configure(addon, mirror_rules=[str(tmp_path)])
-        assert "mirror_fast_hooks does nothing" in caplog.text
+        assert "mirror_fast_hooks has no effect" in caplog.text
         if (drained := addon.done()) is not None:
             await drained

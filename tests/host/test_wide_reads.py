@@ -15,6 +15,7 @@ from mitmproxy.test import taddons
 from mitmproxy.test import tflow
 
 from mirror_addon.host.wide_reads import WideReader
+from mirror_addon.host.wide_reads import narrow_reads
 from mirror_addon.host.wide_reads import widen_reads
 
 KIB = 1024
@@ -75,6 +76,18 @@ async def test_a_read_that_waits_goes_on() -> None:
     reader.feed_data(bytes(100 * KIB))
     assert len(await waiting) == 65535
     assert len(await reader.read(65535)) == 100 * KIB - 65535
+
+
+@pytest.mark.usefixtures("master")
+async def test_narrowed_again_mitmproxy_gets_what_it_asks_for() -> None:
+    reader = widened()
+    reader.feed_data(bytes(300 * KIB))
+    assert len(await reader.read(65535)) == 256 * KIB
+    narrow_reads()
+    narrow_reads()
+    assert type(reader) is asyncio.StreamReader
+    reader.feed_data(bytes(300 * KIB))
+    assert len(await reader.read(65535)) == 65535
 
 
 @pytest.mark.usefixtures("master")

@@ -151,7 +151,7 @@ def test_buttons_by_keyboard(browser: Browser, proxy: Proxy, v1: Recorder, v2: R
     page.get_by_text("Changed by hand until the proxy ends: 0 % of the requests").wait_for()
     send(proxy, 1)
     opened.wait_for_tile("Skipped", "2")
-    page.get_by_role("button", name="As the files say").click()
+    page.get_by_role("button", name="Reset to the files").click()
     page.get_by_text("Changed by hand").wait_for(state="detached")
     page.get_by_role("button", name="Pause this rule").click()
     page.get_by_role("button", name="Resume this rule").click()
@@ -201,6 +201,6 @@ def test_another_page_cannot_press_the_buttons(browser: Browser, proxy: Proxy, v
         page.evaluate("fetch('http://mirror-addon.test/api/status.json').then(answer => answer.text())")
     assert not any("mirror_addon" in (frame.content()) for frame in page.frames[1:])
     page.get_by_role("button").click()
-    page.get_by_text("Buttons of the live page work on the live page alone").wait_for()
+    page.get_by_text("The buttons of the live page work only on the live page itself").wait_for()
     context.close()
     assert LivePage(proxy.address).status()["state"] == "mirroring"

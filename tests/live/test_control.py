@@ -286,7 +286,7 @@ def test_steering_a_rule(web: Web, v1: Recorder, v2: Recorder) -> None:
     assert paused() == 1
     ask(web, "safe")
     v2.one()
-    assert "still: default/plain http[0]: paused" in web.command("mirror.resume")
+    assert "still paused: default/plain http[0]" in web.command("mirror.resume")
     web.command("mirror.resume", "default/plain/http[0]")
     web.command("mirror.percent", "default/plain", "0")
     assert "overridden: default/plain http[0]: 0 % of the requests" in web.command("mirror.status")

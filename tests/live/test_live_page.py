@@ -97,7 +97,7 @@ def test_what_the_page_tells(page: LivePage, v1: Recorder, v2: Recorder) -> None
     assert "$.price" in text
     assert "&lt;script&gt;alert(1)" in text
     assert "q=&#39;&amp;lt;" in text
-    assert re.search(r"Answers are compared since <time", text)
+    assert re.search(r"Responses are compared since <time", text)
 
 
 def test_metrics_do_not_begin_a_comparison(page: LivePage, v1: Recorder, v2: Recorder) -> None:
@@ -228,7 +228,7 @@ def test_the_terminal(confdir: Path, upstreams: tuple[Recorder, Recorder], v1: R
     assert end.startswith("requests 2\noffered 2\nsent 2\n")
     table = end.partition("mirror: by rule and mirror\n")[2]
     assert "1 (50 %)" in table
-    assert "Answers were compared by status alone." in table
+    assert "Only status codes were compared." in table
 
 
 def test_the_terminal_tells_every_shadow_with_v(

@@ -172,7 +172,7 @@ def test_a_file_keeps_the_pairing(confdir: Path, tmp_path: Path, v1: Recorder, v
         assert mirror_diff(web, shadow) == told
         assert told[0] == "different · 1 difference"
         assert "-one" in told and "+two" in told
-        assert "The decision is not kept in files, nor for flows from before a reload of the script." in told
+        assert "The decision is not saved in files, and not kept when the script is reloaded." in told
         assert web.command("mirror.replay", "@all") == "sent 1 shadow of 1 request"
         assert v2.one().head == first.head
         web.wait_until(lambda: len(pair(web, "//kept")) == 3)

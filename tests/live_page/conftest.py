@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
@@ -17,7 +16,7 @@ from flask.testing import FlaskClient
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.difference import Difference
 from mirror_addon.live_page.app import create_app
-from mirror_addon.live_page.gateway import Gateway
+from mirror_addon.live_page.lazy_app import LazyApp
 from mirror_addon.live_page.state import CommandRefused
 from mirror_addon.live_page.state import State
 from mirror_addon.options.settings import OPTIONS
@@ -113,8 +112,6 @@ def client(source: FakeSource) -> FlaskClient:
 
 
 @pytest.fixture
-def gateway(source: FakeSource) -> Iterator[Gateway]:
-    """To an app over the state."""
-    made = Gateway(lambda: create_app(source))
-    yield made
-    made.close()
+def lazy_app(source: FakeSource) -> LazyApp:
+    """An app over the state."""
+    return LazyApp(lambda: create_app(source))

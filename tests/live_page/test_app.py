@@ -109,7 +109,7 @@ def test_a_rule_that_was_changed_by_hand(client: FlaskClient, example_table: Rou
 
 
 def test_why_nothing_is_said(client: FlaskClient, given: Any) -> None:
-    assert "No rule mirrors anything" in client.get("/").text
+    assert "Nothing is to be mirrored" in client.get("/").text
     given(totals={"sent": 1})
     assert "Nothing has been mirrored" not in client.get("/").text
 

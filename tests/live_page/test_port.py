@@ -8,16 +8,16 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from mirror_addon.live_page.gateway import Gateway
+from mirror_addon.live_page.lazy_app import LazyApp
 from mirror_addon.live_page.port import PagePort
 
 
 @pytest.fixture
-async def port(gateway: Gateway) -> AsyncIterator[PagePort]:
+async def port(lazy_app: LazyApp) -> AsyncIterator[PagePort]:
     with socket.socket() as place:  # bound, so that nobody else is given this port meanwhile, and not listening
         place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         place.bind(("127.0.0.1", 0))
-        opened = PagePort(place.getsockname()[1], gateway)
+        opened = PagePort(place.getsockname()[1], lazy_app)
         yield opened
         opened.close()
     await asyncio.sleep(0)
@@ -65,9 +65,9 @@ async def test_a_browser_that_does_not_wait(port: PagePort) -> None:
     assert b"mirror_build_info" in answer
 
 
-async def test_a_taken_port_is_an_error(port: PagePort, gateway: Gateway) -> None:
+async def test_a_taken_port_is_an_error(port: PagePort, lazy_app: LazyApp) -> None:
     with pytest.raises(OSError, match="in use"):
-        PagePort(port.port, gateway)
+        PagePort(port.port, lazy_app)
 
 
 async def test_close_frees_the_port(port: PagePort) -> None:

@@ -60,7 +60,7 @@ def test_plots_say_what_they_show(make_pair: Callable[..., Pair]) -> None:
         statistics.pair(make_pair())
     now += STEP
     drawn = plots(statistics.series(STEP))
-    assert drawn.rate_now == "2 answered, 0 failed or dropped, 2 different a second"
+    assert drawn.rate_now == "2 sent, 0 failed or dropped, 2 different per second"
     assert drawn.rate_now in drawn.rate
     assert drawn.latency_now.startswith("p95 primary 10")
     assert drawn.latency.count("<circle") == 4

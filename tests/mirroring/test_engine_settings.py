@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from mirror_addon.mirroring.engine_settings import check_recording
+from mirror_addon.mirroring.engine_settings import check_record
 from mirror_addon.mirroring.engine_settings import recording_of
 from mirror_addon.options.settings import OPTIONS
 from mirror_addon.options.settings import OptionError
 from mirror_addon.options.settings import Settings
 from mirror_addon.options.settings import parse_settings
-from mirror_addon.rules.compare_file import comparison_rules
 
 
 def settings(**options: Any) -> Settings:
@@ -31,7 +30,7 @@ def test_by_default_there_is_none() -> None:
 def test_what_the_options_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     chosen = settings(record="r.jsonl", record_bodies=True, record_rotate="1MiB", queue="8MiB", redact="X-A")
-    check_recording(chosen)
+    check_record(chosen)
     recording = recording_of(chosen, "text", compare=True)
     assert recording.path == str(tmp_path / "r.jsonl")
     assert (recording.bodies, recording.rotate, recording.redact) == (True, 1024 * 1024, (b"x-a",))
@@ -41,21 +40,4 @@ def test_what_the_options_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_path_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"^mirror_record=.*/no/r\.jsonl: the folder .*/no does not exist; make it"):
-        check_recording(settings(record=str(tmp_path / "no" / "r.jsonl")))
-
-
-def test_rules_are_read_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert comparison_rules(settings()) == ""
-    with pytest.raises(OptionError, match=r"^mirror_compare=other\.yaml: no such file"):
-        comparison_rules(settings(compare="other.yaml"))
-    with pytest.raises(OptionError, match="mirror_compare="):
-        comparison_rules(settings(compare="a\0b"))
-    (tmp_path / "compare.yaml").write_text("- nonsense: [")
-    with pytest.raises(OptionError, match=r"^mirror_compare=compare\.yaml: compare\.yaml:"):
-        check_recording(settings())
-    (tmp_path / "compare.yaml").write_bytes(b"\xff")
-    with pytest.raises(OptionError, match="mirror_compare="):
-        check_recording(settings())
-    (tmp_path / "compare.yaml").write_text("")
-    check_recording(settings())
+        check_record(settings(record=str(tmp_path / "no" / "r.jsonl")))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+from pairtools import ended
 
 from mirror_addon.mirroring.failure_log import FailureLog
 from mirror_addon.shadow.result import Outcome
@@ -15,7 +16,7 @@ def test_a_line_when_it_begins_changes_and_ends(caplog: pytest.LogCaptureFixture
 
     def note(outcome: Outcome, reason: str = "", label: str = "b/v2") -> list[str]:
         caplog.clear()
-        log.note(ShadowResult("1", label, outcome, reason, "why"))
+        log.outcome(ended(ShadowResult("1", label, outcome, reason, "why")))
         return [record.message for record in caplog.records]
 
     assert note("sent") == []

@@ -1,20 +1,17 @@
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
-import pytest
 from mitmproxy import http
 from mitmproxy.test import tflow
 
 from mirror_addon.admission.when import When
 from mirror_addon.dispatch.dispatcher import Dispatcher
+from mirror_addon.dispatch.in_flight import InFlight
 from mirror_addon.dispatch.settings import ShadowSettings
-from mirror_addon.mirroring import held as module
-from mirror_addon.mirroring.held import HeldRequest
 from mirror_addon.mirroring.held import HeldRequests
 
-PASSAGE: Any = None
+EXCHANGE: Any = None
 """It is only passed on."""
 
 
@@ -23,12 +20,12 @@ def waiting(dispatcher: Dispatcher) -> int:
 
 
 def hold(held: HeldRequests, flow: http.HTTPFlow, size: int, dispatcher: Dispatcher) -> bool:
-    return held.hold(flow, PASSAGE, b"x" * size, When("~c 500"), dispatcher)
+    return held.hold(flow, EXCHANGE, b"x" * size, When("~c 500"), dispatcher)
 
 
 async def test_what_is_held_counts_in_the_queue() -> None:
-    dispatcher = Dispatcher(ShadowSettings(queue=100_000))
-    held = HeldRequests(lambda each: None)
+    dispatcher = Dispatcher(ShadowSettings(queue=100_000), InFlight())
+    held = HeldRequests()
     first, second = tflow.tflow(), tflow.tflow()
     assert hold(held, first, 10_000, dispatcher) and hold(held, second, 20_000, dispatcher)
     assert len(held) == 2
@@ -44,25 +41,20 @@ async def test_what_is_held_counts_in_the_queue() -> None:
 
 
 async def test_an_upload_does_not_fit_beside_what_is_held() -> None:
-    dispatcher = Dispatcher(ShadowSettings(queue=100_000))
-    held = HeldRequests(lambda each: None)
+    dispatcher = Dispatcher(ShadowSettings(queue=100_000), InFlight())
+    held = HeldRequests()
     assert hold(held, tflow.tflow(), 90_000, dispatcher)
     assert not dispatcher.reserve(20_000)
     held.take_all()
     assert dispatcher.reserve(20_000)
 
 
-async def test_a_flow_that_ends_without_a_word_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_LOOK_EVERY", 0.01)
-    ended: list[HeldRequest] = []
-    dispatcher = Dispatcher(ShadowSettings(queue=100_000))
-    held = HeldRequests(ended.append)
+async def test_flows_that_ended_without_a_hook_are_found() -> None:
+    dispatcher = Dispatcher(ShadowSettings(queue=100_000), InFlight())
+    held = HeldRequests()
     living, dead = tflow.tflow(), tflow.tflow()
     dead.live = False
     assert hold(held, living, 1, dispatcher) and hold(held, dead, 1, dispatcher)
-    async with asyncio.timeout(30):
-        while not ended:
-            await asyncio.sleep(0.01)
-    assert [each.flow for each in ended] == [dead]
+    assert [each.flow for each in held.take_dead()] == [dead]
     assert len(held) == 1 and waiting(dispatcher) == 1025
-    held.take_all()
+    assert held.take_dead() == []

@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from mitmproxy.test import tflow
 
 from mirror_addon.admission.gate import AdmissionGate
 from mirror_addon.dispatch.counters import Counters
@@ -50,17 +49,15 @@ def control(given: Exchange, body: int | None = 0, share: str = "100%", listens:
     chosen = settings(control=share)
     gate = AdmissionGate(chosen, Counters(), OWN, 0.0)
     gate.listen([("127.0.0.1", listens)])
-    return ShadowMaker(chosen, OWN).control(tflow.tflow(), given, mirror(V2, 3.0), body, gate)
+    return ShadowMaker(chosen, OWN).control(given, mirror(V2, 3.0), body, gate)
 
 
-def test_a_shadow_has_suffix_hop_and_a_name_of_its_own() -> None:
-    making, flow = ShadowMaker(settings(timeout="7s"), OWN), tflow.tflow()
-    first, second = (making.shadow(flow, exchange(), mirror(V2), 0) for _ in range(2))
-    assert (first.authority, first.headers, first.timeout) == (b"b.test-shadow", ((b"x-forwarded-for", OWN),), 7)
-    assert first.id != second.id
-    assert first.id.startswith(f"{flow.id}/")
-    making.apply(settings(host_suffix=""))
-    assert making.shadow(flow, exchange(), mirror(V2), 0).authority == b"b.test"
+def test_a_shadow_has_suffix_and_hop() -> None:
+    maker = ShadowMaker(settings(timeout="7s"), OWN)
+    shadow = maker.shadow(exchange(), mirror(V2), "1/2", 0)
+    assert (shadow.authority, shadow.headers, shadow.timeout) == (b"b.test-shadow", ((b"x-forwarded-for", OWN),), 7)
+    maker.apply(settings(host_suffix=""))
+    assert maker.shadow(exchange(), mirror(V2), "1/2", 0).authority == b"b.test"
 
 
 def test_the_primary_is_asked_again() -> None:

@@ -65,3 +65,8 @@ def test_a_hash_follows_weights() -> None:
     cluster = Cluster("h", "", 80, (A, B))
     picked = Counter(cluster.pick_by_hash(b"%d" % number) for number in range(4000))
     assert picked[B] / picked[A] == pytest.approx(3, rel=0.2)
+
+
+@pytest.mark.parametrize(("protocol", "http2"), [("http", False), ("https", False), ("http2", True), ("grpc", True)])
+def test_the_protocols_of_http2(protocol: str, http2: bool) -> None:
+    assert Cluster("h", "", 80, (), protocol).is_http2 is http2

@@ -8,18 +8,21 @@ import pytest
 from mirror_addon.istio.resources import HTTPMatchRequest
 from mirror_addon.routing.conditions import compile_conditions
 from mirror_addon.routing.decision import Request
-from mirror_addon.routing.subject import Subject
+from mirror_addon.routing.lookup import RequestLookup
+from mirror_addon.routing.table import RouteTable
+from mirror_addon.routing.trace import explain
 
+Build = Callable[..., RouteTable]
 Ask = Callable[..., Request]
 
 
 def holds(match: dict[str, Any], request: Request) -> bool:
     conditions = compile_conditions(HTTPMatchRequest.model_validate(match))
-    subject = Subject(request, request.path.partition(b"?")[0])
-    return all(condition.test(subject) for condition in conditions)
+    lookup = RequestLookup(request, request.path.partition(b"?")[0])
+    return all(condition.test(lookup) for condition in conditions)
 
 
-# semantics 2.6: absent, present and empty, "x", "px"
+# whether it holds where the header is absent, present and empty, "x", "px"
 HEADER_TABLE = [
     ("headers", {}, (False, True, True, True)),
     ("headers", None, (False, True, True, True)),
@@ -153,3 +156,8 @@ def test_query_parameters(match: dict[str, Any], target: str, expected: bool, as
 def test_the_last_declared_member_of_a_string_match_wins(ask: Ask) -> None:
     assert holds({"method": {"exact": "PUT", "prefix": "G"}}, ask())
     assert not holds({"method": {"exact": "GET", "regex": "PUT"}}, ask())
+
+
+def test_a_claim_is_named_in_a_trace(build: Build, ask: Ask, to_v1: Any) -> None:
+    table = build([{"match": [{"headers": {"@request.auth.claims.sub": {"exact": "me"}}}], "route": to_v1}])
+    assert "no: @request.auth.claims.sub is 'me', but it is never known to a local proxy" in explain(table, ask(), 0)[1]

@@ -127,3 +127,18 @@ def test_direct_responses_and_redirects_know_no_cors(build: Build, ask: Ask) -> 
         assert decision.action in (Action.DIRECT_RESPONSE, Action.REDIRECT)
         assert decision.response is not None
         assert b"access-control-allow-origin" not in dict(decision.response.headers)
+
+
+@pytest.mark.parametrize(
+    ("policy", "names"),
+    [
+        ({}, {b"access-control-allow-origin"}),
+        ({"allowCredentials": True}, {b"access-control-allow-origin", b"access-control-allow-credentials"}),
+        ({"exposeHeaders": ["a"]}, {b"access-control-allow-origin", b"access-control-expose-headers"}),
+    ],
+)
+def test_only_what_the_policy_has_is_added_to_a_response(
+    policy: dict[str, Any], names: set[bytes], build: Build, ask: Ask, to_v1: Any
+) -> None:
+    (edit,) = decide(build, ask, to_v1, {"allowOrigin": ["*"], **policy}, ("origin", "http://o")).response_headers
+    assert {name for name, _ in edit.apply(())} == names

@@ -1,4 +1,4 @@
-"""Semantics 1.10, delegates."""
+"""Delegates: merging of a root route with the routes of the virtual service that it names."""
 
 from __future__ import annotations
 
@@ -192,3 +192,10 @@ def test_one_level_only(build: Build, ask: Ask, virtual_service: Text) -> None:
     rule = table.route(ask(), 0).rule
     assert rule is not None
     assert rule.name == "after"
+
+
+def test_a_root_condition_for_presence_excludes_nothing(merged: Callable[..., RouteTable], ask: Ask) -> None:
+    outer, inner = {"headers": {"x": {}}}, {"headers": {"x": {"exact": "1"}}}
+    table = merged({"match": [outer]}, {"match": [inner]})
+    rules = [table.route(ask("/", "example.com", ("x", value)), 0).rule for value in ("1", "2")]
+    assert [rule and rule.virtual_service for rule in rules] == ["default/inner", "default/outer"]

@@ -1,4 +1,4 @@
-"""Semantics 4: from DestinationRule, ServiceEntry, WorkloadEntry and Service to clusters."""
+"""From DestinationRule, ServiceEntry, WorkloadEntry and Kubernetes Service to clusters."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from mirror_addon.routing.clusters import Endpoint
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.identity import Identity
 from mirror_addon.routing.table import RouteTable
+from mirror_addon.routing.trace import rules
 
 Build = Callable[..., RouteTable]
 Ask = Callable[..., Request]
@@ -381,3 +382,16 @@ def test_a_destination_is_one_cluster_in_all_rules(build: Build, ask: Ask) -> No
     table = build([{"route": [{"destination": to_v2}], "mirror": to_v2}])
     decision = table.route(ask(), 0)
     assert decision.cluster is decision.mirrors[0].cluster
+
+
+def test_a_destination_without_a_port_is_a_cluster_for_each_port(build: Build, ask: Ask) -> None:
+    text = entry(
+        "{hosts: [two.com], ports: [{number: 80, name: http}, {number: 81, name: http-b}], resolution: STATIC,"
+        " endpoints: [{address: 10.0.0.1}]}"
+    )
+    table = build([{"route": [{"destination": {"host": "two.com"}}], "mirror": {"host": "two.com"}}], text)
+    first, again, other = (table.route(ask(port=port), 0) for port in (80, 80, 81))
+    assert first.cluster is again.cluster is first.mirrors[0].cluster
+    assert [str(decision.endpoint) for decision in (first, other)] == ["10.0.0.1:80", "10.0.0.1:81"]
+    ((view,),) = (rule.mirrors for rule in rules(table))
+    assert str(view) == "two.com 100 % -> 10.0.0.1:80"

@@ -67,3 +67,15 @@ def test_a_cookie_with_a_lifetime_is_made(build: Build, ask: Ask) -> None:
     again = table.route(ask("/", "example.com", ("cookie", pair.replace('"', ""))), 77)
     assert again.endpoint == decision.endpoint
     assert again.response_headers == ()
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "expected"), [("", None), (", ttl: 0s", ["HttpOnly"]), (", ttl: 9s", ["Max-Age=9", "HttpOnly"])]
+)
+def test_a_cookie_is_made_only_with_a_lifetime(
+    lifetime: str, expected: list[str] | None, build: Build, ask: Ask
+) -> None:
+    table = build(HTTP, TEXT % f"{{httpCookie: {{name: sid{lifetime}}}}}")
+    edits = table.route(ask("/", "example.com", ("cookie", "other=1")), 5).response_headers
+    attributes = [edit.apply(())[0][1].decode().split("; ")[1:] for edit in edits]
+    assert attributes == ([] if expected is None else [expected])

@@ -57,7 +57,7 @@ def operations(**kinds: Any) -> dict[str, Any]:
 
 
 def test_with_one_destination_all_operations_are_one_pass(build: Build, ask: Ask) -> None:
-    """Measured note 3: sets before adds, wherever they came from; set against set the destination wins."""
+    """Sets come before adds, wherever they came from; set against set the destination wins."""
     table = build(
         [
             {

@@ -7,6 +7,7 @@ import pytest
 
 from mirror_addon.routing.decision import Action
 from mirror_addon.routing.decision import Request
+from mirror_addon.routing.hosts import HostTable
 from mirror_addon.routing.identity import Identity
 from mirror_addon.routing.table import RouteTable
 
@@ -285,3 +286,22 @@ class TestProxyFilters:
 def test_a_virtual_service_without_http_claims_nothing(build: Build, ask: Ask, virtual_service: Text) -> None:
     text = virtual_service([], tcp=[{"route": [{"destination": {"host": "svc"}}]}])
     assert build(text).route(ask(), 0).action is Action.PASSTHROUGH
+
+
+def test_the_table_of_hosts() -> None:
+    table = HostTable({"a.test": 1, "*.test": 2, "*.b.test": 3, "::1": 4, "*": 5})
+    table.add_alias("alias", 1)
+    table.add_alias("a.test", 9)
+    assert dict(table.items()) == {b"a.test": 1, b"alias": 1, b"*.test": 2, b"*.b.test": 3, b"[::1]": 4, b"*": 5}
+    assert table.candidates(b"x.b.test:80") == [3, 2, 5]
+    assert table.candidates(b"A.test") == [1, 2, 5]
+    assert table.candidates(b"other") == [5]
+    for authority in (b"x.b.test:80", b"A.test", b"[::1]", b"[::1]:80", b".test", b"b.test", b"other"):
+        assert table.find(authority) == table.candidates(authority)[0]
+
+
+def test_a_table_without_a_value_for_every_host() -> None:
+    table = HostTable({"*.test": 2})
+    assert list(table.items()) == [(b"*.test", 2)]
+    assert (table.candidates(b"a.other"), table.find(b"a.other")) == ([], None)
+    assert (table.candidates(b"long.name"), table.find(b"x")) == ([], None)

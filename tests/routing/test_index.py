@@ -13,7 +13,7 @@ from mirror_addon.routing.decision import Request
 from mirror_addon.routing.index import Index
 from mirror_addon.routing.index import Scan
 from mirror_addon.routing.index import build_index
-from mirror_addon.routing.subject import Subject
+from mirror_addon.routing.lookup import RequestLookup
 from mirror_addon.routing.table import RouteTable
 
 Build = Callable[..., RouteTable]
@@ -76,9 +76,9 @@ def test_index_and_scan_agree(build: Build, ask: Ask, rules: Any, requests: Any)
         entries = host.at(port) if host else None
         if entries is None:
             continue
-        subject = Subject(request, path.encode())
-        found = Index(entries.entries).find(subject)
-        assert found is Scan(entries.entries).find(subject)
+        lookup = RequestLookup(request, path.encode())
+        found = Index(entries.entries).find(lookup)
+        assert found is Scan(entries.entries).find(lookup)
         rule = table.route(request, 0).rule
         assert (rule and rule.rule) == (found and found.route.rule.rule)
 

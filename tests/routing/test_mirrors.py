@@ -42,7 +42,7 @@ def threshold(build: Build, ask: Ask, http: dict[str, Any]) -> tuple[int, int] |
     return high, denominator
 
 
-# semantics 1.4: percentage, percent, what Envoy gets (None: no mirroring; 1, 1: all)
+# percentage, percent, what Envoy gets (None: no mirroring; 1, 1: all)
 PERCENT_TABLE = [
     ({}, (1, 1)),
     ({"mirrorPercentage": None, "mirrorPercent": None}, (1, 1)),
@@ -119,7 +119,7 @@ def test_all_mirrors_share_the_draw(build: Build, ask: Ask) -> None:
 
 
 def test_whole_percentages_follow_the_weights(build: Build, ask: Ask) -> None:
-    """With the denominator 100 mirror and destination are drawn by the same number (shadowing 1.5)."""
+    """With the denominator 100 mirror and destination are drawn by the same number."""
     route = [{"destination": V1, "weight": 50}, {"destination": V2, "weight": 50}]
     table = build([{"route": route, "mirror": V2, "mirrorPercent": 50}])
     for draw in range(200):

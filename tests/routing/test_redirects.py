@@ -11,6 +11,7 @@ from mirror_addon.routing.decision import Action
 from mirror_addon.routing.decision import LocalResponse
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.table import RouteTable
+from mirror_addon.routing.trace import explain
 
 Build = Callable[..., RouteTable]
 Ask = Callable[..., Request]
@@ -128,3 +129,9 @@ def test_an_answer_without_body_has_no_content_type(http: dict[str, Any], build:
     response = build([{**http, "headers": operations}]).route(ask(), 0).response
     assert response is not None
     assert [name for name, _ in response.headers if name != b"location"] == [b"x-a"]
+
+
+def test_a_redirect_that_envoy_does_not_know_is_named_in_a_trace(build: Build, ask: Ask) -> None:
+    table = build([{"redirect": {"uri": "/x", "redirectCode": 304}}])
+    assert table.route(ask(), 0).action is Action.NOT_FOUND
+    assert explain(table, ask(), 0)[-1] == "answered here: no action that Envoy knows"

@@ -107,3 +107,10 @@ def test_substitution(pattern: str, rewrite: str, path: str, expected: str) -> N
 @pytest.mark.parametrize(("pattern", "rewrite"), [("(a", ""), ("a", r"\1"), ("a", r"\x"), ("a", "\\")])
 def test_a_bad_substitution_is_none(pattern: str, rewrite: str) -> None:
     assert substitution(pattern, rewrite) is None
+
+
+def test_a_set_that_needs_too_much_memory_is_matched_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    regexes = [Regex(f"/{number}/.*x") for number in range(100)]
+    monkeypatch.setattr("mirror_addon.routing.regexes._MAX_MEMORY", 4096)
+    assert RegexSet(regexes).matches(b"/7/zzx") == [7]
+    assert RegexSet(regexes).matches(b"/7/zz") == []

@@ -19,7 +19,6 @@ def to(subset: str, weight: int | None = None) -> dict[str, Any]:
     return destination if weight is None else {**destination, "weight": weight}
 
 
-# semantics 1.11
 @pytest.mark.parametrize(
     ("route", "expected"),
     [

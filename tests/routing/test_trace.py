@@ -8,6 +8,7 @@ import pytest
 from mirror_addon.routing.clusters import Cluster
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.identity import Identity
+from mirror_addon.routing.mirror_to import MirrorTo
 from mirror_addon.routing.table import RouteTable
 from mirror_addon.routing.trace import explain
 from mirror_addon.routing.trace import rules
@@ -140,3 +141,39 @@ def test_rules_are_listed(build: Build, virtual_service: Callable[..., str], to_
     assert first.destinations == ("svc/v2 25 % -> 127.0.0.1:9002", "gone.com 75 % -> no endpoint")
     assert [str(mirror) for mirror in first.mirrors] == ["svc/v2 5 % -> 127.0.0.1:9002"]
     assert (second.matches, second.destinations, second.mirrors) == (("any path",), ("direct response 204",), ())
+
+
+def test_a_preflight_and_a_route_without_weights(build: Build, ask: Ask, to_v1: Any) -> None:
+    cors = build([{"route": to_v1, "mirror": V2, "corsPolicy": {"allowOrigin": ["*"]}}])
+    fields = ("origin", "http://o"), ("access-control-request-method", "PUT")
+    preflight = ask("/", "example.com", *fields, method="OPTIONS")
+    assert "answered here: CORS preflight" in said(cors, preflight)
+    assert "skipped: local_reply" in said(cors, preflight)
+    assert "answered here" not in said(cors, ask())
+    weightless = build([{"route": [{"destination": V2}, {"destination": V2}]}])
+    assert said(weightless, ask()).endswith("no destination has a weight above zero: 503")
+
+
+def test_connect_is_never_mirrored(build: Build, ask: Ask, to_v1: Any) -> None:
+    text = said(build([{"route": to_v1, "mirror": V2}]), ask(method="CONNECT"))
+    assert "skipped: method: CONNECT is never mirrored" in text
+
+
+def test_the_mirror_to_of_unclaimed_hosts(build: Build, ask: Ask) -> None:
+    table = build(mirror_to=[MirrorTo("http", "127.0.0.1", 9)])
+    assert "mirror 127.0.0.1:9: drawn: draw % 100 = 0 < 100 (100 %), to 127.0.0.1:9" in said(table, ask())
+    assert "skipped: method" in said(table, ask(method="CONNECT"))
+    (view,) = rules(table)
+    assert (str(view.rule), view.hosts, view.destinations) == ("mirror_to", ("any other",), ("passes through",))
+
+
+def test_the_requests_own_host(build: Build, ask: Ask) -> None:
+    text = """
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: any}
+spec: {hosts: ['*.foo.com'], ports: [{number: 80, name: http}], resolution: DYNAMIC_DNS}
+"""
+    assert "destination *.foo.com: the request's own host" in said(
+        build([{"route": [{"destination": {"host": "*.foo.com"}}]}], text), ask()
+    )

@@ -83,7 +83,7 @@ def test_no_match_is_a_catch_all() -> None:
     assert is_catch_all(compile_uri(None), None)
 
 
-# semantics 3.2 and 3.3: uri condition, rewrite, what is asked, what leaves (None: no match)
+# uri condition, rewrite, what is asked, what leaves (None: no match)
 REWRITES = [
     ({"prefix": "/serviceB"}, {"uri": "/"}, "/serviceB/request/info", "//request/info"),
     ({"prefix": "/serviceB"}, {"uri": "/"}, "/serviceB", "/"),

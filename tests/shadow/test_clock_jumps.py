@@ -33,7 +33,7 @@ async def test_shadows_under_way_and_uploads_go_on(mirrors: Any, engine: Any, ju
     made = engine()
     for _ in range(3):
         made.offer(port)
-    upload = made.dispatcher.open(made.shadow(port, None))
+    upload = made.open(made.shadow(port, None))
     upload.write(b"before")
     await made.until(lambda: len(mirrors.received) == 3)
     pids = made.pids()

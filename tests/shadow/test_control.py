@@ -50,7 +50,7 @@ def test_whom_to_ask_again() -> None:
 
 def again(headers: Fields) -> Fields:
     request = Request(b"GET", b"http", b"shop.test:80", b"/a?b", headers, 80)
-    shadow = control_request(request, mirror(cluster("v1", ONE), ONE), id="x", timeout=5)
+    shadow = control_request(request, mirror(cluster("v1", ONE), ONE), timeout=5)
     assert (shadow.authority, shadow.path, shadow.method) == (b"shop.test:80", b"/a?b", b"GET")
     assert (shadow.target.label, shadow.target.port) == ("control:b/v1", 9001)
     return shadow.headers

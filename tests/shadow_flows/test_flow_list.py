@@ -9,6 +9,7 @@ from mitmproxy.addons.view import View
 from mitmproxy.io import FlowReader
 from mitmproxy.io import FlowWriter
 from mitmproxy.test import taddons
+from pairtools import in_flight
 from pairtools import pair_of
 from pairtools import primary_flow
 from pairtools import result_of
@@ -37,18 +38,19 @@ async def test_what_the_client_asked_is_kept() -> None:
     with taddons.context(View()):
         primary = primary_flow()
         asked = Request(b"GET", b"http", b"shop.test", b"/b/\xff", (), 80)
-        ShadowFlows(10).expect(shadow_request(primary), primary, b"", asked)
+        request = shadow_request(primary)
+        ShadowFlows(10).expect(in_flight(primary, request), request, primary, b"", asked)
     assert primary.metadata[meta.ASKED_KEY] == ["GET", "http", "shop.test", "/b/\xff"]
 
 
 async def test_a_dropped_shadow_is_told_at_the_primary(view: View) -> None:
     primary = primary_flow()
     view.add([primary])
-    flows, shadow = ShadowFlows(10), shadow_request(primary)
-    flows.expect(shadow, primary, b"")
-    assert flows.expected(primary) == ["b/v2"]
-    flows.pair(pair_of(primary, result_of(shadow, outcome="dropped", reason="queue_full", status=None)))
-    assert flows.expected(primary) == []
+    flows, request = ShadowFlows(10), shadow_request(primary)
+    shadow = in_flight(primary, request)
+    flows.expect(shadow, request, primary, b"")
+    dropped = result_of(request, outcome="dropped", reason="queue_full", status=None)
+    flows.pair(pair_of(primary, dropped, shadow=shadow))
     assert list(view) == [primary]
     assert primary.comment == "mirrored to b/v2 · b/v2: queue_full"
     assert primary.metadata[meta.SHADOWS_KEY] == []
@@ -111,10 +113,11 @@ async def test_a_file_has_them_too(tmp_path_factory: pytest.TempPathFactory) -> 
         assert not flows.wanted()
         context.configure(save, save_stream_file=str(path))
         assert flows.wanted()
-        shadow = shadow_request(primary)
-        flows.expect(shadow, primary, b"")
+        request = shadow_request(primary)
+        shadow = in_flight(primary, request)
+        flows.expect(shadow, request, primary, b"")
         save.response(primary)
-        flows.pair(pair_of(primary, result_of(shadow)))
+        flows.pair(pair_of(primary, result_of(request), shadow=shadow))
         save.done()
     with path.open("rb") as file:
         read = list(FlowReader(file).stream())

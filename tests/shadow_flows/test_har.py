@@ -10,16 +10,16 @@ from mitmproxy.test import taddons
 from pairtools import primary_flow
 from pairtools import show_pair
 
+from mirror_addon.host.har import HarAnnotations
 from mirror_addon.shadow_flows.flow_list import ShadowFlows
-from mirror_addon.shadow_flows.har import annotate_har
+from mirror_addon.shadow_flows.har import annotate
 
 
 async def test_a_har_has_comments_and_pairing(tmp_path: Path) -> None:
     path = tmp_path / "out.har"
     view, writer, primary = View(), SaveHar(), primary_flow()
     with taddons.context(view, writer) as context:
-        annotate_har()
-        annotate_har()
+        HarAnnotations(annotate).apply()
         context.configure(writer, hardump=str(path))
         writer.response(primary)
         shadow = show_pair(view, ShadowFlows(10), primary)
@@ -38,10 +38,5 @@ async def test_other_flows_are_as_they_were() -> None:
     flow = primary_flow()
     plain, annotated = SaveHar(), SaveHar()
     with taddons.context(annotated):
-        annotate_har()
+        HarAnnotations(annotate).apply()
         assert annotated.flow_entry(flow, set()) == plain.flow_entry(flow, set())
-
-
-async def test_without_a_writer_nothing_happens() -> None:
-    with taddons.context():
-        annotate_har()

@@ -57,7 +57,23 @@ def test_visible_leaves_nothing_that_acts(text: str) -> None:
 def test_values_are_shown_on_a_bounded_line(value: object) -> None:
     shown = formats.shown_value(value)
     assert shown.isprintable()
-    assert len(shown) <= (formats.SHOWN_VALUE + 1) * 10
+    assert len(shown) <= (formats.SHOWN_VALUE + 25) * 10
+
+
+@pytest.mark.parametrize("value", [float("nan"), "x" * 1000, "\udcff", object(), [[]] * 50])
+def test_any_value_is_shown(value: object) -> None:
+    assert 0 < len(formats.shown_value(value)) < formats.SHOWN_VALUE + 40
+
+
+def test_values_that_json_cannot_hold() -> None:
+    loop: list[object] = []
+    loop.append(loop)
+    assert formats.shown_value(loop) == "[[...]]"
+
+
+def test_shortened_text_says_how_long_it_was() -> None:
+    assert formats.shortened("x" * 9, 9) == "x" * 9
+    assert formats.shortened("x" * 10, 9) == "xxxxxxxxx… (10 characters)"
 
 
 def test_a_dangling_surrogate_is_shown() -> None:
@@ -68,4 +84,4 @@ def test_a_dangling_surrogate_is_shown() -> None:
 def test_times() -> None:
     assert formats.iso(0)[:4] in ("1969", "1970")
     assert len(formats.clock(0)) == 8
-    assert (formats.status(None), formats.status(204)) == ("no answer", "204")
+    assert (formats.status(None), formats.status(204)) == ("no response", "204")

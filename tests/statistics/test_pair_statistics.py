@@ -102,14 +102,14 @@ def test_a_row_for_each_rule_and_target(statistics: PairStatistics) -> None:
     assert (dict(row.failed), dict(row.dropped)) == ({"timeout": 1}, {"queue_full": 1})
     assert (row.primary.count, row.shadow.count, row.route) == (5, 4, "b/v1")
     assert statistics.routes["default/b http[0]", "c", False].pairs == 1
-    assert (statistics.answered, statistics.compared, statistics.different) == (5, 3, 2)
+    assert (statistics.sent, statistics.compared, statistics.different) == (5, 3, 2)
     assert statistics.targets["b/v2"].statuses == {200: 3, 500: 1}
 
 
 def test_controls_are_kept_apart(statistics: PairStatistics) -> None:
     statistics.pair(pair(Comparison("different", (DIFFERENCE,)), control=True))
     assert statistics.routes["default/b http[0]", "b/v2", True].different == 1
-    assert (statistics.answered, statistics.different, len(statistics.differing)) == (0, 0, 0)
+    assert (statistics.sent, statistics.different, len(statistics.differing)) == (0, 0, 0)
     assert statistics.targets == {}
 
 
@@ -131,7 +131,7 @@ def test_memory_is_bounded(statistics: PairStatistics, clock: Clock) -> None:
     assert len(statistics.differing) == DIFFERING
     assert statistics.routes[OTHERS, OTHERS, False].pairs == 2 * ROUTES
     assert sum(statistics.targets[OTHERS].statuses.values()) == 2 * ROUTES
-    assert statistics.answered == 3 * ROUTES
+    assert statistics.sent == 3 * ROUTES
 
 
 def test_the_series_has_the_last_minutes(statistics: PairStatistics, clock: Clock) -> None:
@@ -142,11 +142,11 @@ def test_the_series_has_the_last_minutes(statistics: PairStatistics, clock: Cloc
     statistics.pair(pair(outcome="dropped", reason="queue_full", shadow=None))
     clock.now += 4
     series = statistics.series(5)
-    assert [(each.answered, each.unanswered, each.different) for each in series[-2:]] == [(1, 0, 0), (1, 1, 1)]
-    assert not any(each.answered for each in series[:-2])
-    assert series[-1].second + 5 == clock.now
+    assert [(each.sent, each.failed_or_dropped, each.different) for each in series[-2:]] == [(1, 0, 0), (1, 1, 1)]
+    assert not any(each.sent for each in series[:-2])
+    assert series[-1].start + 5 == clock.now
     clock.now += SECONDS
-    assert not any(each.answered for each in statistics.series(5))
+    assert not any(each.sent for each in statistics.series(5))
 
 
 @given(st.lists(st.tuples(st.integers(0, 700), st.booleans()), max_size=80), st.sampled_from([1, 5, 10]))
@@ -161,16 +161,16 @@ def test_the_series_loses_nothing_that_is_recent(steps: list[tuple[int, bool]], 
         seen.append(clock.now)
     end = int(clock.now) // step * step
     expected = sum(end - SECONDS + step <= moment < end for moment in seen)
-    assert sum(each.answered + each.unanswered for each in statistics.series(step)) == expected
+    assert sum(each.sent + each.failed_or_dropped for each in statistics.series(step)) == expected
 
 
 def test_a_copy_does_not_follow(statistics: PairStatistics) -> None:
     statistics.pair(pair(shadow=500))
     copied = statistics.copy()
     statistics.pair(pair(shadow=500))
-    assert (copied.answered, copied.different, len(copied.differing)) == (1, 1, 1)
+    assert (copied.sent, copied.different, len(copied.differing)) == (1, 1, 1)
     assert copied.targets["b/v2"].time.cumulated()[-1][1] == 1
-    assert sum(moment.answered for moment in copied._moments) == 1
+    assert sum(each.sent for each in copied._intervals) == 1
 
 
 def test_the_pairs_of_a_busy_proxy_take_microseconds(statistics: PairStatistics) -> None:

@@ -19,7 +19,11 @@ import h2.events
 import pytest
 
 from mirror_addon.dispatch.dispatcher import Dispatcher
+from mirror_addon.dispatch.in_flight import InFlight
+from mirror_addon.dispatch.in_flight import Primary
+from mirror_addon.dispatch.in_flight import Shadow
 from mirror_addon.dispatch.settings import ShadowSettings
+from mirror_addon.dispatch.upload import Upload
 from mirror_addon.routing.clusters import TLS
 from mirror_addon.routing.clusters import Cluster
 from mirror_addon.routing.clusters import Endpoint
@@ -175,29 +179,51 @@ def a_mirror(
 
 
 class Engine:
-    """A dispatcher with its results, and shadows to give it."""
+    """A dispatcher with its book and its results, and shadows to give it."""
 
     until = staticmethod(until)
     request = staticmethod(a_request)
 
     def __init__(self, **settings: Any) -> None:
         self.results: list[ShadowResult] = []
-        self.dispatcher = Dispatcher(ShadowSettings(**settings), self.results.append)
-        self.counters = self.dispatcher.counters
+        self.book = InFlight()
+        self.book.observers.append(self)
+        self.dispatcher = Dispatcher(ShadowSettings(**settings), self.book)
+        self.counters = self.book.counters
         self._number = 0
 
+    def outcome(self, shadow: Shadow) -> None:
+        assert shadow.result is not None
+        self.results.append(shadow.result)
+
     def shadow(self, port: int, body: int | None = 0, request: Request | None = None, **mirror: Any) -> ShadowRequest:
-        self._number += 1
         return shadow_request(
             request if request is not None else a_request(),
             a_mirror(port, **mirror),
-            id=str(self._number),
+            id="",
             body=body,
             own_address=b"10.0.0.1",
         )
 
+    def admit(self, request: ShadowRequest, primary: Primary | None = None) -> Shadow:
+        """An admitted shadow, of a primary of its own if none is given."""
+        if primary is None:
+            self._number += 1
+            primary = Primary(str(self._number))
+            primary.answered = True
+        shadow = self.book.admit(primary, request.target.label)
+        self.book.check()
+        return shadow
+
+    def hand_over(self, request: ShadowRequest, body: bytes) -> None:
+        self.dispatcher.offer(self.admit(request), request, body)
+        self.book.check()
+
+    def open(self, request: ShadowRequest) -> Upload:
+        return self.dispatcher.open(self.admit(request), request)
+
     def offer(self, port: int, body: bytes = b"", **mirror: Any) -> None:
-        self.dispatcher.offer(self.shadow(port, len(body), **mirror), body)
+        self.hand_over(self.shadow(port, len(body), **mirror), body)
 
     async def one(self, port: int, body: bytes = b"", **mirror: Any) -> ShadowResult:
         """Offer one shadow and wait for its result."""
@@ -211,8 +237,8 @@ class Engine:
 
     def check(self) -> None:
         """Every shadow has exactly one end, and the counters say the same as the results."""
+        self.book.check()
         totals = self.counters.totals()
-        assert totals.offered == totals.sent + totals.failed.total() + totals.dropped.total() + totals.pending
         told = [result.outcome for result in self.results]
         assert told.count("sent") == totals.sent
         assert told.count("failed") == totals.failed.total()

@@ -14,6 +14,9 @@ from mitmproxy.test import tflow
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.comparison import compare
+from mirror_addon.dispatch.in_flight import InFlight
+from mirror_addon.dispatch.in_flight import Primary
+from mirror_addon.dispatch.in_flight import Shadow
 from mirror_addon.shadow.pair import Pair
 from mirror_addon.shadow.request import ShadowRequest
 from mirror_addon.shadow.request import Target
@@ -69,7 +72,21 @@ def result_of(shadow: ShadowRequest, body: bytes = b'{"total": 2}', headers: Any
     return ShadowResult(shadow.id, shadow.target.label, **values)
 
 
-def pair_of(primary: http.HTTPFlow, result: ShadowResult, *, control: bool = False) -> Pair:
+def in_flight(primary: http.HTTPFlow, request: ShadowRequest) -> Shadow:
+    """The shadow of a request, in a book of its own."""
+    return InFlight().admit(Primary(primary.id), request.target.label)
+
+
+def ended(result: ShadowResult) -> Shadow:
+    """A shadow with this result."""
+    shadow = InFlight().admit(Primary("1"), result.label)
+    shadow.result = result
+    return shadow
+
+
+def pair_of(
+    primary: http.HTTPFlow, result: ShadowResult, *, control: bool = False, shadow: Shadow | None = None
+) -> Pair:
     """The pair as the worker would have compared it."""
     response = primary.response
     assert response
@@ -91,6 +108,7 @@ def pair_of(primary: http.HTTPFlow, result: ShadowResult, *, control: bool = Fal
         20.0,
         result,
         comparison,
+        shadow.view if shadow is not None else None,
     )
 
 
@@ -99,9 +117,10 @@ def show_pair(
 ) -> http.HTTPFlow:
     """A primary and its shadow in the view; the shadow's flow."""
     view.add([primary])
-    shadow = shadow_request(primary, number)
-    flows.expect(shadow, primary, b"")
-    flows.pair(pair_of(primary, result_of(shadow, **answer), control=control))
+    request = shadow_request(primary, number)
+    shadow = in_flight(primary, request)
+    flows.expect(shadow, request, primary, b"")
+    flows.pair(pair_of(primary, result_of(request, **answer), control=control, shadow=shadow))
     made = view.get_by_id(primary.metadata["mirror_shadows"][-1])
     assert isinstance(made, http.HTTPFlow)
     return made

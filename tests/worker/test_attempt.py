@@ -195,7 +195,7 @@ async def test_a_request_that_h11_refuses_is_counted(engine: Any, mirrors: Any) 
     made = engine()
     shadow = made.shadow(await mirrors.answering())
     shadow.method = b"B@D METHOD"
-    made.dispatcher.offer(shadow, b"")
+    made.hand_over(shadow, b"")
     await made.wait(1)
     assert made.results[0].reason == "protocol"
     assert "method" in made.results[0].detail.lower()
@@ -203,7 +203,7 @@ async def test_a_request_that_h11_refuses_is_counted(engine: Any, mirrors: Any) 
 
 async def test_a_shadow_that_is_aborted_has_that_reason_and_no_timeout(mirrors: Any, engine: Any) -> None:
     made = engine()
-    upload = made.dispatcher.open(made.shadow(await mirrors.hanging(), None))
+    upload = made.open(made.shadow(await mirrors.hanging(), None))
     upload.write(b"part")
     await made.until(lambda: mirrors.connections == 1)
     upload.abort("client_gone")

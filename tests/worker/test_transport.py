@@ -75,7 +75,7 @@ async def test_a_big_body_over_http2(mirrors: Any, engine: Any, h2_mirror: Any) 
 async def test_a_stream_over_http2(mirrors: Any, engine: Any, h2_mirror: Any) -> None:
     port = await mirrors.start(h2_mirror)
     made = engine()
-    upload = made.dispatcher.open(made.shadow(port, None, made.request(b"POST"), protocol="grpc"))
+    upload = made.open(made.shadow(port, None, made.request(b"POST"), protocol="grpc"))
     for _ in range(5):
         upload.write(b"message ")
         await asyncio.sleep(0.01)

@@ -17,8 +17,8 @@ from collections.abc import Collection
 from collections.abc import Iterator
 from typing import Any
 
+from mirror_addon.dispatch.in_flight import Shadow
 from mirror_addon.routing.decision import Rule
-from mirror_addon.shadow.result import ShadowResult
 
 PERIOD = 1.0
 """Seconds between two judgements; and the longest time without a shadow while there are requests."""
@@ -138,10 +138,11 @@ class Backoffs:
         self._judge(virtual_service, target, backoff, now)
         return backoff.take(now)
 
-    def note(self, result: ShadowResult) -> None:
-        """Take the end of a shadow. One that was dropped says nothing of the mirror; one that failed is slow."""
-        backoffs = self._backoffs.get(result.label)
-        if not backoffs:
+    def outcome(self, shadow: Shadow) -> None:
+        """A ShadowObserver. A shadow that was dropped says nothing of the mirror; one that failed counts as slow."""
+        backoffs = self._backoffs.get(shadow.label) if self._backoffs else None
+        result = shadow.result
+        if not backoffs or result is None:
             return
         now = self._clock()
         seconds = result.total_ms / 1000 if result.outcome == "sent" else math.inf

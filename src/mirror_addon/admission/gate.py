@@ -68,7 +68,7 @@ class AdmissionGate:
         An edge names at least two hops on a shadow, its client and itself; one alone may be the client of an edge
         before it on the same machine.
         """
-        if self._suffix:
+        if self._suffix and self._suffix in request.authority:
             authority = request.authority
             if authority == shadow_authority(authority.replace(self._suffix, b"", 1), self._suffix):
                 return True
@@ -78,8 +78,9 @@ class AdmissionGate:
                 hops += value.split(b",")
         return len(hops) > self.settings.use_remote_address and hops[-1].strip() == self.local_address
 
-    def reason_to_skip(self, request: Request, mirror: Mirror) -> str | None:
-        """Why `mirror` gets no shadow of `request` (a word of the counters), or None."""
+    def reason_to_skip(self, request: Request, mirror: Mirror, *, paused: bool | None = None) -> str | None:
+        """Why `mirror` gets no shadow of `request` (a word of the counters), or None. `paused`: in place of the switch,
+        for a request that a person sends again."""
         if mirror.skipped:
             return mirror.skipped
         if not mirror.sampled:
@@ -87,7 +88,7 @@ class AdmissionGate:
         endpoint = mirror.endpoint
         if endpoint is None:
             return "no_endpoint"
-        if self.paused or not self.settings.enabled:
+        if (self.paused if paused is None else paused) or not self.settings.enabled:
             return "paused"
         if self.expires is not None and time.time() >= self.expires:
             return "expired"
@@ -99,14 +100,17 @@ class AdmissionGate:
             return "loop"
         return None
 
-    def due(self, request: Request, decision: Decision, *, instead: str | None = None) -> list[Mirror]:
+    def due(
+        self, request: Request, decision: Decision, *, instead: str | None = None, paused: bool | None = None
+    ) -> list[Mirror]:
         """The mirrors of `decision` that get a shadow; the others are counted with their reasons.
 
-        `instead`: a reason that holds for all that would get one (`upgrade`, `aborted`).
+        `instead`: a reason that holds for all that would get one (`upgrade`, `aborted`). `paused` is passed on to
+        `reason_to_skip`.
         """
         due = []
         for mirror in decision.mirrors:
-            reason = self.reason_to_skip(request, mirror) or instead
+            reason = self.reason_to_skip(request, mirror, paused=paused) or instead
             if not reason and mirror.annotations is not None and decision.rule is not None:
                 reason = self.limits.take(decision.rule, mirror.cluster.label, mirror.annotations)
             if reason:

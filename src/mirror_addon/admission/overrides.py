@@ -89,6 +89,10 @@ class Overrides:
     def of(self, rule: Rule) -> Override | None:
         return self._by_rule.get(rule_key(rule))
 
+    def paused(self) -> list[Rule]:
+        """Return the rules that are paused."""
+        return [override.rule for override in self._by_rule.values() if override.paused]
+
     def lines(self) -> list[str]:
         """For people."""
         return [f"{override.rule}: {override.words()}" for override in self._by_rule.values()]

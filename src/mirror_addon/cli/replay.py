@@ -18,7 +18,7 @@ from mirror_addon.cli.rules_option import read_rule_set
 from mirror_addon.cli.rules_option import read_settings
 from mirror_addon.cli.rules_option import rules_options
 from mirror_addon.cli.value_type import value_type
-from mirror_addon.compare.report.conditions import Condition
+from mirror_addon.compare.report.conditions import FailCondition
 from mirror_addon.compare.report.conditions import judge
 from mirror_addon.compare.report.conditions import parse_condition
 from mirror_addon.compare.report.documents import document
@@ -27,7 +27,7 @@ from mirror_addon.compare.report.summary import Summary
 from mirror_addon.compare.report.summary import summarise
 from mirror_addon.compare.report.terminal import terminal_report
 from mirror_addon.compare.report.wording import printable
-from mirror_addon.mirroring.engine_settings import check_recording
+from mirror_addon.mirroring.engine_settings import check_record
 from mirror_addon.options.settings import OptionError
 from mirror_addon.options.settings import Settings
 from mirror_addon.replay.arguments import Faults
@@ -49,6 +49,7 @@ from mirror_addon.replay.source import open_sources
 from mirror_addon.replay.summary import document as replay_document
 from mirror_addon.replay.summary import lines
 from mirror_addon.replay.summary import warnings
+from mirror_addon.rules.compare_file import comparison_rules
 from mirror_addon.shadow.local_address import own_address
 
 WIDTH_OF_FILES = 140
@@ -134,7 +135,7 @@ def replay(
     faults: Faults,
     compare: str | None,
     output: str | None,
-    conditions: tuple[Condition, ...],
+    conditions: tuple[FailCondition, ...],
     as_json: bool,
     dry_run: bool,
     arguments: tuple[str, ...],
@@ -217,7 +218,8 @@ def _settings(
         raise click.UsageError("mirror_control asks the primary again, and a replay has none; mirror to it by a rule")
     if not dry_run:
         try:
-            check_recording(settings)
+            check_record(settings)
+            comparison_rules(settings)
         except OptionError as error:
             raise click.UsageError(str(error)) from None
     return settings
@@ -239,7 +241,7 @@ def _dry_run(dry_run: DryRun, sources: list[Source], amplify: int, loops: float,
                 click.echo(line)
 
 
-def _conclude(found: Replay, sources: list[Source], conditions: tuple[Condition, ...], *, as_json: bool) -> None:
+def _conclude(found: Replay, sources: list[Source], conditions: tuple[FailCondition, ...], *, as_json: bool) -> None:
     """Say what came of it, and exit with 1 or 2 where that is due."""
     summary = summarise(found.tally, NoiseRule())
     outcomes = list(judge(list(conditions), summary))

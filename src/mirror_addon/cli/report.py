@@ -9,14 +9,14 @@ import click
 from rich.console import Console
 
 from mirror_addon.captures.record_input import read_records
-from mirror_addon.compare.report.conditions import Condition
 from mirror_addon.compare.report.conditions import ConditionError
+from mirror_addon.compare.report.conditions import FailCondition
 from mirror_addon.compare.report.conditions import Outcome
 from mirror_addon.compare.report.conditions import judge
 from mirror_addon.compare.report.conditions import parse_condition
 from mirror_addon.compare.report.documents import document
 from mirror_addon.compare.report.junit import junit
-from mirror_addon.compare.report.lines import Line
+from mirror_addon.compare.report.lines import RecordLine
 from mirror_addon.compare.report.page import page
 from mirror_addon.compare.report.summary import NoiseRule
 from mirror_addon.compare.report.summary import Summary
@@ -30,7 +30,7 @@ WIDTH_OF_FILES = 140
 """Columns where the output is no terminal."""
 
 
-def _conditions(_: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> list[Condition]:
+def _conditions(_: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> list[FailCondition]:
     try:
         return [parse_condition(text) for text in texts]
     except ConditionError as error:
@@ -72,7 +72,7 @@ def report(
     output: Path | None,
     as_json: bool,
     junit_file: Path | None,
-    conditions: list[Condition],
+    conditions: list[FailCondition],
     relative: float,
     absolute: float,
 ) -> None:
@@ -102,7 +102,7 @@ def report(
 
 def read_summary(files: tuple[str, ...], rule: NoiseRule) -> Summary:
     tally = RecordTally()
-    reader = read_records(files, Line, tally.add_all)
+    reader = read_records(files, RecordLine, tally.add_all)
     return summarise(tally, rule, reader.skipped)
 
 

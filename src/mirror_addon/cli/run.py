@@ -10,13 +10,15 @@ import click
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []}
 
 SCRIPT = Path(__file__).resolve().parent / "script" / "mirror_addon"
-"""In a folder of its own: mitmproxy puts a script's folder in front of sys.path, for good."""
+"""A link to the script at the root of a checkout, and a copy of it in a wheel.
+
+It has a folder of its own, because mitmproxy puts a script's folder in front of sys.path and never removes it."""
 
 
 def _run(tool: str, arguments: tuple[str, ...]) -> None:
     from mitmproxy.tools import main
 
-    sys.argv[0] = tool  # mitmproxy names itself by it in its messages
+    sys.argv[0] = tool  # mitmproxy's messages begin with this name
     getattr(main, tool)(["-s", str(SCRIPT), *arguments])
 
 

@@ -1,4 +1,15 @@
-"""The `mirror.*` commands of the console, of mitmweb's command bar and of its REST interface. Each returns text."""
+"""The `mirror.*` commands, in mitmproxy's console, in mitmweb's command bar and in its REST interface.
+
+Theory of operation. mitmproxy calls a command in the event loop and shows the text that it returns, so a command must
+not block: what takes longer is started, and the event log reports its outcome. The docstring of a command is its help.
+A wrong argument raises CommandError, which mitmproxy shows in place of a result. The live page's buttons run the same
+commands (`by_name`).
+
+- `commands` holds all commands, and does itself those that report;
+- `steering` does `mirror.pause`, `mirror.resume` and `mirror.percent`;
+- `replay` does `mirror.replay`;
+- `terminal` is no command: it logs pairs that differ, and the table at exit.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +30,6 @@ from mitmproxy import http
 
 from mirror_addon.commands import steering
 from mirror_addon.commands.replay import Replayer
-from mirror_addon.istio.moments import say_moment
 from mirror_addon.routing.trace import explain
 from mirror_addon.rules.listing import rule_lines
 from mirror_addon.rules.live import RULES_GONE
@@ -31,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 
 def flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """The leaves of nested dicts and lists, named by their path: `workers[0].pid`, `waiting_bytes.high`."""
+    """Yield the leaves of nested dicts and lists, named by their path: `workers[0].pid`, `waiting_bytes.high`."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from flat(item, f"{name}.{key}" if name else str(key))
@@ -43,7 +53,7 @@ def flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 class Commands:
-    """The commands over a session. `diff_text` gives what Mirror Diff says of flows."""
+    """The commands for a session. `diff_text` returns the text of Mirror Diff for flows."""
 
     def __init__(self, session: Session, diff_text: Callable[[Sequence[flow.Flow]], str]) -> None:
         self._session = session
@@ -52,17 +62,17 @@ class Commands:
         self._reloads: set[asyncio.Task[None]] = set()
 
     def register(self, loader: addonmanager.Loader) -> None:
-        """Make the commands known to mitmproxy."""
+        """Add the commands to mitmproxy."""
         for name, command in self.by_name().items():
             loader.add_command(f"mirror.{name}", command)
 
     def by_name(self) -> dict[str, Callable[..., str]]:
-        """Every command by its name after `mirror.`."""
+        """Return the commands, by their name without `mirror.`."""
         names = "status", "rules", "explain", "diff", "replay", "reload", "pause", "resume", "percent"
         return {name: getattr(self, name) for name in names}
 
     def status(self) -> str:
-        """What is mirrored where, what was dropped and why, and how the workers are."""
+        """Show what is mirrored where, what was dropped and why, and the state of the workers."""
         session = self._session
         if not (session.writer and session.rules.table):
             return "mirror: not started; the event log says why"
@@ -77,8 +87,7 @@ class Commands:
         else:
             lines.append("state: mirroring")
         if gate.expires is not None:
-            left = gate.expires - time.time()
-            lines.append(f"expires: {say_moment(gate.expires)}" + (f", in {left:.0f} s" if left > 0 else ", over"))
+            lines.append(f"expires: {steering.expiry(gate.expires, time.time())}")
         if session.rules.problem:
             lines.append(f"rules: {session.rules.problem}")
         if session.comparison.problem:
@@ -90,14 +99,14 @@ class Commands:
         return "\n".join(lines)
 
     def rules(self) -> str:
-        """The rules in force, in the order in which they are looked at."""
+        """Show the rules in force, in the order in which they are matched."""
         table = self._session.rules.table
         if table is None:
             return "mirror: no rules are loaded; the event log says why"
         return "\n".join(rule_lines(table)) or "no rules: every request passes through"
 
     def explain(self, flows: Sequence[flow.Flow]) -> str:
-        """Why these requests went where they went, rule by rule."""
+        """Explain, rule by rule, why these requests were routed and mirrored as they were."""
         blocks = []
         for each in flows:
             exchange = self._session.exchanges.get(each) if isinstance(each, http.HTTPFlow) else None
@@ -113,21 +122,21 @@ class Commands:
                 lines += steering.override_lines(self._session.writer, exchange.decision.rule)
             blocks.append("\n  ".join([first, *lines]))
         if not blocks:
-            raise exceptions.CommandError("No flows: name some, as in mirror.explain @focus")
+            raise exceptions.CommandError("No flows given; name some, as in mirror.explain @focus")
         return "\n".join(blocks)
 
     def diff(self, flows: Sequence[flow.Flow]) -> str:
-        """Where the answers of these requests and of their shadows differ; the content view "Mirror Diff" has more."""
+        """Show how the responses of these requests and of their shadows differ, as in Mirror Diff but shorter."""
         if not flows:
-            raise exceptions.CommandError("No flows: name some, as in mirror.diff @focus")
+            raise exceptions.CommandError("No flows given; name some, as in mirror.diff @focus")
         return self._diff_text(flows)
 
     def replay(self, flows: Sequence[flow.Flow]) -> str:
-        """Send these requests to their mirrors again, now, by the rules of now; edited ones as edited."""
+        """Send these requests to their mirrors again, by the present rules. Edited requests are sent as edited."""
         return self._replayer.replay(flows)
 
     def reload(self) -> str:
-        """Read the rules again now, those of comparison too. The event log and mirror.status tell the outcome."""
+        """Read the rules again, those of comparison too. The event log and mirror.status report the outcome."""
 
         async def run() -> None:
             logger.info("mirror: %s", await self._session.rules.reload())
@@ -139,25 +148,24 @@ class Commands:
         return "reading the rules again"
 
     def pause(self, *rule: str) -> str:
-        """Send no new shadows, of one rule or of all; those handed over finish, and routing goes on."""
+        """Stop sending new shadows, of one rule or of all. Those under way are completed, and routing continues."""
         return self._steer(steering.pause, rule)
 
     def resume(self, *rule: str) -> str:
-        """Send shadows again, of one rule or of all that are not paused by themselves."""
+        """Send shadows again, of one rule, or of all rules except those that were paused one by one."""
         return self._steer(steering.resume, rule)
 
     def percent(self, *rule_and_percent: str) -> str:
-        """Mirror this share of a rule's requests instead of what the files say, which RULE reset brings back."""
+        """Mirror this percentage of a rule's requests instead of that in the files. RULE reset undoes it."""
         if len(rule_and_percent) < 2:
             raise exceptions.CommandError("Give a rule and a percentage, as in mirror.percent default/serviceB 5")
         return self._steer(steering.percent, rule_and_percent[:-1], rule_and_percent[-1])
 
     def _steer(self, action: Callable[..., str], rule: Sequence[str], *arguments: str) -> str:
-        """`rule` are the words of a rule's name: the console splits at spaces where there are no quotes."""
+        """Run a function of `steering`. `rule` is the rule's name, which the console splits at spaces unless quoted."""
         writer, table = self._session.writer, self._session.rules.table
         if writer is None or table is None:
             raise exceptions.CommandError("The mirror has not started; the event log says why")
-        writer.hand_over()
         try:
             return action(writer, table, " ".join(rule), *arguments)
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""`mirror.replay`: requests that came before, sent to their mirrors again, by the rules of now."""
+"""`mirror.replay`: sends earlier requests to their mirrors again, by the present rules."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ _EDITABLE = "method", "authority", "path", "headers"
 
 
 class Replayer:
-    """Makes new shadows of flows that came before.
+    """Makes new shadows of earlier flows.
 
-    A person asks for it, so neither percentages nor a pause hold it back; expiry, methods and the guard against loops
-    do. A request that was edited since goes out as edited, to where it would go unedited: a path that was rewritten
-    once is not routed a second time.
+    A person asks for them, so percentages and a pause do not apply; expiry, methods, limits and the guard against loops
+    do. A request that was edited is sent as edited, to the mirrors of the request before the edit: its path may have
+    been rewritten, and is not to be routed and rewritten a second time.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def replay(self, chosen: Sequence[mitm_flow.Flow]) -> str:
-        """Send the shadows of these requests; a shadow stands for its primary. Says in one line what was done."""
+        """Send shadows of these requests, and return in one line what was done. A shadow stands for its primary."""
         table, writer = self._session.rules.table, self._session.writer
         if table is None or writer is None:
             raise exceptions.CommandError("The mirror has not started; the event log says why")
         if not chosen:
-            raise exceptions.CommandError("No flows: name some, as in mirror.replay @focus")
+            raise exceptions.CommandError("No flows given; name some, as in mirror.replay @focus")
         shadows = requests = edited = 0
-        left: Counter[str] = Counter()
-        for primary in _primaries(chosen, left):
+        left_out: Counter[str] = Counter()
+        for primary in _primaries(chosen, left_out):
             body = primary.request.raw_content
             if body is None:
-                left["was streamed, so its body is not kept"] += 1
+                left_out["was streamed, so its body is not kept"] += 1
                 continue
             exchange, changed = self._exchange(primary, table)
             sent = writer.replay(primary, exchange, body)
@@ -58,18 +58,19 @@ class Replayer:
                 skip, mirrors = writer.gate.reason_to_skip, exchange.decision.mirrors
                 words = {word for mirror in mirrors if (word := skip(exchange.request, mirror))}
                 why = f" ({', '.join(sorted(words))})" if words else ""
-                left[f"is not mirrored by the present rules{why}"] += 1
+                left_out[f"is not mirrored by the present rules{why}"] += 1
                 continue
             shadows += sent
             requests += 1
             edited += changed
-        said = f"sent {_count(shadows, 'shadow')} of {_count(requests, 'request')}"
+        sent_of = f"sent {_count(shadows, 'shadow')} of {_count(requests, 'request')}"
         if edited:
-            said += f", {edited} of them as edited"
-        return "; ".join([said, *(f"{_count(number, 'request')} left out: {why}" for why, number in left.items())])
+            sent_of += f", {edited} of them as edited"
+        reasons = (f"{_count(number, 'request')} left out: {why}" for why, number in left_out.items())
+        return "; ".join([sent_of, *reasons])
 
     def _exchange(self, primary: http.HTTPFlow, table: RouteTable) -> tuple[Exchange, bool]:
-        """What the present rules make of a request, with all its mirrors drawn; and whether a person edited it."""
+        """Route a request by the present rules, with all mirrors sampled. Also return whether a person edited it."""
         before = self._session.exchanges.get(primary)
         address = self._session.local_address
         original = primary
@@ -84,31 +85,31 @@ class Replayer:
             was, now = heads.read_request(original, address), heads.read_request(primary, address)
             changes = {name: getattr(now, name) for name in _EDITABLE if getattr(was, name) != getattr(now, name)}
             decision.request = replace(decision.request, **changes)
-        decision.mirrors = tuple(map(_drawn, decision.mirrors))
+        decision.mirrors = tuple(map(_sampled, decision.mirrors))
         exchange = Exchange(table, asked, draw, decision)
         if before:
             exchange.answer_fields = before.answer_fields
         return exchange, edited
 
 
-def _drawn(mirror: Mirror) -> Mirror:
-    """A mirror as if the draw had taken it."""
+def _sampled(mirror: Mirror) -> Mirror:
+    """Return the mirror as if its percentage included the request."""
     if mirror.sampled:
         return mirror
     return replace(mirror, sampled=True, skipped=None if mirror.endpoint else "no_endpoint")
 
 
-def _primaries(chosen: Sequence[mitm_flow.Flow], left: Counter[str]) -> Iterator[http.HTTPFlow]:
-    """The primaries of these flows, each once."""
+def _primaries(chosen: Sequence[mitm_flow.Flow], left_out: Counter[str]) -> Iterator[http.HTTPFlow]:
+    """Yield the primaries of these flows, each once, and count in `left_out` those that have none."""
     seen = set()
     for flow in chosen:
         primary: mitm_flow.Flow | None = flow
         if meta.is_shadow_flow(flow):
             primary = find_flow(meta.text_of(flow, meta.PRIMARY_KEY))
         if primary is None:
-            left["is a shadow whose primary is not in the list any more"] += 1
+            left_out["is a shadow whose primary is no longer in the list"] += 1
         elif not isinstance(primary, http.HTTPFlow):
-            left["is not HTTP"] += 1
+            left_out["is not HTTP"] += 1
         elif primary.id not in seen:
             seen.add(primary.id)
             yield primary

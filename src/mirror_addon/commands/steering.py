@@ -1,6 +1,6 @@
-"""Mirroring steered while it runs: pause, resume and percent, of everything or of a rule, and what is to be said of it.
+"""Pausing, resuming and the percentage of rules while the proxy runs, and the lines that report them.
 
-Nothing of this is written to a file: it is gone with the process, and with the rule.
+Nothing of this is written to a file. It ends with the process, or when a reload removes the rule.
 """
 
 from __future__ import annotations
@@ -28,45 +28,51 @@ RESET = "reset"
 
 
 def pause(writer: ShadowWriter, table: RouteTable, name: str = "") -> str:
-    """Send no new shadows, of the rule called `name` or of any. Raises UnknownRule."""
+    """Stop sending new shadows, of the rules called `name` or of all rules. Raises UnknownRule."""
     if not name:
         writer.gate.paused = True
-        return _said("paused: no new shadows; routing goes on")
+        return _log("paused: no new shadows are sent; routing continues")
     rules = find_rules(name, table.mirroring)
     writer.gate.overrides.pause(rules)
-    return _said(f"{_list(rules)}: paused: no new shadows; routing goes on")
+    return _log(f"{_list(rules)}: paused: no new shadows are sent; routing continues")
 
 
 def resume(writer: ShadowWriter, table: RouteTable, name: str = "") -> str:
-    """Send shadows again. A rule's quota (`max-requests`) begins anew. Raises UnknownRule."""
+    """Send shadows again. The rules' quotas (`max-requests`) start again at 0. Raises UnknownRule."""
     gate = writer.gate
     if not name:
         gate.paused = False
-        left = [line for line in gate.overrides.lines() if ": paused" in line]
-        return _said("resumed" + (f"; still: {'; '.join(left)}" if left else ""))
+        paused = gate.overrides.paused()
+        return _log("resumed" + (f"; still paused: {_list(paused)}" if paused else ""))
     rules = find_rules(name, table.mirroring)
     gate.overrides.resume(rules)
     gate.limits.begin_anew(rules)
-    return _said(f"{_list(rules)}: resumed" + (", but all mirroring is paused" if gate.paused else ""))
+    return _log(f"{_list(rules)}: resumed" + (", but all mirroring is paused" if gate.paused else ""))
 
 
 def percent(writer: ShadowWriter, table: RouteTable, name: str, text: str) -> str:
-    """Mirror this share of a rule's requests, `reset`: as the files say. Raises UnknownRule and ValueError."""
+    """Mirror this percentage of the rules' requests; `reset`: that of the files. Raises UnknownRule, ValueError."""
     rules = find_rules(name, table.mirroring)
     if text == RESET:
         writer.gate.overrides.percent(rules, None)
-        return _said(f"{_list(rules)}: mirrored as the rules say")
+        return _log(f"{_list(rules)}: mirrored at the percentage of the files")
     try:
         fraction = from_percent(Percent(value=share(text) * 100))
     except ValueError:
-        raise ValueError(f"{text!r} is no percentage; write 0 to 100, as in 5 or 0.1, or {RESET}") from None
+        raise ValueError(f"{text!r} is not a percentage; write 0 to 100, such as 5 or 0.1, or {RESET}") from None
     writer.gate.overrides.percent(rules, fraction)
-    back = f"mirror.percent '{name}' {RESET}"
-    return _said(f"{_list(rules)}: {fraction} of the requests mirrored; {back} takes that back")
+    undo = f"mirror.percent '{name}' {RESET}"
+    return _log(f"{_list(rules)}: {fraction} of the requests are mirrored; undo with {undo}")
+
+
+def expiry(expires: float, now: float) -> str:
+    """Return when mirroring ends, and in how many seconds that is."""
+    left = expires - now
+    return f"{say_moment(expires)}, {f'in {left:.0f} s' if left > 0 else 'over'}"
 
 
 def steering_lines(writer: ShadowWriter, table: RouteTable) -> Iterator[str]:
-    """For `mirror.status`: what is overridden, what ends when, what is used up, what is held back."""
+    """Return the lines of `mirror.status` about overrides, expiry, quotas, back-off and held requests."""
     gate = writer.gate
     for line in gate.overrides.lines():
         yield f"overridden: {line}"
@@ -76,8 +82,7 @@ def steering_lines(writer: ShadowWriter, table: RouteTable) -> Iterator[str]:
         if annotations is None:
             continue
         if annotations.expires is not None:
-            left = annotations.expires - now
-            yield f"expires: {rule}: {say_moment(annotations.expires)}, {f'in {left:.0f} s' if left > 0 else 'over'}"
+            yield f"expires: {rule}: {expiry(annotations.expires, now)}"
         if annotations.active is not None:
             start, end = annotations.active
             state = "not yet" if now < start else "now" if now < end else "over"
@@ -87,11 +92,11 @@ def steering_lines(writer: ShadowWriter, table: RouteTable) -> Iterator[str]:
     for line in gate.limits.backoffs.lines():
         yield f"max_latency: {line}"
     if writer.holding:
-        yield f"held: {len(writer.holding)} requests, {writer.holding.size} bytes, until their answers are there"
+        yield f"held: {len(writer.holding)} requests, {writer.holding.size} bytes, until the primary has responded"
 
 
 def override_lines(writer: ShadowWriter, rule: Rule | None) -> list[str]:
-    """For an explanation: what is said of the rule over the head of the files."""
+    """Return a line for `mirror.explain` if a rule is overridden."""
     override = writer.gate.overrides.of(rule) if rule is not None else None
     return [f"overridden: {override.words()}"] if override is not None else []
 
@@ -100,6 +105,6 @@ def _list(rules: Sequence[Rule]) -> str:
     return ", ".join(map(str, rules))
 
 
-def _said(text: str) -> str:
+def _log(text: str) -> str:
     logger.info("mirror: %s", text)
     return text

@@ -1,4 +1,4 @@
-"""What mitmdump's terminal tells of shadows: a line for those that differ (with `-v` for all), a table at the end."""
+"""What is logged about pairs: a line for each that differs (with `-v` for every pair), and a table at exit."""
 
 from __future__ import annotations
 
@@ -22,55 +22,54 @@ from mirror_addon.statistics.pair_statistics import PairStatistics
 from mirror_addon.statistics.pair_statistics import is_different
 
 if TYPE_CHECKING:
+    from mirror_addon.compare.comparison import Comparison
     from mirror_addon.shadow.pair import Pair
 
 logger = logging.getLogger(__name__)
 
 FIRST = 20
-"""Differing pairs that are told one by one."""
+"""Differing pairs that are logged one by one."""
 PAUSE = 10.0
-"""Seconds between two lines after that."""
+"""Seconds between two lines after the first ones."""
 SHOWN_URL = 100
 SHOWN_PATHS = 3
 SHOWN_ROWS = 30
 WIDTH = 120
-"""Of a terminal that does not say."""
+"""Columns of a terminal that does not report its size."""
 NARROWEST = 40
+"""Columns of the table at least."""
 
 HINT = (
-    "Answers were compared by status alone. To compare them whole, open the live page, http://mirror-addon.test/"
+    "Only status codes were compared. To compare whole responses, open the live page, http://mirror-addon.test/"
     " through the proxy, or set mirror_record=FILE."
 )
 
 
 def printable(text: str, encoding: str | None) -> str:
-    """`text` with what `encoding` has no character for written out: mitmproxy's log would raise there."""
+    """Escape what `encoding` has no character for, because mitmproxy's log would raise."""
     encoding = encoding or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def line(pair: Pair) -> str:
-    """`GET http://host/x -> serviceB/v2: 200 vs 500, different: status, $.price, +41 ms`."""
+    """Return `GET http://host/x -> serviceB/v2: 200 vs 500, different: status, $.price, +41 ms`."""
     result = pair.result
     url = pair.url if len(pair.url) <= SHOWN_URL else f"{pair.url[:SHOWN_URL]}…"
     parts = [f"{status(pair.primary_status)} vs {status(result.status)}"]
     if result.outcome != "sent":
         parts = [f"{result.outcome}: {result.reason}" + (f" ({result.detail})" if result.detail else "")]
     elif pair.comparison is not None and pair.comparison.verdict is not None:
-        parts.append(told(pair))
+        parts.append(verdict(pair.comparison))
     if result.outcome == "sent" and pair.primary_ms is not None:
         parts.append(gap(pair.primary_ms, result.total_ms).replace("−", "-"))
     return visible(f"{pair.method} {url} -> {pair.target}: {', '.join(parts)}")
 
 
-def told(pair: Pair) -> str:
-    """A comparison in words."""
-    comparison = pair.comparison
-    assert comparison is not None
-    counting = [each.path for each in comparison.differences if not each.noise]
+def verdict(comparison: Comparison) -> str:
+    """Return the verdict, with the first paths that differ."""
     if comparison.verdict != "different":
         return str(comparison.verdict)
-    paths = list(dict.fromkeys(counting))
+    paths = list(dict.fromkeys(each.path for each in comparison.differences if not each.noise))
     more = len(paths) - SHOWN_PATHS + comparison.more
     return f"different: {', '.join(paths[:SHOWN_PATHS])}" + (f" and {more} more" if more > 0 else "")
 
@@ -78,45 +77,47 @@ def told(pair: Pair) -> str:
 class Terminal:
     """A PairObserver that writes to mitmproxy's log.
 
-    A wholly different mirror tells of itself twenty times, then at most once in ten seconds. `verbose`: a line for
-    every shadow, as `-v` asks for.
+    Differing pairs are logged up to twenty times, then at most once in ten seconds: with a mirror that always differs,
+    the log would show nothing else. `verbose`, set by mitmproxy's `-v`: every pair is logged.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.verbose = False
         self._clock = clock
-        self._said = 0
-        self._unsaid = 0
+        self._logged = 0
+        self._left_out = 0
+        """Differing pairs since the last line."""
         self._last = 0.0
+        """When that was."""
 
     def configure(self, updated: Collection[str]) -> None:
-        """Take mitmproxy's options: `-v` sets its log to debug."""
+        """Read mitmproxy's options. `-v` sets its log level to debug."""
         if "termlog_verbosity" in updated:
             self.verbose = ctx.options.termlog_verbosity == "debug"
 
     def pair(self, pair: Pair) -> None:
-        """Take one pair."""
+        """Log a pair, if it is to be logged."""
         if self.verbose:
             self._log(logging.DEBUG, line(pair))
         elif not pair.control and is_different(pair):
-            self._differs(pair)
+            self._log_difference(pair)
 
-    def _differs(self, pair: Pair) -> None:
+    def _log_difference(self, pair: Pair) -> None:
         now = self._clock()
-        if self._said >= FIRST and now - self._last < PAUSE:
-            self._unsaid += 1
+        if self._logged >= FIRST and now - self._last < PAUSE:
+            self._left_out += 1
             return
-        before = f" ({self._unsaid} more since the line before)" if self._unsaid else ""
-        self._said += 1
-        self._unsaid = 0
+        others = f" ({self._left_out} more since the last line)" if self._left_out else ""
+        self._logged += 1
+        self._left_out = 0
         self._last = now
-        self._log(logging.INFO, line(pair) + before)
-        if self._said == FIRST:
-            self._log(logging.INFO, f"from here on one line in {PAUSE:.0f} s; -v shows every shadow")
+        self._log(logging.INFO, line(pair) + others)
+        if self._logged == FIRST:
+            self._log(logging.INFO, f"from now on at most one line every {PAUSE:.0f} s; -v shows every shadow")
 
     @staticmethod
     def summary(statistics: PairStatistics) -> None:
-        """Write the table at the end, as wide as the terminal is."""
+        """Log the table at exit, as wide as the terminal."""
         width = shutil.get_terminal_size((WIDTH, 24)).columns
         if text := summary(statistics, width=width, encoding=encoding_of_log()):
             logger.info("mirror: by rule and mirror\n%s", text)
@@ -127,16 +128,16 @@ class Terminal:
 
 
 def encoding_of_log() -> str | None:
-    """What mitmproxy's log is written in; it goes to stdout."""
+    """Return the encoding of mitmproxy's log, which is written to stdout."""
     return getattr(sys.stdout, "encoding", None)
 
 
 def summary(statistics: PairStatistics, *, width: int | None = None, encoding: str | None = "utf-8") -> str:
-    """The table at the end: one row a rule and target. Empty where no shadow ended."""
-    rows = sorted(statistics.routes.values(), key=lambda row: (-row.different, -row.pairs, row.rule, row.target))
+    """Return the table at exit, with a row for each rule and target; empty if there are no pairs."""
+    rows = statistics.rows()
     if not rows:
         return ""
-    from rich import box  # needed once, at the end of a run
+    from rich import box  # needed once, at exit
     from rich.console import Console
     from rich.table import Table
 
@@ -144,17 +145,17 @@ def summary(statistics: PairStatistics, *, width: int | None = None, encoding: s
     table = Table(box=box.ASCII2 if plain else box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("rule", "primary -> mirror"):
         table.add_column(heading, overflow="fold")
-    for heading in ("mirrored", "different", "no answer", "p50", "p95", "p99"):
+    for heading in ("mirrored", "different", "no response", "p50", "p95", "p99"):
         table.add_column(heading, justify="right", overflow="fold")
     for row in rows[:SHOWN_ROWS]:
         primary, shadow = row.primary.quantiles(), row.shadow.quantiles()
-        troubles = [f"{number} {word}" for word, number in (row.failed + row.dropped).most_common()]
+        missing = [f"{number} {word}" for word, number in (row.failed + row.dropped).most_common()]
         table.add_row(
             row.rule + (" (control)" if row.control else ""),
             f"{row.route or 'passes through'} -> {row.target}",
             str(row.sent),
             f"{row.different} ({share(row.different, row.sent)})" if row.different else "0",
-            "\n".join(troubles) or "0",
+            "\n".join(missing) or "0",
             *(f"{milliseconds(primary[name])}\n{milliseconds(shadow[name])}" for name in ("p50", "p95", "p99")),
         )
     out = io.StringIO()
@@ -164,8 +165,8 @@ def summary(statistics: PairStatistics, *, width: int | None = None, encoding: s
     console.print(table)
     lines = [each.rstrip() for each in out.getvalue().splitlines() if each.strip()]
     if len(rows) > SHOWN_ROWS:
-        lines.append(f"and {len(rows) - SHOWN_ROWS} rows more")
+        lines.append(f"and {len(rows) - SHOWN_ROWS} more rows")
     lines.append("Times: the primary's above, the shadow's below.")
-    if not statistics.compared and statistics.answered:
+    if not statistics.compared and statistics.sent:
         lines.append(HINT)
     return printable("\n".join(lines), encoding)

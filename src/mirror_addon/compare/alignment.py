@@ -1,8 +1,19 @@
-"""Which element of one list belongs to which of another.
+"""Pair the elements of two lists.
 
-An element that was put in, taken out or changed must not make all later ones differ. Equal elements find each other
-first, wherever they stand; then those that call themselves the same; what is left over is paired by position between
-the equal ones around it. Takes n log n time.
+Theory of operation. An element that was inserted, removed or changed must not make all that follow it differ. `align`
+works in four steps, each on what the step before left over:
+
+1. Equal elements at both ends of the lists are skipped. Most lists differ in few elements, so little is left.
+2. Elements are recognised by names (`_recognised`), wherever they are: a name is any hashable value, such as an
+   element's id or its fingerprint. The caller orders the kinds of names from the exact to the vague one. Equal names
+   are paired in order of position, so n elements of one name take n steps and not n squared.
+3. Some of these pairs keep the order of both lists, others cross them: those moved. A longest increasing subsequence
+   (`_longest_increasing`) takes as many pairs as possible as anchors, as patience diff does. If pairs are left, the
+   order differs.
+4. Elements that have no counterpart yet are paired within the gaps between anchors (`_Gaps`): by position if a gap has
+   equally many on both sides, else each one of the shorter side with the one most like it, in order.
+
+Steps 1 to 3 take n log n time. Step 4 compares every element of a gap with every other one, so its size is limited.
 """
 
 from __future__ import annotations
@@ -19,16 +30,16 @@ from typing import TypeVar
 
 T = TypeVar("T")
 Name = Callable[[T], Hashable]
-"""What an element is recognised by; None: by nothing."""
+"""Returns what an element is recognised by, or None if it has no such thing."""
 
 MAX_ALIGNED = 100_000
-"""Longer lists are compared place by place."""
+"""Longer lists are paired by position."""
 _MAX_SIMILAR = 2500
-"""Pairs of left over elements that are tried for which are most alike."""
+"""The most pairs of a gap for which the similarity is computed; the elements of larger gaps are paired by position."""
 
 
 class Alignment(NamedTuple):
-    """Pairs of places, in order of the first list; places that are in one list only; whether some changed order."""
+    """Pairs of indices, in order of the first list; indices of elements in one list only; whether the order differs."""
 
     pairs: list[tuple[int, int]]
     missing: list[int]
@@ -43,10 +54,10 @@ def align(
     names: Callable[[Sequence[T], Sequence[T]], Iterable[Name[T]]],
     similarity: Callable[[T, T], float],
 ) -> Alignment:
-    """Align two lists. Pairs of equal elements at both ends of the lists are left out.
+    """Align two lists. The result leaves out equal elements at both ends of the lists.
 
-    `names`: for what is left over of both lists, the ways to recognise elements, tried in turn, the exact one first.
-    `similarity`: how alike two elements are, more for more.
+    `names`: takes what is left of both lists after that and returns the ways to recognise elements, in the order in
+    which they are to be tried. `similarity`: how alike two elements are, a higher number for more.
     """
     start = 0
     shorter = min(len(primary), len(shadow))
@@ -55,8 +66,7 @@ def align(
     end = 0
     while end < shorter - start and same(primary[-1 - end], shadow[-1 - end]):
         end += 1
-    there, here = len(primary) - end, len(shadow) - end
-    left, other_left = list(range(start, there)), list(range(start, here))
+    left, other_left = list(range(start, len(primary) - end)), list(range(start, len(shadow) - end))
     if not left or not other_left or max(len(left), len(other_left)) > MAX_ALIGNED or len(left) == len(other_left) == 1:
         common = min(len(left), len(other_left))
         return Alignment(list(zip(left, other_left, strict=False)), left[common:], other_left[common:], False)
@@ -81,20 +91,25 @@ def align(
 def _recognised(
     primary: Sequence[T], shadow: Sequence[T], left: list[int], other_left: list[int], name: Name[T]
 ) -> list[tuple[int, int]]:
-    places: dict[Hashable, deque[int]] = defaultdict(deque)
+    """Pairs of elements with the same name, of several the first with the first."""
+    by_name: dict[Hashable, deque[int]] = defaultdict(deque)
     for j in other_left:
-        if (it := name(shadow[j])) is not None:
-            places[it].append(j)
+        if (its_name := name(shadow[j])) is not None:
+            by_name[its_name].append(j)
     found = []
     for i in left:
-        it = name(primary[i])
-        if it is not None and (waiting := places.get(it)):
-            found.append((i, waiting.popleft()))
+        its_name = name(primary[i])
+        if its_name is not None and (unpaired := by_name.get(its_name)):
+            found.append((i, unpaired.popleft()))
     return found
 
 
 def _longest_increasing(numbers: list[int]) -> list[int]:
-    """Positions of a longest rising subsequence."""
+    """Positions of a longest increasing subsequence, by patience sorting.
+
+    `tails[n]` is the smallest number that ends an increasing subsequence of length n + 1, `at[n]` its position, and
+    `before` the position of the predecessor of each number.
+    """
     tails: list[int] = []
     at: list[int] = []
     before: list[int] = []
@@ -116,7 +131,7 @@ def _longest_increasing(numbers: list[int]) -> list[int]:
 
 
 class _Gaps:
-    """Pairs what is left over, between the anchors that it stands between."""
+    """Pairs the elements that were not recognised, within the gaps between anchors."""
 
     def __init__(
         self,
@@ -125,16 +140,17 @@ class _Gaps:
         shadow: Sequence[T],
         similarity: Callable[[T, T], float],
     ) -> None:
-        self._there = [i for i, _ in anchors]
-        self._here = [j for _, j in anchors]
+        self._anchors = [i for i, _ in anchors]
+        self._other_anchors = [j for _, j in anchors]
         self._alike: Callable[[int, int], float] = lambda i, j: similarity(primary[i], shadow[j])
 
     def fill(self, left: list[int], other_left: list[int]) -> tuple[list[tuple[int, int]], list[int], list[int]]:
+        """Return pairs, and the elements of either list that have no counterpart."""
         gaps: dict[int, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
         for i in left:
-            gaps[bisect_left(self._there, i)][0].append(i)
+            gaps[bisect_left(self._anchors, i)][0].append(i)
         for j in other_left:
-            gaps[bisect_left(self._here, j)][1].append(j)
+            gaps[bisect_left(self._other_anchors, j)][1].append(j)
         pairs: list[tuple[int, int]] = []
         for some, others in gaps.values():
             pairs += self._pairs(some, others)
@@ -150,9 +166,13 @@ class _Gaps:
         return [(b, a) if turned else (a, b) for a, b in chosen]
 
     def _most_alike(self, few: list[int], many: list[int], turned: bool) -> list[tuple[int, int]]:
-        """Each of the few with another of the many, in order, as much alike together as can be."""
+        """Pair each of the few with one of the many, in order, with the highest total similarity.
+
+        Dynamic programming over the few: `best[n]` is the highest total so far if n of the many were passed over, and
+        `steps` has, for each of the few and each n, how many were passed over before it.
+        """
         slack = len(many) - len(few)
-        best = [0.0] * (slack + 1)  # of the few before, by how many of the many were passed over
+        best = [0.0] * (slack + 1)
         steps: list[list[int]] = []
         for row, a in enumerate(few):
             scores, step = [], []

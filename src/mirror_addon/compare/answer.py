@@ -1,4 +1,4 @@
-"""One side of a pair."""
+"""One side of a pair: the response of the primary, of the mirror, or of the control."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one upstream answered. A body may be cut: then `body` is its first part and `bytes` is more than its length.
+    """The response of one upstream, or the reason why there is none.
 
-    `status`: None where there was no answer. `headers`: names and values as on the wire, in their order. `body`: as on
-    the wire, content coding not undone; None where it was not kept. `bytes`: length of the whole body on the wire.
-    `ms`: milliseconds from the request's last byte to the answer's. `error`: why there is no complete answer (connect,
-    timeout, reset, ...), or empty.
+    `status`: None without a response. `headers`: names and values as on the wire, in their order. `body`: as on the
+    wire, content coding not undone; None if it was not kept. A body may be cut: then `body` is its first part and
+    `bytes`, the length of the whole body on the wire, is more than the length of `body`. `ms`: milliseconds from the
+    last byte of the request to the last byte of the response. `error`: why there is no complete response (`connect`,
+    `timeout`, `reset`, ...), or empty.
     """
 
     status: int | None

@@ -1,4 +1,4 @@
-"""Two bodies compared, as what they are."""
+"""Compare two bodies in the format that they have."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.codings import MAX_DECODED
 from mirror_addon.compare.codings import CodingError
 from mirror_addon.compare.codings import undo
-from mirror_addon.compare.findings import Findings
-from mirror_addon.compare.forms import Fields
+from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.forms import FormError
+from mirror_addon.compare.forms import FormFields
 from mirror_addon.compare.forms import compare_forms
 from mirror_addon.compare.forms import multipart
 from mirror_addon.compare.forms import urlencoded
@@ -38,10 +38,14 @@ from mirror_addon.compare.trees import read_tree
 from mirror_addon.compare.values import short
 
 _BIG = 64 * 1024
+"""Bytes of both bodies from which on cyclic garbage collection is paused."""
 
 
-class Body(NamedTuple):
-    """An answer's body without its content coding. `cut`: there is more of it. `bytes`: of the whole, where known."""
+class DecodedBody(NamedTuple):
+    """The body of a response without its content coding.
+
+    `cut`: `content` is only its first part. `bytes`: the length of the whole decoded body, None if it is unknown.
+    """
 
     content: bytes
     type: MediaType
@@ -49,65 +53,69 @@ class Body(NamedTuple):
     bytes: int | None = None
 
     def text(self) -> str:
-        """As text, whatever it is."""
+        """As text, whatever its format."""
         return text_of(self.content, self.type)[0]
 
 
-def read_body(answer: Answer, side: str, notes: list[str]) -> Body:
-    """The body of an answer, empty if it has none. What is to be said of it goes to the notes."""
-    content = answer.body or b""
-    headers = values_by_name(answer.headers)
+def read_body(response: Answer, side: str, notes: list[str]) -> DecodedBody:
+    """Decode the body of a response; it is empty if there is none. `side` names the response in `notes`."""
+    content = response.body or b""
+    headers = values_by_name(response.headers)
     declared = media_type(", ".join(headers.get("content-type", [])))
-    cut = len(content) < answer.bytes
+    cut = len(content) < response.bytes
     if cut:
-        notes.append(f"{side}'s body cut at {len(content)} of {answer.bytes} bytes")
+        notes.append(f"{side}'s body cut at {len(content)} of {response.bytes} bytes")
     codings = ", ".join(headers.get("content-encoding", []))
     if not codings or not content:
-        return Body(content, declared, cut, max(answer.bytes, len(content)))
+        return DecodedBody(content, declared, cut, max(response.bytes, len(content)))
     try:
         content, complete = undo(content, codings)
     except CodingError as error:
-        notes.append(f"{side}'s body: {error}; compared as it is")
-        return Body(content, declared, cut, max(answer.bytes, len(content)))
+        notes.append(f"{side}'s body: {error}; compared without decoding")
+        return DecodedBody(content, declared, cut, max(response.bytes, len(content)))
     if not complete and len(content) >= MAX_DECODED:
         notes.append(f"{side}'s body decoded up to {len(content)} bytes")
         cut = True
     elif not complete and not cut:
-        notes.append(f"{side}'s body: its {short(codings, 40)} ends too early")
-    return Body(content, declared, cut)
+        notes.append(f"{side}'s body: its {short(codings, 40)} coding ends too early")
+    return DecodedBody(content, declared, cut)
 
 
-def compare_bodies(findings: Findings, primary: Body, shadow: Body) -> None:
-    """Compare two bodies. What does not parse is compared as text, with a note; texts by line, others by byte."""
+def compare_bodies(differences: Differences, primary: DecodedBody, shadow: DecodedBody) -> None:
+    """Compare two bodies by structure, text by line, other bytes by byte.
+
+    What cannot be parsed is compared as text, with a note.
+    """
     if primary.content == shadow.content:
-        _compare_lengths(findings, primary, shadow)
+        _compare_lengths(differences, primary, shadow)
         return
     if not primary.content or not shadow.content:
-        there, here = (short(each.text()) if each.content else None for each in (primary, shadow))
-        findings.add(findings.place("body"), "missing" if there else "extra", there, here, lambda: "body")
+        text, other_text = (short(each.text()) if each.content else None for each in (primary, shadow))
+        kind = "missing" if primary.content else "extra"
+        differences.add(differences.place("body"), kind, text, other_text, lambda: "body")
         return
     form, other = (form_of(each.type, each.content) for each in (primary, shadow))
     cut = primary.cut or shadow.cut
-    if form == other and form in _STRUCTURED and not cut and _structured(findings, form, primary, shadow):
+    if form == other and form in _STRUCTURED and not cut and _structured(differences, form, primary, shadow):
         return
     if "bytes" in (form, other):
-        compare_bytes(findings, primary.content, shadow.content, cut)
+        compare_bytes(differences, primary.content, shadow.content, cut)
         return
-    if form != other and (form in _SEEN or other in _SEEN):
-        there, here = (f"{name}: {short(each.text(), 100)}" for name, each in ((form, primary), (other, shadow)))
-        findings.add(findings.place("body"), "type", there, here, lambda: "body")
+    if form != other and (form in _RECOGNISED or other in _RECOGNISED):
+        text, other_text = (f"{name}: {short(each.text(), 100)}" for name, each in ((form, primary), (other, shadow)))
+        differences.add(differences.place("body"), "type", text, other_text, lambda: "body")
         return
-    _compare_as_text(findings, primary, shadow, cut)
+    _compare_as_text(differences, primary, shadow, cut)
 
 
-def _compare_lengths(findings: Findings, primary: Body, shadow: Body) -> None:
-    """Of two bodies of which the parts that are known are the same."""
+def _compare_lengths(differences: Differences, primary: DecodedBody, shadow: DecodedBody) -> None:
+    """Compare the lengths of two bodies whose contents, as far as they were kept, are the same."""
     if primary.bytes is not None and shadow.bytes is not None and primary.bytes != shadow.bytes:
-        findings.add(findings.place("body"), "length", primary.bytes, shadow.bytes, lambda: "body")
+        differences.add(differences.place("body"), "length", primary.bytes, shadow.bytes, lambda: "body")
 
 
-def _structured(findings: Findings, form: str, primary: Body, shadow: Body) -> bool:
-    """Compare by structure. False: at least one of them does not have it."""
+def _structured(differences: Differences, form: str, primary: DecodedBody, shadow: DecodedBody) -> bool:
+    """Compare by structure, if both bodies can be parsed. Return whether they could."""
     read, compare = _STRUCTURED[form]
     with _collector_paused(len(primary.content) + len(shadow.content)):
         values = []
@@ -115,66 +123,68 @@ def _structured(findings: Findings, form: str, primary: Body, shadow: Body) -> b
             try:
                 values.append(read(body))
             except (JsonError, TreeError, FormError) as error:
-                findings.notes.append(f"{side}'s body: {error}, compared as text")
+                differences.notes.append(f"{side}'s body: {error}, compared as text")
         if len(values) < 2:
             return False
         try:
-            compare(findings, *values)
+            compare(differences, *values)
         except RecursionError:
-            findings.notes.append(f"body: {form} nested too deep, compared as text")
+            differences.notes.append(f"body: {form} nested too deep, compared as text")
             return False
     return True
 
 
-def _compare_as_text(findings: Findings, primary: Body, shadow: Body, cut: bool) -> None:
+def _compare_as_text(differences: Differences, primary: DecodedBody, shadow: DecodedBody, cut: bool) -> None:
     texts = []
     for side, body in (("primary", primary), ("shadow", shadow)):
-        text, said = text_of(body.content, body.type)
+        text, remark = text_of(body.content, body.type)
         texts.append(text)
-        if said:
-            findings.notes.append(f"{side}'s body {said}")
+        if remark:
+            differences.notes.append(f"{side}'s body {remark}")
     if texts[0] == texts[1]:
-        findings.notes.append("body: the same text in another charset")
+        differences.notes.append("body: the same text in another charset")
     else:
-        compare_texts(findings, texts[0], texts[1], cut)
+        compare_texts(differences, texts[0], texts[1], cut)
 
 
 class _JsonText(NamedTuple):
+    """A parsed JSON text. `booleans`: it may have `true` or `false` in it (see JsonComparison)."""
+
     value: Any
     booleans: bool
 
 
-def _read_json(body: Body) -> _JsonText:
+def _read_json(body: DecodedBody) -> _JsonText:
     text = body.text()
     return _JsonText(read_json(text), "true" in text or "false" in text)
 
 
-def _read_json_lines(body: Body) -> _JsonText:
+def _read_json_lines(body: DecodedBody) -> _JsonText:
     text = body.text()
     return _JsonText(read_json_lines(text), "true" in text or "false" in text)
 
 
-def _compare_json(findings: Findings, primary: _JsonText, shadow: _JsonText) -> None:
-    JsonComparison(findings, primary.booleans or shadow.booleans).run(primary.value, shadow.value)
+def _compare_json(differences: Differences, primary: _JsonText, shadow: _JsonText) -> None:
+    JsonComparison(differences, primary.booleans or shadow.booleans).run(primary.value, shadow.value)
 
 
-def _read_xml(body: Body) -> Node:
+def _read_xml(body: DecodedBody) -> Node:
     return read_tree(body.content, False, safe_charset(body.type))
 
 
-def _read_html(body: Body) -> Node:
+def _read_html(body: DecodedBody) -> Node:
     return read_tree(body.content, True, safe_charset(body.type))
 
 
-def _read_form(body: Body) -> Fields:
+def _read_form(body: DecodedBody) -> FormFields:
     return urlencoded(body.text())
 
 
-def _read_multipart(body: Body) -> Fields:
+def _read_multipart(body: DecodedBody) -> FormFields:
     return multipart(body.content, body.type.parameter("boundary"))
 
 
-_STRUCTURED: dict[str, tuple[Callable[[Body], Any], Callable[[Findings, Any, Any], None]]] = {
+_STRUCTURED: dict[str, tuple[Callable[[DecodedBody], Any], Callable[[Differences, Any, Any], None]]] = {
     "json": (_read_json, _compare_json),
     "json-lines": (_read_json_lines, _compare_json),
     "xml": (_read_xml, compare_trees),
@@ -182,13 +192,13 @@ _STRUCTURED: dict[str, tuple[Callable[[Body], Any], Callable[[Findings, Any, Any
     "form": (_read_form, compare_forms),
     "multipart": (_read_multipart, compare_forms),
 }
-_SEEN = frozenset({"json", "xml", "html"})
-"""Forms that show in the first bytes: one of these is not the other, nor a text."""
+_RECOGNISED = frozenset({"json", "xml", "html"})
+"""Formats that the first bytes show. Two bodies of which only one is in such a format are of different types."""
 
 
 @contextlib.contextmanager
 def _collector_paused(size: int) -> Iterator[None]:
-    """No cyclic collection inside, for big bodies: it would scan the growing trees again and again."""
+    """Pause cyclic garbage collection for big bodies, because it would scan the growing trees again and again."""
     paused = size > _BIG and gc.isenabled()
     if paused:
         gc.disable()

@@ -1,4 +1,4 @@
-"""Content codings undone, up to a size."""
+"""Undo content codings (RFC 9110 8.4.1), up to a size."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import brotli
 import zstandard
 
 MAX_DECODED = 32 * 1024 * 1024
-"""Bytes of a body after its coding is undone; what is beyond is not compared."""
+"""The most bytes of a decoded body. What follows is not compared."""
 _MAX_CODINGS = 4
 _STEP = 64
-"""Bytes: brotli makes some 40 MiB of so few at most, zstd 2."""
+"""Bytes that a decoder without an output limit gets at a time. Brotli expands them to 40 MiB at most, zstd to 2."""
 
 Decoder = Callable[[bytes], bytes]
-"""Takes the next part and gives some of what it means."""
+"""Takes the next part of the coded body and returns decoded bytes."""
 
 
 class CodingError(ValueError):
-    """The body is not in the coding that its header names. The message says which, and what was wrong."""
+    """The coding is unknown, or the body is not in it."""
 
 
 def undo(body: bytes, codings: str, limit: int = MAX_DECODED) -> tuple[bytes, bool]:
-    """The body without the codings of a Content-Encoding field, and whether all of it is there.
+    """Undo the codings in the value of a Content-Encoding field. Return the decoded body and whether it is complete.
 
-    A body that ends early is undone as far as it goes, and so is one of more than `limit` bytes. Raises CodingError for
-    a coding that is unknown here, and for a body that is no such thing from its first byte on.
+    A truncated body is decoded up to its end, and a body of more than `limit` decoded bytes up to there. Raises
+    CodingError for an unknown coding, and for a body of which nothing can be decoded.
     """
     names = [name for each in codings.split(",") if (name := each.strip().lower()) and name != "identity"]
     if len(names) > _MAX_CODINGS:
@@ -35,7 +35,7 @@ def undo(body: bytes, codings: str, limit: int = MAX_DECODED) -> tuple[bytes, bo
     for name in reversed(names):
         undo_one = _CODINGS.get(name)
         if undo_one is None:
-            raise CodingError(f"content coding {name[:40]!r} is not known here")
+            raise CodingError(f"unknown content coding {name[:40]!r}")
         if body:
             body, whole = undo_one(body, limit)
             complete = complete and whole
@@ -45,7 +45,7 @@ def undo(body: bytes, codings: str, limit: int = MAX_DECODED) -> tuple[bytes, bo
 def _zlib(bits: int) -> Callable[[bytes, int], tuple[bytes, bool]]:
     def undo_zlib(body: bytes, limit: int) -> tuple[bytes, bool]:
         decoded, rest = b"", body
-        while True:  # a gzip body may have several members
+        while True:  # a gzip body may have several members (RFC 1952 2.2)
             inflate = zlib.decompressobj(bits)
             try:
                 part = inflate.decompress(rest, limit - len(decoded) + 1)
@@ -64,13 +64,13 @@ def _zlib(bits: int) -> Callable[[bytes, int], tuple[bytes, bool]]:
 
 
 def _deflate(body: bytes, limit: int) -> tuple[bytes, bool]:
-    """With zlib's frame as it should be, or without, as some servers have it."""
+    """In the zlib format (RFC 9110 8.4.1.2), or without it, as some servers send it."""
     try:
         return _zlib(zlib.MAX_WBITS)(body, limit)
     except CodingError:
         decoded, complete = _zlib(-zlib.MAX_WBITS)(body, limit)
-    if not decoded and not complete:
-        raise CodingError("no deflate")
+    if not decoded and not complete:  # without a header to check, other data may look like the start of a block
+        raise CodingError("the body is not in the deflate coding")
     return decoded, complete
 
 
@@ -80,7 +80,7 @@ def _brotli(body: bytes, limit: int) -> tuple[bytes, bool]:
 
 
 def _zstd(body: bytes, limit: int) -> tuple[bytes, bool]:
-    # Windows of more memory than RFC 9659 allows for the web are refused.
+    # RFC 9659 3: a window of more than 8 MB must be refused.
     decompress = zstandard.ZstdDecompressor(max_window_size=1 << 23).decompressobj()
     return _in_steps(decompress.decompress, lambda: decompress.eof, zstandard.ZstdError, body, limit)
 
@@ -88,7 +88,7 @@ def _zstd(body: bytes, limit: int) -> tuple[bytes, bool]:
 def _in_steps(
     decode: Decoder, finished: Callable[[], bool], error: type[Exception], body: bytes, limit: int
 ) -> tuple[bytes, bool]:
-    """For decoders that know no limit of their own (brotli before 1.2): as much at a time as can do no harm."""
+    """Decode with a decoder that has no output limit (brotli before 1.2), a few bytes at a time."""
     parts: list[bytes] = []
     size = 0
     for position in range(0, len(body), _STEP):

@@ -1,4 +1,24 @@
-"""Two answers compared."""
+"""Compare the primary's response with the shadow's.
+
+Theory of operation. The room is pure: no socket, clock, thread or mitmproxy. Only `record_file` and `report.reading`
+access files. It runs in the worker process for every pair (`worker/comparing.py`), in the proxy or a child process of
+it for Mirror Diff (`diff_view/comparing.py`), and in the pytest suites that `mirror-addon tests` writes.
+
+A comparison takes these steps:
+
+1. Without a complete response from the mirror the verdict is `failed`; if nothing of the responses was kept it is None.
+2. The status, the header fields (`headers`) and the bodies (`bodies`) are compared. For bodies the content coding is
+   undone (`codings`), the format is chosen by Content-Type and first bytes (`media_types`), and both bodies are parsed
+   and compared by structure: `json_documents` and `json_comparison`, `trees` (XML, HTML), `forms`, else `texts`.
+   The elements of two lists are paired by `alignment`, so that an inserted one does not shift all that follow.
+3. Every difference goes to one `Differences` (`differences`) at a `Place` (`paths`). It keeps one difference for each
+   path and kind, and finds out whether it is noise: by a rule of `compare.yaml` (`rules`, `rules_file`, `path_rule`),
+   because the primary differs from the control there too, or by a known shape of both values (`shapes`).
+4. The verdict is `different` if any difference counts, `noise` if all are noise, and `same` if there is none.
+
+`noise` applies Diffy's rule to many pairs. `record` makes a line of JSON of a comparison, and `record_file` appends it
+to a file; `report` reads such files, and `suite` makes tests of them.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +28,26 @@ from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.bodies import compare_bodies
 from mirror_addon.compare.bodies import read_body
 from mirror_addon.compare.difference import Difference
-from mirror_addon.compare.findings import ControlNoise
-from mirror_addon.compare.findings import Findings
+from mirror_addon.compare.differences import ControlNoise
+from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.headers import compare_headers
 from mirror_addon.compare.headers import values_by_name
-from mirror_addon.compare.moments import moment
 from mirror_addon.compare.path_rule import PathRule
 from mirror_addon.compare.rules import DEFAULT_RULES
 from mirror_addon.compare.rules import Rules
 from mirror_addon.compare.shapes import Shapes
 from mirror_addon.compare.shapes import Sides
+from mirror_addon.compare.timestamps import parse_timestamp
 
 MAX_DIFFERENCES = 100
-"""Differences that a comparison lists."""
+"""The most differences that a comparison lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What came of it. `verdict`: `same`, `different`, `noise` (all differences are), `failed` (the shadow got no
-    complete answer), or None where nothing of the answers was kept. `differences`: those that count first. `more`:
-    differences beyond those listed.
+    """The result. `verdict`: `same`, `different`, `noise` (all differences are), `failed` (the mirror sent no complete
+    response), or None if nothing of the responses was kept. `differences`: those that count come first. `notes`: what
+    could not be compared, and why. `more`: the number of differences beyond those listed.
     """
 
     verdict: str | None
@@ -47,64 +67,64 @@ def compare(
     now: float | None = None,
     primary_now: float | None = None,
 ) -> Comparison:
-    """Compare a pair. Nothing that stands in the answers makes it raise.
+    """Compare a pair. No content of a response makes it raise.
 
-    `control`: another answer of the primary to the same request; where it differs from the first one, differences are
-    noise. `method`, `url`: of the request, for rules that name an endpoint; an id that stands in the URL is no noise.
-    `now`: seconds since the epoch when the answers were made, `primary_now` for the primary's if that was another time.
+    `control`: a second response of the primary to the same request; where it differs from the first one, differences
+    are noise. `method`, `url`: of the request, for rules that name an endpoint; an id in the URL is never noise. `now`:
+    when the responses were made, in seconds since the epoch; `primary_now`: the same for the primary's response, if
+    that was made at another time.
     """
     if shadow.error or shadow.status is None:
         return Comparison("failed")
     if not (primary.headers or shadow.headers) and primary.body is None and shadow.body is None:
         return Comparison(None)
+    if primary_now is None:
+        primary_now = now
     active = rules.applying(method, url)
-    if control is not None and (control.error or control.status is None):
-        control = None
     noise = None
-    if control is not None:
-        moment_of_primary = now if primary_now is None else primary_now
-        own = _Pair(primary, control, url, moment_of_primary, moment_of_primary)
-        noise = own.findings(rules, active, None).as_control()
-    pair = _Pair(primary, shadow, url, now if primary_now is None else primary_now, now)
-    findings = pair.findings(rules, active, noise)
-    differences, more = findings.listed(MAX_DIFFERENCES)
-    return Comparison(findings.verdict(), differences, tuple(dict.fromkeys(findings.notes)), more)
+    if control is not None and not control.error and control.status is not None:
+        own = _ResponsePair(primary, control, url, primary_now, primary_now)
+        noise = own.differences(rules, active, None).as_control()
+    differences = _ResponsePair(primary, shadow, url, primary_now, now).differences(rules, active, noise)
+    listed, more = differences.listed(MAX_DIFFERENCES)
+    return Comparison(differences.verdict(), listed, tuple(dict.fromkeys(differences.notes)), more)
 
 
-class _Pair:
+class _ResponsePair:
+    """Two responses with their bodies decoded."""
+
     def __init__(
         self, primary: Answer, shadow: Answer, url: str, primary_now: float | None, shadow_now: float | None
     ) -> None:
         self._primary = primary
         self._shadow = shadow
         self._notes: list[str] = []
-        self._bodies = [
-            read_body(answer, side, self._notes) for side, answer in (("primary", primary), ("shadow", shadow))
-        ]
-        there, here = self._bodies
-        self._sides = Sides(_moments(primary, primary_now), _moments(shadow, shadow_now), there.text, here.text, url)
+        body, other_body = read_body(primary, "primary", self._notes), read_body(shadow, "shadow", self._notes)
+        self._bodies = body, other_body
+        created, other_created = _created(primary, primary_now), _created(shadow, shadow_now)
+        self._sides = Sides(created, other_created, body.text, other_body.text, url)
 
-    def findings(self, rules: Rules, active: tuple[PathRule, ...], noise: ControlNoise | None) -> Findings:
+    def differences(self, rules: Rules, active: tuple[PathRule, ...], noise: ControlNoise | None) -> Differences:
         primary, shadow = self._primary, self._shadow
-        found = Findings(active, Shapes(self._sides) if rules.shapes else None, noise)
+        found = Differences(active, Shapes(self._sides) if rules.shapes else None, noise)
         if primary.status != shadow.status:
             kind = "value" if primary.status is not None else "extra"
             found.add(found.place("status"), kind, primary.status, shadow.status, lambda: "status")
         if primary.status is None or primary.error:
-            found.notes.append(f"the primary gave no complete answer: {primary.error or 'none'}")
+            found.notes.append(f"no complete response from the primary: {primary.error or 'no error was reported'}")
             return found
         compare_headers(found, primary.headers, shadow.headers)
         if primary.body is None or shadow.body is None:
-            sides = [side for side, answer in (("primary", primary), ("shadow", shadow)) if answer.body is None]
-            found.notes.append(f"body not compared: that of {' and '.join(sides)} was not kept")
+            sides = [side for side, each in (("primary", primary), ("shadow", shadow)) if each.body is None]
+            found.notes.append(f"body not compared: the body of {' and '.join(sides)} was not kept")
             return found
         found.notes += self._notes
         compare_bodies(found, *self._bodies)
         return found
 
 
-def _moments(answer: Answer, now: float | None) -> tuple[float, ...]:
-    """When an answer was made: as it says itself, and as is known."""
-    dates = values_by_name(answer.headers).get("date", [])
-    said = [found.seconds for date in dates[:1] if (found := moment(date))]
-    return tuple(said if now is None else [now, *said])
+def _created(response: Answer, now: float | None) -> tuple[float, ...]:
+    """When a response was made, in seconds since the epoch: `now`, and the time in its Date field."""
+    dates = values_by_name(response.headers).get("date", [])
+    stated = [found.seconds for date in dates[:1] if (found := parse_timestamp(date))]
+    return tuple(stated if now is None else [now, *stated])

@@ -1,4 +1,4 @@
-"""A difference between two answers."""
+"""A difference between two responses."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ class Difference:
 
     `path`: `status`, `header:NAME` (lower case), a JSONPath with `[*]` for every index, `form:FIELD`, an XPath with
     `[*]`, or `body` (text and bytes). `kind`: `missing` (only in the primary), `extra` (only in the shadow), `type`,
-    `value`, `order` or `length`. `primary`, `shadow`: what stands there, as JSON has it, long values shortened; None
-    where there is nothing. `noise`: why it does not count, or empty: `ignored`, `regex`, `tolerance`, `presence`,
-    `unordered` (a rule by hand), `control` (the primary differs from itself there), or the name of a known shape.
-    `where`: the first place, exactly, such as `$.items[3].price`.
+    `value`, `order` or `length`. `primary`, `shadow`: the values as JSON types, long ones shortened; None if there is
+    no value. `noise`: why the difference does not count, or empty if it does: `ignored`, `regex`, `tolerance`,
+    `presence`, `unordered` (rules of `compare.yaml`), `control` (the primary differs from itself there), or the name
+    of a known shape. `where`: the exact first place, such as `$.items[3].price`.
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""The endpoint that a URL belongs to: its path with what looks like an id generalised."""
+"""The endpoint that a URL belongs to: its path, with everything that looks like an id replaced by `{id}`."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ _ID = re.compile(
 )
 _TOKEN = re.compile(r"[A-Za-z0-9_.~+=-]{16,}")
 _MIXED = re.compile(r"(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{10,}")
-"""What a token has in it, and a name made of words and numbers has not."""
+"""Letters and digits without a separator: a token has such a part, a name of words and numbers has not."""
 _VERSION = re.compile(r"[vV]\d+(?:[._-]?[a-z0-9]+)*")
 _LONGEST = 512
+"""Longer path segments are taken for ids."""
 
 
 def endpoint_of(method: str, url: str) -> str:
-    """`GET /users/{id}` for `GET http://a/users/7?x=1`: without host and query, letters as they are.
+    """Return `GET /users/{id}` for `GET http://a/users/7?x=1`: host and query are removed, the path's case is kept.
 
-    Numbers, UUIDs, ULIDs, hex from 8 digits on, dates, email addresses and long tokens become `{id}`; words stay, and
-    so do versions such as `v1` and names with a number in them (`item-42`). Takes anything for a URL.
+    Numbers, UUIDs, ULIDs, hexadecimal numbers of 8 or more digits, dates, email addresses and long tokens become
+    `{id}`. Words, versions such as `v1`, and names with a number in them (`item-42`) stay. Any text is accepted as a
+    URL. `method` may be empty.
     """
     return f"{method.upper()} {_path(url)}" if method else _path(url)
 
@@ -34,7 +36,7 @@ def endpoint_of(method: str, url: str) -> str:
 def _path(url: str) -> str:
     try:
         path = urlsplit(url).path
-    except ValueError:  # a host that is none
+    except ValueError:  # urlsplit refuses some hosts, such as "[::1"
         path = "/" + url.partition("://")[2].partition("/")[2].partition("?")[0].partition("#")[0]
     return "/".join(map(_general, path.split("/"))) or "/"
 

@@ -1,15 +1,17 @@
-"""Fields that may be repeated: of forms and of headers."""
+"""Compare fields that may be repeated: of forms and of headers."""
 
 from __future__ import annotations
 
-from mirror_addon.compare.findings import Findings
+from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.paths import Place
 
 
-def compare_values(findings: Findings, place: Place, primary: list[str], shadow: list[str], shape: str = "") -> None:
-    """Compare all values of a field; a list is empty where the field is not there.
+def compare_values(
+    differences: Differences, place: Place, primary: list[str], shadow: list[str], shape: str = ""
+) -> None:
+    """Compare all values of one field. A list is empty if that side does not have the field.
 
-    `shape`: the known shape that differing values have.
+    `shape`: the known shape of values that differ, or empty.
     """
 
     def where() -> str:
@@ -18,18 +20,19 @@ def compare_values(findings: Findings, place: Place, primary: list[str], shadow:
     if primary == shadow:
         return
     if not primary or not shadow:
-        findings.add(place, "extra" if not primary else "missing", _told(primary), _told(shadow), where)
+        differences.add(place, "extra" if not primary else "missing", _shown(primary), _shown(shadow), where)
     elif len(primary) != len(shadow):
-        findings.add(place, "length", _told(primary), _told(shadow), where)
+        differences.add(place, "length", _shown(primary), _shown(shadow), where)
     elif sorted(primary) == sorted(shadow):
-        findings.add(place, "order", _told(primary), _told(shadow), where)
+        differences.add(place, "order", _shown(primary), _shown(shadow), where)
     else:
         for one, other in zip(primary, shadow, strict=True):
             if one != other:
-                findings.add(place, "value", one, other, where, shape=shape)
+                differences.add(place, "value", one, other, where, shape=shape)
 
 
-def _told(values: list[str]) -> object:
+def _shown(values: list[str]) -> object:
+    """One value as it is, several as a list, None for none."""
     if len(values) < 2:
         return values[0] if values else None
     return list(values)

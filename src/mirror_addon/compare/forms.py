@@ -1,4 +1,4 @@
-"""Forms compared by field: URL-encoded ones, and multipart bodies by part."""
+"""Compare forms by field: URL-encoded ones, and multipart bodies by part."""
 
 from __future__ import annotations
 
@@ -7,54 +7,53 @@ import re
 from email.message import Message
 from urllib.parse import parse_qsl
 
+from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.fields import compare_values
-from mirror_addon.compare.findings import Findings
 from mirror_addon.compare.values import short
 
 _MAX_FIELDS = 10_000
-Fields = dict[str, list[str]]
+FormFields = dict[str, list[str]]
+"""The values of each field, by its name."""
 
 
 class FormError(ValueError):
-    """Why a body is no form to compare by."""
+    """The body cannot be compared as a form. The message says why."""
 
 
-def compare_forms(findings: Findings, primary: Fields, shadow: Fields) -> None:
+def compare_forms(differences: Differences, primary: FormFields, shadow: FormFields) -> None:
     """Compare field by field. The order of fields of different names does not matter."""
-    if list(primary) != list(shadow) and primary == shadow:
-        return
     for name in dict.fromkeys((*primary, *shadow)):
-        place = findings.place(f"form:{short(name)}")
-        compare_values(findings, place, primary.get(name, []), shadow.get(name, []))
+        place = differences.place(f"form:{short(name)}")
+        compare_values(differences, place, primary.get(name, []), shadow.get(name, []))
 
 
-def urlencoded(text: str) -> Fields:
-    """The fields of an URL-encoded form. Raises FormError."""
+def urlencoded(text: str) -> FormFields:
+    """Parse an URL-encoded form. Raises FormError."""
     try:
         pairs = parse_qsl(text.strip(), keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="surrogateescape")
     except ValueError:
-        raise FormError("more fields than a form has") from None
-    fields: Fields = {}
+        raise FormError(f"more than {_MAX_FIELDS} form fields") from None
+    fields: FormFields = {}
     for name, value in pairs:
         fields.setdefault(name, []).append(value)
     return fields
 
 
-def multipart(body: bytes, boundary: str) -> Fields:
-    """The parts of a multipart body by name; those without one by number. Raises FormError.
+def multipart(body: bytes, boundary: str) -> FormFields:
+    """Parse a multipart body (RFC 2046 5.1): its parts by name, those without a name by number. Raises FormError.
 
-    A part is told as its text, or as length and digest, with its type in front where it has one.
+    The value of a part is its text, or length and digest of other bytes, after its file name and type in parentheses.
     """
     try:
         delimiter = b"--" + boundary.encode("latin-1")
     except UnicodeEncodeError:
-        raise FormError("a boundary that is not ASCII") from None
+        raise FormError("a boundary that is not Latin-1") from None
     if body.count(delimiter) > _MAX_FIELDS:
-        raise FormError("more parts than a form has")
+        raise FormError(f"more than {_MAX_FIELDS} form parts")
     pieces = re.split(rb"(?:\A|\r?\n)" + re.escape(delimiter), body)
     if len(pieces) < 3 or not pieces[-1].startswith(b"--"):
-        raise FormError("multipart without its boundary")
-    fields: Fields = {}
+        raise FormError("a multipart body without its boundary")
+    fields: FormFields = {}
     for number, piece in enumerate(pieces[1:-1]):
         head, found, content = piece.partition(b"\r\n\r\n")
         if not found:
@@ -67,15 +66,15 @@ def multipart(body: bytes, boundary: str) -> Fields:
 
 
 def _described(head: bytes) -> tuple[str, str]:
-    """A part's name, and its file name and type as they are told."""
+    """A part's name, and its file name and type in parentheses."""
     message = Message()
     for line in head.decode("latin-1").splitlines():
         field, colon, value = line.partition(":")
         if colon and field.strip().isascii():
             message[field.strip()] = value.strip()
     name, file_name = (message.get_param(each, header="content-disposition") for each in ("name", "filename"))
-    told = "; ".join(str(each) for each in (file_name, message.get("content-type")) if each)
-    return (name if isinstance(name, str) else ""), f"({told}) " if told else ""
+    kind = "; ".join(str(each) for each in (file_name, message.get("content-type")) if each)
+    return (name if isinstance(name, str) else ""), f"({kind}) " if kind else ""
 
 
 def _text(content: bytes) -> str:

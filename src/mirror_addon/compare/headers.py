@@ -1,58 +1,62 @@
-"""Header fields compared: by name, whatever its case and place, with all their values."""
+"""Compare header fields by name, with all their values."""
 
 from __future__ import annotations
 
 import re
 
+from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.fields import compare_values
-from mirror_addon.compare.findings import Findings
 from mirror_addon.compare.media_types import media_type
-from mirror_addon.compare.moments import moment
 from mirror_addon.compare.shapes import Shapes
+from mirror_addon.compare.timestamps import parse_timestamp
 from mirror_addon.compare.values import short
 
 NEVER_COMPARED = frozenset({"content-length", "transfer-encoding", "connection", "keep-alive"})
-"""Of the connection, or told by the body."""
+"""Fields of the connection (RFC 9110 7.6.1), and Content-Length, which the comparison of the bodies covers."""
 
 _TIMING = re.compile(
     r"server-timing|x-runtime|x-(?:response|process|processing|request)-(?:time|duration)"
     r"|x-envoy-upstream-service-time|x-kong-(?:upstream|proxy|response)-latency"
 )
+# RFC 9110 8.8.3
 _ETAG = re.compile(r'(W/)?"[^"]*"')
 _NUMBER = re.compile(r"\d{1,15}")
 
 Headers = tuple[tuple[bytes, bytes], ...]
-Values = dict[str, list[str]]
+HeaderValues = dict[str, list[str]]
 
 
-def compare_headers(findings: Findings, primary: Headers, shadow: Headers) -> None:
-    """Compare all fields but those of NEVER_COMPARED. The order of fields of different names does not matter."""
-    there, here = values_by_name(primary), values_by_name(shadow)
-    if there == here:
+def compare_headers(differences: Differences, primary: Headers, shadow: Headers) -> None:
+    """Compare all fields except those of NEVER_COMPARED.
+
+    Case and order of names do not matter; the values of one name have an order (RFC 9110 5.3).
+    """
+    by_name, others_by_name = values_by_name(primary), values_by_name(shadow)
+    if by_name == others_by_name:
         return
-    for name in dict.fromkeys((*there, *here)):
-        values, others = there.get(name, []), here.get(name, [])
+    for name in dict.fromkeys((*by_name, *others_by_name)):
+        values, others = by_name.get(name, []), others_by_name.get(name, [])
         if values == others or name in NEVER_COMPARED:
             continue
-        place = findings.place(f"header:{short(name)}")
+        place = differences.place(f"header:{short(name)}")
         if name == "set-cookie" and values and others:
-            _compare_cookies(findings, values, others)
+            _compare_cookies(differences, values, others)
             continue
         if name == "content-type":
             values, others = _types(values), _types(others)
-        compare_values(findings, place, values, others, _shape(name, values, others))
+        compare_values(differences, place, values, others, _shape(name, values, others))
 
 
-def values_by_name(headers: Headers) -> Values:
-    """All values of each field, names in lower case."""
-    values: Values = {}
+def values_by_name(headers: Headers) -> HeaderValues:
+    """The values of each field as Latin-1 text, by its name in lower case."""
+    values: HeaderValues = {}
     for name, value in headers:
         values.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1").strip(" \t"))
     return values
 
 
 def _shape(name: str, primary: list[str], shadow: list[str]) -> str:
-    """The shape that all values of a field have on both sides by its name, or empty."""
+    """The known shape of all values of a field on both sides, derived from its name, or empty."""
     values = (*primary, *shadow)
     if _TIMING.fullmatch(name):
         return "timing"
@@ -60,39 +64,39 @@ def _shape(name: str, primary: list[str], shadow: list[str]) -> str:
         return "etag" if len({value.startswith("W/") for value in values}) == 1 else ""
     if name == "age" and all(map(_NUMBER.fullmatch, values)):
         return "age"
-    if name == "date" and all(map(moment, values)):
+    if name == "date" and all(map(parse_timestamp, values)):
         return "time"
     return ""
 
 
 def _types(values: list[str]) -> list[str]:
-    """Content types spelled one way, without the boundary, which is made up for each body."""
-    told = []
+    """Content types in one spelling, without the boundary of multipart bodies, which is random."""
+    spelled = []
     for value in values:
         name, parameters = media_type(value)
-        told.append("; ".join([name, *sorted(f"{key}={value}" for key, value in parameters if key != "boundary")]))
-    return told
+        spelled.append("; ".join([name, *sorted(f"{key}={value}" for key, value in parameters if key != "boundary")]))
+    return spelled
 
 
-def _compare_cookies(findings: Findings, primary: list[str], shadow: list[str]) -> None:
-    """By the cookie's name: its value is a session's where it looks like a token, its attributes have to agree."""
-    place = findings.place("header:set-cookie")
-    there, here = _cookies(primary), _cookies(shadow)
-    for name in dict.fromkeys((*there, *here)):
+def _compare_cookies(differences: Differences, primary: list[str], shadow: list[str]) -> None:
+    """Compare Set-Cookie fields by cookie. Values that look like session tokens are noise; attributes must agree."""
+    place = differences.place("header:set-cookie")
+    cookies, others = _cookies(primary), _cookies(shadow)
+    for name in dict.fromkeys((*cookies, *others)):
 
         def where(name: str = name) -> str:
             return f"header:set-cookie[{short(name)}]"
 
-        if name not in there or name not in here:
-            findings.add(place, "extra" if name not in there else "missing", there.get(name), here.get(name), where)
+        cookie, other = cookies.get(name), others.get(name)
+        if cookie == other:
             continue
-        if there[name] == here[name]:
+        if cookie is None or other is None:
+            differences.add(place, "extra" if cookie is None else "missing", cookie, other, where)
             continue
-        told = (there[name], here[name])
-        for value, other, shape in zip(_parts(told[0]), _parts(told[1]), ("cookie", "", ""), strict=True):
-            if value != other:
-                shape = shape if Shapes.alike(value, other) else ""
-                findings.add(place, "value", value, other, where, shape=shape, excerpt=told)
+        for ours, theirs, shape in zip(_parts(cookie), _parts(other), ("cookie", "", ""), strict=True):
+            if ours != theirs:
+                shape = shape if Shapes.alike(ours, theirs) else ""
+                differences.add(place, "value", ours, theirs, where, shape=shape, excerpt=(cookie, other))
 
 
 def _cookies(values: list[str]) -> dict[str, str]:
@@ -100,7 +104,7 @@ def _cookies(values: list[str]) -> dict[str, str]:
 
 
 def _parts(cookie: str) -> tuple[str, str, str]:
-    """A cookie's value, the time that it expires at, and its other attributes."""
+    """A cookie's value, its Expires attribute, and its other attributes in one spelling (RFC 6265 5.2)."""
     pair, _, rest = cookie.partition(";")
     expires, others = "", []
     for each in rest.split(";"):

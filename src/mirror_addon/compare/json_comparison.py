@@ -1,4 +1,14 @@
-"""Two JSON values compared by structure."""
+"""Compare two JSON values by structure.
+
+Theory of operation. Objects are compared member by member, lists after their elements were paired by `alignment`.
+Elements of lists are recognised, in this order: by the `key` of a rule, by an identifying member such as `id`, by a
+fingerprint (a hash of their content), and by a fingerprint in which known shapes are masked.
+
+Bodies may have megabytes, so two things are less simple than they could be: `_objects` and `_lists` compare plain
+values in place instead of calling `_compare` for each, and elements of lists are compared with Python's `==` as a
+whole first, which runs in C. `==` takes `True` for 1, so `same_booleans` checks what `==` found equal if a text may
+contain booleans.
+"""
 
 from __future__ import annotations
 
@@ -14,40 +24,44 @@ from typing import cast
 from mirror_addon.compare.alignment import Alignment
 from mirror_addon.compare.alignment import Name
 from mirror_addon.compare.alignment import align
-from mirror_addon.compare.findings import Findings
+from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.paths import Key
 from mirror_addon.compare.paths import Place
 from mirror_addon.compare.paths import exact
 from mirror_addon.compare.shapes import mask
 
 _IDENTITIES = ("id", "_id", "uuid", "guid", "key", "code", "sku", "slug", "name", "email", "path", "url")
-"""Members that tell the elements of a list apart, if all of them have it and no two the same."""
+"""Members that may identify the elements of a list. One does if all elements have it and no two have the same value."""
 _LEVELS = 5
-"""Of what lies deeper in an element only the length counts for recognising it."""
+"""Levels of an element that its fingerprint covers. Of deeper values it has only the length."""
 _MAX_MASKED = 5000
+"""Elements of longer lists are not recognised by masked fingerprints, because masking takes a regex for each text."""
 _MAX_MASKED_MEMBERS = 100
+"""Members and elements of one value that its masked fingerprint covers."""
 _MAX_MEMBERS = 20_000
-"""Members that one object may have more than the other; further ones are counted."""
+"""The most members missing from, or extra in, one object that are listed one by one. Further ones are counted."""
 _FEW = 64
+"""Lists of one length with more differing elements are always aligned."""
 _MAX_DEPTH_ALIGNED = 24
-"""Lists nested deeper are compared place by place: to align them takes time at each level."""
+"""Lists nested deeper are paired by position, because aligning takes time at every level."""
 _HASH_MODULUS = 2**61 - 1
+"""Python computes the hash of a number modulo this prime (`sys.hash_info.modulus`)."""
 
 
 class JsonComparison:
-    """Compares two values and tells the findings.
+    """Compares two values and adds what differs to `differences`.
 
-    `booleans`: whether a text has `true` or `false` somewhere, which Python takes for 1 and 0.
+    `booleans`: whether one of the texts may contain `true` or `false`, which Python takes for 1 and 0.
     """
 
-    def __init__(self, findings: Findings, booleans: bool) -> None:
-        self._findings = findings
+    def __init__(self, differences: Differences, booleans: bool) -> None:
+        self._differences = differences
         self._booleans = booleans
         self._keys: list[Key] = []
 
     def run(self, primary: Any, shadow: Any) -> None:
-        """Compare whole documents. Raises RecursionError for such as are nested too deep."""
-        self._compare(primary, shadow, self._findings.place("$"))
+        """Compare whole documents. Raises RecursionError if they are nested too deep."""
+        self._compare(primary, shadow, self._differences.place("$"))
 
     def _compare(self, primary: Any, shadow: Any, place: Place) -> None:
         kind = type(primary)
@@ -61,7 +75,7 @@ class JsonComparison:
             self._add(place, "value", primary, shadow)
 
     def _add(self, place: Place, kind: str, primary: Any, shadow: Any) -> None:
-        self._findings.add(place, kind, primary, shadow, self._where)
+        self._differences.add(place, kind, primary, shadow, self._where)
 
     def _where(self) -> str:
         return exact("$", self._keys)
@@ -87,10 +101,10 @@ class JsonComparison:
             names = (name for name in shadow if name not in primary)
             for name in islice(names, _MAX_MEMBERS):
                 self._at(name, place.below(name), "extra", None, shadow[name])
-        self._findings.beyond(place, max(0, missing - _MAX_MEMBERS) + max(0, extra - _MAX_MEMBERS))
+        self._differences.beyond(place, max(0, missing - _MAX_MEMBERS) + max(0, extra - _MAX_MEMBERS))
 
     def _lists(self, primary: list[Any], shadow: list[Any], place: Place) -> None:
-        rule = self._findings.unordered(place)
+        rule = self._differences.unordered(place)
         if len(primary) != len(shadow):
             self._add(place, "length", len(primary), len(shadow))
         aligned = self._aligned(primary, shadow, rule.key if rule else "")
@@ -111,7 +125,7 @@ class JsonComparison:
             self._at(i, place.element(i), "extra", None, shadow[i])
 
     def _at(self, key: Key, place: Place, kind: str, primary: Any, shadow: Any) -> None:
-        if kind not in place.counted:  # one that counts stands for all
+        if kind not in place.counted:  # as in Differences.add, checked here to save its call
             self._keys.append(key)
             self._add(place, kind, primary, shadow)
             self._keys.pop()
@@ -132,7 +146,10 @@ class JsonComparison:
 
 
 def _in_place(primary: list[Any], shadow: list[Any], differing: list[int]) -> bool:
-    """Is each of those that differ the same thing on both sides, or is there nothing that could have moved?"""
+    """Whether elements of two lists of one length can be paired by position.
+
+    They can if each differing pair has the same identity, or if no differing element of one list is in the other.
+    """
     if all(_counterparts(primary[i], shadow[i]) for i in differing):
         return True
     if len(differing) > _FEW:
@@ -144,6 +161,7 @@ def _in_place(primary: list[Any], shadow: list[Any], differing: list[int]) -> bo
 
 
 def _counterparts(primary: Any, shadow: Any) -> bool:
+    """Whether the first identifying member of two objects is the same."""
     if type(primary) is not dict or type(shadow) is not dict:
         return False
     for name in _IDENTITIES:
@@ -163,15 +181,14 @@ def _names(primary: Sequence[Any], shadow: Sequence[Any], key: str) -> Iterable[
 
 
 def _identifying(primary: Sequence[Any], shadow: Sequence[Any]) -> str:
-    """The member by which most elements of one list are found in the other, or empty."""
+    """The member that identifies all elements and has at least half of its values in both lists, or empty."""
     if type(primary[0]) is dict and type(shadow[0]) is dict:
         for name in _IDENTITIES:
             if name in primary[0] and name in shadow[0]:
-                there, here = ([_identity(value, name) for value in values] for values in (primary, shadow))
-                distinct, others = set(there), set(here)
-                if None in distinct or None in others or (len(distinct), len(others)) != (len(there), len(here)):
+                distinct, others = ({_identity(value, name) for value in values} for values in (primary, shadow))
+                if None in distinct or None in others or (len(distinct), len(others)) != (len(primary), len(shadow)):
                     continue
-                if 2 * len(distinct & others) >= min(len(there), len(here)):
+                if 2 * len(distinct & others) >= min(len(primary), len(shadow)):
                     return name
     return ""
 
@@ -185,7 +202,7 @@ def _kind(value: Any) -> str:
 
 
 def same_booleans(primary: Any, shadow: Any) -> bool:
-    """Of two values that Python takes for equal: has neither a boolean where the other has a number?"""
+    """Whether two values that are `==` have booleans in the same places, and not `True` where the other has 1."""
     kind = type(primary)
     pairs: Iterable[tuple[Any, Any]]
     if kind is dict:
@@ -207,14 +224,17 @@ def same_booleans(primary: Any, shadow: Any) -> bool:
 
 
 def fingerprint(value: Any, levels: int = _LEVELS) -> Hashable:
-    """The same for equal values, and hardly for others that differ in the first levels."""
+    """A hash for recognising a value: the same for equal values, very likely another for those that differ.
+
+    Only the first `levels` levels are hashed.
+    """
     kind = type(value)
     if kind is str or value is None:
         return cast(Hashable, value)
     if kind is dict or kind is list:
         try:
             return hash(frozenset(value.items()) if kind is dict else tuple(value))
-        except TypeError:  # a list or object in it
+        except TypeError:  # it contains a list or object, which cannot be hashed
             if not levels:
                 return kind.__name__, len(value)
         if kind is dict:
@@ -222,7 +242,7 @@ def fingerprint(value: Any, levels: int = _LEVELS) -> Hashable:
         return hash(tuple([fingerprint(item, levels - 1) for item in value]))
     if kind is bool or (kind is not Decimal and -_HASH_MODULUS < value < _HASH_MODULUS):
         return value, kind is bool
-    # Numbers beyond the modulus of Python's hash can be chosen so that they all have the same one.
+    # A client could choose numbers beyond the modulus that all have one hash, which makes dictionaries slow.
     return str(value) if kind is int else format(value, "e")
 
 
@@ -233,7 +253,7 @@ def _identity(value: Any, name: str) -> Hashable:
 
 
 def _masked(value: Any, levels: int = _LEVELS) -> Hashable:
-    """The same for values that differ in known shapes only."""
+    """A fingerprint that is the same for values that differ in known shapes only."""
     if isinstance(value, dict | list):
         if not levels:
             return type(value).__name__, len(value)
@@ -249,7 +269,7 @@ def _masked(value: Any, levels: int = _LEVELS) -> Hashable:
 
 
 def alike(primary: Any, shadow: Any) -> float:
-    """How much two values have in common, from 0 to 1."""
+    """How similar two values are, from 0 to 1: by the members or elements that they share."""
     if isinstance(primary, dict) and isinstance(shadow, dict):
         if not primary or not shadow:
             return 0.5
@@ -265,7 +285,7 @@ def alike(primary: Any, shadow: Any) -> float:
 
 
 def _equal(primary: Any, shadow: Any) -> bool:
-    """Are two members equal? Of lists and objects, which would take long, only the length is asked."""
+    """Whether two members are equal. Of lists and objects only the length is compared, because that is fast."""
     if isinstance(primary, dict | list):
         return type(primary) is type(shadow) and len(primary) == len(shadow)
     return bool(primary == shadow)

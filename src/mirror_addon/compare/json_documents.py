@@ -1,4 +1,4 @@
-"""JSON read exactly: numbers by value, nothing lost and nothing guessed."""
+"""Parse JSON (RFC 8259) exactly: numbers by value, and nothing that two parsers may read differently."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from decimal import InvalidOperation
 from typing import Any
 
 _MAX_MEMORY = 200 * 1024 * 1024
-"""Bytes that a document may take when it is read, by a rough estimate."""
+"""Bytes of memory that a parsed document may take, by a rough estimate."""
 _EXACT = 16
-"""A decimal fraction of so many characters has at most 15 digits, so that no other has the same float."""
+"""A decimal fraction of so many characters has at most 15 digits, and 15 digits survive a round trip as a float."""
 _SMALL = 40
-"""Digits of an integer written with an exponent that is spelled out."""
+"""An integer with an exponent becomes an int up to so many digits. A longer one stays a Decimal to save memory."""
 
 
 class JsonError(ValueError):
-    """Why a text is no JSON to compare by. The message says it in a few words."""
+    """The text cannot be compared as JSON. The message says why."""
 
 
 def read_json(text: str) -> Any:
-    """The value of a JSON text. Raises JsonError where there is none, or more than one way to read it.
+    """Parse a JSON text. Raises JsonError if it is invalid, ambiguous (duplicate keys) or too big.
 
-    Numbers are int, float or Decimal, such that `==` holds exactly for those of one value, however it is spelled.
+    Numbers become int, float or Decimal, so that `==` is exact: true for different spellings of one number, and false
+    for different numbers.
     """
     if text.count("{") * 240 + text.count("[") * 90 + text.count(",") * 70 + len(text) > _MAX_MEMORY:
         raise JsonError("too many values")
@@ -41,13 +42,14 @@ def read_json(text: str) -> Any:
     except (ValueError, InvalidOperation, OverflowError):
         pass
     try:
-        return _load(text, _integer)  # one of the integers has more digits than int() takes
+        # An integer may have more digits than int() accepts (sys.set_int_max_str_digits).
+        return _load(text, _integer)
     except (ValueError, InvalidOperation, OverflowError):
-        raise JsonError("JSON with a number out of all bounds") from None
+        raise JsonError("a JSON number that is too large") from None
 
 
 def read_json_lines(text: str) -> list[Any]:
-    """The values of a text with one JSON value a line. Raises JsonError."""
+    """Parse a text with one JSON value a line (NDJSON). Raises JsonError."""
     lines = [line for line in text.split("\n") if line.strip()]
     return list(read_json(f"[{','.join(lines)}]"))
 
@@ -82,4 +84,4 @@ def _integer(text: str) -> int | Decimal:
 
 
 def _no_constant(name: str) -> Any:
-    raise JsonError(f"invalid JSON ({name} is no number)")
+    raise JsonError(f"invalid JSON ({name} is not a number)")

@@ -1,4 +1,4 @@
-"""What a body is: by its Content-Type, and by its first bytes where that says little or lies."""
+"""The format of a body: by its Content-Type, and by its first bytes if that is missing, vague or wrong."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SAFE_CHARSETS = re.compile(
     r"ascii|utf-(?:8|16|32)(?:-[bl]e|-sig)?|iso8859-\d+|cp\d+|koi8-[rtu]|gb\w+|big5\w*|shift_jis\w*|euc_\w+|iso2022_\w+"
     r"|mac-\w+|tis-620|hz|johab|ptcp154|kz1048"
 )
-"""Of Python's codecs those for texts; some others take quadratic time, or are no charsets."""
+"""Python's text codecs. Others take quadratic time, such as punycode, or are not charsets, such as zip."""
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -27,12 +27,12 @@ _TEXT = re.compile(r"text/.*|application/(?:x-)?(?:javascript|ecmascript|yaml|to
 _LINES_OF_JSON = re.compile(r"application/(?:(?:x-)?ndjson|jsonl|json-lines)")
 
 
-_LOOKED_AT = 65536
-"""Bytes by which a text is told from other bytes."""
+_SAMPLE = 65536
+"""Bytes that are looked at to tell text from other bytes."""
 
 
 class MediaType(NamedTuple):
-    """A Content-Type, read. `name` is lower case, empty where there was none; names of parameters are lower case."""
+    """A parsed Content-Type. `name` and the names of parameters are lower case; `name` is empty without a type."""
 
     name: str
     parameters: tuple[tuple[str, str], ...] = ()
@@ -43,7 +43,7 @@ class MediaType(NamedTuple):
 
 
 def media_type(content_type: str) -> MediaType:
-    """A Content-Type field's value, read leniently. The charset's name is made lower case."""
+    """Parse the value of a Content-Type field (RFC 9110 8.3), leniently. The value of `charset` becomes lower case."""
     name, _, rest = content_type.partition(";")
     parameters = []
     for key, quoted, plain in _PARAMETER.findall(";" + rest):
@@ -53,10 +53,10 @@ def media_type(content_type: str) -> MediaType:
 
 
 def form_of(declared: MediaType, body: bytes) -> str:
-    """What to take a body for: `json`, `json-lines`, `xml`, `html`, `form`, `multipart`, `text` or `bytes`.
+    """The format to try for a body: `json`, `json-lines`, `xml`, `html`, `form`, `multipart`, `text` or `bytes`.
 
-    JSON, XML and HTML are found under another or no declaration too; whether it really is one turns out when it is
-    parsed.
+    JSON, XML and HTML are recognised under another Content-Type, or without one. The body is not parsed here, so it
+    may turn out not to be in that format.
     """
     name = declared.name
     if _LINES_OF_JSON.fullmatch(name):
@@ -82,9 +82,10 @@ def form_of(declared: MediaType, body: bytes) -> str:
 
 
 def text_of(body: bytes, declared: MediaType, default: str = "utf-8") -> tuple[str, str]:
-    """The body as text, and what is to be said of it, or empty. By byte order mark, then charset, then `default`.
+    """The body as text, and a remark about its charset for the notes, or an empty one.
 
-    Bytes that the charset does not have survive as lone surrogates, so that no difference is lost.
+    The charset is that of the byte order mark, else of the Content-Type, else `default`. Bytes that are invalid in it
+    become lone surrogates, so that different bodies stay different texts.
     """
     for mark, charset in _BOMS:
         if body.startswith(mark):
@@ -94,18 +95,19 @@ def text_of(body: bytes, declared: MediaType, default: str = "utf-8") -> tuple[s
                 break
     charset = safe_charset(declared) or default
     named = declared.parameter("charset")
-    said = f"is said to be in {short(named, 40)!r}, which is no charset known here; read as UTF-8"
-    said = said if named and not safe_charset(declared) else ""
+    remark = ""
+    if named and not safe_charset(declared):
+        remark = f"has the unknown charset {short(named, 40)!r}; read as UTF-8"
     try:
-        return body.decode(charset), said
+        return body.decode(charset), remark
     except UnicodeDecodeError:
-        if named and not said:
-            said = f"has bytes that {charset.upper()} does not have; read as UTF-8"
-        return body.decode("utf-8", "surrogateescape"), said
+        if named and not remark:
+            remark = f"has bytes that are invalid in {charset.upper()}; read as UTF-8"
+        return body.decode("utf-8", "surrogateescape"), remark
 
 
 def safe_charset(declared: MediaType) -> str:
-    """Python's name of the charset of a Content-Type; empty where there is none, or none for texts."""
+    """Python's name of the charset of a Content-Type. Empty if it names none, or none that is safe for text."""
     try:
         charset = codecs.lookup(declared.parameter("charset")).name
     except (LookupError, ValueError):
@@ -114,9 +116,9 @@ def safe_charset(declared: MediaType) -> str:
 
 
 def is_utf8(body: bytes) -> bool:
-    """Is it UTF-8, by its beginning?"""
+    """Whether the first 64 KiB of a body are valid UTF-8."""
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(body[:_LOOKED_AT], len(body) <= _LOOKED_AT)
+        codecs.getincrementaldecoder("utf-8")().decode(body[:_SAMPLE], len(body) <= _SAMPLE)
     except UnicodeDecodeError:
         return False
     return True

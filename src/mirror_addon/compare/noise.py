@@ -1,14 +1,19 @@
-"""Diffy's rule over many pairs: which differences are the candidate's, and which the primary's own noise.
+"""Diffy's rule over many pairs: which differences are caused by the candidate, and which are noise of the primary.
 
-For each endpoint, path and kind of difference two shares are learned: of pairs in which the candidate differs (raw),
-and of controls, the primary asked twice, in which the primary differs from itself (noise). A difference is real where
-raw exceeds noise by more than `relative` of both together and by more than `absolute` of all: `(raw - noise) /
-(raw + noise)` and `raw - noise`, Diffy's thresholds of 20 % and 0.03 %.
+Theory of operation. The candidate is the version behind the mirror. A control pair is two responses of the primary to
+the same request. For each endpoint, path and kind of difference two shares are measured: `raw`, the share of pairs in
+which the candidate differs from the primary, and `noise`, the share of control pairs in which the primary differs from
+itself. A difference is real if both `(raw - noise) / (raw + noise)` is above `relative` and `raw - noise` is above
+`absolute`. That is the rule of Twitter's Diffy, with its default thresholds of 20 % and 0.03 %.
 
-Diffy has a control for each pair; here they may be a sample, so shares are compared where Diffy compares counts, and
-noise that was seen is taken for as much as it may well be (the upper end of its interval). Known shapes are left out on
-both sides: that a time varies excuses no other difference there. Ids are counted by themselves: if the primary has the
-same one each time it is asked, it does not make them up, and a candidate that does has a defect.
+Three things differ from Diffy:
+
+- Diffy sends every request to the primary twice. Here the control pairs may be a sample, so shares are compared instead
+  of counts, and noise is taken at the upper end of its confidence interval.
+- Differences in a known shape are left out of both shares, so that a time that varies does not make a missing or wrong
+  time noise.
+- Ids are counted separately. If the primary sends the same id each time, it does not generate it, and a candidate that
+  sends another one has a defect.
 """
 
 from __future__ import annotations
@@ -22,12 +27,13 @@ from typing import NamedTuple
 from mirror_addon.compare.difference import Difference
 
 OTHER = "(others)"
-"""The endpoint, and the path, that stands for all beyond the limits."""
+"""The name under which endpoints and paths beyond the limits are counted."""
 MAX_ENDPOINTS = 2000
 MAX_PATHS = 500
 MIN_CONTROLS = 3
-"""Controls from which on an id counts that differs from the candidate's and not from itself."""
+"""The number of control pairs that is needed to tell that the primary does not generate an id."""
 _Z = 1.645
+"""The 95th percentile of the normal distribution: a one-sided interval of 95 %."""
 
 
 class _Key(NamedTuple):
@@ -37,9 +43,10 @@ class _Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PathNoise:
-    """One path and kind of difference of one endpoint. `raw` of `pairs` differ there from the candidate, `noise` of
-    `controls` from the primary itself, known shapes left out. `relative`, `absolute`: how much more often the candidate
-    differs, as a share of both and of all. `real`: both are over their thresholds, or an id is not the primary's.
+    """The measured noise of one path and kind of difference at one endpoint.
+
+    `raw` of `pairs` differ there, and `noise` of `controls`, known shapes left out. `relative`, `absolute`: what
+    `excess` returns for them. `real`: both are above their thresholds, or those of ids are.
     """
 
     endpoint: str
@@ -70,7 +77,7 @@ class _Endpoint:
 
 
 class Noise:
-    """Is fed pairs, and says what is real. Memory is bounded: what is beyond the limits is counted under OTHER."""
+    """Counts the differences of pairs. Memory is bounded: what is beyond the limits is counted under OTHER."""
 
     def __init__(
         self,
@@ -89,9 +96,9 @@ class Noise:
     def pair(
         self, endpoint: str, candidate: Iterable[Difference] | None, control: Iterable[Difference] | None = None
     ) -> None:
-        """A pair: what the candidate, and the control, differ in from the primary. None: it was not asked.
+        """Add the differences of the candidate and of the control from the primary. None: there was no such response.
 
-        Differences that are noise already do not count, but for ids.
+        Differences that are noise by a rule or a known shape are left out, except ids.
         """
         at = self._endpoint(endpoint)
         if candidate is not None:
@@ -106,7 +113,7 @@ class Noise:
                 at.counts[key].control_ids += "id" in noises
 
     def _by_key(self, endpoint: _Endpoint, differences: Iterable[Difference]) -> dict[_Key, set[str]]:
-        """Why they are noise, by path and kind; all that have no room as one."""
+        """The kinds of noise (`""` or `"id"`) by path and kind of difference. Beyond the limit the path is OTHER."""
         found: dict[_Key, set[str]] = {}
         for each in differences:
             if each.noise in ("", "id"):
@@ -124,34 +131,34 @@ class Noise:
         return self._endpoints.setdefault(name, _Endpoint())
 
     def is_real(self, endpoint: str, path: str, kind: str = "") -> bool:
-        """Is a difference of this kind, or of any, at this path of this endpoint the candidate's?
+        """Whether differences at this path of this endpoint are real. `kind`: only of this kind; empty: of any.
 
-        Without controls every one is, but those that are of a known shape.
+        Without control pairs every difference is real, except those in a known shape.
         """
         at = self._endpoints.get(endpoint) or self._endpoints.get(OTHER)
         if at is None:
             return False
         path = path if any(key.path == path for key in at.counts) else OTHER
         return any(
-            self._told(endpoint, key, at).real
+            self._path_noise(endpoint, key, at).real
             for key in at.counts
             if key.path == path and (not kind or key.kind == kind)
         )
 
     def paths(self) -> Iterator[PathNoise]:
-        """Everything that was learned, by endpoint in the order they were seen."""
+        """What was measured, by endpoint in the order in which they were first seen."""
         for endpoint, at in self._endpoints.items():
             for key in at.counts:
-                yield self._told(endpoint, key, at)
+                yield self._path_noise(endpoint, key, at)
 
     @property
     def overflown(self) -> bool:
-        """Were there more endpoints or paths than are kept apart?"""
+        """Whether there were more endpoints or paths than the limits, so that some were counted under OTHER."""
         return OTHER in self._endpoints or any(
             key.path == OTHER for at in self._endpoints.values() for key in at.counts
         )
 
-    def _told(self, endpoint: str, key: _Key, at: _Endpoint) -> PathNoise:
+    def _path_noise(self, endpoint: str, key: _Key, at: _Endpoint) -> PathNoise:
         counts = at.counts[key]
         relative, absolute = excess(counts.raw, at.pairs, counts.noise, at.controls)
         real = relative > self.relative and absolute > self.absolute
@@ -164,15 +171,17 @@ class Noise:
 
 
 def excess(raw: int, pairs: int, noise: int, controls: int) -> tuple[float, float]:
-    """How much more often the candidate differs, `raw` of `pairs`, than the primary from itself, `noise` of `controls`:
-    as a share of both, and of all. Noise is taken for as much as it may well be, the upper end of its interval."""
+    """How much more often the candidate differs (`raw` of `pairs`) than the primary itself (`noise` of `controls`).
+
+    Return `(raw - noise) / (raw + noise)` and `raw - noise` of the shares, noise at the upper end of its interval.
+    """
     share = raw / pairs if pairs else 0.0
     own = _at_most(noise, controls) if noise else 0.0
     return ((share - own) / (share + own) if share or own else 0.0), share - own
 
 
 def _at_most(found: int, of: int) -> float:
-    """The upper end of a share's interval, by Wilson's score."""
+    """The upper end of the confidence interval of a share, by Wilson's score."""
     share = found / of
     spread = _Z * math.sqrt((share * (1 - share) + _Z * _Z / (4 * of)) / of)
     return min(1.0, (share + _Z * _Z / (2 * of) + spread) / (1 + _Z * _Z / of))

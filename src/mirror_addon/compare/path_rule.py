@@ -1,4 +1,4 @@
-"""A rule by hand: what of a difference at some path does not count."""
+"""One rule of `compare.yaml`: which differences at a path do not count."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from mirror_addon.compare.paths import Pattern
 
 
 class RulesError(ValueError):
-    """`FILE:LINE: what, what to do`."""
+    """An error in rules: `FILE:LINE: what is wrong; what to do`."""
 
 
 @dataclass(frozen=True, slots=True)
 class PathRule:
     """One of `ignore`, `presence`, `regex`, `absolute`/`relative` and `unordered` is set.
 
-    `regex`: a compiled one; both values must match it as a whole. `absolute`, `relative`: how far two numbers may be
-    apart, the latter as a share of the bigger one. `key`: the member that tells elements of an unordered list apart,
-    or empty. `endpoint` (with `*`), `methods` and `url` (a compiled regex, found anywhere) say whose answers it is for.
+    `ignore`: nothing at or below the path counts. `presence`: the value must be present, but may be any. `regex`: a
+    compiled RE2 regex that both values must match as a whole. `absolute`, `relative`: how far apart two numbers may
+    be, the latter as a share of the larger one. `key`: the member that identifies elements of an unordered list, or
+    empty. `endpoint` (may contain `*`), `methods` and `url` (a compiled RE2 regex that matches anywhere) select the
+    requests that the rule is for.
     """
 
     pattern: Pattern
@@ -38,18 +40,18 @@ class PathRule:
     url: Any = None
 
     def applies(self, method: str, url: str) -> bool:
-        """Is it for the answers to this request? A method that is not known is taken for the right one."""
+        """Whether the rule is for this request. An empty method is unknown and matches every one."""
         if self.methods and method and method.upper() not in self.methods:
             return False
         if self.endpoint:
             wanted, _, path = self.endpoint.rpartition(" ")
-            asked = endpoint_of(method, url).rpartition(" ")[2]
-            if (wanted and method and wanted.upper() != method.upper()) or not fnmatchcase(asked, _literal(path)):
+            requested = endpoint_of(method, url).rpartition(" ")[2]
+            if (wanted and method and wanted.upper() != method.upper()) or not fnmatchcase(requested, _literal(path)):
                 return False
         return self.url is None or self.url.search(url) is not None
 
     def both_match(self, primary: object, shadow: object) -> bool:
-        """Do both values match the regex?"""
+        """Whether both values match the regex as a whole."""
         return all(
             isinstance(each, str | int | float | Decimal)
             and not isinstance(each, bool)
@@ -58,7 +60,7 @@ class PathRule:
         )
 
     def tolerates(self, primary: object, shadow: object) -> bool:
-        """Are both numbers, or texts that spell them, and close enough?"""
+        """Whether both values are numbers, or texts that spell numbers, and close enough."""
         if not (self.absolute or self.relative):
             return False
         one, other = _number(primary), _number(shadow)
@@ -68,6 +70,7 @@ class PathRule:
 
 
 def _literal(path: str) -> str:
+    """A pattern for fnmatch in which only `*` is special."""
     return path.replace("[", "[[]").replace("?", "[?]")
 
 

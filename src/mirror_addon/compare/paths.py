@@ -1,8 +1,13 @@
-"""Where a difference can be, as text and as patterns: `status`, `body`, `header:NAME`, `form:FIELD`, JSONPath, XPath.
+"""Places in a response, as text and as patterns: `status`, `body`, `header:NAME`, `form:FIELD`, JSONPath, XPath.
 
-The same language is printed and read: a path that a report shows can be put into `compare.yaml` as it is. Of JSONPath
-(RFC 9535) it has names, indices, `*` and `..`, of XPath names, `*`, `@`, `text()` and `//`, for these say where a value
-is; filters say what it is like.
+Theory of operation. Paths are printed and read in one language, so that a path in a report can be copied into
+`compare.yaml`. It has the parts of JSONPath (RFC 9535) and XPath that say where a value is: names, indices, `*` and
+`..`; names, `*`, `@`, `text()` and `//`. It has no filters, which select by value.
+
+While a document is compared, a tree of `Place`s grows along the paths that were visited. Each place has the patterns
+that match it, found as by a nondeterministic automaton: a state is a pattern and the number of its steps that were
+matched, a place has a set of states, and a step down gives the set of the place below. So a path is matched once,
+however many elements have it, and the cost of a step does not depend on the depth.
 """
 
 from __future__ import annotations
@@ -14,7 +19,7 @@ from typing import NamedTuple
 from mirror_addon.compare.values import short
 
 Key = str | int
-"""A step down: a member's name, an index, or for XML a tag, `@attribute` or `text()`."""
+"""One step of a path: a member's name or an index; for XML a tag, `@attribute` or `text()`."""
 ANY = "*"
 _MAX_TEXT = 500
 _MAX_STEPS = 64
@@ -32,25 +37,25 @@ _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 
 
 class PathError(ValueError):
-    """Why a text is no path. The message says what to write instead."""
+    """The text is not a path. The message says why, and what to write instead."""
 
 
 class Step(NamedTuple):
-    """One step of a pattern. `key` None: any. `deep`: any number of other steps may come before it."""
+    """One step of a pattern. `key`: None matches any. `deep`: any number of other steps may come before it (`..`)."""
 
     key: Key | None
     deep: bool
 
 
 class Pattern(NamedTuple):
-    """Paths that a rule is about. `root` is `$` or `/` with steps, else the whole path, in which `*` may stand."""
+    """The paths that a rule applies to. `root`: `$` or `/` with steps, else the whole path, which may contain `*`."""
 
     root: str
     steps: tuple[Step, ...] = ()
 
 
 def pattern(text: str) -> Pattern:
-    """Read a path. Raises PathError."""
+    """Parse a path. Raises PathError."""
     text = text.strip()
     if text.startswith("$"):
         return Pattern("$", _steps(text, 1, _JSON_STEP))
@@ -62,7 +67,7 @@ def pattern(text: str) -> Pattern:
         return Pattern(f"header:{name.lower()}" if kind.lower() == "header" else f"form:{name}")
     if text in ("status", "body"):
         return Pattern(text)
-    raise PathError(f"{short(text, 60)!r} is no path; write $.a.b, header:NAME, form:FIELD, /a/b, status or body")
+    raise PathError(f"{short(text, 60)!r} is not a path; write $.a.b, header:NAME, form:FIELD, /a/b, status or body")
 
 
 def _steps(text: str, position: int, step: re.Pattern[str]) -> tuple[Step, ...]:
@@ -70,9 +75,9 @@ def _steps(text: str, position: int, step: re.Pattern[str]) -> tuple[Step, ...]:
     while position < len(text):
         found = step.match(text, position)
         if found is None or (step is _XML_STEP and text[found.end() : found.end() + 1] not in ("", "/")):
-            raise PathError(f"{short(text, 60)!r} is not understood from character {position + 1} on; {_hint(text)}")
+            raise PathError(f"{short(text, 60)!r} cannot be parsed from character {position + 1} on; {_hint(text)}")
         if len(steps) == _MAX_STEPS:
-            raise PathError(f"{short(text, 60)!r} has more than {_MAX_STEPS} steps; begin it with a `..`")
+            raise PathError(f"{short(text, 60)!r} has more than {_MAX_STEPS} steps; write `..` for the first ones")
         steps.append(Step(_key(found), found["deep"] is not None))
         position = found.end()
     return tuple(steps)
@@ -98,7 +103,7 @@ def _hint(text: str) -> str:
     if text.startswith("/"):
         return "write names, *, @name, text(), / and //, with [*] for every index"
     if "?" in text:
-        return "filters cannot be used: write where the value is, as in $.items[*].price"
+        return "filters are not supported; write where the value is, as in $.items[*].price"
     return "write names as .name or ['any name'], indices as [0] or [*], and .. for any depth"
 
 
@@ -106,10 +111,11 @@ _NO_STATES: frozenset[tuple[int, int]] = frozenset()
 
 
 class Place:
-    """A place in both answers, and those below it; a tree of the paths that were visited.
+    """A place in both responses, and the root of the tree of those below it that were visited.
 
-    `text` is the path with indices generalised. `rules` are the numbers of the patterns that match it, `above` of those
-    that match a place above it.
+    `text`: the path, with `[*]` for indices. `name`: of the last member in it. `rules`: the numbers of the patterns
+    that match it. `above`: the numbers of those that match a place above it. `counted`: the kinds of difference that
+    were found here and count (see `Differences.add`).
     """
 
     __slots__ = ("_below", "_elements", "_exact", "_patterns", "_states", "above", "counted", "name", "rules", "text")
@@ -135,14 +141,14 @@ class Place:
         self._elements: dict[int, Place] = {}
 
     def below(self, name: str, text: str | None = None) -> Place:
-        """The place of a member. `text`: how the step to it is written, where not as in JSONPath."""
+        """The place of a member. `text`: how the step is written, if not as in JSONPath."""
         place = self._below.get(text or name)
         if place is None:
             place = self._below[text or name] = self._make(name, name, member(name) if text is None else text)
         return place
 
     def element(self, index: int) -> Place:
-        """The place of an element; one for all of them, unless a rule names an index."""
+        """The place of an element. All elements share one place, unless a rule names an index."""
         if not self._exact:
             index = -1
         place = self._elements.get(index)
@@ -168,14 +174,14 @@ class Place:
 
 
 def root_place(text: str, patterns: tuple[Pattern, ...]) -> Place:
-    """The place of a whole document (`$`; XML's is empty), header, field, the status or body."""
+    """The place of a document (`$` for JSON, empty for XML), a header field, a form field, the status or the body."""
     root = text or "/"
     states = frozenset(
         (number, 0)
         for number, each in enumerate(patterns)
         if each.root == root or (ANY in each.root and fnmatchcase(root, each.root.replace("[", "[[]")))
     )
-    # Everything below the body belongs to it.
+    # A rule for `body` applies to everything in the body.
     above = tuple(number for number, each in enumerate(patterns) if each.root == "body" and _of_body(root))
     exact = any(isinstance(step.key, int) for number, _ in states for step in patterns[number].steps)
     return Place(text, text.partition(":")[2], patterns, states, above, exact)
@@ -186,7 +192,7 @@ def _of_body(root: str) -> bool:
 
 
 def member(name: str) -> str:
-    """A member's name as a step of a JSONPath."""
+    """A member's name as a step of a JSONPath: `.name`, or `['any name']` with escapes."""
     if _PLAIN.fullmatch(name):
         return f".{name}"
     escaped = short(name).replace("\\", "\\\\").replace("'", "\\'")
@@ -194,7 +200,7 @@ def member(name: str) -> str:
 
 
 def exact(root: str, keys: list[Key]) -> str:
-    """A JSONPath with the indices as they are."""
+    """A JSONPath with its indices, such as `$.items[3].price`."""
     text = root
     for key in keys:
         text = _joined(text, f"[{key}]" if isinstance(key, int) else member(key))
@@ -202,4 +208,5 @@ def exact(root: str, keys: list[Key]) -> str:
 
 
 def _joined(text: str, step: str) -> str:
+    """A path with one more step. Beyond `_MAX_TEXT` characters it ends with an ellipsis and does not grow."""
     return text if text.endswith("…") else short(text + step, _MAX_TEXT)

@@ -1,5 +1,10 @@
-"""A line of the record: one shadow, both answers, and what came of them, as a JSON object. Pure; the README has the
-table of fields."""
+"""Make a line of the record: one shadow, both responses and the result of the comparison, as a JSON object.
+
+A record is the JSON Lines file that `mirror_record` names; docs/recording.md has the table of its fields. The words
+around it: `record_line` makes a line, `record_file.RecordFile` appends it, `worker.recorder.Recorder` does both in the
+worker as the message `shadow.frames.Recording` from the proxy configures it, `report.lines.RecordLine` is a line as
+readers parse it, and `captures.entry.Recorded` is a request, from a record or another capture, that can be sent again.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +23,16 @@ from mirror_addon.compare.redaction import redact
 
 VERSION = 1
 MAX_BODY = 1024 * 1024
-"""Bytes of a body that are recorded."""
+"""The most bytes of a body that are recorded."""
 
 DROPS = frozenset({"queue_full", "breaker_open", "body_too_large", "shutdown", "worker_lost", "aborted", "unsendable"})
-"""Words of `shadow.error` for a shadow that was not sent, or given up by the proxy; all others are failures."""
+"""Values of `shadow.error` for a shadow that was not sent, or that the proxy gave up. All others are failures."""
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class About(NamedTuple):
-    """What a line says besides the answers."""
+    """The fields of a line that do not depend on the responses. `start`: seconds since the epoch."""
 
     id: str
     flow: str
@@ -43,7 +48,7 @@ class About(NamedTuple):
 
 
 class RecordedRequest(NamedTuple):
-    """The client's request, for a record with bodies. `body` is None where it was not kept."""
+    """The client's request, for a record with bodies. `body` is None if it was not kept, and `cut` if it is a part."""
 
     headers: Headers
     body: bytes | None
@@ -59,17 +64,17 @@ def record_line(
     request: RecordedRequest | None = None,
     redacted: frozenset[bytes] = frozenset(),
 ) -> bytes:
-    """The line with its newline. `primary` is None where the proxy ended before it was answered.
+    """Return the line with its newline, in ASCII.
 
-    `request`: record headers and bodies too, with the values of the `redacted` fields blanked. Differences are taken
-    as they are.
+    `primary`: None if the proxy ended before the primary responded. `request`: if given, headers and bodies are
+    recorded too, without the values of the fields in `redacted` (lower case). Differences are recorded unchanged.
     """
     bodies = request is not None
     line: dict[str, Any] = {
         "version": VERSION,
         "id": about.id,
         "flow": about.flow,
-        "time": _moment(about.start),
+        "time": _rfc3339(about.start),
         "rule": about.rule,
         "route": about.route,
         "target": about.target,
@@ -77,8 +82,8 @@ def record_line(
         "method": about.method,
         "url": about.url,
         "draw": about.draw,
-        "primary": _answer(primary if primary is not None else Answer(None), bodies, redacted),
-        "shadow": _answer(shadow, bodies, redacted),
+        "primary": _response(primary if primary is not None else Answer(None), bodies, redacted),
+        "shadow": _response(shadow, bodies, redacted),
         "verdict": comparison.verdict,
         "differences": differences_of(comparison),
         "notes": list(comparison.notes),
@@ -96,7 +101,7 @@ def record_line(
 
 
 def differences_of(comparison: Comparison) -> list[dict[str, Any]]:
-    """The differences as they stand in a line."""
+    """The differences as a line has them: one object each, with the fields of Difference as keys."""
     return [
         {
             "path": each.path,
@@ -111,12 +116,12 @@ def differences_of(comparison: Comparison) -> list[dict[str, Any]]:
 
 
 def to_json(value: Any) -> bytes:
-    """JSON in ASCII that every reader takes: no lone surrogates, no NaN."""
+    """JSON in ASCII that every parser accepts: without lone surrogates, NaN and Infinity, which are replaced."""
     try:
         text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    except ValueError:
+    except ValueError:  # NaN or Infinity
         text = "\\ud"
-    if "\\ud" in text:
+    if "\\ud" in text:  # the escape of a surrogate, perhaps a lone one
         text = json.dumps(_clean(value), separators=(",", ":"))
     return text.encode()
 
@@ -133,25 +138,25 @@ def _clean(value: Any) -> Any:
     return value
 
 
-def _moment(seconds: float) -> str:
+def _rfc3339(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _answer(answer: Answer, bodies: bool, redacted: frozenset[bytes]) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "status": answer.status,
-        "ms": None if answer.ms is None else round(answer.ms, 3),
-        "bytes": answer.bytes,
-        "error": answer.error or None,
+def _response(response: Answer, bodies: bool, redacted: frozenset[bytes]) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "status": response.status,
+        "ms": None if response.ms is None else round(response.ms, 3),
+        "bytes": response.bytes,
+        "error": response.error or None,
     }
     if bodies:
-        body = answer.body
-        told |= {
-            "headers": _headers(answer.headers, redacted),
+        body = response.body
+        fields |= {
+            "headers": _headers(response.headers, redacted),
             **_body(body),
-            "cut": body is not None and (len(body) > MAX_BODY or len(body) < answer.bytes),
+            "cut": body is not None and (len(body) > MAX_BODY or len(body) < response.bytes),
         }
-    return told
+    return fields
 
 
 def _headers(headers: Headers, redacted: frozenset[bytes]) -> list[list[str]]:

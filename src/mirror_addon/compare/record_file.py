@@ -1,7 +1,15 @@
-"""The file of a record: whole lines at its end, from several processes at once, and a new file when it is big.
+"""The file of a record: several processes append whole lines to it, and it is rotated when it is too big.
 
-A line is one `write` to a descriptor in append mode, under a lock that the system takes from a process that dies. What
-a process that was killed, or a disc that was full, left of a line is cut off before the next one.
+Theory of operation. A line is one `write` to a descriptor in append mode (O_APPEND), so that lines of several workers
+do not overlap. It is written under an advisory lock of the whole file (flock), which the kernel releases when a
+process dies. Under the lock, three things are safe:
+
+- What a killed process or a full disk left of a line is removed before the next line is written (`_mend`).
+- A line that could only be written in part is removed again (`_write`).
+- A file that would grow beyond `rotate` is renamed (`_rotate`). Other processes notice because the inode at the path is
+  no longer that of their descriptor (`_is_current`), and open the new file.
+
+A lock that cannot be had must not stop the worker: then lines are written without it.
 """
 
 from __future__ import annotations
@@ -17,21 +25,23 @@ import time
 from pathlib import Path
 
 _TAIL = 4 * 1024 * 1024
-_OURS = b'{"version":'
+"""Bytes at the end of a file in which its last lines are searched. A longer incomplete line is ended, not removed."""
+_LINE_START = b'{"version":'
 _ID = re.compile(rb'{"version":1,"id":"([^"\\]+)"')
 _LOCK_PAUSES = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02)
-"""Seconds. Another worker has the lock for microseconds, unless it is frozen: then lines are written without it, and
-files may become bigger than they should, for as long as the lock is not tried again."""
+"""Seconds between attempts to get the lock. Another worker holds it for microseconds, unless that is stopped."""
 _LOCK_REST = 1.0
+"""Seconds without another attempt after these failed. Meanwhile lines are written without the lock, and the file may
+grow beyond `rotate`."""
 
 
 def rotated_name(path: Path, number: int) -> Path:
-    """`record.jsonl` begun for the first time again: `record.1.jsonl`. The oldest has the lowest number."""
+    """`record.1.jsonl` for `record.jsonl` and 1. The oldest rotated file has the lowest number."""
     return path.with_name(f"{path.stem}.{number}{path.suffix}")
 
 
 def why_unwritable(path: Path) -> str:
-    """What is wrong with `path` as a record, and what to do; empty if nothing is. The file is made if it is missing."""
+    """Why `path` cannot be a record, and what to do, or empty if it can. A missing file is created."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -41,18 +51,21 @@ def why_unwritable(path: Path) -> str:
     if stat.S_ISDIR(mode):
         return "is a folder; name a file in it"
     if not (stat.S_ISREG(mode) or stat.S_ISCHR(mode)):
-        return "is no file; name one"
+        return "is not a file; name a file"
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
         if not path.parent.exists():
-            return f"the folder {path.parent} does not exist; make it, or name another"
+            return f"the folder {path.parent} does not exist; create it, or name another"
         return f"cannot be written: {os.strerror(error.errno or 0)}; name another file"
     return ""
 
 
 class RecordFile:
-    """Appends lines to `path`. Several processes may have the same file. `rotate`: bytes, 0 for never."""
+    """Appends lines to the file at `path`, which several processes may share.
+
+    `rotate`: the size in bytes from which on another file is begun, 0 for no limit.
+    """
 
     def __init__(self, path: Path, rotate: int = 0) -> None:
         self.path = path
@@ -63,13 +76,13 @@ class RecordFile:
         self._next_number = 1
 
     def append(self, line: bytes) -> None:
-        """Write a line that ends with a newline. Raises OSError; then nothing of it stays."""
+        """Write a line, which must end with a newline. Raises OSError; then no part of the line stays in the file."""
         locked = self._open_and_lock()
         try:
             if locked:
                 self._mend()
                 if self.rotate and self._full(len(line)):
-                    self._begin_another()
+                    self._rotate()
             self._write(line, locked)
         finally:
             if locked:
@@ -81,7 +94,7 @@ class RecordFile:
             self._descriptor = -1
 
     def _open_and_lock(self) -> bool:
-        """Have the file that is at the path now; whether this process alone writes."""
+        """Open the file that is at the path now, and lock it. Return whether it is locked."""
         while True:
             if self._descriptor >= 0 and self._regular and not self._is_current():
                 self.close()
@@ -91,22 +104,23 @@ class RecordFile:
                 return False
             if self._is_current():
                 return True
-            self._unlock()  # moved away between the two
+            self._unlock()  # another process rotated the file before this one had the lock
 
     def _open(self) -> None:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         try:
             self._descriptor = os.open(self.path, flags, 0o600)
-        except PermissionError:  # may be written, but not read
+        except PermissionError:  # writable but not readable; then _mend does nothing
             self._descriptor = os.open(self.path, flags & ~os.O_RDWR | os.O_WRONLY, 0o600)
         self._regular = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
 
     def _is_current(self) -> bool:
+        """Whether the open file is still the one at the path."""
         try:
-            there, ours = os.stat(self.path), os.fstat(self._descriptor)
+            at_path, opened = os.stat(self.path), os.fstat(self._descriptor)
         except OSError:
             return False
-        return (there.st_ino, there.st_dev) == (ours.st_ino, ours.st_dev)
+        return (at_path.st_ino, at_path.st_dev) == (opened.st_ino, opened.st_dev)
 
     def _lock(self) -> bool:
         if time.monotonic() < self._lock_rests_until:
@@ -117,7 +131,7 @@ class RecordFile:
                 return True
             except OSError as error:
                 if error.errno not in (errno.EWOULDBLOCK, errno.EINTR):
-                    break  # a file system without locks
+                    break  # the file system has no locks
             time.sleep(pause)
         self._lock_rests_until = time.monotonic() + _LOCK_REST
         return False
@@ -127,7 +141,7 @@ class RecordFile:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def _mend(self) -> None:
-        """Cut off half a line of ours; end a line of somebody else's."""
+        """Make the file end with a newline: remove an incomplete line of a record, end a line of another program."""
         with contextlib.suppress(OSError):
             size = os.fstat(self._descriptor).st_size
             if not size or os.pread(self._descriptor, 1, size - 1) == b"\n":
@@ -135,7 +149,7 @@ class RecordFile:
             start = max(0, size - _TAIL)
             tail = os.pread(self._descriptor, _TAIL, start)
             last = tail[tail.rfind(b"\n") + 1 :]
-            if not is_line(last) and (last.startswith(_OURS) or _OURS.startswith(last)):
+            if not is_line(last) and (last.startswith(_LINE_START) or _LINE_START.startswith(last)):
                 os.ftruncate(self._descriptor, size - len(last))
             else:
                 os.write(self._descriptor, b"\n")
@@ -144,8 +158,8 @@ class RecordFile:
         size = os.fstat(self._descriptor).st_size
         return size > 0 and size + more > self.rotate
 
-    def _begin_another(self) -> None:
-        """Move the file out of the way. The lock on it keeps others from doing the same."""
+    def _rotate(self) -> None:
+        """Rename the file and begin another. The lock on the old file keeps other processes from doing the same."""
         while (moved := rotated_name(self.path, self._next_number)).exists():
             self._next_number += 1
         os.rename(self.path, moved)
@@ -167,7 +181,7 @@ class RecordFile:
 
 
 def is_line(text: bytes) -> bool:
-    """Is it a JSON object?"""
+    """Whether `text` is a JSON object."""
     try:
         return isinstance(json.loads(text), dict)
     except ValueError:
@@ -175,7 +189,7 @@ def is_line(text: bytes) -> bool:
 
 
 def last_lines(path: Path) -> dict[str, bytes]:
-    """The last lines at `path`, and of the file begun before it, by id."""
+    """The last lines of the record at `path` and of the newest rotated file, by the id of their shadow."""
     found: dict[str, bytes] = {}
     for each in (_newest_rotated(path), path):
         if each is not None:

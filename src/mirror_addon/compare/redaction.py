@@ -1,4 +1,4 @@
-"""Header fields whose values are kept out of records and pages."""
+"""Header fields whose values are not shown in records and pages."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ DEFAULT_REDACTED = (
     "X-Csrf-Token",
     "X-Amz-Security-Token",
 )
-"""Names of fields that carry secrets."""
+"""The default of `mirror_redact`: fields that carry secrets."""
 
 REDACTED = b"[redacted]"
 
 
 def redact(headers: tuple[tuple[bytes, bytes], ...], names: frozenset[bytes]) -> tuple[tuple[bytes, bytes], ...]:
-    """`headers` with the values of the fields in `names` (lower case) replaced."""
+    """Return `headers` with the values of the fields in `names` (lower case) replaced by REDACTED."""
     return tuple((name, REDACTED if name.lower() in names else value) for name, value in headers)

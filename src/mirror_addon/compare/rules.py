@@ -1,4 +1,4 @@
-"""Rules by hand: what of a difference does not count."""
+"""The rules of a `compare.yaml`, and of the annotation `mirror-addon/ignore`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ __all__ = ["DEFAULT_RULES", "PathRule", "Rules", "RulesError"]
 
 @dataclass(frozen=True)
 class Rules:
-    """Everything a `compare.yaml` says, or nothing of it.
+    """The content of a `compare.yaml`. The defaults are those of an empty file.
 
-    `shapes`: known shapes (times, ids) are noise. `relative`, `absolute`: Diffy's thresholds (`noise.py`), as shares.
+    `shapes`: whether known shapes (times, ids) are noise. `relative`, `absolute`: Diffy's thresholds (`noise.py`), as
+    shares from 0 to 1.
     """
 
     rules: tuple[PathRule, ...] = ()
@@ -29,18 +30,18 @@ class Rules:
 
     @classmethod
     def parse(cls, text: str, source: str) -> Rules:
-        """The rules in the text of a `compare.yaml`. `source` is the file's name, for messages. Raises RulesError."""
+        """Parse the text of a `compare.yaml`. `source`: the name of the file, for messages. Raises RulesError."""
         return cls(*read_rules(text, source))
 
     def ignoring(self, spec: str) -> Rules:
-        """These, and what an annotation names besides: a comma list of paths, whose differences are ignored.
+        """These rules and those of an annotation: a comma list of paths whose differences are ignored.
 
-        Raises RulesError, which names the path.
+        Raises RulesError, whose message names the path.
         """
         return replace(self, rules=(*self.rules, *_ignored(spec))) if spec.strip() else self
 
     def applying(self, method: str, url: str) -> tuple[PathRule, ...]:
-        """Those for the answers to a request. `method`: empty where it is not known."""
+        """The rules for the responses to a request. `method` is empty if it is unknown."""
         return tuple(rule for rule in self.rules if rule.applies(method, url))
 
 
@@ -53,7 +54,7 @@ def _ignored(spec: str) -> tuple[PathRule, ...]:
 
 
 def _split(spec: str) -> list[str]:
-    """At commas, but not at those inside brackets: they may hold a name in quotes."""
+    """Split at commas, except those in a quoted name in brackets, as in `$['a,b']`."""
     parts = [""]
     quote = ""
     escaped = False

@@ -1,4 +1,7 @@
-"""Reading `compare.yaml`."""
+"""Parse `compare.yaml`.
+
+The YAML is composed into nodes and not loaded into values, because nodes have the line numbers for error messages.
+"""
 
 from __future__ import annotations
 
@@ -38,25 +41,28 @@ class _Read(NamedTuple):
 
 
 def read_rules(text: str, source: str) -> _Read:
-    """What the file says: the rules, whether known shapes are noise, and the thresholds. Raises RulesError."""
+    """Parse the text of a file: the rules, whether known shapes are noise, and the thresholds. Raises RulesError.
+
+    `source`: the name of the file, for messages.
+    """
     if len(text) > _MAX_TEXT:
-        raise RulesError(f"{source}:1: is longer than {_MAX_TEXT} characters; this is no file of rules")
+        raise RulesError(f"{source}:1: is longer than {_MAX_TEXT} characters; name a file of comparison rules")
     try:
         document = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         what = error.problem or error.context or "cannot be read"
-        raise RulesError(f"{source}:{line}: is not YAML: {what}; put that right") from None
+        raise RulesError(f"{source}:{line}: is not YAML: {what}; correct it") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise RulesError(f"{source}:{line}: is not YAML: {error.reason}; remove that character") from None
     except RecursionError:
-        raise RulesError(f"{source}:1: is nested too deep; rules are lists of plain fields") from None
-    return _Reader(source).file(document)
+        raise RulesError(f"{source}:1: is nested too deep; write each rule as a mapping of simple values") from None
+    return _RulesReader(source).file(document)
 
 
-class _Reader:
+class _RulesReader:
     def __init__(self, source: str) -> None:
         self._source = source
 
@@ -73,7 +79,7 @@ class _Reader:
                 raise self._error(node, "`rules` must be a list; begin each rule with `- `")
             rules = tuple(islice((rule for each in node.value for rule in self._rule(each)), _MAX_RULES + 1))
             if len(rules) > _MAX_RULES:
-                raise self._error(node, f"more than {_MAX_RULES} rules; use `..` and `[*]` to say the same in fewer")
+                raise self._error(node, f"more than {_MAX_RULES} rules; merge some with `..` and `[*]`")
         if (node := fields.get("noise")) is not None and not _is_null(node):
             return self._noise(node, rules)
         return _Read(rules)
@@ -90,28 +96,28 @@ class _Reader:
         return read
 
     def _rule(self, node: yaml.Node) -> Iterator[PathRule]:
-        """The rules that one item stands for: one for each of its paths."""
+        """The rules of one item of the list: one for each of its paths."""
         fields = self._fields(node, "a rule", (*_WHERE, *_WHAT, *_WHOSE))
         what = [name for name in _WHAT if name in fields]
         if len(what) != 1:
             raise self._error(node, f"a rule needs one of {', '.join(_WHAT)}; it has {' and '.join(what) or 'none'}")
         if ("path" in fields) == ("header" in fields):
-            said = "has both `path` and `header`" if "path" in fields else "says not where"
-            raise self._error(node, f"a rule {said}; write `path: $.a.b`, `path: status` or `header: NAME`")
-        said_how = self._what(what[0], fields[what[0]])
-        if said_how is None:
+            problem = "has both `path` and `header`" if "path" in fields else "has neither `path` nor `header`"
+            raise self._error(node, f"a rule {problem}; write `path: $.a.b`, `path: status` or `header: NAME`")
+        effect = self._effect(what[0], fields[what[0]])
+        if effect is None:
             return
-        whose = self._whose(fields)
+        requests = self._requests(fields)
         where, prefix = (fields["path"], "") if "path" in fields else (fields["header"], "header:")
         for each in self._texts(where, "path" if not prefix else "header"):
             try:
                 place = pattern(prefix + self._text(each, "path"))
             except PathError as error:
                 raise self._error(each, str(error)) from None
-            yield PathRule(place, **said_how, **whose)
+            yield PathRule(place, **effect, **requests)
 
-    def _what(self, name: str, node: yaml.Node) -> dict[str, Any] | None:
-        """None: switched off, as by `ignore: false`."""
+    def _effect(self, name: str, node: yaml.Node) -> dict[str, Any] | None:
+        """The fields of PathRule that say what does not count. None if switched off, as by `ignore: false`."""
         if name == "regex":
             return {"regex": self._regex(node, name)}
         if name == "tolerance":
@@ -136,25 +142,26 @@ class _Reader:
     def _positive(self, node: yaml.Node, text: str) -> float:
         number = _number(text)
         if number is None or number <= 0:
-            raise self._error(node, f"{short(text, 40)!r} is no tolerance; write a number above 0 or a percentage")
+            raise self._error(node, f"{short(text, 40)!r} is not a tolerance; write a number above 0 or a percentage")
         return number
 
-    def _whose(self, fields: dict[str, yaml.Node]) -> dict[str, Any]:
-        whose: dict[str, Any] = {}
+    def _requests(self, fields: dict[str, yaml.Node]) -> dict[str, Any]:
+        """The fields of PathRule that select requests."""
+        requests: dict[str, Any] = {}
         if (node := fields.get("endpoint")) is not None:
             endpoint = self._text(node, "endpoint")
             if not endpoint.rpartition(" ")[2].startswith(("/", "*")):
-                raise self._error(node, f"{short(endpoint, 60)!r} is no endpoint; write it as in `GET /users/{{id}}`")
-            whose["endpoint"] = " ".join(endpoint.split())
+                raise self._error(node, f"{short(endpoint, 60)!r} is not an endpoint; write it as `GET /users/{{id}}`")
+            requests["endpoint"] = " ".join(endpoint.split())
         if (node := fields.get("method")) is not None:
             methods = [self._text(each, "method").upper() for each in self._texts(node, "method")]
             for method in methods:
                 if not _METHOD.fullmatch(method):
-                    raise self._error(node, f"{short(method, 40)!r} is no method; write GET, or [GET, HEAD]")
-            whose["methods"] = frozenset(methods)
+                    raise self._error(node, f"{short(method, 40)!r} is not a method; write GET, or [GET, HEAD]")
+            requests["methods"] = frozenset(methods)
         if (node := fields.get("url")) is not None:
-            whose["url"] = self._regex(node, "url")
-        return whose
+            requests["url"] = self._regex(node, "url")
+        return requests
 
     def _regex(self, node: yaml.Node, name: str) -> Any:
         text = self._text(node, name)
@@ -163,9 +170,9 @@ class _Reader:
         try:
             return re2.compile(text, options)
         except re2.error as error:
-            said = error.args[0] if error.args else ""
-            said = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
-            raise self._error(node, f"`{name}` is no RE2 regex: {said}; put that right") from None
+            what = error.args[0] if error.args else ""
+            what = what.decode("utf-8", "replace") if isinstance(what, bytes) else str(what)
+            raise self._error(node, f"`{name}` is not a valid RE2 regex: {what}; correct it") from None
 
     def _fields(self, node: yaml.Node, what: str, known: tuple[str, ...]) -> dict[str, yaml.Node]:
         if not isinstance(node, yaml.MappingNode):
@@ -178,16 +185,16 @@ class _Reader:
                 hint = f"did you mean {near[0]!r}?" if near else f"{what} has {', '.join(known)}"
                 raise self._error(key, f"unknown key {short(str(name), 60)!r}; {hint}")
             if name in fields:
-                raise self._error(key, f"{name!r} stands here twice; keep one")
+                raise self._error(key, f"duplicate key {name!r}; keep one")
             fields[name] = value
         return fields
 
     def _texts(self, node: yaml.Node, name: str) -> list[yaml.Node]:
-        """One, or a list of them."""
+        """The items of a list, or a single value as the only one."""
         if not isinstance(node, yaml.SequenceNode):
             return [node]
         if not node.value or len(node.value) > _MAX_RULES:
-            raise self._error(node, f"`{name}` has {len(node.value)} items; write one or some")
+            raise self._error(node, f"`{name}` has {len(node.value)} items; write 1 to {_MAX_RULES}")
         return list(node.value)
 
     def _text(self, node: yaml.Node, name: str) -> str:

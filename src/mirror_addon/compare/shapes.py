@@ -1,13 +1,16 @@
-"""Values that differ from answer to answer by their nature: times, ids, tokens.
+"""Known shapes: values that are different in every response by their nature, such as times, ids and tokens.
 
-A pair of values is noise when both have the same shape and nothing speaks against it. What does:
+Theory of operation. Two different values are noise if both have the same shape, with these exceptions:
 
-- Times further apart than a minute, unless both are of the moment of their answer. A time that is days or an hour off
-  is a defect; two backends that stored the same event are seconds apart, and stay so for ever.
-- Another style: with zone and without, with fraction and without, upper and lower case.
-- Ids that are not fresh: one that stands in the other answer too, or in the request's URL, is a reference, and so must
-  agree. UUIDs made of a name (versions 3 and 5) and the nil UUID are no random ones.
-- Ids that the control, where there is one, has the same: then the primary does not make them up.
+- Times that are more than a minute apart (`CLOSE`), unless each is near the time at which its own response was made
+  (`NEAR`). A time that is off by an hour or days is a defect, but two backends that each stored the same event have
+  times that are seconds apart, however old the event is.
+- Times in another style: with and without zone or fraction, or in another format.
+- Ids that are not new. An id that is also in the other response or in the URL of the request refers to something, so
+  both responses must have the same one. UUIDs made of a name (versions 3 and 5, RFC 9562 5.3 and 5.5) and the nil UUID
+  are not random, so they must agree too.
+- Ids that are the same in the primary and in the control: then the primary does not generate a new one each time. This
+  exception is in `differences`, which knows the control.
 """
 
 from __future__ import annotations
@@ -17,17 +20,19 @@ from collections.abc import Callable
 from decimal import Decimal
 from functools import cached_property
 from typing import NamedTuple
+from typing import TypeGuard
 
-from mirror_addon.compare.moments import HTTP
-from mirror_addon.compare.moments import ISO
-from mirror_addon.compare.moments import Moment
-from mirror_addon.compare.moments import moment
+from mirror_addon.compare.timestamps import HTTP
+from mirror_addon.compare.timestamps import ISO
+from mirror_addon.compare.timestamps import Timestamp
+from mirror_addon.compare.timestamps import parse_timestamp
 
 CLOSE = 60.0
-"""Seconds that two times, wherever they lie, may be apart."""
+"""Seconds that any two times may be apart."""
 NEAR = 300.0
-"""Seconds that a time may be off the answer that it is the moment of."""
+"""Seconds that a time may be apart from the time at which its response was made."""
 _FARTHEST_ZONE = 14 * 3600.0
+"""Seconds by which a time without a zone may be apart from UTC (UTC+14, the largest offset)."""
 
 _UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 _ULID = r"[0-7][0-9A-HJKMNP-TV-Z]{25}"
@@ -38,7 +43,8 @@ _SHAPED = re.compile(
 _SHORTEST_ID = 8
 _LONGEST_TIME = 40
 _MAX_TEXT = 64 * 1024
-"""Longer texts are not looked through for shapes."""
+"""Longer texts are not searched for shapes."""
+# The version and variant of a UUID (RFC 9562 4.1 and 4.2).
 _NAME_BASED = re.compile(r".{14}[35].{4}[89abAB].*")
 _TOKEN = re.compile(r"[0-9A-Za-z_~+/=.-]{8,4096}")
 _HEX = re.compile(r"[0-9a-f]+|[0-9A-F]+")
@@ -60,50 +66,56 @@ _TOKEN_SLACK = 0.25
 
 
 class Sides(NamedTuple):
-    """The whole of both answers, where it matters for one value. `moments`: when each was made, as far as known."""
+    """What of both responses matters for a single value.
 
-    primary_moments: tuple[float, ...] = ()
-    shadow_moments: tuple[float, ...] = ()
+    `primary_created`, `shadow_created`: when the response was made, in seconds since the epoch; there may be no such
+    time, or two. `primary_text`, `shadow_text`: return the whole body as text. `url`: of the request.
+    """
+
+    primary_created: tuple[float, ...] = ()
+    shadow_created: tuple[float, ...] = ()
     primary_text: Callable[[], str] = str
     shadow_text: Callable[[], str] = str
     url: str = ""
 
 
 class Shapes:
-    """Tells known shapes for one pair of answers."""
+    """Finds known shapes in the values of one pair of responses."""
 
     def __init__(self, sides: Sides) -> None:
         self._sides = sides
 
     def noise(self, name: str, primary: object, shadow: object) -> str:
-        """The name of the shape that two different values share (`time`, `id`), or empty if they are no noise.
+        """The name of the shape that two different values share (`time`, `id`), or empty if they are not noise.
 
-        `name`: of the member, field or header that has them.
+        `name`: of the member, field or header that has these values.
         """
         if isinstance(primary, str) and isinstance(shadow, str):
             return self._text(name, primary, shadow)
         if _is_number(primary) and _is_number(shadow):
-            assert isinstance(primary, int | float | Decimal) and isinstance(shadow, int | float | Decimal)
             return self._number(name, primary, shadow)
         return ""
 
     def _text(self, name: str, primary: str, shadow: str) -> str:
         if len(primary) < _SHORTEST_ID or len(shadow) < _SHORTEST_ID:
             return ""
-        if len(primary) <= _LONGEST_TIME and (one := moment(primary)):
-            return self._times(one, moment(shadow)) if len(shadow) <= _LONGEST_TIME else ""
+        if len(primary) <= _LONGEST_TIME and (one := parse_timestamp(primary)):
+            return self._times(one, parse_timestamp(shadow)) if len(shadow) <= _LONGEST_TIME else ""
         return self._shapes(name, primary, shadow) or self._named(name, primary, shadow)
 
     def _shapes(self, name: str, primary: str, shadow: str) -> str:
-        """Both are the same but for the shapes in them. The first one that differs is told."""
+        """The first differing shape in two texts that are the same otherwise, or empty.
+
+        For example, `done at 2026-11-22T12:00:00Z` and `done at 2026-11-22T12:00:01Z` differ in `time` only.
+        """
         if len(primary) > _MAX_TEXT or len(shadow) > _MAX_TEXT:
             return ""
-        there, here = list(_SHAPED.finditer(primary)), list(_SHAPED.finditer(shadow))
-        if not there or len(there) != len(here):
+        matches, others = list(_SHAPED.finditer(primary)), list(_SHAPED.finditer(shadow))
+        if not matches or len(matches) != len(others):
             return ""
-        told = ""
+        shape = ""
         end = other_end = 0
-        for one, other in zip(there, here, strict=True):
+        for one, other in zip(matches, others, strict=True):
             if primary[end : one.start()] != shadow[other_end : other.start()] or one.lastgroup != other.lastgroup:
                 return ""
             end, other_end = one.end(), other.end()
@@ -111,12 +123,12 @@ class Shapes:
                 found = self._same_shape(name, str(one.lastgroup), one[0], other[0])
                 if not found:
                     return ""
-                told = told or found
-        return told if primary[end:] == shadow[other_end:] else ""
+                shape = shape or found
+        return shape if primary[end:] == shadow[other_end:] else ""
 
     def _same_shape(self, name: str, shape: str, primary: str, shadow: str) -> str:
         if shape == "time":
-            return self._times(moment(primary), moment(shadow))
+            return self._times(parse_timestamp(primary), parse_timestamp(shadow))
         if shape == "epoch":
             return self._number(name, float(primary), float(shadow)) if len(primary) == len(shadow) else ""
         if shape == "uuid":
@@ -126,46 +138,50 @@ class Shapes:
                 return ""
         return self._fresh(primary, shadow)
 
-    def _times(self, one: Moment | None, other: Moment | None) -> str:
+    def _times(self, one: Timestamp | None, other: Timestamp | None) -> str:
         if one is None or other is None or one.style != other.style:
             return ""
         return "time" if self._close(one.seconds, other.seconds, one.local) else ""
 
     def _close(self, primary: float, shadow: float, local: bool = False) -> bool:
-        return abs(primary - shadow) <= CLOSE or self._of_the_moment(primary, shadow, local)
+        return abs(primary - shadow) <= CLOSE or self._current(primary, shadow, local)
 
-    def _of_the_moment(self, primary: float, shadow: float, local: bool = False) -> bool:
-        """Each lies near its own answer; local times as far off as the other."""
+    def _current(self, primary: float, shadow: float, local: bool = False) -> bool:
+        """Whether each time is near the time at which its own response was made.
+
+        `local`: the times have no zone. Then both may be off by a zone, but by the same one.
+        """
         off = NEAR + _FARTHEST_ZONE if local else NEAR
         return any(
-            abs(primary - there) <= off
-            and abs(shadow - here) <= off
-            and abs((primary - there) - (shadow - here)) <= 2 * NEAR
-            for there in self._sides.primary_moments
-            for here in self._sides.shadow_moments
+            abs(primary - created) <= off
+            and abs(shadow - other_created) <= off
+            and abs((primary - created) - (shadow - other_created)) <= 2 * NEAR
+            for created in self._sides.primary_created
+            for other_created in self._sides.shadow_created
         )
 
     def _number(self, name: str, primary: int | float | Decimal, shadow: int | float | Decimal) -> str:
+        """Epoch times in seconds, milli-, micro- or nanoseconds between 2001 and 2099, and ids that are numbers."""
         for scale in (1, 1000, 1_000_000, 1_000_000_000):
             least, most = 10**9 * scale, 41 * 10**8 * scale
             if not (least <= primary < most and least <= shadow < most):
                 continue
             one, other = float(primary) / scale, float(shadow) / scale
-            if self._of_the_moment(one, other):
+            if self._current(one, other):
                 return "time"
-            moments_known = self._sides.primary_moments and self._sides.shadow_moments
-            if abs(one - other) <= CLOSE and (not moments_known or _TIMED_NAME.search(_plain(name))):
+            created_known = self._sides.primary_created and self._sides.shadow_created
+            if abs(one - other) <= CLOSE and (not created_known or _TIMED_NAME.search(_plain(name))):
                 return "time"
         if isinstance(primary, int) and isinstance(shadow, int) and _NUMBERED_NAME.fullmatch(_plain(name)):
             return "id"
         return ""
 
     def _named(self, name: str, primary: str, shadow: str) -> str:
-        """Opaque tokens under a name that says so, and object ids made at the same time."""
+        """MongoDB object ids made at the same time, and opaque tokens under a name such as `requestId`."""
         if not (_TOKEN.fullmatch(primary) and _TOKEN.fullmatch(shadow)):
             return ""
         hexadecimal = [bool(_HEX.fullmatch(each)) for each in (primary, shadow)]
-        if all(hexadecimal) and len(primary) == len(shadow) == 24:  # MongoDB's begin with the seconds
+        if all(hexadecimal) and len(primary) == len(shadow) == 24:  # the first 4 bytes are seconds since the epoch
             if self._close(int(primary[:8], 16), int(shadow[:8], 16)):
                 return self._fresh(primary, shadow)
             return ""
@@ -175,7 +191,7 @@ class Shapes:
 
     @staticmethod
     def alike(primary: str, shadow: str) -> bool:
-        """Are both opaque tokens of one make: a letter and a digit at least, of about one length?"""
+        """Whether both are opaque tokens of the same kind: with a digit, and of about the same length."""
         for each in (primary, shadow):
             if not _TOKEN.fullmatch(each) or not any(map(str.isdigit, each)):
                 return False
@@ -186,7 +202,7 @@ class Shapes:
         return abs(len(primary) - len(shadow)) <= _TOKEN_SLACK * max(len(primary), len(shadow))
 
     def _fresh(self, primary: str, shadow: str) -> str:
-        """`id` if neither is known to the other side, or to the one that asked."""
+        """`id` if neither value is in the other response or in the URL of the request, else empty."""
         if primary in self._sides.url or shadow in self._sides.url:
             return ""
         return "" if primary in self._shadow_words or shadow in self._primary_words else "id"
@@ -201,18 +217,19 @@ class Shapes:
 
 
 def mask(text: str) -> str:
-    """`text` with every shape replaced by its name: the same for texts that differ in nothing else."""
+    """`text` with every shape replaced by its name, so that texts that differ only in shapes become equal."""
     return _SHAPED.sub(lambda found: f"\0{found.lastgroup}\0", text) if len(text) <= _MAX_TEXT else text
 
 
 def _plain(name: str) -> str:
-    """`X-Request-Id`, `request_id` and `requestId` are one name."""
+    """One spelling for `X-Request-Id`, `request_id` and `requestId`."""
     return _SEPARATORS.sub("", name.lower().removeprefix("x-"))
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float | Decimal]:
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
 def _letter_case(text: str) -> int:
+    """1 for upper case, -1 for lower case, 0 for mixed case or no letters."""
     return text.isupper() - text.islower()

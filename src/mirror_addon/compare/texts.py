@@ -1,4 +1,4 @@
-"""Bodies compared by line, and by byte."""
+"""Compare bodies by line, and by byte."""
 
 from __future__ import annotations
 
@@ -11,30 +11,34 @@ from functools import partial
 
 from mirror_addon.compare.alignment import Name
 from mirror_addon.compare.alignment import align
-from mirror_addon.compare.findings import Findings
+from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.shapes import mask
 
 _MAX_LINES = 50_000
-"""Texts of more lines, or commas and the like, are compared up to the first difference."""
+"""Texts of more lines and pieces are compared up to the first difference only."""
 _LONG = 4096
+"""Average characters a line from which on a text is compared by piece."""
 _PIECES = re.compile(r"[^\n,;>]*[\n,;>]|[^\n,;>]+\Z")
 _SEPARATORS = "\n,;>"
 _EXCERPT = 60
+"""Characters that are shown before the first difference; twice as many are shown from there on."""
 _CHUNK = 4096
+"""Items that are compared at once when the first difference is searched."""
 _MAX_MASKED = 5000
+"""Lists of more lines are not aligned by lines without their known shapes, because that takes a regex for each."""
 
 
-def compare_texts(findings: Findings, primary: str, shadow: str, cut: bool = False) -> None:
-    """Compare two different texts, line by line; long lines by what stands between commas and the like.
+def compare_texts(differences: Differences, primary: str, shadow: str, cut: bool = False) -> None:
+    """Compare two different texts line by line. Long lines are split into pieces at commas and the like.
 
-    `cut`: at least one of them goes on; what comes after the end of the shorter is not compared.
+    `cut`: at least one text is only the beginning of a body; only the length of the shorter one is compared.
     """
-    place = findings.place("body")
+    place = differences.place("body")
     if max(_pieces(primary), _pieces(shadow)) > _MAX_LINES:
         offset = _first_difference(primary, shadow)
         if not cut or offset < min(len(primary), len(shadow)):
             excerpt = _excerpts(primary, shadow, offset)
-            findings.add(place, "value", None, None, lambda: f"character {offset + 1}", excerpt=excerpt)
+            differences.add(place, "value", None, None, lambda: f"character {offset + 1}", excerpt=excerpt)
         return
     lines, other_lines = primary.split("\n"), shadow.split("\n")
     unit = "line"
@@ -43,28 +47,29 @@ def compare_texts(findings: Findings, primary: str, shadow: str, cut: bool = Fal
     if cut:
         shorter = min(len(lines), len(other_lines))
         del lines[shorter:], other_lines[shorter:]
+        # The last piece is probably cut too.
         if lines and (lines[-1].startswith(other_lines[-1]) or other_lines[-1].startswith(lines[-1])):
             lines.pop()
             other_lines.pop()
     aligned = align(lines, other_lines, str.__eq__, _names, _alike)
     if aligned.moved:
-        findings.add(place, "order", *_first_moved(lines, other_lines), lambda: f"{unit} {aligned.pairs[0][0] + 1}")
+        differences.add(place, "order", *_first_moved(lines, other_lines), lambda: f"{unit} {aligned.pairs[0][0] + 1}")
     for i, j in aligned.pairs:
         if lines[i] != other_lines[j]:
             excerpt = _excerpts(lines[i], other_lines[j], _first_difference(lines[i], other_lines[j]))
-            findings.add(
+            differences.add(
                 place, "value", lines[i], other_lines[j], partial(f"{unit} {{}}".format, i + 1), excerpt=excerpt
             )
     for i in aligned.missing:
-        findings.add(place, "missing", lines[i], None, partial(f"{unit} {{}}".format, i + 1))
+        differences.add(place, "missing", lines[i], None, partial(f"{unit} {{}}".format, i + 1))
     for j in aligned.extra:
-        findings.add(place, "extra", None, other_lines[j], partial(f"{unit} {{}}".format, j + 1))
+        differences.add(place, "extra", None, other_lines[j], partial(f"{unit} {{}}".format, j + 1))
 
 
-def compare_bytes(findings: Findings, primary: bytes, shadow: bytes, cut: bool = False) -> None:
+def compare_bytes(differences: Differences, primary: bytes, shadow: bytes, cut: bool = False) -> None:
     """Compare two different bodies by length, digest and the first byte that differs.
 
-    `cut`: at least one of them goes on; then only the bytes up to the end of the shorter are compared.
+    `cut`: at least one is only the beginning of a body; only the length of the shorter one is compared.
     """
     if cut:
         shorter = min(len(primary), len(shadow))
@@ -73,7 +78,7 @@ def compare_bytes(findings: Findings, primary: bytes, shadow: bytes, cut: bool =
             return
     kind = "value" if len(primary) == len(shadow) else "length"
     offset = _first_difference(primary, shadow)
-    findings.add(findings.place("body"), kind, _digest(primary), _digest(shadow), lambda: f"byte {offset}")
+    differences.add(differences.place("body"), kind, _digest(primary), _digest(shadow), lambda: f"byte {offset}")
 
 
 def _pieces(text: str) -> int:
@@ -85,7 +90,7 @@ def _digest(body: bytes) -> str:
 
 
 def _first_difference(primary: Sequence[object], shadow: Sequence[object]) -> int:
-    """The offset of the first difference, or the shorter one's end."""
+    """The offset of the first difference, or the length of the shorter one."""
     low = 0
     shorter = min(len(primary), len(shadow))
     while low < shorter and primary[low : low + _CHUNK] == shadow[low : low + _CHUNK]:
@@ -96,6 +101,7 @@ def _first_difference(primary: Sequence[object], shadow: Sequence[object]) -> in
 
 
 def _excerpts(primary: str, shadow: str, offset: int) -> tuple[str, str]:
+    """What to show of two long texts: the part around the first difference."""
     start = max(0, offset - _EXCERPT)
     lead = "…" if start else ""
     end = offset + 2 * _EXCERPT
@@ -103,7 +109,8 @@ def _excerpts(primary: str, shadow: str, offset: int) -> tuple[str, str]:
 
 
 def _first_moved(primary: list[str], shadow: list[str]) -> tuple[str, str]:
-    return next(((one, other) for one, other in zip(primary, shadow, strict=False) if one != other), ("", ""))
+    """The first two lines that differ at one position; there are such, because the order differs."""
+    return next((one, other) for one, other in zip(primary, shadow, strict=False) if one != other)
 
 
 def _names(primary: Sequence[str], shadow: Sequence[str]) -> Iterable[Name[str]]:

@@ -1,4 +1,4 @@
-"""XML and HTML compared by tree."""
+"""Compare XML and HTML as trees of elements."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from lxml import etree
 
 from mirror_addon.compare.alignment import Name
 from mirror_addon.compare.alignment import align
-from mirror_addon.compare.findings import Findings
+from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.media_types import is_utf8
 from mirror_addon.compare.paths import Place
 from mirror_addon.compare.values import short
 
 _MAX_TAGS = 300_000
+"""Documents with more `<` are not parsed, because a tree takes many times the memory of its text."""
 
 
 class TreeError(ValueError):
-    """Why a body is no XML or HTML to compare by."""
+    """The body cannot be compared as XML or HTML. The message says why."""
 
 
 class Node(NamedTuple):
-    """An element, without comments and processing instructions. `digest`: the same for equal ones, hardly for others.
+    """An element, without comments and processing instructions.
 
-    `children`: elements, and texts with their spaces collapsed, none of them empty.
+    `children`: elements, and texts that are not empty, with white space collapsed. `digest`: a hash of the whole
+    element, so that equal subtrees are found without comparing them.
     """
 
     tag: str
@@ -39,9 +41,10 @@ class Node(NamedTuple):
 
 
 def read_tree(body: bytes, html: bool, charset: str) -> Node:
-    """The root of a document. Raises TreeError. Entities are not expanded, nothing is fetched.
+    """Parse a document and return its root element. Raises TreeError.
 
-    `charset`: Python's name of the Content-Type's, or empty; then the document says it itself.
+    Entities are not expanded (billion laughs) and nothing is fetched (external entities). `charset`: Python's name of
+    the charset in the Content-Type; if it is empty, that of the document's own declaration is used.
     """
     if body.count(b"<") > _MAX_TAGS:
         raise TreeError("too many elements")
@@ -68,7 +71,7 @@ def _node(element: Any) -> Node:
     for child in element:
         if isinstance(child.tag, str):
             children.append(_node(child))
-        elif child.tag is etree.Entity:
+        else:  # an entity reference; the parser removes comments and processing instructions
             _append_text(children, child.text)
         _append_text(children, child.tail)
     attributes = {str(name): str(value) for name, value in element.attrib.items()}
@@ -86,24 +89,28 @@ def _append_text(children: list[Node | str], text: str | None) -> None:
             children.append(collapsed)
 
 
-def compare_trees(findings: Findings, primary: Node, shadow: Node) -> None:
-    """Compare two documents. Paths are XPaths with tags' local names, `[*]` where a tag has siblings of its name."""
-    _TreeComparison(findings).run(primary, shadow)
+def compare_trees(differences: Differences, primary: Node, shadow: Node) -> None:
+    """Compare two documents.
+
+    Paths are XPaths of local names (namespaces are compared, but not shown), with `[*]` if an element has siblings of
+    the same name.
+    """
+    _TreeComparison(differences).run(primary, shadow)
 
 
 class _TreeComparison:
-    def __init__(self, findings: Findings) -> None:
-        self._findings = findings
+    def __init__(self, differences: Differences) -> None:
+        self._differences = differences
         self._steps: list[str] = []
 
     def run(self, primary: Node, shadow: Node) -> None:
-        self._at(self._findings.place(""), primary, shadow, {}, {})
+        self._at(self._differences.place(""), primary, shadow, {}, {})
 
     def _where(self) -> str:
         return short("".join(self._steps), 500)
 
     def _add(self, place: Place, kind: str, primary: object, shadow: object) -> None:
-        self._findings.add(place, kind, primary, shadow, self._where)
+        self._differences.add(place, kind, primary, shadow, self._where)
 
     def _at(
         self, parent: Place, primary: Node | str, shadow: Node | str, positions: Positions, siblings: Counts
@@ -113,9 +120,9 @@ class _TreeComparison:
         if isinstance(primary, str) or isinstance(shadow, str):
             same_kind = isinstance(primary, str) and isinstance(shadow, str)
             if primary != shadow:
-                self._add(place, "value" if same_kind else "type", _told(primary), _told(shadow))
+                self._add(place, "value" if same_kind else "type", _shown(primary), _shown(shadow))
         elif primary.tag != shadow.tag:
-            self._add(place, "type", _told(primary), _told(shadow))
+            self._add(place, "type", _shown(primary), _shown(shadow))
         elif primary.digest != shadow.digest:
             self._elements(place, primary, shadow)
         self._steps.pop()
@@ -162,17 +169,18 @@ class _TreeComparison:
             for i in places:
                 child = node.children[i]
                 at = self._enter(place, child, its, siblings)
-                self._add(at, kind, *((_told(child), None) if kind == "missing" else (None, _told(child))))
+                self._add(at, kind, *((_shown(child), None) if kind == "missing" else (None, _shown(child))))
                 self._steps.pop()
 
 
 Positions = dict[int, int]
-"""By identity of an element: which of its tag among its siblings it is, from 1."""
+"""By id() of an element: its position among the siblings with its tag, from 1."""
 Counts = dict[str, int]
+"""By tag: how many children of one element have it."""
 
 
 def local_name(tag: str) -> str:
-    """Without its namespace."""
+    """The name of an element or attribute without its namespace. lxml writes `{namespace}name`."""
     return tag.rpartition("}")[2]
 
 
@@ -190,7 +198,7 @@ def _positions(node: Node) -> Positions:
     return positions
 
 
-def _told(child: Node | str) -> str:
+def _shown(child: Node | str) -> str:
     if isinstance(child, str):
         return child
     attributes = "".join(f' {local_name(name)}="{value[:40]}"' for name, value in [*child.attributes.items()][:5])
@@ -199,7 +207,8 @@ def _told(child: Node | str) -> str:
 
 
 def _outline(node: Node) -> list[str]:
-    return [_told(child) for child in node.children[:20]]
+    """What to show of an element whose children changed order."""
+    return [_shown(child) for child in node.children[:20]]
 
 
 def _same(primary: Node | str, shadow: Node | str) -> bool:
@@ -212,12 +221,14 @@ def _names(primary: Sequence[Node | str], shadow: Sequence[Node | str]) -> Itera
     yield _digest
     for name in ("id", "name", "key", "href"):
         recognise = _by_attribute(name)
-        for values in (primary, shadow):
-            found = [it for each in values if (it := recognise(each)) is not None]
-            if not found or len(set(found)) != len(found):
-                break
-        else:
+        if _tells_apart(recognise, primary) and _tells_apart(recognise, shadow):
             yield recognise
+
+
+def _tells_apart(recognise: Name[Node | str], children: Sequence[Node | str]) -> bool:
+    """Whether some of the children have a name, and no two the same."""
+    names = [name for each in children if (name := recognise(each)) is not None]
+    return 0 < len(names) == len(set(names))
 
 
 def _by_attribute(name: str) -> Callable[[Node | str], Hashable]:
@@ -234,6 +245,7 @@ def _digest(child: Node | str) -> Hashable:
 
 
 def _alike(primary: Node | str, shadow: Node | str) -> float:
+    """How much two children have in common. Different tags have nothing, the same tag at least a half."""
     if isinstance(primary, str) or isinstance(shadow, str):
         return 1.0 if isinstance(primary, str) and isinstance(shadow, str) else 0.0
     if primary.tag != shadow.tag:

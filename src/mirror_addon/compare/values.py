@@ -1,4 +1,4 @@
-"""Values as a difference shows them: as JSON has them, and short."""
+"""Values as a difference shows them: JSON types, shortened."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 MAX_TEXT = 200
-"""Characters of a value that is shown; the last is an ellipsis where there are more."""
+"""The most characters of a value that are shown. The last one is an ellipsis if the value was longer."""
 _MAX_NUMBER = 2**63
+"""Integers beyond it become text, because readers of the record may keep integers in 64 bits."""
 
 
 def shown(value: Any) -> Any:
-    """`value`, short and fit for every JSON reader; big and long ones become text."""
+    """`value` as JSON types that every reader takes. Big numbers and long lists and objects become text."""
     if isinstance(value, str):
         return short(value)
     if value is None or isinstance(value, bool):
@@ -31,7 +32,7 @@ def shown(value: Any) -> Any:
 
 
 def short(text: str, most: int = MAX_TEXT) -> str:
-    """Its first characters, without lone surrogates."""
+    """At most `most` characters of `text`. Lone surrogates are escaped, so that the result encodes as UTF-8."""
     if len(text) > most:
         text = text[: most - 1] + "…"
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
@@ -46,7 +47,7 @@ def _number(value: int | Decimal) -> int | float | str:
 
 
 def _parts(value: Any) -> Iterator[str]:
-    """JSON text, made as far as it is asked for."""
+    """Parts of the JSON text of a value. A generator, so that no more of a big value is written than is shown."""
     if isinstance(value, dict):
         before = "{"
         for name, item in value.items():

@@ -1,4 +1,4 @@
-"""Two bodies side by side: text as a unified diff, anything else by length, digest and first difference."""
+"""The difference of two bodies: text as a unified diff, anything else by length, digest and first difference. Pure."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ from mirror_addon.compare.codings import undo
 from mirror_addon.compare.media_types import form_of
 from mirror_addon.compare.media_types import media_type
 from mirror_addon.compare.media_types import text_of
+from mirror_addon.statistics.formats import shortened
 
 CONTEXT = 3
 MAX_WINDOW = 200
-"""Lines on each side that are aligned with one another: aligning takes time that grows with their product."""
+"""Lines that are aligned at most, on each side. The time for it grows with their product."""
 MAX_LINE = 300
+"""Characters."""
 AROUND = 8
-"""Bytes shown before and after the first that differs."""
+"""Bytes shown before and after the first difference."""
 AROUND_TEXT = 40
-"""Characters shown before and after."""
+"""Characters shown before and after the first difference."""
 
 
 class Body(NamedTuple):
-    """A body without its content coding; `text` is None for one that is no text."""
+    """A body without its content coding. `text` is None if it is not text."""
 
     data: bytes
     text: str | None
 
 
 def read_body(body: bytes, content_type: str = "", content_encoding: str = "") -> Body:
-    """A body as on the wire, read by its header fields. One whose coding cannot be undone stays as it is."""
+    """Decode a body as its header fields say. A body whose content coding cannot be undone stays encoded."""
     declared = media_type(content_type)
     try:
         body = undo(body, content_encoding)[0]
@@ -42,13 +44,13 @@ def read_body(body: bytes, content_type: str = "", content_encoding: str = "") -
 
 
 def body_differences(primary: Body, shadow: Body) -> Iterator[str]:
-    """Lines that show where two bodies differ; none for equal ones."""
+    """Yield lines that show where two bodies differ; none if they are equal."""
     if primary == shadow:
         return
     if primary.text is None or shadow.text is None:
         yield from _binary(primary.data, shadow.data)
     elif primary.text == shadow.text:
-        yield "the same text in other bytes (another charset, or a byte order mark)"
+        yield "the same text in other bytes (another charset or a byte order mark)"
     else:
         yield from _unified(primary.text.splitlines(), shadow.text.splitlines())
 
@@ -67,7 +69,7 @@ def _unified(ours: list[str], theirs: list[str]) -> Iterator[str]:
     left = min(len(ours), len(theirs)) - start
     end = _same_start(ours[: -left - 1 : -1], theirs[: -left - 1 : -1]) if left else 0
     if start == len(ours) == len(theirs):
-        yield "only the ends of lines differ"
+        yield "only the line endings differ"
         return
     first = max(start - CONTEXT, 0)
     windows = [lines[first : len(lines) - max(end - CONTEXT, 0)] for lines in (ours, theirs)]
@@ -80,17 +82,17 @@ def _unified(ours: list[str], theirs: list[str]) -> Iterator[str]:
             line = _moved(line, first)
         if len(line) > MAX_LINE:
             long = True
-            line = f"{line[:MAX_LINE]}… ({len(line)} characters)"
+            line = shortened(line, MAX_LINE)
         yield line
     rest = max(len(lines) - len(part) for lines, part in zip(windows, cut, strict=True))
     if rest:
-        yield f"(the next {rest} lines, up to the last that differs, are not shown)"
+        yield f"({rest} more lines, up to the last one that differs, are not shown)"
     if long:
         yield from _around(*("\n".join(lines) for lines in windows))
 
 
 def _moved(hunk: str, by: int) -> str:
-    """A hunk's head with the line numbers of the whole body."""
+    """Return a hunk's header with `by` added to its line numbers, so that they count from the start of the body."""
     words = []
     for word in hunk.split():
         if word[0] in "+-":
@@ -111,15 +113,15 @@ def _binary(primary: bytes, shadow: bytes) -> Iterator[str]:
 
 
 def _around(ours: str, theirs: str) -> Iterator[str]:
-    """The first difference of long lines, whose starts alone do not show it."""
+    """Yield the first difference of two texts, for long lines whose shown starts do not include it."""
     at = _first_difference(ours, theirs)
-    yield "the first difference in it:"
+    yield "first difference:"
     for sign, text in (("-", ours), ("+", theirs)):
         yield f"{sign} …{text[max(at - AROUND_TEXT, 0) : at + AROUND_TEXT]}…"
 
 
 def _first_difference(primary: AnyStr, shadow: AnyStr) -> int:
-    """Halving a range whose starts are known to be equal: comparing slices is much faster than comparing bytes."""
+    """Return the index of the first difference, by bisection: comparing slices is much faster than comparing bytes."""
     low, high = 0, min(len(primary), len(shadow))
     while low < high:
         middle = (low + high + 1) // 2

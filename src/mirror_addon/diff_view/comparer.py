@@ -1,4 +1,4 @@
-"""Compares the answers of two flows when somebody looks: small bodies at once, bigger ones aside."""
+"""Compares the responses of two flows when a person opens the view: small bodies at once, larger ones elsewhere."""
 
 from __future__ import annotations
 
@@ -14,25 +14,28 @@ from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.rules import Rules
 from mirror_addon.diff_view.comparing import Compared
 from mirror_addon.diff_view.comparing import Task
+from mirror_addon.diff_view.comparing import child_jobs
 from mirror_addon.diff_view.comparing import compared
 from mirror_addon.diff_view.comparing import differs_in_body
 from mirror_addon.diff_view.comparing import in_process
+from mirror_addon.processes.job import ChildJobs
 from mirror_addon.shadow_flows import metadata as meta
 from mirror_addon.shadow_flows.shadow_flow import milliseconds
 
 AT_ONCE = 64 * 1024
-"""Bytes of all bodies together that are compared in the loop, which takes a few milliseconds."""
+"""Bytes of all bodies together up to which they are compared in the event loop. That takes a few milliseconds."""
 IN_THREAD = 1024 * 1024
-"""Bytes that are compared in a thread; more than that, in a process."""
+"""Bytes up to which they are compared in a thread. Larger ones are compared in a child process."""
 PATIENCE = 0.03
-"""Seconds for which the loop waits for a thread: most are done by then."""
+"""Seconds for which the event loop waits for the thread. Most comparisons are done by then."""
 REMEMBERED = 16
+"""Pairs whose results are kept."""
 
 Identity = tuple[object, ...]
 
 
 def answer_of(flow: http.HTTPFlow) -> Answer:
-    """A flow's answer as the comparison takes it."""
+    """Return the response of a flow, or its error, as `compare` takes it."""
     response = flow.response
     error = flow.error.msg.partition(":")[0] if flow.error else ""
     if response is None:
@@ -44,20 +47,24 @@ def answer_of(flow: http.HTTPFlow) -> Answer:
 
 
 class Comparer:
-    """Remembers the newest results, each for as long as the flows' answers stay the same ones.
+    """Compares pairs, and keeps the newest results, each until a response of its flows is edited or replaced.
 
-    `rules` gives the rules of comparison in force for a primary.
+    `rules` returns the comparison rules in force for a primary.
     """
 
     def __init__(self, rules: Callable[[http.HTTPFlow], Rules]) -> None:
         self._rules = rules
         self._pool: ThreadPoolExecutor | None = None
+        self._jobs: ChildJobs | None = None
         self._results: OrderedDict[tuple[str, str], tuple[Identity, Future[Compared]]] = OrderedDict()
 
     def compare(
         self, primary: http.HTTPFlow, shadow: http.HTTPFlow, control: http.HTTPFlow | None = None
     ) -> Compared | None:
-        """None while it is being done. What was found when the answers came holds until somebody changes one."""
+        """Return the comparison of two flows, or None while it is under way. Raises JobFailed.
+
+        The comparison made when the responses arrived is not repeated unless one of them was edited since.
+        """
         kept = meta.read_comparison(shadow) if meta.is_current(primary, shadow) else None
         if kept is not None and not differs_in_body(kept):
             return Compared(kept)
@@ -88,23 +95,28 @@ class Comparer:
         return result.result() if result.done() else None
 
     def _start(self, task: Task) -> Future[Compared]:
-        size = task.size
-        if size > AT_ONCE:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(1, "mirror-diff")
-            return self._pool.submit(in_process if size > IN_THREAD else compared, task)
-        result: Future[Compared] = Future()
-        result.set_result(compared(task))
-        return result
+        if task.size <= AT_ONCE:
+            result: Future[Compared] = Future()
+            result.set_result(compared(task))
+            return result
+        if self._pool is None or self._jobs is None:
+            self._pool = ThreadPoolExecutor(1, "mirror-diff")
+            self._jobs = child_jobs()
+        if task.size <= IN_THREAD:
+            return self._pool.submit(compared, task)
+        return self._pool.submit(in_process, task, self._jobs)
 
     def close(self) -> None:
-        """Forget everything. What is being done ends by itself within seconds."""
+        """Forget all results and kill the child process. A comparison in the thread ends by itself within a second."""
         self._results.clear()
+        if self._jobs is not None:
+            self._jobs.close()
+            self._jobs = None
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
 
 
 def _same(one: Identity, other: Identity) -> bool:
-    """Whether these are the same objects: comparing bodies would take as long as it saves."""
+    """Whether the two hold the same objects. Comparing the bodies by value would take as long as it saves."""
     return len(one) == len(other) and all(mine is theirs for mine, theirs in zip(one, other, strict=True))

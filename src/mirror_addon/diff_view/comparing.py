@@ -1,15 +1,12 @@
-"""The work behind "Mirror Diff": two answers compared, and the difference of their bodies as lines. Pure.
+"""The work behind "Mirror Diff": compares two responses, and formats the difference of their bodies as lines.
 
-A body of megabytes is parsed in one go that no thread can interrupt, so big ones are compared in a process of their
-own (`in_process`), of which this module is the program.
+Parsing a body of megabytes is one call that holds the interpreter's lock, so a thread would not keep it from stopping
+the event loop. Large bodies are therefore compared in a child process, which runs `main`.
 """
 
 from __future__ import annotations
 
 import pickle
-import subprocess
-import sys
-from pathlib import Path
 from typing import NamedTuple
 
 from mirror_addon.compare.answer import Answer
@@ -19,18 +16,15 @@ from mirror_addon.compare.rules import Rules
 from mirror_addon.diff_view.bodies import Body
 from mirror_addon.diff_view.bodies import body_differences
 from mirror_addon.diff_view.bodies import read_body
+from mirror_addon.processes.job import ChildJobs
+from mirror_addon.processes.job import respond
 
-_ROOT = str(Path(__file__).resolve().parents[2])
-_PROGRAM = """
-import sys
-sys.path.insert(0, sys.argv[1])
-from mirror_addon.diff_view.comparing import main
-main()
-"""
+LIMIT = 20.0
+"""Seconds that a child process may take. Two JSON bodies of 16 MiB, the most that is kept of a body, take 3 s."""
 
 
 class Task(NamedTuple):
-    """What is to be compared, and how. `kept`: what was found when the answers came, which then holds."""
+    """Two responses to compare, and the rules. `kept`: the comparison made when they arrived, which is not repeated."""
 
     primary: Answer
     shadow: Answer
@@ -47,19 +41,19 @@ class Task(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """A comparison, and the bodies' difference as lines where they were not compared by structure."""
+    """A comparison, and the difference of the bodies as lines where they were not compared by structure."""
 
     comparison: Comparison
     body: tuple[str, ...] = ()
 
 
 def differs_in_body(comparison: Comparison) -> bool:
-    """Whether the bodies differ as a whole, of which a comparison has little to show."""
+    """Whether the bodies differ as a whole. Of that, a comparison holds only one short value."""
     return any(each.path == "body" and not each.noise for each in comparison.differences)
 
 
 def compared(task: Task) -> Compared:
-    """The task done, here and now."""
+    """Do the task, in this thread."""
     comparison = task.kept or compare(
         task.primary, task.shadow, task.rules, control=task.control, method=task.method, url=task.url
     )
@@ -73,18 +67,17 @@ def _body(answer: Answer) -> Body:
     return read_body(answer.body or b"", fields.get(b"content-type", ""), fields.get(b"content-encoding", ""))
 
 
-def in_process(task: Task) -> Compared:
-    """The task done by a process that ends with it; waits for that. Raises OSError or ChildProcessError."""
-    # -P keeps the working directory off sys.path, where a stray module would be found before the library's.
-    command = [sys.executable, "-P", "-c", _PROGRAM, _ROOT]
-    done = subprocess.run(command, input=pickle.dumps(task), capture_output=True)
-    if done.returncode:
-        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise ChildProcessError(f"the comparison ended with {done.returncode}: {last}")
-    result: Compared = pickle.loads(done.stdout)
+def child_jobs() -> ChildJobs:
+    """Return the child processes for `in_process`."""
+    return ChildJobs(__name__, LIMIT)
+
+
+def in_process(task: Task, jobs: ChildJobs) -> Compared:
+    """Compare in a child process, and wait for it. Raises JobFailed."""
+    result: Compared = pickle.loads(jobs.run(pickle.dumps(task)))
     return result
 
 
 def main() -> None:
-    """The process: a pickled task comes in, what was found goes out."""
-    sys.stdout.buffer.write(pickle.dumps(compared(pickle.load(sys.stdin.buffer))))
+    """Run as the child process."""
+    respond(lambda data: pickle.dumps(compared(pickle.loads(data))))

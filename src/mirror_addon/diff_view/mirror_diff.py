@@ -1,4 +1,17 @@
-"""What "Mirror Diff" and `mirror.diff` say of a flow: its pairs, or why it has none."""
+"""The text of "Mirror Diff" and of `mirror.diff`: a flow's pairs and how they differ, or why it has none.
+
+Theory of operation. mitmproxy calls `MirrorDiff.lines` in the event loop whenever a person selects the content view of
+a flow (`content_view` registers it), so it must return within milliseconds. What takes longer is done elsewhere:
+
+- `mirror_diff` finds the pairs of the flow, and explains flows that have none.
+- `comparer` returns the comparison of a pair: the one the worker made when the responses arrived, or, where there is
+  none or a response was edited since, a new one. Small bodies are compared at once, larger ones in a thread, and those
+  over 1 MiB in a child process with a time limit. Until that is done the view asks the person to look again.
+- `comparing` is that comparison, and the child's program; `bodies` formats the difference of two bodies.
+- `text` formats a pair as lines; `requests` lists how the two requests differ.
+
+All but `mirror_diff` and `comparer` are functions of values, without the session.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +27,7 @@ from mirror_addon.diff_view import text as diff_text
 from mirror_addon.diff_view.text import BLANK
 from mirror_addon.diff_view.text import Line
 from mirror_addon.flows.heads import is_upgrade
+from mirror_addon.processes.job import JobFailed
 from mirror_addon.routing.decision import Mirror
 from mirror_addon.routing.trace import explain
 from mirror_addon.rules.live import RULES_GONE
@@ -31,63 +45,59 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_SHADOWS = 20
-"""Of one primary that are told at once: replays make any number."""
+"""Shadows shown for one primary. Replays can make any number."""
 MAX_TRACE = 60
-"""Lines of a decision's trace; of a longer one the first few and the last are shown."""
+"""Lines shown of a decision's trace. Of a longer one, the first ten and the last are shown."""
 
 
 class MirrorDiff:
-    """The text of flows of a session. `lines` never raises: it is what a content view shows."""
+    """Makes the text of flows. `lines` never raises, because mitmproxy would show a traceback in place of the view."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._comparer: Comparer | None = None
 
     def close(self) -> None:
-        """Let go of what was compared."""
+        """Forget the comparisons, and kill the child process that compares."""
         if self._comparer:
             self._comparer.close()
 
     def _compare(self, primary: http.HTTPFlow, shadow: http.HTTPFlow) -> Compared | None:
-        """What the two differ in; None while that is being found out, or where there are no two answers."""
+        """Return the comparison of a pair; None while it is under way, or without two responses. Raises JobFailed."""
         if not (shadow.response and primary.response):
             return None
         if self._comparer is None:
-            from mirror_addon.diff_view.comparer import Comparer  # much to import, for those who look
+            from mirror_addon.diff_view.comparer import Comparer  # imports much, and few runs need it
 
             self._comparer = Comparer(self._rules)
         return self._comparer.compare(primary, shadow, _control_of(primary, shadow))
 
     def _rules(self, primary: http.HTTPFlow) -> Rules:
-        """The rules of comparison in force, and what the request's own rule says."""
+        """Return the comparison rules in force, with the paths that the request's own rule ignores."""
         from mirror_addon.compare.rules import DEFAULT_RULES
         from mirror_addon.compare.rules import Rules
-        from mirror_addon.compare.rules import RulesError
 
-        rules = DEFAULT_RULES
+        rules = DEFAULT_RULES  # what follows was checked when it was loaded, so it does not raise RulesError
         writer, exchange = self._session.writer, self._session.exchanges.get(primary)
-        try:
-            if writer and writer.comparison_rules:
-                rules = Rules.parse(writer.comparison_rules, writer.settings.compare)
-            if exchange and exchange.decision.rule and exchange.decision.rule.ignore:
-                rules = rules.ignoring(exchange.decision.rule.ignore)
-        except RulesError as error:
-            logger.warning("mirror: compared without rules by hand: %s", error)
+        if writer and writer.comparison_rules:
+            rules = Rules.parse(writer.comparison_rules, writer.settings.compare)
+        if exchange and exchange.decision.rule and exchange.decision.rule.ignore:
+            rules = rules.ignoring(exchange.decision.rule.ignore)
         return rules
 
     def lines(self, flow: mitm_flow.Flow | None, *, concise: bool = False) -> list[Line]:
-        """The text of a flow, whichever half of a pair it is. `concise`: without the requests and the trace."""
+        """Return the text for a primary or a shadow. `concise`: without the requests and the trace."""
         try:
             return [Line(line.style, diff_text.clean(line.text)) for line in self._lines(flow, concise)]
-        except Exception as error:  # a flow may come from any file, and a view that fails shows a traceback instead
+        except Exception as error:  # a flow may be read from any file
             logger.warning("mirror: cannot show the difference", exc_info=True)
             return [Line("error", f"Mirror Diff cannot show this flow: {error!r}; please report it.")]
 
     def text(self, flows: Sequence[mitm_flow.Flow]) -> str:
-        """The texts of several flows, concise: a shadow is not told again where its primary is among them."""
+        """Return the concise texts of several flows. A shadow is left out where its primary is among them."""
         ids = {id for flow in flows for id in (flow.id, meta.text_of(flow, meta.ID_KEY)) if id}
-        told = [flow for flow in flows if meta.text_of(flow, meta.PRIMARY_KEY) not in ids]
-        return "\n\n".join("\n".join(line.text for line in self.lines(flow, concise=True)) for flow in told)
+        shown = [flow for flow in flows if meta.text_of(flow, meta.PRIMARY_KEY) not in ids]
+        return "\n\n".join("\n".join(line.text for line in self.lines(flow, concise=True)) for flow in shown)
 
     def _lines(self, flow: mitm_flow.Flow | None, concise: bool) -> Iterator[Line]:
         if not isinstance(flow, http.HTTPFlow):
@@ -99,56 +109,62 @@ class MirrorDiff:
         else:
             primary = flow
             shadows = [found for each in meta.texts_of(flow, meta.SHADOWS_KEY) if (found := find_flow(each))]
-            told = shadows[-MAX_SHADOWS:]
-            if len(told) < len(shadows):
-                yield Line("text", f"The newest {len(told)} of {len(shadows)} shadows; look at the others themselves.")
+            shown = shadows[-MAX_SHADOWS:]
+            if len(shown) < len(shadows):
+                yield Line("text", f"The newest {len(shown)} of {len(shadows)} shadows; open an older one to see it.")
                 yield BLANK
-            for shadow in told:
+            for shadow in shown:
                 yield from self._pair(primary, shadow, concise)
-                if shadow is not told[-1]:
+                if shadow is not shown[-1]:
                     yield BLANK
             yield from self._without_flow(flow, shadows)
         if primary is not None and not concise:
             yield from self._why(primary)
             yield BLANK
-            yield Line("text", f"Send it to its mirrors again: mirror.replay @{primary.id}")
+            yield Line("text", f"To send it to its mirrors again: mirror.replay @{primary.id}")
 
     def _pair(self, primary: http.HTTPFlow | None, shadow: http.HTTPFlow, concise: bool) -> Iterator[Line]:
         if primary is None:
             yield from diff_text.heading(None, shadow, meta.read_comparison(shadow))
-            yield Line("text", "Its primary is not in this list any more; this is what was found when it was answered.")
+            yield Line("text", "Its primary is no longer in this list. This comparison was made when it responded.")
             if kept := meta.read_comparison(shadow):
-                yield from diff_text.answers(kept, ())
+                yield from diff_text.responses(kept, ())
             return
-        compared = self._compare(primary, shadow)
+        compared: Compared | None = None
+        failure = ""
+        try:
+            compared = self._compare(primary, shadow)
+        except JobFailed as error:
+            failure = f"The bodies were not compared: {error}."
         comparison = compared.comparison if compared else meta.read_comparison(shadow)
         yield from diff_text.heading(primary, shadow, comparison)
         yield BLANK
         yield from diff_text.side_by_side(primary, shadow)
         if compared is None and shadow.response and primary.response:
-            yield Line("text", diff_text.BEING_COMPARED)
+            yield Line("text", failure or diff_text.BEING_COMPARED)
         if comparison is not None:
-            yield from diff_text.answers(comparison, compared.body if compared else ())
+            yield from diff_text.responses(comparison, compared.body if compared else ())
         if not concise:
             yield from diff_text.requests(primary, shadow)
 
     def _without_flow(self, primary: http.HTTPFlow, shadows: list[http.HTTPFlow]) -> Iterator[Line]:
-        """What is to be said of mirrors that have no flow to show."""
+        """Explain the mirrors that have no flow to show."""
         session = self._session
         missing = (each.rpartition(": ") for each in meta.texts_of(primary, meta.MISSING_KEY))
         said = [f"No shadow to {label}: {_in_words(word)}." for label, _, word in missing]
-        waiting = session.writer.flows.expected(primary) if session.writer else []
-        said += [f"The shadow to {label} is on its way, or waits for the primary's answer." for label in waiting]
+        waiting = session.writer.expected(primary) if session.writer else []
+        said += [f"The shadow to {label} is being sent, or waits for the primary's response." for label in waiting]
         named = meta.texts_of(primary, meta.SHADOWS_KEY)
         if (gone := len(named) - len(shadows) - len(waiting)) > 0:
-            said.append(f"{gone} of its {len(named)} shadows not in this list: removed, or in another file.")
+            verb = "is" if gone == 1 else "are"
+            said.append(f"{gone} of its {len(named)} shadows {verb} not in this list: removed, or in another file.")
         exchange = session.exchanges.get(primary)
         if exchange is not None:
             said += self._not_mirrored(primary, exchange)
         elif not named and not said:
             said.append(
-                "Not mirrored as far as is known here: this proxy did not route it. It was read from a file, "
-                "replayed, or came before the addon was loaded."
+                "Not mirrored by this proxy, which did not route it: it was read from a file, replayed, or received "
+                "before the addon was loaded."
             )
         yield from (Line("text", each) for each in said)
 
@@ -159,7 +175,7 @@ class MirrorDiff:
                 f"Not mirrored: {decision.rule} has no mirror." if decision.rule else "Not mirrored: no rule claims it."
             )
         elif not exchange.settled:
-            yield "Its shadows are not handed over yet: the request is still on its way, or held."
+            yield "Its shadows have not been sent yet: the request is incomplete, or held for the primary's response."
             return
         for mirror in decision.mirrors:
             handed_over = meta.ID_KEY in primary.metadata and mirror.sampled and not mirror.skipped
@@ -167,7 +183,8 @@ class MirrorDiff:
                 yield f"Not mirrored to {mirror.cluster.label}: {_in_words(self._reason(primary, exchange, mirror))}."
 
     def _reason(self, primary: http.HTTPFlow, exchange: Exchange, mirror: Mirror) -> str:
-        """The counters' word. It is not kept, so it is found again, by the switches of now; empty: it holds no more."""
+        """Return the reason's name in the counters. It is not stored, so it is derived from the present settings; empty
+        where they would let the shadow pass."""
         if mirror.skipped or not mirror.sampled:
             return mirror.skipped or "percent"
         if is_upgrade(primary):
@@ -181,25 +198,25 @@ class MirrorDiff:
         yield Line("header", "Why here")
         exchange = self._session.exchanges.get(primary)
         if exchange is None:
-            yield Line("text", "  The decision is not kept in files, nor for flows from before a reload of the script.")
+            yield Line("text", "  The decision is not saved in files, and not kept when the script is reloaded.")
             return
         table = exchange.table
         trace = explain(table, exchange.request, exchange.draw) if table is not None else [RULES_GONE]
         if len(trace) > MAX_TRACE:
             left_out = len(trace) - MAX_TRACE
-            trace = [*trace[:10], f"({left_out} lines left out; mirror.explain has all)", *trace[10 + left_out :]]
+            trace = [*trace[:10], f"({left_out} lines left out; mirror.explain shows all)", *trace[10 + left_out :]]
         yield from (Line("text", f"  {line}") for line in trace)
 
 
 def _in_words(reason: str) -> str:
-    """A counter's word with what it means."""
+    """Return what a reason means, with its name in the counters."""
     if not reason:
-        return "it was held back when the request came (paused, a limit, a filter); mirror.status counts why"
+        return "held back when the request arrived (a pause, a limit or a filter); mirror.status counts the reasons"
     return f"{REASONS[reason]} ({reason})" if reason in REASONS else reason
 
 
 def _control_of(primary: http.HTTPFlow, shadow: http.HTTPFlow) -> http.HTTPFlow | None:
-    """The newest control beside a shadow, with an answer."""
+    """Return the newest control of a shadow's primary that has a response."""
     if shadow.metadata.get(meta.CONTROL_KEY):
         return None
     found = map(find_flow, reversed(meta.texts_of(primary, meta.SHADOWS_KEY)))

@@ -1,4 +1,4 @@
-"""In what a shadow's request differs from its primary's, both as they were sent."""
+"""The differences between a shadow's request and its primary's, as both were sent. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mitmproxy import http
 
 
 class RequestDifference(NamedTuple):
-    """What differs, and its value on both sides; None where a side has none. A repeated field has several lines."""
+    """What differs, with both values; None where there is none. The values of a repeated field are lines."""
 
     what: str
     primary: str | None
@@ -17,12 +17,12 @@ class RequestDifference(NamedTuple):
 
 
 def readable(value: bytes) -> str:
-    """Bytes of a head for people, whatever they are."""
+    """Decode bytes of a request's head, with escapes for those that are not UTF-8."""
     return value.decode("utf-8", "backslashreplace")
 
 
 def request_differences(primary: http.Request, shadow: http.Request) -> Iterator[RequestDifference]:
-    """Method, path, Host, every header field, body and destination that differ. The order of fields does not count."""
+    """Yield the differences in method, path, header fields, version, body and destination. Field order is ignored."""
     yield from _differs("method", primary.data.method, shadow.data.method)
     yield from _differs("path", primary.data.path, shadow.data.path)
     yield from _differs("Host", _host(primary), _host(shadow))
@@ -49,7 +49,7 @@ def _host(request: http.Request) -> bytes:
 
 
 def _fields(request: http.Request) -> dict[str, bytes]:
-    """Values by lower-case name, in order of first appearance, without Host."""
+    """Return values by lower-case name, in order of first appearance, without Host."""
     fields: dict[str, bytes] = {}
     for name, value in request.headers.fields:
         lower = readable(name.lower())

@@ -1,8 +1,7 @@
-"""A pair in words, line by line: verdict, both answers, what differs, both requests, and why the shadow was sent."""
+"""A pair as lines of text: verdict, both responses side by side, their differences and those of the requests. Pure."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -16,14 +15,14 @@ from mirror_addon.shadow_flows import metadata as meta
 from mirror_addon.shadow_flows.shadow_flow import count_in_words
 from mirror_addon.shadow_flows.shadow_flow import milliseconds
 from mirror_addon.shadow_flows.shadow_flow import status_of
+from mirror_addon.statistics.formats import shortened
+from mirror_addon.statistics.formats import shown_value
 
 if TYPE_CHECKING:
     from mirror_addon.compare.comparison import Comparison
     from mirror_addon.compare.difference import Difference
 
-MAX_VALUE = 300
-"""Characters of a value."""
-BEING_COMPARED = "The bodies are large and being compared: look again in a moment (choose another view, then this one)."
+BEING_COMPARED = "The bodies are large and still being compared: choose another view, then this one again."
 
 
 class Line(NamedTuple):
@@ -34,25 +33,16 @@ class Line(NamedTuple):
 
 
 BLANK = Line("text", " ")
-"""A blank line. mitmweb draws empty ones with no height."""
+"""A blank line. mitmweb draws an empty one with no height."""
 
 
 def clean(text: str) -> str:
-    """A line that every interface can show: lone surrogates escaped, and no line break inside."""
+    """Escape lone surrogates and join lines, so that every interface can show the line."""
     return " ".join(text.encode("utf-8", "backslashreplace").decode().splitlines()) or " "
 
 
-def value_text(value: object) -> str:
-    """A JSON value on one line, shortened."""
-    try:
-        text = json.dumps(value, ensure_ascii=False, default=str)
-    except (ValueError, RecursionError):
-        text = repr(value)
-    return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}… ({len(text)} characters)"
-
-
 def heading(primary: http.HTTPFlow | None, shadow: http.HTTPFlow, comparison: Comparison | None) -> Iterator[Line]:
-    """The verdict, and which two flows it is about."""
+    """Yield the verdict, and the two flows."""
     verdict = "not compared"
     if comparison is not None:
         verdict = " · ".join(part for part in (comparison.verdict or verdict, count_in_words(comparison)) if part)
@@ -70,11 +60,11 @@ def heading(primary: http.HTTPFlow | None, shadow: http.HTTPFlow, comparison: Co
         asked = asked_for(primary)
         yield Line("text", f"primary {primary.id[:8]}    {asked}")
     if shadow.metadata.get(meta.CONTROL_KEY):
-        yield Line("text", "A control is the primary's own service, asked again: what differs is its own noise.")
+        yield Line("text", "A control is sent to the primary once more: what differs is the primary's own noise.")
 
 
 def asked_for(primary: http.HTTPFlow) -> str:
-    """`GET http://host/path`, as the client asked where that is kept."""
+    """Return `GET http://host/path`, as the client sent it if that is stored, else as it was sent upstream."""
     line = meta.texts_of(primary, meta.ASKED_KEY)
     if len(line) == 4:
         method, scheme, authority, path = line
@@ -83,7 +73,7 @@ def asked_for(primary: http.HTTPFlow) -> str:
 
 
 def side_by_side(primary: http.HTTPFlow, shadow: http.HTTPFlow) -> Iterator[Line]:
-    """Status, size and times of both answers."""
+    """Yield status, times and sizes of both responses, in columns."""
     rows = [("", "primary", "shadow", "")]
     rows.append(("status", status_of(primary), status_of(shadow), ""))
     totals = milliseconds(primary), milliseconds(shadow)
@@ -108,7 +98,7 @@ def _first_byte(flow: http.HTTPFlow) -> float | None:
 
 
 def _connect(flow: http.HTTPFlow) -> float | None:
-    """None also where an open connection was used."""
+    """Return the milliseconds that connecting took; None if the connection was open already."""
     begin, end = flow.server_conn.timestamp_start, flow.server_conn.timestamp_tcp_setup
     if not (begin and end) or begin < flow.request.timestamp_start:
         return None
@@ -124,17 +114,17 @@ def _size(flow: http.HTTPFlow) -> str:
     return "not kept" if body is None else f"{len(body)} bytes"
 
 
-def answers(comparison: Comparison, body: Iterable[str]) -> Iterator[Line]:
-    """What differs in the answers; apart from it, each line after a `~`, what differs and does not count.
+def responses(comparison: Comparison, body: Iterable[str]) -> Iterator[Line]:
+    """Yield the differences of the responses; after them, marked with `~`, those that do not count.
 
-    `body` is the difference of the bodies as text, in place of the one short value that a comparison has of it.
+    `body` is the difference of the bodies as lines. It replaces the short value that the comparison has for it.
     """
     counting = [each for each in comparison.differences if not each.noise]
     aside = [each for each in comparison.differences if each.noise]
     body = list(body)
     if counting:
         yield BLANK
-        yield Line("header", "Answer (- primary, + shadow)")
+        yield Line("header", "Response (- primary, + shadow)")
         for each in counting:
             yield from _difference(each, body)
     if comparison.more:
@@ -143,7 +133,7 @@ def answers(comparison: Comparison, body: Iterable[str]) -> Iterator[Line]:
         yield BLANK
         yield Line("header", "Differs, does not count")
         for each in aside:
-            values = f"{value_text(each.primary)} | {value_text(each.shadow)}"
+            values = f"{shown_value(each.primary)} | {shown_value(each.shadow)}"
             yield Line("aside", f"  ~ {each.path}: {each.kind} ({each.noise}): {values}")
     for note in comparison.notes:
         yield Line("aside", f"  note: {note}")
@@ -158,20 +148,19 @@ def _difference(each: Difference, body: list[str]) -> Iterator[Line]:
             yield Line(style, f"    {line}")
         return
     if each.kind != "extra":
-        yield Line("primary", f"    - {value_text(each.primary)}")
+        yield Line("primary", f"    - {shown_value(each.primary)}")
     if each.kind != "missing":
-        yield Line("shadow", f"    + {value_text(each.shadow)}")
+        yield Line("shadow", f"    + {shown_value(each.shadow)}")
 
 
 def requests(primary: http.HTTPFlow, shadow: http.HTTPFlow) -> Iterator[Line]:
-    """In what the two requests differ as they were sent."""
+    """Yield the differences of the two requests, as they were sent."""
     yield BLANK
     yield Line("header", "Request as sent (- primary, + shadow)")
     for each in request_differences(primary.request, shadow.request):
         yield Line("text", f"  {each.what}")
         for style, sign, value in (("primary", "-", each.primary), ("shadow", "+", each.shadow)):
             for line in () if value is None else value.splitlines() or [""]:
-                cut = line if len(line) <= MAX_VALUE else f"{line[:MAX_VALUE]}… ({len(line)} characters)"
-                yield Line(style, f"    {sign} {cut}")
+                yield Line(style, f"    {sign} {shortened(line)}")
     if words := meta.texts_of(shadow, meta.ADAPTIONS_KEY):
         yield Line("text", f"  could not be sent exactly as it is: {', '.join(words)}")

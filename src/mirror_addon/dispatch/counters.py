@@ -1,7 +1,7 @@
-"""The counters of DESIGN.md: what was seen, and what became of every shadow.
+"""The counters: what the proxy saw, and what became of every shadow.
 
-Every shadow that should be sent is `offered`, and is at any moment exactly one of sent, failed, dropped and pending:
-`offered` is their sum and not a number of its own, so the books cannot but balance.
+Every shadow that should be sent is `offered`, and at any moment exactly one of sent, failed, dropped and pending.
+`offered` is computed as their sum, so it always balances. `InFlight` counts shadows; the rest is counted here.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ class Counters:
         self.targets: dict[str, TargetCounters] = {}
         self._unlabelled = TargetCounters()
 
-    def _of(self, label: str) -> TargetCounters:
+    def of(self, label: str) -> TargetCounters:
+        """The counters of a target. The book of shadows in flight counts in them."""
         counters = self.targets.get(label)
         if counters is None:
             if not label:
@@ -76,33 +77,11 @@ class Counters:
 
     def skip(self, label: str, reason: str) -> None:
         """By a rule there is no shadow; `label` is empty where the target is not known either."""
-        self._of(label).skipped[reason] += 1
-
-    def offer(self, label: str) -> None:
-        """A shadow should be sent: it is pending until one of `sent`, `fail` and `drop`."""
-        self._of(label).pending += 1
-
-    def sent(self, label: str) -> None:
-        """A pending shadow got its whole answer."""
-        counters = self._of(label)
-        counters.pending -= 1
-        counters.sent += 1
-
-    def fail(self, label: str, reason: str) -> None:
-        """A pending shadow got no complete answer."""
-        counters = self._of(label)
-        counters.pending -= 1
-        counters.failed[reason] += 1
-
-    def drop(self, label: str, reason: str) -> None:
-        """A pending shadow was given up by this side."""
-        counters = self._of(label)
-        counters.pending -= 1
-        counters.dropped[reason] += 1
+        self.of(label).skipped[reason] += 1
 
     def adapt(self, label: str, names: Iterable[str]) -> None:
         """A shadow could not be exactly as the primary, in these respects."""
-        self._of(label).adapted.update(names)
+        self.of(label).adapted.update(names)
 
     def totals(self) -> TargetCounters:
         total = TargetCounters()

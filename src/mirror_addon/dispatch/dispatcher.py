@@ -1,10 +1,15 @@
-"""The proxy's side of the shadow engine: takes shadows and passes them to workers, or drops and counts them.
+"""The proxy's side of the shadow engine: passes shadows to workers, or drops and counts them.
 
-Everything here runs in the proxy's loop and is quick; nothing awaits a mirror, a worker or a socket.
+Everything here runs in the proxy's event loop and returns quickly; nothing waits for a mirror, a worker or a socket.
 
-Bytes are counted in one place, `_waiting`: what a shadow occupies from its hand-over, wherever it is, until the worker
-says that it passed those bytes on or is done with the shadow. A worker that is stuck says nothing, so the count stays
-and shadows are dropped as `queue_full`. All of its writing goes through lists that this count bounds.
+Bytes are counted in one place, `QueuedBytes`: what a shadow occupies from its hand-over, wherever it is, until the
+worker confirms that it passed those bytes on or is done with the shadow. A worker that is stuck confirms nothing, so
+the count stays and shadows are dropped as `queue_full`. All that waits to be written is in lists that this count
+bounds. What state each shadow is in stands in the book (`InFlight`), and nowhere else.
+
+Writing is batched (`shadow.batch.Batch`): frames are collected for `SECONDS` and written with one system call, because
+each message by itself would wake the worker, which costs both sides more than the message. Work that may wait as long,
+like making the shadow of a small request, is deferred to the same moment (`later`).
 """
 
 from __future__ import annotations
@@ -12,323 +17,329 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 from typing import Any
 
-from mirror_addon.dispatch.breaker import Breakers
-from mirror_addon.dispatch.counters import Counters
-from mirror_addon.dispatch.open_pairs import OpenPairs
+from mirror_addon.compare.answer import Answer
+from mirror_addon.dispatch.breaker import Breaker
+from mirror_addon.dispatch.in_flight import OUTCOMES
+from mirror_addon.dispatch.in_flight import InFlight
+from mirror_addon.dispatch.in_flight import Primary
+from mirror_addon.dispatch.in_flight import Shadow
+from mirror_addon.dispatch.in_flight import State
 from mirror_addon.dispatch.queue import QueuedBytes
+from mirror_addon.dispatch.received import read_number
+from mirror_addon.dispatch.received import read_report
+from mirror_addon.dispatch.received import read_results
+from mirror_addon.dispatch.received import read_verdict
 from mirror_addon.dispatch.settings import ShadowSettings
-from mirror_addon.dispatch.upload import PIECE
-from mirror_addon.dispatch.upload import Pending
+from mirror_addon.dispatch.upload import PIECE_BYTES
+from mirror_addon.dispatch.upload import Upload
 from mirror_addon.dispatch.upload import cost_of
 from mirror_addon.dispatch.upload import declared_length
 from mirror_addon.dispatch.upload import request_frame
 from mirror_addon.dispatch.upload import send_pieces
-from mirror_addon.dispatch.worker_link import GATHER
+from mirror_addon.dispatch.verdicts import Verdicts
 from mirror_addon.dispatch.worker_link import WorkerLink
+from mirror_addon.shadow.batch import Batch
+from mirror_addon.shadow.frames import CHUNK_OVERHEAD
 from mirror_addon.shadow.frames import Kind
 from mirror_addon.shadow.frames import Recording
 from mirror_addon.shadow.frames import Report
-from mirror_addon.shadow.frames import VerdictReport
 from mirror_addon.shadow.frames import encode
 from mirror_addon.shadow.frames import pack
 from mirror_addon.shadow.gauges import KeptGauges
 from mirror_addon.shadow.gauges import LaneGauges
 from mirror_addon.shadow.request import ShadowRequest
-from mirror_addon.shadow.result import Outcome
+from mirror_addon.shadow.request import Target
 from mirror_addon.shadow.result import ShadowResult
-from mirror_addon.shadow.result import ShadowVerdict
 from mirror_addon.shadow.result import result_of
-
-if TYPE_CHECKING:
-    from mirror_addon.compare.answer import Answer
-    from mirror_addon.shadow.subject import Subject
-
 
 logger = logging.getLogger(__name__)
 
-_OVERHEAD = 1024
+_OVERHEAD_BYTES = 1024
 """What a waiting shadow costs besides its bytes, in objects on both sides."""
-_JOIN = 4096
+_JOIN_BYTES = 4096
+"""A smaller body is joined with its frame: one buffer is cheaper to write than two."""
 _HELD = "held"
-"""Stands among the targets for requests that are held back."""
+"""Stands among the targets of the queue for requests that are held until their response is there."""
+BATCH_SECONDS = 0.01
+BATCH_MOST = 64
 
 
 class Dispatcher:
-    """Sends shadows from worker processes.
+    """Sends shadows of `book` from worker processes of its own. A predecessor that still drains has the same book."""
 
-    `on_result` is told the end of every shadow, in the loop and quickly: for dropped ones before `offer` returns.
-    `on_verdict` is told, after that, what came of every shadow that has a subject.
-    Counters may be shared with a predecessor's that is still draining.
-    """
-
-    def __init__(
-        self,
-        settings: ShadowSettings,
-        on_result: Callable[[ShadowResult], None] | None = None,
-        counters: Counters | None = None,
-        on_verdict: Callable[[ShadowVerdict], None] | None = None,
-    ) -> None:
+    def __init__(self, settings: ShadowSettings, book: InFlight) -> None:
         self.settings = settings
-        self.counters = counters if counters is not None else Counters()
-        self._on_result = on_result
+        self.book = book
+        self.counters = book.counters
         self._links: list[WorkerLink] = []
         self._loads: dict[WorkerLink, int] = {}
-        self._pending: dict[int, Pending] = {}
-        self._number = 0
-        self._waiting = QueuedBytes(settings.queue)
-        self._breakers = Breakers()
+        self._queue = QueuedBytes(settings.queue)
+        self._breakers: dict[Target, Breaker] = {}
+        """A target has one from its first failure on."""
         self._lanes = LaneGauges(settings.concurrency * settings.workers)
-        self._pairs = OpenPairs(self._waiting, settings.queue, self.counters, self._next_number, on_verdict)
+        self._verdicts = Verdicts(book, self._queue, settings.queue)
         self._recording = Recording(settings.queue // settings.workers)
         self._kept = KeptGauges()
+        self._batch: Batch[Callable[[], None]] = Batch(
+            self._run, seconds=0.0 if settings.prompt else BATCH_SECONDS, most=BATCH_MOST
+        )
+        self._running = False
         self._closing = False
         self._drained: asyncio.Future[None] | None = None
         self._time: Callable[[], float] = lambda: 0.0
 
     def start(self) -> None:
-        """Start the workers. Needs the running loop."""
+        """Start the workers. Needs the running event loop."""
         self._time = asyncio.get_running_loop().time
         for _ in range(self.settings.workers):
-            gather = 0.0 if self.settings.prompt else GATHER
-            link = WorkerLink(self.settings.concurrency, self._on_frame, self._on_lost, gather)
+            link = WorkerLink(self.settings.concurrency, self._on_frame, self._on_lost, self._wake)
             self._links.append(link)
             self._loads[link] = 0
             self._configure(link)
             link.start()
 
     def configure(self, recording: Recording) -> None:
-        """What the workers do with pairs from now on; the budget is the workers' together."""
+        """What the workers do with pairs from now on; the budget is for the workers together."""
         self._recording = recording._replace(budget=recording.budget // self.settings.workers)
-        self._pairs.recording = bool(recording.path)
+        self._verdicts.recording = bool(recording.path)
         for link in self._links:
             self._configure(link)
 
     def _configure(self, link: WorkerLink) -> None:
         link.send(encode((Kind.CONFIG, *self._recording._replace(prompt=self.settings.prompt))))
 
-    def flush(self) -> None:
-        """Many shadows were offered in a row, and no more are to be waited for."""
-        for link in self._links:
-            link.flush()
+    # The batch
 
-    def _next_number(self) -> int:
-        self._number += 1
-        return self._number
+    def later(self, call: Callable[[], None]) -> None:
+        """Call `call` with others of its kind, within `BATCH_SECONDS`; then all frames are written at once."""
+        self._batch.add(call)
+
+    def flush(self) -> None:
+        """Do now what would be done later."""
+        self._batch.flush()
+
+    def _wake(self) -> None:
+        """A link has something to write."""
+        if not self._running:
+            self._batch.schedule()
+
+    def _run(self, calls: list[Callable[[], None]]) -> None:
+        self._running = True  # all links are written to below
+        for call in calls:
+            try:
+                call()
+            except Exception as error:  # one that fails must not lose the others
+                logger.error("mirror: a shadow was not made: %s: %s", type(error).__name__, error)
+        self._running = False
+        for link in self._links:
+            link.write()
 
     # Taking shadows
 
-    def offer(self, shadow: ShadowRequest, body: bytes) -> None:
-        """Send a shadow with its whole body. Never blocks, never raises: what cannot be sent is dropped and counted."""
+    def offer(self, shadow: Shadow, request: ShadowRequest, body: bytes) -> None:
+        """Send an ADMITTED shadow with its whole body. Never blocks, never raises: what cannot be sent is DROPPED."""
         length = len(body)
-        pending = self._admit(shadow, body if length <= PIECE else b"", length, length > PIECE)
-        if pending is not None and length > PIECE:
-            send_pieces(pending, body, last=True)
+        if length <= PIECE_BYTES:
+            self._begin(shadow, request, body, length, False, length + CHUNK_OVERHEAD)
+        elif self._begin(shadow, request, b"", length, True, cost_of(length)):
+            send_pieces(shadow, body, last=True)
 
-    def open(self, shadow: ShadowRequest) -> Upload:
-        """Begin a shadow whose body comes in pieces; its head is sent at once."""
-        return Upload(self, self._admit(shadow, b"", declared_length(shadow), True, cost=0))
+    def open(self, shadow: Shadow, request: ShadowRequest) -> Upload:
+        """Begin an ADMITTED shadow whose body comes in pieces; its head is sent at once."""
+        self._begin(shadow, request, b"", declared_length(request), True, 0)
+        return Upload(self, shadow)
 
-    def _admit(
-        self, shadow: ShadowRequest, body: bytes, length: int, more: bool, *, cost: int | None = None
-    ) -> Pending | None:
-        """Let a shadow in, whose body has `length` bytes, and of which `cost` bytes (all of them) come at once."""
-        target = shadow.target
-        label = target.label
-        self.counters.offer(label)
-        if shadow.adaptions:
-            self.counters.adapt(label, shadow.adaptions)
+    def _begin(
+        self, shadow: Shadow, request: ShadowRequest, body: bytes, length: int, more: bool, body_cost: int
+    ) -> bool:
+        """Send the head of a shadow whose body has `length` bytes, with the part `body` of it; `body_cost` is what
+        counts in the queue for the bytes that come at once. False: it was dropped."""
+        target = request.target
+        if request.adaptions:
+            shadow.counts.adapted.update(request.adaptions)
         if self._closing or not self._links:
-            self._refuse(shadow, "shutdown")
-            return None
+            self.refuse(shadow, "shutdown")
+            return False
         if length > self.settings.max_body:
-            self._refuse(shadow, "body_too_large")
-            return None
-        settings = self.settings
-        number = self._number + 1
+            self.refuse(shadow, "body_too_large")
+            return False
         try:
-            head = request_frame(number, shadow, settings, len(body), more)
+            head = request_frame(shadow, request, self.settings, len(body), more)
         except (TypeError, ValueError, OverflowError) as error:
-            logger.warning("mirror: a shadow for %s cannot be handed over: %s", label, error)
-            self._refuse(shadow, "unsendable")
-            return None
-        cost = len(head) + (cost_of(length) if cost is None else cost) + _OVERHEAD
-        if not self._waiting.fits(target, cost):
-            self._refuse(shadow, "queue_full")
-            return None
-        probe = not self._breakers.is_closed(target)
-        if probe and not self._breakers.allow(target, self._time()):
-            self._refuse(shadow, "breaker_open")
-            return None
-        self._number = number
-        subject = shadow.subject
-        link = self._link_for(subject)
-        if subject is not None:
-            self._pairs.begin(number, shadow, subject, link)
-        pending = self._pending[number] = Pending(number, shadow, link, cost, probe)
+            logger.warning("mirror: a shadow for %s cannot be handed over: %s", shadow.label, error)
+            self.refuse(shadow, "unsendable")
+            return False
+        cost = len(head) + body_cost + _OVERHEAD_BYTES
+        if not self._queue.fits(target, cost):
+            self.refuse(shadow, "queue_full")
+            return False
+        breaker = self._breakers.get(target)
+        probe = breaker is not None and breaker.state != "closed"
+        if probe and breaker is not None and not breaker.allow(self._time()):
+            self.refuse(shadow, "breaker_open")
+            return False
+        link = self._link_for(shadow)
+        if shadow.subject is not None:
+            shadow.primary.link = link
+            shadow.primary.answer_is_sent = False
+        shadow.link, shadow.target, shadow.cost, shadow.probe, shadow.in_worker = link, target, cost, probe, True
         self._loads[link] += 1
-        self._waiting.add(target, cost)
-        if len(body) < _JOIN:
+        self._queue.add(target, cost)
+        if len(body) < _JOIN_BYTES:
             link.send(head + body)
         else:
             link.send(head, body)
-        return pending
+        return True
 
-    def _link_for(self, subject: Subject | None) -> WorkerLink:
-        if len(self._links) == 1:
-            return self._links[0]
-        chosen = self._pairs.link_of(subject.group) if subject is not None else None
-        return chosen or min(self._links, key=self._burden)
+    def _link_for(self, shadow: Shadow) -> WorkerLink:
+        links = self._links
+        if len(links) == 1:
+            return links[0]
+        chosen = shadow.primary.link if shadow.subject is not None else None
+        return chosen if chosen in self._loads else min(links, key=self._burden)
 
     def _burden(self, link: WorkerLink) -> tuple[bool, int]:
         """Workers with less of it are preferred."""
         return link.state == "restarting", self._loads[link]
 
-    def refuse(self, shadow: ShadowRequest, reason: str) -> None:
-        """Count a shadow as dropped without having tried."""
-        self.counters.offer(shadow.target.label)
-        self._refuse(shadow, reason)
-
-    def _refuse(self, shadow: ShadowRequest, reason: str) -> None:
-        """Drop a shadow at the door."""
-        label = shadow.target.label
-        self.counters.drop(label, reason)
-        if self._on_result is not None:
-            self._tell(ShadowResult(shadow.id, label, "dropped", reason))
+    def refuse(self, shadow: Shadow, reason: str) -> None:
+        """ADMITTED -> DROPPED without having been tried."""
+        self.book.end(shadow, State.DROPPED, ShadowResult(shadow.id, shadow.label, "dropped", reason))
         if shadow.subject is not None:
-            link = self._link_for(shadow.subject) if self._links else None
-            self._pairs.refused(shadow, shadow.subject, reason, link)
+            self._verdicts.refused(shadow, self._link_for(shadow) if self._links else None)
 
     def reserve(self, size: int) -> bool:
         """Count bytes in the queue of which it is not known yet whether they become shadows; False: no room."""
-        if not self._waiting.fits(_HELD, size):
+        if not self._queue.fits(_HELD, size):
             return False
-        self._waiting.add(_HELD, size)
+        self._queue.add(_HELD, size)
         return True
 
     def release(self, size: int) -> None:
-        """Count them no more: they are offered now, or there is no shadow."""
-        self._waiting.add(_HELD, -size)
+        """Stop counting them: they are offered now, or there is no shadow."""
+        self._queue.add(_HELD, -size)
 
-    def answer(self, group: str, answer: Answer, note: str = "", at: float | None = None) -> None:
-        """The primary's answer, once for each group that has a shadow with a subject. Never blocks; `note` says what is
-        missing of it, `at` when it was made if that was not now (seconds since the epoch)."""
-        self._pairs.answer(group, answer, note, at)
+    def answer(self, primary: Primary, answer: Answer, note: str = "", at: float | None = None) -> None:
+        """The response of a primary whose shadows are compared or recorded. Never blocks; `note` says what is missing
+        of it, `at` when it was made if that was not now (seconds since the epoch)."""
+        if primary.link in self._links:
+            self._verdicts.answer(primary, answer, note, at)
 
-    def feed(self, pending: Pending, chunk: bytes, length: int) -> bool:
-        """Pass on a piece of an upload of which `length` bytes were given; False if the shadow is given up."""
-        if pending.counted:
+    def feed(self, shadow: Shadow, chunk: bytes, length: int) -> bool:
+        """Pass on a piece of an upload of which `length` bytes were given; False if the shadow is dropped."""
+        if shadow.state is not State.ADMITTED:
             return False
         if length > self.settings.max_body:
-            self.give_up(pending, "body_too_large")
+            self.give_up(shadow, "body_too_large")
             return False
         cost = cost_of(len(chunk))
-        if not self._waiting.fits(pending.target, cost, own=pending.cost):
-            self.give_up(pending, "queue_full")
+        if not self._queue.fits(shadow.target, cost, own=shadow.cost):
+            self.give_up(shadow, "queue_full")
             return False
-        pending.cost += cost
-        self._waiting.add(pending.target, cost)
-        send_pieces(pending, chunk, last=False)
+        shadow.cost += cost
+        self._queue.add(shadow.target, cost)
+        send_pieces(shadow, chunk, last=False)
         return True
 
-    def give_up(self, pending: Pending, reason: str) -> None:
-        """Count a shadow as dropped. Its bytes count until the worker has let go of them."""
-        if not pending.counted:
-            pending.link.send(encode((Kind.ABORT, pending.number, reason)))
-            self._drop(pending, reason)
+    def give_up(self, shadow: Shadow, reason: str) -> None:
+        """ADMITTED -> DROPPED. Its bytes count until the worker confirms that it has forgotten them."""
+        if shadow.state is State.ADMITTED:
+            assert shadow.link is not None
+            shadow.link.send(encode((Kind.ABORT, shadow.number, reason)))
+            self._drop(shadow, reason)
 
     # Hearing of them again
 
     def _on_frame(self, link: WorkerLink, head: tuple[Any, ...], tail: bytes) -> None:
+        """Handle what a worker sent. Raises FrameError for a frame that does not have the fields of its kind."""
         kind = head[0]
+        shadows = self.book.shadows
         if kind == Kind.RESULTS:
-            for number, *report in head[1:]:
-                self._hear_end(number, Report(*report), b"")
+            for number, report in read_results(head):
+                self._on_result(shadows.get(number), report, b"")
         elif kind == Kind.RESULT:
-            self._hear_end(head[1], Report(*head[2:]), tail)
+            self._on_result(shadows.get(read_number(head)), read_report(head), tail)
         elif kind == Kind.CREDIT:
-            pending = self._pending.get(head[1])
-            if pending is not None:
-                passed = min(head[2], pending.cost)
-                pending.cost -= passed
-                self._waiting.add(pending.target, -passed)
+            shadow = shadows.get(read_number(head))
+            if shadow is not None and shadow.in_worker:
+                passed = min(head[2], shadow.cost)
+                shadow.cost -= passed
+                self._queue.add(shadow.target, -passed)
             else:
-                self._pairs.credit(head[1])
+                self._verdicts.credit(head[1])
         elif kind == Kind.VERDICT:
-            self._pairs.verdict(head[1], VerdictReport(*head[2:]), tail)
-            self._look_if_drained()
+            shadow = shadows.get(read_number(head))
+            verdict = read_verdict(head)
+            if shadow is not None and shadow.subject is not None and shadow.state in OUTCOMES:
+                self._verdicts.verdict(shadow, verdict, tail)
+                self._look_if_drained()
         elif kind == Kind.STATUS:
             self._lanes.tell(link, head[1])
             self._kept.tell(link, *head[2])
         elif kind == Kind.LOG:
             logger.warning("mirror: worker process %s: %s", link.pid, head[1])
 
-    def _hear_end(self, number: int, report: Report, body: bytes) -> None:
-        pending = self._forget(number)
-        if pending is not None and not pending.counted:
-            self._finish(pending, report, body)
-
-    def _finish(self, pending: Pending, report: Report, body: bytes) -> None:
-        if report.error == "breaker_open":
-            self._drop(pending, report.error)
-        elif report.error:
-            if self._breakers.failed(pending.target, self._time(), probe=pending.probe):
-                for link in self._links:
-                    link.send(encode((Kind.FLUSH, pack(pending.target))))
-            self._settle(pending, "failed", report.error, report, body)
-        else:
-            self._breakers.succeeded(pending.target)
-            self._settle(pending, "sent", "", report, body)
-
-    def _drop(self, pending: Pending, reason: str) -> None:
-        if pending.probe:
-            self._breakers.given_up(pending.target, self._time())
-        self._settle(pending, "dropped", reason)
-
-    def _settle(
-        self, pending: Pending, outcome: Outcome, reason: str, report: Report | None = None, body: bytes = b""
-    ) -> None:
-        pending.counted = True
-        if outcome == "sent":
-            self.counters.sent(pending.label)
-        elif outcome == "failed":
-            self.counters.fail(pending.label, reason)
-        else:
-            self.counters.drop(pending.label, reason)
-        self._pairs.ended(pending.number, reason, report)
-        if self._on_result is not None:
-            self._tell(result_of(pending.id, pending.label, outcome, reason, report, body))
-
-    def _tell(self, result: ShadowResult) -> None:
-        assert self._on_result is not None
-        try:
-            self._on_result(result)
-        except Exception as error:  # somebody else's code, which must not keep shadows from being counted
-            logger.warning("mirror: a result was not taken: %s: %s", type(error).__name__, error)
-
-    def _forget(self, number: int) -> Pending | None:
-        pending = self._pending.pop(number, None)
-        if pending is not None:
-            self._waiting.add(pending.target, -pending.cost)
-            self._loads[pending.link] -= 1
+    def _on_result(self, shadow: Shadow | None, report: Report, body: bytes) -> None:
+        if shadow is None or not shadow.in_worker:
+            return
+        self._release(shadow)
+        if shadow.state is State.ADMITTED:
+            self._finish(shadow, report, body)
+        if self._drained is not None:
             self._look_if_drained()
-        return pending
+
+    def _finish(self, shadow: Shadow, report: Report, body: bytes) -> None:
+        target, error = shadow.target, report.error
+        assert target is not None
+        if error == "breaker_open":
+            self._drop(shadow, error)
+        elif error:
+            breaker = self._breakers.setdefault(target, Breaker())
+            if breaker.failed(self._time(), probe=shadow.probe):
+                for link in self._links:
+                    link.send(encode((Kind.FLUSH, pack(target))))
+            self.book.end(shadow, State.FAILED, result_of(shadow.id, shadow.label, "failed", error, report, body))
+        else:
+            if (known := self._breakers.get(target)) is not None:
+                known.succeeded()
+            self.book.end(shadow, State.SENT, result_of(shadow.id, shadow.label, "sent", "", report, body))
+
+    def _drop(self, shadow: Shadow, reason: str) -> None:
+        if shadow.probe and shadow.target is not None:
+            self._breakers[shadow.target].given_up(self._time())
+        self.book.end(shadow, State.DROPPED, ShadowResult(shadow.id, shadow.label, "dropped", reason))
+
+    def _release(self, shadow: Shadow) -> None:
+        """The worker has forgotten the shadow."""
+        assert shadow.link is not None
+        self._queue.add(shadow.target, -shadow.cost)
+        self._loads[shadow.link] -= 1
+        self.book.release(shadow)
+
+    def _mine(self) -> list[Shadow]:
+        """The shadows that went to this dispatcher's workers."""
+        return [shadow for shadow in self.book.shadows.values() if shadow.link in self._loads]
 
     def _look_if_drained(self) -> None:
-        if self._drained is not None and not (self._pending or self._pairs or self._drained.done()):
+        if self._drained is not None and not (self._drained.done() or self._mine()):
             self._drained.set_result(None)
 
     def _on_lost(self, link: WorkerLink) -> None:
         self._lanes.tell(link, ())
         self._kept.tell(link, 0, 0)
         self._configure(link)
-        for pending in [pending for pending in self._pending.values() if pending.link is link]:
-            self._forget(pending.number)
-            if not pending.counted:
-                self._drop(pending, "worker_lost")
-        self._pairs.lost(link)
+        for shadow in [shadow for shadow in self._mine() if shadow.link is link and shadow.in_worker]:
+            self._end_of(shadow, "worker_lost")
+        self._verdicts.lost(link)
+        self._look_if_drained()
+
+    def _end_of(self, shadow: Shadow, reason: str) -> None:
+        """Nothing more will be heard of a shadow that a worker had."""
+        self._release(shadow)
+        if shadow.state is State.ADMITTED:
+            self._drop(shadow, reason)
 
     def status(self) -> dict[str, Any]:
         """The limits and how near they are: plain values, for `mirror.status` and the live page.
@@ -337,66 +348,37 @@ class Dispatcher:
         """
         now = self._time()
         targets = self._lanes.as_dict()
-        self._breakers.status(targets)
+        for target, breaker in self._breakers.items():
+            known = targets.setdefault(target.label, {}).setdefault("circuit_breakers", {})
+            known[f"{target.address}:{target.port}"] = {"state": breaker.state, "opened": breaker.opened}
         return {
             "workers": [link.status(now) | {"shadows": self._loads[link]} for link in self._links],
-            "waiting_bytes": self._waiting.total.as_dict(),
-            "shadows": len(self._pending),
+            "waiting_bytes": self._queue.as_dict(),
+            "shadows": sum(self._loads.values()),
             "kept_bytes": self._kept.as_dict(self._recording.budget * self.settings.workers),
-            "pairs": self._pairs.status(),
+            "pairs": {
+                "unpaired": sum(1 for _ in self.book.unjudged()),
+                "recorded": self.counters.recorded,
+                "unrecorded": self.counters.unrecorded,
+            },
             "targets": targets,
         }
 
     async def close(self, drain: float) -> None:
         """Take no more (`dropped.shutdown`), let what was taken finish for `drain` seconds, uploads too, and end the
         workers. What is left then is `dropped.shutdown` as well."""
+        self.flush()
         self._closing = True
         try:
-            if self._pending or self._pairs:
+            if self._mine():
                 self._drained = asyncio.get_running_loop().create_future()
                 await asyncio.wait([self._drained], timeout=drain)
         finally:
-            left = list(self._pending.values())
-            for pending in left:
-                self._forget(pending.number)
-                if not pending.counted:
-                    self._drop(pending, "shutdown")
+            left = [shadow for shadow in self._mine() if shadow.in_worker]
+            for shadow in left:
+                self._end_of(shadow, "shutdown")
             links, self._links = self._links, []
-            polite = bool(self._pairs)
+            # Workers that still owe verdicts are asked to end in order: they have lines of the record to write.
+            polite = bool(self._mine())
             await asyncio.gather(*(link.close(kill=bool(left) and not polite, flush=polite) for link in links))
-            self._pairs.close()
-
-
-class Upload:
-    """A shadow whose body comes in pieces. After its end, and after it was given up, calls do nothing."""
-
-    __slots__ = ("_dispatcher", "_length", "_pending")
-
-    def __init__(self, dispatcher: Dispatcher, pending: Pending | None) -> None:
-        self._dispatcher = dispatcher
-        self._pending = pending
-        self._length = 0
-
-    @property
-    def alive(self) -> bool:
-        """False once it is ended or given up: no need to pass on more."""
-        return self._pending is not None and not self._pending.counted
-
-    def write(self, chunk: bytes) -> None:
-        """Pass on a piece of the body. If it does not fit, the shadow is given up, and the client never slowed."""
-        if self._pending is not None and chunk:
-            self._length += len(chunk)
-            if not self._dispatcher.feed(self._pending, chunk, self._length):
-                self._pending = None
-
-    def end(self) -> None:
-        """The body is complete."""
-        if self._pending is not None and not self._pending.counted:
-            self._pending.link.send(encode((Kind.CHUNK, self._pending.number, True)))
-        self._pending = None
-
-    def abort(self, reason: str = "aborted") -> None:
-        """The body will not be complete; `dropped.<reason>`."""
-        if self._pending is not None:
-            self._dispatcher.give_up(self._pending, reason)
-        self._pending = None
+            self._verdicts.close(self._mine())

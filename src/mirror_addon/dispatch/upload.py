@@ -1,40 +1,74 @@
-"""Shadows under way: what the proxy's side knows of one, and the handle of one whose body comes in pieces."""
+"""The body of a shadow on its way into the pipe: as a whole, in pieces, or as it streams through the proxy."""
 
 from __future__ import annotations
 
 import functools
 from typing import TYPE_CHECKING
+from typing import Protocol
 
+from mirror_addon.dispatch.in_flight import State
 from mirror_addon.shadow.frames import CHUNK_OVERHEAD
 from mirror_addon.shadow.frames import Kind
 from mirror_addon.shadow.frames import encode
 from mirror_addon.shadow.frames import pack
 
 if TYPE_CHECKING:
+    from mirror_addon.dispatch.in_flight import Shadow
     from mirror_addon.dispatch.settings import ShadowSettings
     from mirror_addon.dispatch.worker_link import WorkerLink
     from mirror_addon.shadow.request import ShadowRequest
     from mirror_addon.shadow.request import Target
 
-PIECE = 256 * 1024
+PIECE_BYTES = 256 * 1024
 """A longer body goes through the pipe in pieces of this size."""
 
 
-class Pending:
-    """A shadow between hand-over and the worker's last word on it."""
+class UploadOwner(Protocol):
+    """The dispatcher of an upload."""
 
-    __slots__ = ("cost", "counted", "id", "label", "link", "number", "probe", "target")
+    def feed(self, shadow: Shadow, chunk: bytes, length: int) -> bool: ...
 
-    def __init__(self, number: int, shadow: ShadowRequest, link: WorkerLink, cost: int, probe: bool) -> None:
-        self.number = number
-        self.id = shadow.id
-        self.label = shadow.target.label
-        self.target = shadow.target
-        self.link = link
-        self.cost = cost
-        self.probe = probe
-        self.counted = False
-        """It has an outcome; the worker has not let go of it yet."""
+    def give_up(self, shadow: Shadow, reason: str) -> None: ...
+
+
+class Upload:
+    """A shadow whose body comes in pieces. After its end, and after it was given up, calls do nothing."""
+
+    __slots__ = ("_length", "_owner", "_shadow")
+
+    def __init__(self, owner: UploadOwner, shadow: Shadow) -> None:
+        self._owner = owner
+        self._shadow: Shadow | None = shadow
+        self._length = 0
+
+    @property
+    def alive(self) -> bool:
+        """False once it is ended or given up: no need to pass on more."""
+        return self._shadow is not None and self._shadow.state is State.ADMITTED
+
+    def write(self, chunk: bytes) -> None:
+        """Pass on a piece of the body. If it does not fit, the shadow is dropped; the client is never slowed down."""
+        if self._shadow is not None and chunk:
+            self._length += len(chunk)
+            if not self._owner.feed(self._shadow, chunk, self._length):
+                self._shadow = None
+
+    def end(self) -> None:
+        """The body is complete."""
+        shadow, self._shadow = self._shadow, None
+        if shadow is not None and shadow.state is State.ADMITTED:
+            _link_of(shadow).send(encode((Kind.CHUNK, shadow.number, True)))
+
+    def abort(self, reason: str = "aborted") -> None:
+        """The body will not be complete; counted as `dropped.<reason>`."""
+        shadow, self._shadow = self._shadow, None
+        if shadow is not None:
+            self._owner.give_up(shadow, reason)
+
+
+def _link_of(shadow: Shadow) -> WorkerLink:
+    assert shadow.link is not None
+    return shadow.link
 
 
 @functools.lru_cache(maxsize=256)
@@ -42,49 +76,52 @@ def _packed(target: Target) -> bytes:
     return pack(target)
 
 
-def request_frame(number: int, shadow: ShadowRequest, settings: ShadowSettings, length: int, more: bool) -> bytes:
-    """The REQUEST of a shadow, before the `length` bytes of its body that come at once; `more` says whether more do.
+def request_frame(shadow: Shadow, request: ShadowRequest, settings: ShadowSettings, length: int, more: bool) -> bytes:
+    """The REQUEST frame of a shadow, without the `length` bytes of its body that follow at once; `more`: CHUNK frames
+    with the rest of the body come after it.
 
-    Raises TypeError, ValueError or OverflowError for what no frame can carry."""
+    Raises TypeError, ValueError or OverflowError for what no frame can carry.
+    """
     subject = shadow.subject
-    request = pack(
+    head = pack(
         (
-            shadow.method,
-            shadow.authority,
-            shadow.path,
-            shadow.headers,
-            shadow.timeout,
+            request.method,
+            request.authority,
+            request.path,
+            request.headers,
+            request.timeout,
             settings.keep_body if subject is None else max(settings.keep_body, settings.compare_body),
             settings.drain_body,
             settings.keep_body,
         )
     )
     if subject is None:
-        return encode((Kind.REQUEST, number, _packed(shadow.target), request, more), length)
-    return encode((Kind.REQUEST, number, _packed(shadow.target), request, more, shadow.id, tuple(subject)), length)
+        return encode((Kind.REQUEST, shadow.number, _packed(request.target), head, more), length)
+    party = shadow.id, tuple(subject)
+    return encode((Kind.REQUEST, shadow.number, _packed(request.target), head, more, *party), length)
 
 
 def cost_of(length: int) -> int:
     """What that many bytes of a body count in the queue."""
-    return length + CHUNK_OVERHEAD * (1 + length // PIECE)
+    return length + CHUNK_OVERHEAD * (1 + length // PIECE_BYTES)
 
 
-def declared_length(shadow: ShadowRequest) -> int:
+def declared_length(request: ShadowRequest) -> int:
     """Content-Length, or 0."""
-    for name, value in shadow.headers:
+    for name, value in request.headers:
         if name.lower() == b"content-length" and value.isdigit():
             return int(value[:20])
     return 0
 
 
-def send_pieces(pending: Pending, body: bytes, *, last: bool) -> None:
+def send_pieces(shadow: Shadow, body: bytes, *, last: bool) -> None:
     """Send bytes of a body after its REQUEST, without copying them; `last`: they are its end."""
-    length = len(body)
-    if length <= PIECE:
-        pending.link.send(encode((Kind.CHUNK, pending.number, last), length), body)
+    link, length = _link_of(shadow), len(body)
+    if length <= PIECE_BYTES:
+        link.send(encode((Kind.CHUNK, shadow.number, last), length), body)
         return
     view = memoryview(body)
-    for at in range(0, length, PIECE):
-        piece = view[at : at + PIECE]
-        done = at + PIECE >= length
-        pending.link.send(encode((Kind.CHUNK, pending.number, last and done), len(piece)), piece)
+    for at in range(0, length, PIECE_BYTES):
+        piece = view[at : at + PIECE_BYTES]
+        done = at + PIECE_BYTES >= length
+        link.send(encode((Kind.CHUNK, shadow.number, last and done), len(piece)), piece)

@@ -1,7 +1,14 @@
 """The proxy's end of one worker: its process, the socket to it, and its restarts.
 
-Nothing here blocks the loop: the socket is non-blocking, and what does not fit into it waits in a list, which is
-bounded by who calls `send` (the dispatcher counts the bytes).
+Theory of operation. A worker is a child process connected by a socket pair. `send` appends frames to a list and asks
+its owner, by `wake`, to call `write` soon; `write` passes the list to the socket. Nothing here blocks the event loop:
+the socket is non-blocking, and what does not fit into it stays in the list, which the caller of `send` bounds (the
+dispatcher counts the bytes). A big body is passed on at 100 MB a second at most: at once it would cost the client that
+is sending it a third of its speed.
+
+A worker that ends, or sends what is no frame, is replaced: after a pause that doubles from 0.1 s to 5 s while workers
+keep ending soon after their start. Frames sent meanwhile wait for the successor. An error of our own while a frame is
+handled is logged and is no reason to replace the worker.
 """
 
 from __future__ import annotations
@@ -20,6 +27,7 @@ from typing import Any
 from typing import Literal
 
 from mirror_addon.shadow.frames import Decoder
+from mirror_addon.shadow.frames import FrameError
 
 logger = logging.getLogger(__name__)
 
@@ -42,14 +50,10 @@ _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 _LONG_LIFE = 10.0
 _BUFFERS = 64
-_WRITE_AT_ONCE = 1024 * 1024
-"""Bytes between two pauses of `GATHER`. A big body is handed over at 100 MB a second and not at once, which would cost
-the client who is sending it a third of its speed; the rest waits."""
-_READ = 256 * 1024
-_SOCKET_BUFFER = 512 * 1024
-GATHER = 0.01
-"""Seconds for which what is to be sent is gathered: each message by itself would wake the worker, and that costs both
-sides more than the message. A shadow can start so much later."""
+_WRITE_BYTES = 1024 * 1024
+"""Bytes that one `write` passes on; it asks to be called again for the rest."""
+_READ_BYTES = 256 * 1024
+_SOCKET_BUFFER_BYTES = 512 * 1024
 _GRACE = 0.5
 _SILENCE = 3.0
 """A worker speaks every second; after so many of silence it is frozen, or starved."""
@@ -59,15 +63,16 @@ State = Literal["stopped", "starting", "running", "restarting", "closed"]
 
 
 class WorkerLink:
-    """One worker. `on_frame(link, head, tail)` gets what it says; `on_lost(link)` is called when it died, after which
-    what is sent waits for its successor. Neither may raise."""
+    """One worker. `on_frame(link, head, tail)` is called for each frame from it, and raises FrameError for one
+    that makes no sense; `on_lost(link)` is called when the worker died. `wake` is
+    called when there is something to `write`, at any time and often."""
 
     def __init__(
         self,
         concurrency: int,
         on_frame: Callable[[WorkerLink, tuple[Any, ...], bytes], None],
         on_lost: Callable[[WorkerLink], None],
-        gather: float = GATHER,
+        wake: Callable[[], None],
     ) -> None:
         self.state: State = "stopped"
         self.restarts = 0
@@ -76,10 +81,9 @@ class WorkerLink:
         self._concurrency = concurrency
         self._on_frame = on_frame
         self._on_lost = on_lost
-        self._gather = gather
+        self._wake = wake
         self._loop = asyncio.get_running_loop()
         self._out: deque[Buffer] = deque()
-        self._flush_timer: asyncio.TimerHandle | None = None
         self._writer_added = False
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -114,14 +118,14 @@ class WorkerLink:
         self._started_at = self.heard_at = self._loop.time()
         self.state = "starting"
         self._loop.add_reader(ours.fileno(), self._readable)
-        self._schedule_flush()
+        self._wake()
 
     def _spawn(self) -> socket.socket:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
                 for end in (ours, theirs):
-                    end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER_BYTES)
                 ours.setblocking(False)
                 self._process = subprocess.Popen(
                     [
@@ -139,27 +143,18 @@ class WorkerLink:
         return ours
 
     def send(self, *buffers: Buffer) -> None:
-        """Send these bytes after all that was sent before, soon; many of them a part at a time."""
+        """Send these bytes after all that was sent before, at the next `write`."""
         self._out.extend(buffers)
-        self._schedule_flush()
+        if not self._writer_added:
+            self._wake()
 
-    def _schedule_flush(self) -> None:
-        if self._flush_timer is None and not self._writer_added and self._socket is not None:
-            self._flush_timer = self._loop.call_later(self._gather, self._flush)
-
-    def flush(self) -> None:
-        """Send at once what would be sent soon."""
-        if self._flush_timer is not None:
-            self._flush_timer.cancel()
-            self._flush()
-
-    def _flush(self) -> None:
-        self._flush_timer = None
+    def write(self) -> None:
+        """Pass on what was sent."""
         out, sock = self._out, self._socket
-        if sock is None:
+        if sock is None or self._writer_added:
             return
         written = 0
-        while out and written < _WRITE_AT_ONCE:
+        while out and written < _WRITE_BYTES:
             try:
                 sent = sock.sendmsg(islice(out, _BUFFERS))
             except (BlockingIOError, InterruptedError):
@@ -178,18 +173,18 @@ class WorkerLink:
                 sent -= len(first)
                 out.popleft()
         if out:
-            self._schedule_flush()
+            self._wake()
 
     def _writable(self) -> None:
         assert self._socket is not None
         self._writer_added = False
         self._loop.remove_writer(self._socket.fileno())
-        self._schedule_flush()
+        self._wake()
 
     def _readable(self) -> None:
         assert self._socket is not None
         try:
-            data = self._socket.recv(_READ)
+            data = self._socket.recv(_READ_BYTES)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
@@ -202,10 +197,19 @@ class WorkerLink:
             self.state = "running"
         try:
             for head, tail in self._decoder.feed(data):
-                self._on_frame(self, head, tail)
-        except (ValueError, TypeError, LookupError) as error:
+                self._handle(head, tail)
+        except FrameError as error:
             logger.warning("mirror: worker process %s does not speak as it should: %s", self.pid, error)
             self._lost()
+
+    def _handle(self, head: tuple[Any, ...], tail: bytes) -> None:
+        try:
+            self._on_frame(self, head, tail)
+        except FrameError:
+            raise
+        except Exception as error:  # a fault of this side: the worker is not to blame, and later frames still count
+            problem = f"{type(error).__name__}: {error}"
+            logger.warning("mirror: a frame was not handled (%s); please report this", problem, exc_info=True)
 
     def _disconnect(self) -> None:
         if self._socket is not None:
@@ -290,6 +294,7 @@ class WorkerLink:
         """Close the proxy's direction of the socket when all is sent, and hear the worker until it closes its own."""
         deadline = self._loop.time() + _GRACE
         while self._out and self._socket is not None and self._loop.time() < deadline:
+            self.write()
             await asyncio.sleep(0.005)
         if self._out or self._socket is None:
             return

@@ -1,4 +1,4 @@
-"""What becomes of a request that met a rule, as an Envoy route's action."""
+"""The actions of rules as those of Envoy routes: RouteAction, RedirectAction, DirectResponseAction."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from mirror_addon.routing.mirrors import MirrorPolicy
 from mirror_addon.routing.redirects import DirectResponse
 from mirror_addon.routing.redirects import Redirect
 from mirror_addon.routing.routes import CompiledRoute
-from mirror_addon.routing.virtual_services import Entry
+from mirror_addon.routing.virtual_services import RouteEntry
 
 NOT_FOUND: Message = {"direct_response": {"status": 404}}
 SUFFIX = "-shadow"
-"""The one suffix that Envoy knows; it can only be left out."""
+"""The only suffix that Envoy has; `disable_shadow_host_suffix_append` leaves it out."""
 
 _REDIRECT_CODES = {
     301: "MOVED_PERMANENTLY",
@@ -39,19 +39,19 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Actions:
-    """Translates actions, and gathers the clusters they use."""
+    """Translates actions and collects the clusters that they use."""
 
     def __init__(self, clusters: UsedClusters, notes: Notes, *, mirroring: bool, host_suffix: str) -> None:
-        """`mirroring`: whether there are shadows at all; `host_suffix` is theirs."""
+        """`mirroring`: whether mirrors are exported. `host_suffix` is appended to a shadow's Host."""
         self.clusters = clusters
         self._notes = notes
         self._mirroring = mirroring
         self._suffix = host_suffix
         if mirroring and host_suffix not in ("", SUFFIX):
-            notes.add(f"mirror_host_suffix={host_suffix}: Envoy only knows {SUFFIX}, which is exported")
+            notes.add(f"mirror_host_suffix={host_suffix}: Envoy supports only {SUFFIX}, which is exported")
 
-    def action(self, entry: Entry, port: int) -> Message:
-        """The action of an entry for requests to `port` (0: none of those that make a difference)."""
+    def action(self, entry: RouteEntry, port: int) -> Message:
+        """Return the action of an entry for requests to `port`; 0: ports without routes of their own."""
         route = entry.route
         if route.local is not None:
             return self._local(route, port)
@@ -64,7 +64,7 @@ class Actions:
         return {"route": self._forward(entry, port), **header_mutations(levels, self._notes)}
 
     def mirrors(self, policies: Iterable[MirrorPolicy], port: int) -> list[Message]:
-        """The `request_mirror_policies` of a route. A mirror that can get nothing is left out."""
+        """Return the `request_mirror_policies` of a route. A mirror that can receive no shadow is left out."""
         return [found for policy in policies if self._mirroring and (found := self._mirror(policy, port))]
 
     def _local(self, route: CompiledRoute, port: int) -> Message:
@@ -73,7 +73,9 @@ class Actions:
             return {"redirect": self._redirect(route.local, route.http.redirect, port), **mutations}
         if isinstance(route.local, DirectResponse):
             if not 200 <= route.local.status < 600:
-                self._notes.add(f"{route.rule.rule}: Envoy cannot answer with status {route.local.status}; 404 instead")
+                self._notes.add(
+                    f"{route.rule.rule}: status {route.local.status} is not valid in Envoy; exported as 404"
+                )
                 return dict(NOT_FOUND)
             return {"direct_response": _direct_response(route.local), **mutations}
         return dict(NOT_FOUND)
@@ -97,7 +99,7 @@ class Actions:
             fields["path_redirect"] = local.path.decode()
         return fields
 
-    def _forward(self, entry: Entry, port: int) -> Message:
+    def _forward(self, entry: RouteEntry, port: int) -> Message:
         route = entry.route
         fields: Message = {"timeout": duration(route.http.timeout or 0)}
         if route.http.timeout:
@@ -135,12 +137,12 @@ class Actions:
         if not policy.fraction.numerator:
             return None
         if not policy.has_endpoint(cluster) or cluster.resolves_request_host:
-            why = cluster.missing or f"mirror {cluster.label}: Envoy cannot mirror to an address that Host names"
+            why = cluster.missing or f"mirror {cluster.label}: Envoy cannot mirror to the address in Host"
             self._notes.add(f"{why}; the mirror is left out")
             return None
         if policy.path_prefix:
             path = policy.path_prefix.decode()
-            self._notes.add(f"mirror {cluster.label}: Envoy cannot put {path} before a shadow's path")
+            self._notes.add(f"mirror {cluster.label}: Envoy cannot put {path} before a shadow's path; it is left out")
         fields: Message = {
             "cluster": self.clusters.mirror(cluster),
             "runtime_fraction": {"default_value": fraction(policy.fraction)},
@@ -151,7 +153,7 @@ class Actions:
         return fields
 
 
-def _rewrite(entry: Entry, rewrite: HTTPRewrite | None) -> Message:
+def _rewrite(entry: RouteEntry, rewrite: HTTPRewrite | None) -> Message:
     if entry.rewrite is None or rewrite is None:
         return {}
     if rewrite.uri_regex_rewrite is not None:

@@ -1,4 +1,18 @@
-"""A route table as a whole Envoy configuration: what `envoy -c FILE` takes."""
+"""Export of a route table as an Envoy configuration, for `mirror-addon envoy` (`envoy -c FILE`).
+
+Theory of operation. The export translates the compiled table of `routing/`, not the YAML, so that both decide from the
+same merged and filtered rules. It is the part of Istio's pilot that makes Envoy's resources, and uses Istio's names
+and defaults. Pure: a table goes in, dictionaries in protobuf's JSON form come out. Nothing here runs for a request.
+
+`translate` walks the table once. `virtual_hosts` makes a RouteConfiguration; for each entry `matches` makes the
+RouteMatch, `actions` the action with its mirrors, `header_mutations` and `retries` parts of it, `filters` the settings
+of the CORS and fault filters. `clusters` collects the clusters that the actions name. `notes` collects what Envoy will
+do differently from the addon, which the command prints to stderr. `yaml_text` writes the result.
+
+An `Export` is written as one file (`bootstrap`), or as a bootstrap plus files for routes and clusters, which Envoy
+reads again when they are replaced (`dynamic_bootstrap`, `discovery_response`). Field names are those of Envoy's v3 API
+(`envoy/config/route/v3/route_components.proto`, `envoy/config/cluster/v3/cluster.proto` and their neighbours).
+"""
 
 from __future__ import annotations
 
@@ -33,13 +47,13 @@ _NODE = {"id": "mirror-addon", "cluster": "mirror-addon"}
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where Envoy listens: an IP and a port, 0 for a free one."""
+    """Where Envoy listens: an IP address and a port; 0 means a free port."""
 
     host: str
     port: int
 
     def names(self) -> list[str]:
-        """Authorities that lead to it."""
+        """Return the authorities that lead to this address."""
         if not self.port:
             return []
         bracketed = f"[{self.host}]" if ":" in self.host else self.host
@@ -49,9 +63,10 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """What an export needs beside the table. `mirroring`: whether there are shadows at all; `host_suffix` is theirs.
+    """The options of an export.
 
-    `request_id`: give requests without one an x-request-id.
+    `mirroring`: whether mirrors are exported. `host_suffix` is appended to a shadow's Host. `request_id`: requests
+    without an x-request-id get one.
     """
 
     listen: Address = Address("127.0.0.1", 8080)
@@ -63,17 +78,17 @@ class ExportOptions:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A translated table. `notes` say what Envoy will not do as the addon does."""
+    """A translated table. `notes` list what Envoy does differently from the addon."""
 
     options: ExportOptions
     listener: Message
-    """Without its routes."""
+    """The HttpConnectionManager, without its routes."""
     routes: Message
     clusters: tuple[Message, ...]
     notes: tuple[str, ...]
 
     def bootstrap(self) -> Message:
-        """All in one file."""
+        """Return the configuration as one message."""
         listener = _listener(self.options, {**self.listener, "route_config": self.routes})
         resources: Message = {"listeners": [listener]}
         if self.clusters:
@@ -81,7 +96,10 @@ class Export:
         return {"node": _NODE, **_admin(self.options), "static_resources": resources}
 
     def dynamic_bootstrap(self, routes_file: str, clusters_file: str) -> Message:
-        """What stays while rules change; `routes` and `clusters` are read from files, whenever one is renamed over."""
+        """Return a bootstrap that reads `routes` and `clusters` from files.
+
+        Envoy reads a file again when another is renamed to its name (`PathConfigSource.path`).
+        """
         source = _file_source(routes_file)
         manager = {**self.listener, "rds": {"route_config_name": ROUTES, "config_source": source}}
         return {
@@ -93,7 +111,7 @@ class Export:
 
 
 def translate(table: RouteTable, options: ExportOptions) -> Export:
-    """The Envoy configuration that does what `table` decides."""
+    """Return the Envoy configuration for a table."""
     notes = Notes()
     clusters = UsedClusters(notes)
     actions = Actions(clusters, notes, mirroring=options.mirroring, host_suffix=options.host_suffix)
@@ -102,7 +120,7 @@ def translate(table: RouteTable, options: ExportOptions) -> Export:
 
 
 def discovery_response(version: str, kind: str, resources: list[Message]) -> Message:
-    """The content of a file of dynamic resources; `kind` is `RouteConfiguration` or `Cluster`."""
+    """Return the DiscoveryResponse for a file of resources; `kind` is `RouteConfiguration` or `Cluster`."""
     package = {"RouteConfiguration": "config.route.v3", "Cluster": "config.cluster.v3"}[kind]
     return {"version_info": version, "resources": [typed(f"{package}.{kind}", **each) for each in resources]}
 
@@ -124,7 +142,7 @@ def _manager(table: RouteTable, options: ExportOptions) -> Message:
             forward_proxy_filter(),
             {
                 "name": "envoy.filters.http.router",
-                # Nothing is added to requests that the rules do not ask for.
+                # The addon adds no x-envoy-* fields, so Envoy must not add any.
                 "typed_config": typed("extensions.filters.http.router.v3.Router", suppress_envoy_headers=True),
             },
         ],

@@ -1,4 +1,4 @@
-"""Clusters as Envoy has them, named as Istio names them."""
+"""Clusters as Envoy's Cluster messages, with Istio's names (`outbound|PORT|SUBSET|HOST`) and defaults."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ from mirror_addon.routing.clusters import Cluster
 from mirror_addon.routing.names import is_address
 
 ORIGINAL = "original_destination"
-"""The cluster that dials whatever Host names: Envoy has no connection to take an original destination from."""
+"""The cluster that dials the address in Host.
+
+Without iptables Envoy does not know a connection's original destination, so a dynamic forward proxy takes its place.
+"""
 
 _CONNECT_TIMEOUT = 10.0
-"""Istio's default, in seconds."""
+"""Istio's default in seconds (MeshConfig `connectTimeout`)."""
 _NO_LIMIT = 2**32 - 1
 _SYSTEM_ROOTS = "/etc/ssl/certs/ca-certificates.crt"
-"""Where Istio's proxy image has the system's certificate authorities, as Debian and its kin."""
+"""Where Debian, Ubuntu and Istio's proxy image keep the system's certificate authorities."""
 _DNS_CACHE = {"name": ORIGINAL, "dns_lookup_family": "V4_PREFERRED"}
 
 
 class UsedClusters:
-    """The clusters that routes use, each translated once."""
+    """The clusters that routes use. Each is translated once."""
 
     def __init__(self, notes: Notes) -> None:
         self._notes = notes
         self._messages: dict[str, Message] = {}
 
     def destination(self, cluster: Cluster) -> str:
-        """The name of a destination's cluster. One without endpoints answers 503."""
+        """Return the name of a destination's cluster. Envoy responds with 503 where it has no endpoints."""
         if cluster.resolves_request_host:
-            self._notes.add(
-                f"{cluster.label}: DYNAMIC_DNS is exported as the address that the client's Host names, with its port"
-            )
+            self._notes.add(f"{cluster.label}: DYNAMIC_DNS is exported as the address and port in the client's Host")
             return self.original(secure=cluster.tls)
         if ORIGINAL_DESTINATION in cluster.endpoints:
             return self.original(secure=cluster.tls)
@@ -44,13 +45,17 @@ class UsedClusters:
         return self._add(f"outbound|{cluster.port}|{cluster.subset}|{cluster.host}", cluster, None)
 
     def mirror(self, cluster: Cluster) -> str:
-        """The name of a mirror's cluster. TLS to a mirror asks for the cluster's name, never the shadow's Host."""
+        """Return the name of a mirror's cluster.
+
+        Without an `sni` Envoy would take it from Host, which has the suffix in a shadow (istio#39858). Such a cluster
+        is exported once more, with its own host name as `sni`.
+        """
         if cluster.tls is None or cluster.tls.sni:
             return self._add(f"outbound|{cluster.port}|{cluster.subset}|{cluster.host}", cluster, None)
         return self._add(f"mirror|{cluster.port}|{cluster.subset}|{cluster.host}", cluster, cluster.host)
 
     def original(self, secure: TLS | None = None) -> str:
-        """The name of the cluster that dials what Host names."""
+        """Return the name of the cluster that dials the address in Host."""
         name = ORIGINAL if secure is None else f"{ORIGINAL}_tls"
         message: Message = {
             "name": name,
@@ -71,7 +76,7 @@ class UsedClusters:
         return name
 
     def messages(self) -> list[Message]:
-        """All of them, by name."""
+        """Return all cluster messages, sorted by name."""
         return [self._messages[name] for name in sorted(self._messages)]
 
     def _add(self, name: str, cluster: Cluster, server_name: str | None) -> str:
@@ -81,7 +86,7 @@ class UsedClusters:
 
 
 def forward_proxy_filter() -> Message:
-    """The HTTP filter that resolves Host for the clusters that dial it."""
+    """Return the HTTP filter that resolves Host for the clusters that dial it."""
     return {
         "name": "envoy.filters.http.dynamic_forward_proxy",
         "typed_config": typed(
@@ -125,7 +130,7 @@ def _message(name: str, cluster: Cluster, server_name: str | None) -> Message:
 def _protocol(tls: TLS | None, http2: bool, name: str | None) -> Message:
     options: Message = {}
     if tls is not None and not tls.sni and name is None:
-        # Istio: without `sni` the request's Host is asked for, and the certificate must be its.
+        # Istio (cluster_tls.go): without `sni` the name comes from Host, and the certificate must be valid for it.
         options["upstream_http_protocol_options"] = {"auto_sni": True}
         if not tls.subject_alt_names and not tls.insecure_skip_verify:
             options["upstream_http_protocol_options"]["auto_san_validation"] = True
@@ -170,6 +175,6 @@ def _transport_socket(tls: TLS, server_name: str | None, http2: bool) -> Message
 
 
 def _unlimited() -> Message:
-    """Istio's default: no limits, where Envoy's would be 1024."""
+    """Return Istio's default thresholds, no limits; Envoy's own default is 1024."""
     limits = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
     return {"thresholds": [dict.fromkeys(limits, _NO_LIMIT)]}

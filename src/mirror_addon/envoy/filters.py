@@ -1,4 +1,4 @@
-"""CORS and fault injection as per-route configuration of Envoy's filters (semantics 1.7, 1.9)."""
+"""CORS and fault injection as per-route configuration of Envoy's filters (`CorsPolicy`, `HTTPFault`)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from mirror_addon.envoy.values import string_matcher
 from mirror_addon.envoy.values import typed
 from mirror_addon.istio.resources import CorsPolicy
 from mirror_addon.istio.resources import StringMatch
+from mirror_addon.routing.cors import allowed_origins
 from mirror_addon.routing.faults import Fault
 from mirror_addon.routing.regexes import Regex
 from mirror_addon.routing.routes import CompiledRoute
@@ -18,7 +19,7 @@ _FAULT, _CORS = "envoy.filters.http.fault", "envoy.filters.http.cors"
 
 
 def http_filters() -> list[Message]:
-    """The filters in Istio's order, doing nothing where a route does not say so; the router comes after them."""
+    """Return the filters in Istio's order. They act only where a route configures them; the router follows."""
     return [
         {"name": _FAULT, "typed_config": typed("extensions.filters.http.fault.v3.HTTPFault")},
         {"name": _CORS, "typed_config": typed("extensions.filters.http.cors.v3.Cors")},
@@ -26,7 +27,7 @@ def http_filters() -> list[Message]:
 
 
 def per_route(route: CompiledRoute, notes: Notes) -> Message:
-    """A route's `typed_per_filter_config`."""
+    """Return a route's `typed_per_filter_config`."""
     configs: Message = {}
     if route.fault is not None:
         configs[_FAULT] = _fault(route.fault, str(route.rule.rule), notes)
@@ -53,11 +54,10 @@ def _fault(fault: Fault, rule: str, notes: Notes) -> Message:
 
 
 def _cors(policy: CorsPolicy) -> Message:
-    origins = policy.allow_origins or tuple(StringMatch(exact=origin) for origin in policy.allow_origin)
     fields: Message = {
         "allow_origin_string_match": [
             matcher
-            for origin in origins
+            for origin in allowed_origins(policy)
             if not (origin.regex is not None and Regex(origin.regex).error)
             and (matcher := string_matcher(origin) or _any_origin(origin)) is not None
         ],
@@ -74,5 +74,5 @@ def _cors(policy: CorsPolicy) -> Message:
 
 
 def _any_origin(match: StringMatch) -> Message | None:
-    """An empty prefix allows all; a matcher that says nothing allows none."""
+    """Return the matcher of an empty prefix, which allows every origin; None for an empty match, which allows none."""
     return {"safe_regex": {"regex": ".*"}} if match.prefix is not None else None

@@ -1,4 +1,4 @@
-"""Header operations as Envoy's request_headers_to_add and its three siblings (semantics 1.6)."""
+"""Header operations as the fields `{request,response}_headers_to_{add,remove}` of Envoy's routes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from mirror_addon.envoy.notes import Notes
 from mirror_addon.envoy.values import Message
 from mirror_addon.istio.resources import HeaderOperations
 from mirror_addon.istio.resources import Headers
+from mirror_addon.routing.header_edits import is_editable
 
 _OPERATOR = re.compile(
     r"%(?:%|(?:REQ|RESP|TRAILER|DYNAMIC_METADATA|CLUSTER_METADATA|UPSTREAM_METADATA|FILTER_STATE|REQUESTED_SERVER_NAME|"
@@ -19,14 +20,14 @@ _OPERATOR = re.compile(
 
 
 def header_mutations(levels: Iterable[Headers | None], notes: Notes) -> Message:
-    """The operations of several levels in one pass: Envoy does removes first, then the rest in this order."""
+    """Return the operations of several levels as one pass. Envoy does removes first, then the rest in this order."""
     levels = [level for level in levels if level is not None]
     fields: Message = {}
     for kind in ("request", "response"):
         operations = [found for level in levels if (found := getattr(level, kind)) is not None]
         sets = [_option(pair, "OVERWRITE_IF_EXISTS_OR_ADD", notes) for each in operations for pair in _pairs(each.set)]
         adds = [_option(pair, "APPEND_IF_EXISTS_OR_ADD", notes) for each in operations for pair in _pairs(each.add)]
-        removed = [name for each in operations for name in each.remove if _editable(name)]
+        removed = [name for each in operations for name in each.remove if is_editable(name)]
         if sets or adds:
             fields[f"{kind}_headers_to_add"] = sets + adds
         if removed:
@@ -35,25 +36,20 @@ def header_mutations(levels: Iterable[Headers | None], notes: Notes) -> Message:
 
 
 def response_mutations(operations: HeaderOperations | None, notes: Notes) -> Message:
-    """Those of a route that answers itself."""
+    """Return the mutations of a route to which the proxy itself responds."""
     return header_mutations([Headers(response=operations)], notes)
 
 
 def _pairs(table: dict[str, str]) -> list[tuple[str, str]]:
-    return [(name, value) for name, value in sorted(table.items()) if _editable(name) and value]
-
-
-def _editable(name: str) -> bool:
-    """Host is no header here but a rewrite of the authority; other pseudo headers cannot be edited."""
-    return bool(name) and not name.startswith(":") and name.lower() != "host"
+    return [(name, value) for name, value in sorted(table.items()) if is_editable(name) and value]
 
 
 def _option(pair: tuple[str, str], action: str, notes: Notes) -> Message:
     name, value = pair
     rest = _OPERATOR.sub("", value)
     if "%" in rest:
-        notes.add(f"header {name}: {value!r} is not in Envoy's format; it is exported as literal text")
+        notes.add(f"header {name}: {value!r} is not valid in Envoy's format; it is exported as literal text")
         value = value.replace("%%", "%").replace("%", "%%")
     elif "%" in value.replace("%%", ""):
-        notes.add(f"header {name}: Envoy fills in {value!r}, mirror_addon sends it as written")
+        notes.add(f"header {name}: Envoy replaces the variables in {value!r}, mirror_addon sends them as written")
     return {"header": {"key": name, "value": value}, "append_action": action}

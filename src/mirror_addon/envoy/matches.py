@@ -1,4 +1,4 @@
-"""A rule's match as Envoy's RouteMatch, condition by condition as Istio translates it (semantics 2.5, 2.6)."""
+"""A rule's match as Envoy's RouteMatch, as Istio translates it (`route.go`, `TranslateRouteMatch`)."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from mirror_addon.envoy.values import safe_regex
 from mirror_addon.envoy.values import string_matcher
 from mirror_addon.istio.resources import HTTPMatchRequest
 from mirror_addon.istio.resources import StringMatch
+from mirror_addon.routing.conditions import CLAIMS
 from mirror_addon.routing.regexes import Regex
-from mirror_addon.routing.uris import Kind
 from mirror_addon.routing.uris import Uri
-from mirror_addon.routing.virtual_services import Entry
-
-_CLAIMS = "@request.auth.claims"
+from mirror_addon.routing.uris import UriKind
+from mirror_addon.routing.virtual_services import RouteEntry
 
 
 class NeverMatches(Exception):
-    """No request meets the match; the text says why. Envoy would refuse it, or could not say it."""
+    """No request meets the match, and Envoy rejects it or cannot express it. The text is the reason."""
 
 
-def route_match(entry: Entry, port: int) -> Message:
-    """The RouteMatch of an entry, on requests to `port` only (0: to any). Raises NeverMatches."""
+def route_match(entry: RouteEntry, port: int) -> Message:
+    """Return the RouteMatch of an entry for requests to `port` only (0: to any port). Raises NeverMatches."""
     match = _path(entry.uri)
     headers, params = [], []
     if port:
@@ -36,7 +35,7 @@ def route_match(entry: Entry, port: int) -> Message:
 
 
 def port_matcher(port: int) -> Message:
-    """Requests whose Host names this port; port 80 goes without saying, on a listener without TLS."""
+    """Return the HeaderMatcher for this port in Host. No port means 80, because the listener has no TLS."""
     named = f".*:{port}"
     pattern = rf"[^:]*|\[[^\]]*\]|{named}" if port == 80 else named
     return {"name": ":authority", "string_match": {"safe_regex": safe_regex(pattern)}}
@@ -48,9 +47,9 @@ def _path(uri: Uri) -> Message:
         if not uri.regex.pattern:
             raise NeverMatches("no path is empty")
         return {"safe_regex": safe_regex(uri.regex.pattern.decode())}
-    if uri.kind is Kind.EXACT and not uri.value:
+    if uri.kind is UriKind.EXACT and not uri.value:
         raise NeverMatches("no path is empty")
-    match: Message = {"path" if uri.kind is Kind.EXACT else "prefix": uri.value.decode()}
+    match: Message = {"path" if uri.kind is UriKind.EXACT else "prefix": uri.value.decode()}
     if uri.ignore_case:
         match["case_sensitive"] = False
     return match
@@ -59,15 +58,15 @@ def _path(uri: Uri) -> Message:
 def _headers(match: HTTPMatchRequest) -> list[Message]:
     found: list[Message] = []
     for name, string in ((":method", match.method), (":scheme", match.scheme), (":authority", match.authority)):
-        # Pseudo headers are always there: `{}` and an empty prefix say nothing about them.
+        # Pseudo-header fields are always present: `{}` and an empty prefix are met by every request.
         if string is not None and (matcher := string_matcher(_valid(string))) is not None:
             found.append({"name": name, "string_match": matcher})
     for name, string in match.headers.items():
-        if name.startswith(_CLAIMS):
+        if name.startswith(CLAIMS):
             raise NeverMatches(f"{name} needs an authentication filter")
         found.append(_present(name.lower(), string))
     for name, string in match.without_headers.items():
-        if not name.startswith(_CLAIMS) and (matcher := _without(name.lower(), string)) is not None:
+        if not name.startswith(CLAIMS) and (matcher := _without(name.lower(), string)) is not None:
             found.append(matcher)
     return found
 
@@ -82,15 +81,15 @@ def _parameter(name: str, match: StringMatch) -> Message:
 
 
 def _without(name: str, match: StringMatch) -> Message | None:
-    """An absent header counts as an empty one, but where only presence is asked."""
+    """Return the inverted matcher. An absent header counts as an empty one, unless only presence is tested."""
     presence = match.regex is None and match.prefix is None and match.exact is None
     if presence or match.regex == "*":
         return {"name": name, "present_match": True, "invert_match": True}
     if match.regex is not None and Regex(match.regex).error:
-        return None  # what no value meets is nowhere
+        return None  # no value meets it, so every request is without it
     matcher = string_matcher(match)
     if matcher is None:
-        raise NeverMatches(f"every {name} begins with an empty prefix, an absent one too")
+        raise NeverMatches(f"every {name} begins with the empty prefix, also an absent one")
     return {"name": name, "string_match": matcher, "invert_match": True, "treat_missing_header_as_empty": True}
 
 

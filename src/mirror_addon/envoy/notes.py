@@ -1,4 +1,4 @@
-"""What an export cannot say: gathered while it is made, for stderr."""
+"""Notes on what an export does not contain or Envoy does differently, for stderr."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ _EXPORTED = {
     "connection_pool.tcp": {"connect_timeout"},
     "connection_pool.http": {"h2_upgrade_policy"},
 }
-"""Fields of a block of which the others are not exported; of a block that is not named here none is, but for `tls`."""
+"""The exported fields of each block of a traffic policy. Of other blocks none is exported, except `tls`."""
 
 
 class Notes:
-    """Sentences in the order of their first telling, each once."""
+    """Distinct notes, in the order in which they were first added."""
 
     def __init__(self) -> None:
-        self._said: dict[str, None] = {}
+        self._notes: dict[str, None] = {}
 
     def add(self, note: str) -> None:
-        self._said.setdefault(note)
+        self._notes.setdefault(note)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._said)
+        return iter(self._notes)
 
 
 def unexported(resources: Iterable[Resource[Any]]) -> Iterator[str]:
-    """What documents ask of this proxy, or of Envoy, that the export leaves out, by name."""
+    """Yield a note for each annotation and each DestinationRule field that the export leaves out."""
     for resource in resources:
         whose = f"{resource.kind} {resource.namespace}/{resource.name}"
         for annotation in sorted(resource.annotations):

@@ -1,4 +1,4 @@
-"""Retry policies with Istio's defaults (semantics 1.8, istio pilot/pkg/networking/core/route/retry)."""
+"""Retry policies with Istio's defaults (`istio/pilot/pkg/networking/core/route/retry/retry.go`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HOST_SELECTION_ATTEMPTS = 5
 
 
 def retry_policy(retries: HTTPRetry | None) -> Message | None:
-    """A route's RetryPolicy; None where there are no retries. Nothing written means Istio's own two attempts."""
+    """Return a route's RetryPolicy; None where retries are off. Without `retries` it is Istio's default."""
     policy: Message = {"retry_on": _RETRY_ON, "num_retries": _ATTEMPTS}
     if retries is None:
         return policy | _other_hosts()
@@ -40,7 +40,7 @@ def retry_policy(retries: HTTPRetry | None) -> Message | None:
 
 
 def _conditions(retry_on: str) -> Message:
-    """Status codes among the conditions go to a field of their own, as in Istio."""
+    """Return the conditions. Status codes among them have a field of their own, as in Istio."""
     names, codes = [], []
     for item in filter(None, map(str.strip, retry_on.split(","))):
         if item.isdecimal() and 100 <= int(item) < 600:

@@ -1,4 +1,4 @@
-"""Envoy's small messages: durations, fractions, string matchers, addresses."""
+"""Small messages of Envoy's API: durations, fractions, string matchers, addresses."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _TYPE = "type.googleapis.com/envoy"
 
 
 def typed(name: str, /, **fields: Any) -> Message:
-    """An `Any`: `name` is without the leading `envoy.`."""
+    """Return a protobuf `Any`; `name` is the type without the leading `envoy.`."""
     return {"@type": f"{_TYPE}.{name}", **fields}
 
 
 def duration(seconds: float) -> str:
-    """`1.5s`; Envoy counts nanoseconds."""
+    """Return seconds in protobuf's JSON form, `1.5s`, with up to nine decimals."""
     text = f"{seconds:.9f}".rstrip("0").rstrip(".")
     return f"{text}s"
 
 
 def fraction(value: Fraction) -> Message:
-    """A FractionalPercent with the denominator that Istio gives it."""
+    """Return a FractionalPercent with the denominator that Istio gives it."""
     return {"numerator": value.numerator, "denominator": "HUNDRED" if value.denominator == HUNDRED else "MILLION"}
 
 
@@ -36,9 +36,12 @@ def safe_regex(pattern: str) -> Message:
 
 
 def string_matcher(match: StringMatch) -> Message | None:
-    """A StringMatcher; None where every value meets it. Of several members the last declared wins (proto layer)."""
+    """Return a StringMatcher; None where every value meets the match.
+
+    Where a document sets several members of the oneof, the last declared one wins, as in protobuf's JSON parser.
+    """
     if match.regex is not None:
-        # Envoy takes no empty regex; it matches the empty value alone.
+        # Envoy rejects an empty regex, which would match only the empty value.
         return {"safe_regex": safe_regex(match.regex)} if match.regex else {"exact": ""}
     if match.prefix is not None:
         return {"prefix": match.prefix} if match.prefix else None

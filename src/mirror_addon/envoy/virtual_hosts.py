@@ -1,7 +1,7 @@
 """The route table's virtual hosts as an Envoy RouteConfiguration.
 
-Envoy chooses a virtual host by domain alone; where a listener's port decides in the table, routes here ask for the
-port in Host, as the addon does.
+Envoy chooses a virtual host by its domain only. Where the table's choice depends on the listener's port, the routes
+match the port in Host, because all requests arrive at one listener.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mirror_addon.envoy.values import duration
 from mirror_addon.envoy.values import safe_regex
 from mirror_addon.routing.hosts import VirtualHost
 from mirror_addon.routing.table import RouteTable
-from mirror_addon.routing.virtual_services import Entry
+from mirror_addon.routing.virtual_services import RouteEntry
 
 ROUTES = "mirror_addon"
 """The name of the route configuration."""
@@ -32,10 +32,10 @@ _ANY = {"prefix": ""}
 
 
 class RouteConfiguration:
-    """Translates a table's hosts."""
+    """Translates the hosts of a table."""
 
     def __init__(self, table: RouteTable, actions: Actions, notes: Notes, own_names: Sequence[str]) -> None:
-        """`own_names`: authorities that lead back to the listener, which must not be dialled."""
+        """`own_names`: authorities that lead back to the listener; the passthrough must not dial them."""
         self._table = table
         self._actions = actions
         self._notes = notes
@@ -76,15 +76,15 @@ class RouteConfiguration:
         return {"name": host.host, "domains": domains, "routes": routes}
 
     def _less_specific(self, host: VirtualHost, domain: str) -> list[VirtualHost]:
-        """The host, and those that have its requests where it has no entries for their port."""
+        """Return the host and the less specific ones, which claim requests to ports where it has no entries."""
         candidates = self._table.hosts.candidates(domain.replace("*", "x", 1).encode())
         return candidates[candidates.index(host) :]
 
-    def _route(self, entry: Entry, port: int) -> Message | None:
+    def _route(self, entry: RouteEntry, port: int) -> Message | None:
         try:
             match = route_match(entry, port)
         except NeverMatches as why:
-            self._notes.add(f"{entry} is never met and left out: {why}")
+            self._notes.add(f"{entry} matches no request and is left out: {why}")
             return None
         route: Message = {"name": str(entry), "match": match, **self._actions.action(entry, port)}
         if configs := per_route(entry.route, self._notes):
@@ -92,10 +92,10 @@ class RouteConfiguration:
         return route
 
     def _passthrough(self, port: int) -> list[Message]:
-        """A proxy without iptables before it knows no original destination but the one that Host names."""
+        """Return the routes of requests that no rule claims. Without iptables Host is the only known destination."""
         self._notes.add(
-            "hosts that no rule names are dialled where Host says, as a forward proxy does; "
-            "Envoy treats X-Forwarded-For and the path of their requests as it does those of routed ones"
+            "requests to hosts without a rule are sent to the address in Host, as by a forward proxy; "
+            "Envoy changes their X-Forwarded-For and path as it does for routed requests"
         )
         match = _on_port(port)
         action: Message = {"cluster": self._actions.clusters.original(), "timeout": duration(0)}
@@ -114,7 +114,7 @@ def _on_port(port: int) -> Message:
 
 
 def _ports(hosts: Sequence[VirtualHost]) -> set[int]:
-    """The ports that make a difference: those that rules ask for, and those of destinations that name none."""
+    """Return the ports that need routes of their own: ports of matches, and ports of services without a fixed one."""
     found: set[int] = set()
     for host in hosts:
         found.update(host.ports)

@@ -1,4 +1,4 @@
-"""YAML that Envoy reads as it was meant, and that diffs well: fields in a fixed order, nothing aliased."""
+"""YAML for Envoy: strings quoted where a YAML parser could read another type, fields in a fixed order, no aliases."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import yaml
 
 _PLAIN = re.compile(r"[A-Za-z/][\w./@-]*(?:[|:][\w./@|-]+)*")
 _WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "infinity"}
-"""What some YAML parser or other takes for something else than text (Envoy's is yaml-cpp)."""
+"""Words that some YAML parsers read as something other than a string (Envoy uses yaml-cpp)."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -29,5 +29,5 @@ _Dumper.add_representer(str, _text)
 
 
 def to_yaml(message: dict[str, Any]) -> str:
-    """The text of a message; equal messages give equal text."""
+    """Return a message as YAML; equal messages give equal text."""
     return yaml.dump(message, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=False)

@@ -7,7 +7,7 @@ import weakref
 
 from mitmproxy import http
 
-from mirror_addon.dispatch.dispatcher import Upload
+from mirror_addon.dispatch.upload import Upload
 from mirror_addon.routing.decision import Decision
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.fields import Fields

@@ -1,4 +1,9 @@
-"""Our options before mitmproxy converts their values: one that it cannot would drop the whole addon silently."""
+"""Values of our options that mitmproxy has read and not yet converted.
+
+mitmproxy keeps the values of options that no addon has registered yet, from `--set` and from config.yaml, in
+`Options.deferred`, and converts them when the addon registers its options. Where one value cannot be converted it drops
+the whole addon silently. So the values are looked at before.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +14,10 @@ from mirror_addon.options.settings import Option
 
 
 def convert_deferred(deferred: dict[str, Any]) -> list[str]:
-    """Make every value in `deferred` (mitmproxy's `Options.deferred`) one that mitmproxy converts without fail.
+    """Change the values of our options in `deferred`, in place, so that mitmproxy can convert all of them.
 
-    What cannot be one is taken out; the result says of each of those what is wrong. Values from `--set` are lists of
-    texts in a wrapper (`.val`), those from config.yaml whatever YAML gave.
+    Values from `--set` are lists of strings in a wrapper (`.val`); those from config.yaml are what YAML returned.
+    A value that the option cannot have is removed. Return a message for each of those.
     """
     problems = []
     for name in [name for name in deferred if name in BY_NAME]:
@@ -38,15 +43,15 @@ def _problem_of_texts(option: Option, texts: list[str]) -> str:
 
 
 def _from_yaml(option: Option, given: Any) -> tuple[Any, str]:
-    """The value as mitmproxy wants it, and what is wrong with it."""
+    """Return the value in the type that mitmproxy accepts, and what is wrong with it, if anything."""
     if option.kind is bool:
         return given, "" if isinstance(given, bool) else "must be true or false"
     if option.kind is str:
         if isinstance(given, (int, float)) and not isinstance(given, bool):
             return str(given), ""
-        return given, "" if isinstance(given, str) else "must be a text"
+        return given, "" if isinstance(given, str) else "must be a string"
     if isinstance(given, str):
         return [given], ""
     if isinstance(given, list) and all(isinstance(text, str) for text in given):
         return given, ""
-    return given, "must be a list of texts"
+    return given, "must be a list of strings"

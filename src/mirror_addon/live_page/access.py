@@ -1,7 +1,8 @@
-"""Who may see the page and press its buttons, and the headers that keep a browser from doing more than that.
+"""Who may see the page and use its buttons, and the header fields that restrict what a browser does with it.
 
-The page shows other people's requests and steers the proxy. So: only from this machine, only under its own names (a
-name that an attacker's DNS points to 127.0.0.1 is not one of them), and buttons only from the page itself.
+The page shows other people's requests and steers the proxy. It is therefore served only to this machine, and only under
+its own names, because an attacker's DNS can resolve a name to 127.0.0.1 (DNS rebinding). Its buttons work only from the
+page itself, because any web page can submit a form to it (cross-site request forgery).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ HEADERS = {
 
 
 def is_loopback(address: str) -> bool:
+    """Whether an IP address, with or without a zone, is a loopback address; an IPv4 one may be mapped to IPv6."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -40,27 +42,27 @@ def is_loopback(address: str) -> bool:
 
 
 def host_name(authority: str) -> str:
-    """The host of a Host field, lower-case, its port cut off."""
+    """Return the host of a Host field in lower case, without its port."""
     name, colon, port = authority.rpartition(":")
     return (name if colon and port.isdigit() else authority).lower()
 
 
 def refusal(request: Request, token: str) -> str:
-    """Why `request` is not served, or empty. `token` is what the page's forms carry."""
+    """Return why `request` is not served, or an empty string. `token` is the token of the page's forms."""
     if not is_loopback(request.remote_addr or ""):
         return (
-            "The live page is shown on the machine of the proxy alone. Open it there, or forward its port:\n"
+            "The live page is served only to the machine that runs the proxy. Open it there, or forward its port:\n"
             "ssh -L 8082:127.0.0.1:8082 MACHINE, with --set mirror_web_port=8082.\n"
         )
     host = request.headers.get("Host", "")
     if host_name(host) not in NAMES:
-        return f"The live page answers as {HOST}, localhost or 127.0.0.1 alone.\n"
+        return f"The live page is served only as {HOST}, localhost or 127.0.0.1.\n"
     if request.method in ("GET", "HEAD"):
         return ""
     origin = request.headers.get("Origin")
     foreign = origin is not None and (urlsplit(origin).netloc.lower() != host.lower() or origin == "null")
     if foreign or request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
-        return "Buttons of the live page work on the live page alone.\n"
+        return "The buttons of the live page work only on the live page itself.\n"
     if not hmac.compare_digest(request.form.get("token", "").encode(), token.encode()):
-        return "This page is from before the proxy's last start: load it again.\n"
+        return "This page was loaded before the proxy was started again. Reload it.\n"
     return ""

@@ -1,4 +1,4 @@
-"""The Flask app: the page, its parts that are loaded again and again, its buttons, `/metrics`, `/api/status.json`."""
+"""The Flask app: the page, the parts of it that its script reloads, its buttons, `/metrics` and `/api/status.json`."""
 
 from __future__ import annotations
 
@@ -23,84 +23,100 @@ from mirror_addon.live_page.view import ViewMaker
 from mirror_addon.statistics import formats
 
 MAX_FORM = 16 * 1024
+"""Bytes."""
 
 
 def create_app(source: Source) -> Flask:
-    """The app over `source`. Its forms carry a token of its own, so pages from before a restart cannot steer it."""
+    """Return the app that shows the state of `source` and runs its commands."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_FORM
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(formats.FILTERS)
-    token = secrets.token_urlsafe(24)
-    views = ViewMaker()
+    pages = Pages(source)
+    app.before_request(pages.refuse)
+    app.after_request(_add_headers)
+    app.register_error_handler(HTTPException, _http_error)
+    app.get("/")(pages.page)
+    app.get("/parts")(pages.parts)
+    app.get("/api/status.json")(pages.status)
+    app.get("/metrics")(pages.metrics)
+    app.post("/pause")(pages.pause)
+    app.post("/resume")(pages.resume)
+    app.post("/percent")(pages.percent)
+    return app
 
-    @app.before_request
-    def guard() -> Response | None:
-        refused = access.refusal(request, token)
-        return plain(refused, 403) if refused else None
 
-    @app.after_request
-    def harden(response: Response) -> Response:
-        for name, value in access.HEADERS.items():
-            response.headers[name] = value
-        return response
+class Pages:
+    """The view functions. Forms carry a token of this object, so a page of an earlier run cannot steer the proxy."""
 
-    @app.errorhandler(HTTPException)
-    def failed(error: HTTPException) -> Response:
-        return plain(f"{error.code} {error.name}\n", error.code or 500)
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._token = secrets.token_urlsafe(24)
+        self._views = ViewMaker()
 
-    def view() -> View:
-        return views.view(source.state())
+    def refuse(self) -> Response | None:
+        """Return the response to a request that is not served, before any view function."""
+        refused = access.refusal(request, self._token)
+        return _plain(refused, 403) if refused else None
 
-    @app.get("/")
-    def page() -> str:
+    def page(self) -> str:
+        # A browser that prefetches the page or embeds it as an image is not a person who looks at it.
         if request.headers.get("Sec-Fetch-Dest", "document") == "document":
-            source.opened()
-        return render_template("page.html", view=view(), token=token)
+            self._source.opened()
+        return self._render("page.html")
 
-    @app.get("/parts")
-    def parts() -> str:
-        return render_template("parts.html", view=view(), token=token)
+    def parts(self) -> str:
+        return self._render("parts.html")
 
-    @app.get("/api/status.json")
-    def status() -> Response:
-        return jsonify(view().as_dict())
+    def status(self) -> Response:
+        return jsonify(self._view().as_dict())
 
-    @app.get("/metrics")
-    def metrics() -> Response:
-        body, content_type = exposed(source.state(), request.headers.get("Accept", ""))
+    def metrics(self) -> Response:
+        body, content_type = exposed(self._source.state(), request.headers.get("Accept", ""))
         response = make_response(body)
         response.headers["Content-Type"] = content_type
         return response
 
-    def done(name: str, *arguments: str) -> Any:
-        """A button's outcome: text for the page's script, the page again for a browser without one."""
+    def pause(self) -> Any:
+        return self._run("pause", *_rule())
+
+    def resume(self) -> Any:
+        return self._run("resume", *_rule())
+
+    def percent(self) -> Any:
+        return self._run("percent", request.form.get("rule", ""), request.form.get("percent", ""))
+
+    def _run(self, name: str, *arguments: str) -> Any:
+        """Run a button's command. Return its text for the page's script, else redirect to the page."""
         try:
-            said, code = source.command(name, *arguments), 200
+            text, code = self._source.command(name, *arguments), 200
         except CommandRefused as error:
-            said, code = str(error), 400
+            text, code = str(error), 400
         if request.headers.get("Accept", "").startswith("text/plain") or code != 200:
-            return plain(f"{said}\n", code)
+            return _plain(f"{text}\n", code)
         return redirect("/", 303)
 
-    @app.post("/pause")
-    def pause() -> Any:
-        return done("pause", *rule())
+    def _render(self, template: str) -> str:
+        return render_template(template, view=self._view(), token=self._token)
 
-    @app.post("/resume")
-    def resume() -> Any:
-        return done("resume", *rule())
-
-    @app.post("/percent")
-    def percent() -> Any:
-        return done("percent", request.form.get("rule", ""), request.form.get("percent", ""))
-
-    def rule() -> list[str]:
-        """The rule that a button is for, if it is not for all."""
-        return [name] if (name := request.form.get("rule", "")) else []
-
-    return app
+    def _view(self) -> View:
+        return self._views.view(self._source.state())
 
 
-def plain(text: str, status: int) -> Response:
+def _rule() -> list[str]:
+    """Return the rule that a button is for; nothing if it is for all."""
+    return [name] if (name := request.form.get("rule", "")) else []
+
+
+def _add_headers(response: Response) -> Response:
+    for name, value in access.HEADERS.items():
+        response.headers[name] = value
+    return response
+
+
+def _http_error(error: HTTPException) -> Response:
+    return _plain(f"{error.code} {error.name}\n", error.code or 500)
+
+
+def _plain(text: str, status: int) -> Response:
     return Response(text, status, content_type="text/plain; charset=utf-8")

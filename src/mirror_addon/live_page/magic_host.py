@@ -1,47 +1,44 @@
-"""The page at http://mirror-addon.test/, for clients of the proxy: answered inside it, as mitmproxy answers mitm.it.
+"""The page at http://mirror-addon.test/, for clients of the proxy: served inside it, as mitmproxy serves mitm.it.
 
-The page loads itself again and again. mitmproxy's other addons are kept from its flows, which would fill the flow
-list, the terminal and the files otherwise; and so are routing, mirrors and counters.
+The page reloads itself every two seconds. mitmproxy's other addons do not get its flows, which would otherwise fill the
+flow list, the terminal and saved files. Nor is it routed, mirrored or counted.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mitmproxy import http
+from mitmproxy.addons import asgiapp
 from mitmproxy.proxy.mode_specs import ReverseMode
 
-from mirror_addon.flows import heads
-from mirror_addon.live_page.gateway import Gateway
-from mirror_addon.live_page.gateway import PageRequest
-from mirror_addon.routing.decision import LocalResponse
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 HOST = "mirror-addon.test"
-"""Reserved by RFC 6761: no DNS will ever have it."""
+"""The top-level domain `test` is reserved by RFC 6761, so no DNS server will ever resolve this name."""
 LENGTH = len(HOST)
-"""Looked at first, as every request is asked whether it is for the page."""
+"""Compared first, because every request of the proxy is checked."""
 
 
 def is_for_page(flow: http.HTTPFlow) -> bool:
-    """Whether a client asks the proxy for the page. In reverse mode there is but the one upstream to ask for."""
+    """Whether a client asks the proxy for the page. Never in reverse mode, where clients do not choose a host."""
     host = flow.request.data.host
     if len(host) != LENGTH or host.lower() != HOST:
         return False
     return not isinstance(flow.client_conn.proxy_mode, ReverseMode)
 
 
-async def serve(flow: http.HTTPFlow, gateway: Gateway) -> None:
-    """Answer `flow` with the page."""
+async def serve(flow: http.HTTPFlow, app: WSGIApplication) -> None:
+    """Set the response of `flow` to that of `app`, which is called in asgiref's thread.
+
+    The request is changed to what mitmproxy's adapter and asgiref can pass on. Nobody else sees it.
+    """
     request = flow.request
-    peer = flow.client_conn.peername
-    response = await gateway.ask(
-        PageRequest(
-            method=request.method,
-            target=request.data.path,
-            host=request.host_header or HOST,
-            peer=peer[0] if peer else "",
-            headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.fields],
-            body=request.raw_content or b"",
-            scheme=request.scheme,
-        )
-    )
-    headers = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers)
-    heads.answer(flow, LocalResponse(response.status_code, headers, response.get_data()))
+    # asgiref raises for a query that is not ASCII. No page reads its query.
+    request.data.path = request.data.path.partition(b"?")[0]
+    # HTTP/2 has `:authority` in place of the field, and the adapter passes fields only. The app checks the name.
+    request.headers["Host"] = request.host_header or HOST
+    if request.raw_content is None:  # a streamed body is gone, and asgiref cannot read None
+        request.content = b""
+    await asgiapp.serve(asgiapp.WSGIApp(app, HOST, None).asgi_app, flow)

@@ -1,6 +1,6 @@
-"""`/metrics`: Envoy's names where Envoy has the counter, spelt as in its /stats/prometheus; `mirror_*` for the rest.
+"""`/metrics`: with Envoy's names, as in its /stats/prometheus, where Envoy has the metric; `mirror_*` otherwise.
 
-Envoy's counters are not all called `..._total`, which prometheus_client insists on for a counter; those are untyped.
+prometheus_client requires names of counters to end in `_total`. Not all of Envoy's do, so they are exposed as untyped.
 """
 
 from __future__ import annotations
@@ -20,34 +20,35 @@ from prometheus_client.core import UnknownMetricFamily
 from prometheus_client.registry import Collector
 
 from mirror_addon._version import __version__
+from mirror_addon.statistics.reasons import parts
 
 if TYPE_CHECKING:
     from mirror_addon.live_page.state import State
 
 ENVOY_COUNTERS = {
-    "envoy_cluster_upstream_rq_completed": ("sent", "Shadows with a whole answer"),
-    "envoy_cluster_upstream_cx_connect_fail": ("failed.connect", "Shadows that found nobody"),
-    "envoy_cluster_upstream_rq_timeout": ("failed.timeout", "Shadows without an answer in time"),
-    "envoy_cluster_upstream_rq_rx_reset": ("failed.reset", "Shadows whose connection the mirror closed"),
-    "envoy_cluster_upstream_cx_protocol_error": ("failed.protocol", "Shadows whose answer is not HTTP"),
-    "envoy_cluster_upstream_rq_pending_overflow": ("dropped.queue_full", "Shadows for which there was no room"),
+    "envoy_cluster_upstream_rq_completed": ("sent", "Shadows with a complete response"),
+    "envoy_cluster_upstream_cx_connect_fail": ("failed.connect", "Shadows that could not connect"),
+    "envoy_cluster_upstream_rq_timeout": ("failed.timeout", "Shadows without a complete response in time"),
+    "envoy_cluster_upstream_rq_rx_reset": ("failed.reset", "Shadows whose connection the mirror closed early"),
+    "envoy_cluster_upstream_cx_protocol_error": ("failed.protocol", "Shadows whose response is not valid HTTP"),
+    "envoy_cluster_upstream_rq_pending_overflow": ("dropped.queue_full", "Shadows dropped because the queue was full"),
 }
 ENVOY_GAUGES = {
-    "upstream_cx_active": "Lanes: connections to the mirror",
-    "upstream_rq_active": "Shadows that are being sent",
-    "upstream_rq_pending_active": "Shadows that wait for a lane",
+    "upstream_cx_active": "Connections to the mirror (lanes)",
+    "upstream_rq_active": "Shadows being sent",
+    "upstream_rq_pending_active": "Shadows waiting for a lane",
 }
 KINDS = {
-    "failed": "Shadows tried that got no complete answer",
-    "dropped": "Shadows that were not tried, or given up by this side",
-    "skipped": "Shadows there were not, by a rule",
-    "adapted": "Shadows that could not be exactly as the primary",
+    "failed": "Shadows that were sent and got no complete response",
+    "dropped": "Shadows that were not sent, or given up by the proxy",
+    "skipped": "Requests that were not to be mirrored",
+    "adapted": "Shadows that could not be sent exactly as the primary",
 }
 TARGET = "envoy_cluster_name"
 
 
 class StateCollector(Collector):
-    """The metrics of one state."""
+    """Collects the metrics of one state."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -67,19 +68,19 @@ class StateCollector(Collector):
         )
         requests.add_metric(["mirror"], state.requests)
         yield requests
-        mode = GaugeMetricFamily("mirror_state", "1 for the state it is in", labels=["state"])
+        mode = GaugeMetricFamily("mirror_state", "1 for the present state", labels=["state"])
         for name in ("mirroring", "paused", "off", "expired", "not started"):
             mode.add_metric([name], float(name == state.mode))
         yield mode
         if state.expires is not None:
             yield GaugeMetricFamily("mirror_expires_timestamp_seconds", "When mirroring ends", state.expires)
         if waiting := state.engine.get("waiting_bytes"):
-            yield GaugeMetricFamily("mirror_waiting_bytes", "Bytes of shadows that wait", waiting["value"])
+            yield GaugeMetricFamily("mirror_waiting_bytes", "Bytes of waiting shadows", waiting["value"])
         yield GaugeMetricFamily("mirror_workers", "Worker processes", len(state.engine.get("workers", ())))
 
     def _envoy(self) -> Iterator[Metric]:
         targets = self._state.targets
-        total = UnknownMetricFamily("envoy_cluster_upstream_rq_total", "Shadows sent or begun", labels=[TARGET])
+        total = UnknownMetricFamily("envoy_cluster_upstream_rq_total", "Shadows whose sending began", labels=[TARGET])
         for label, counters in targets.items():
             begun = counters.get("sent", 0) + counters.get("failed", 0) - counters.get("failed.connect", 0)
             total.add_metric([label], begun)
@@ -99,10 +100,10 @@ class StateCollector(Collector):
     def _times(self) -> Iterator[Metric]:
         targets = self._state.statistics.targets
         classes = UnknownMetricFamily(
-            "envoy_cluster_upstream_rq_xx", "Answers of the mirror", labels=["envoy_response_code_class", TARGET]
+            "envoy_cluster_upstream_rq_xx", "Responses of the mirror", labels=["envoy_response_code_class", TARGET]
         )
         codes = UnknownMetricFamily(
-            "envoy_cluster_upstream_rq", "Answers of the mirror", labels=["envoy_response_code", TARGET]
+            "envoy_cluster_upstream_rq", "Responses of the mirror", labels=["envoy_response_code", TARGET]
         )
         shadow = HistogramMetricFamily("envoy_cluster_upstream_rq_time", "Milliseconds of shadows", labels=[TARGET])
         primary = HistogramMetricFamily("mirror_primary_rq_time", "Milliseconds of their primaries", labels=[TARGET])
@@ -119,12 +120,12 @@ class StateCollector(Collector):
 
     def _shadows(self) -> Iterator[Metric]:
         state = self._state
-        for name, help in (("offered", "Shadows that should be sent"), ("sent", "Shadows with a whole answer")):
+        for name, help in (("offered", "Shadows that should be sent"), ("sent", "Shadows with a complete response")):
             family = CounterMetricFamily(f"mirror_{name}", help, labels=["target"])
             for label, counters in state.targets.items():
                 family.add_metric([label], counters.get(name, 0))
             yield family
-        pending = GaugeMetricFamily("mirror_pending", "Shadows on their way", labels=["target"])
+        pending = GaugeMetricFamily("mirror_pending", "Shadows without an outcome yet", labels=["target"])
         for label, counters in state.targets.items():
             pending.add_metric([label], counters.get("pending", 0))
         yield pending
@@ -132,17 +133,17 @@ class StateCollector(Collector):
             family = CounterMetricFamily(f"mirror_{kind}", help, labels=["target", "reason"])
             known: Counter[str] = Counter()
             for label, counters in state.targets.items():
-                for reason, number in _reasons(counters, kind):
+                for reason, number in parts(counters, kind):
                     known[reason] += number
                     family.add_metric([label, reason], number)
-            for reason, number in _reasons(state.totals, kind):
-                if number > known[reason]:  # of requests that met no rule, and so no target
+            for reason, number in parts(state.totals, kind):
+                if number > known[reason]:  # requests that matched no rule have no target
                     family.add_metric(["", reason], number - known[reason])
             yield family
 
     def _verdicts(self) -> Iterator[Metric]:
         family = CounterMetricFamily(
-            "mirror_pairs", "Pairs of answers by verdict", labels=["rule", "target", "control", "verdict"]
+            "mirror_pairs", "Pairs of responses by verdict", labels=["rule", "target", "control", "verdict"]
         )
         for row in self._state.statistics.routes.values():
             labels = [row.rule, row.target, str(row.control).lower()]
@@ -152,15 +153,8 @@ class StateCollector(Collector):
         yield family
 
 
-def _reasons(counters: dict[str, int], kind: str) -> Iterator[tuple[str, int]]:
-    prefix = f"{kind}."
-    for name, number in counters.items():
-        if name.startswith(prefix):
-            yield name.removeprefix(prefix), number
-
-
 def exposed(state: State, accept: str) -> tuple[bytes, str]:
-    """The body and its content type, as an Accept header wants it: Prometheus text, or OpenMetrics."""
+    """Return the body and its content type: Prometheus text, or OpenMetrics where the Accept field asks for it."""
     registry = CollectorRegistry()
     registry.register(StateCollector(state))
     encoder, content_type = exposition.choose_encoder(accept)

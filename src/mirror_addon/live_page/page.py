@@ -1,4 +1,4 @@
-"""The live page as the addon has it: the app over the addon's state, its magic host and its port."""
+"""What the addon holds of the live page: its app, its port, and the session that it shows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mirror_addon.admission.overrides import Override
 from mirror_addon.admission.overrides import RuleKey
 from mirror_addon.admission.overrides import rule_key
 from mirror_addon.live_page import magic_host
-from mirror_addon.live_page.gateway import Gateway
+from mirror_addon.live_page.lazy_app import LazyApp
 from mirror_addon.live_page.state import CommandRefused
 from mirror_addon.live_page.state import Mode
 from mirror_addon.live_page.state import State
@@ -42,38 +42,44 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PATIENCE = 5.0
-"""Seconds for which a thread waits for the proxy's loop."""
+"""Seconds for which a thread waits for the event loop."""
 
 
 class LivePage:
-    """The page over a session, whose buttons run `commands`. Costs nothing until it is asked for, or a port is set."""
+    """The page of a session. Its buttons run `commands`. Nothing is imported until it is requested or has a port."""
 
     def __init__(self, session: Session, commands: Mapping[str, Callable[..., str]]) -> None:
         self._session = session
         self._commands = commands
         self.serves = magic_host.is_for_page
-        """Whether a flow asks for the page: then it is to be kept from everything else."""
-        self._gateway: Gateway | None = None
+        """Whether a flow requests the page. Nothing else may handle such a flow."""
+        self._app: LazyApp | None = None
         self._port: PagePort | None = None
         self._compared_since: float | None = None
 
     def start(self, settings: Settings) -> None:
-        """Listen where the options say. A port that is taken does not stop mitmproxy, so it is told as a warning."""
+        """Listen on the port in the options. If it is taken, log a warning, because mitmproxy goes on without it."""
         try:
             self.listen(settings.web_port)
         except OptionError as error:
-            logger.warning("mirror: %s; until then the page is at http://%s/ through the proxy", error, magic_host.HOST)
+            logger.warning(
+                "mirror: %s; until then, the page is at http://%s/ through the proxy", error, magic_host.HOST
+            )
 
     async def serve(self, flow: http.HTTPFlow) -> None:
-        """Answer `flow`, unless another addon has: one that asks for a password. Raises AddonHalt at the end, which
-        keeps it from the addons that come later."""
+        """Set the response of `flow`, unless another addon has set one, such as a request for a password.
+
+        Raises AddonHalt at the end, so that mitmproxy does not pass the flow to later addons.
+        """
         if not (flow.response or flow.error):
-            await magic_host.serve(flow, self._asked())
+            await magic_host.serve(flow, self._lazy_app())
         raise exceptions.AddonHalt
 
     def listen(self, port: int | None) -> None:
-        """From now on, listen on this port of 127.0.0.1, or on none. Raises OptionError and changes nothing where
-        the port is taken."""
+        """Listen on this port of 127.0.0.1 from now on, or on none.
+
+        Raises OptionError if the port is taken, and then changes nothing.
+        """
         if port == (self._port.port if self._port else None):
             return
         try:
@@ -92,40 +98,42 @@ class LivePage:
         if self._port:
             self._port.close()
             self._port = None
-        if self._gateway:
-            self._gateway.close()
-            self._gateway = None
+        self._app = None
 
     def _open(self, port: int) -> PagePort:
-        from mirror_addon.live_page.port import PagePort  # loads a web server
+        from mirror_addon.live_page.port import PagePort  # imports tornado
 
-        return PagePort(port, self._asked())
+        return PagePort(port, self._lazy_app())
 
     def compared_since(self) -> float | None:
-        """Since when answers are compared whole, as far as anybody has asked; None: they are not."""
+        """Return since when whole responses are compared; None if they are not.
+
+        The writer does not record the time, so it is taken when this is first called after the comparison began. If
+        every response so far was compared, the comparison began with the session.
+        """
         session = self._session
         if session.writer is None or not session.writer.compares:
             self._compared_since = None
         elif self._compared_since is None:
             statistics = session.statistics
-            self._compared_since = time.time() if statistics.answered > statistics.compared else statistics.started
+            self._compared_since = time.time() if statistics.sent > statistics.compared else statistics.started
         return self._compared_since
 
-    def _asked(self) -> Gateway:
-        if self._gateway is None:
+    def _lazy_app(self) -> LazyApp:
+        if self._app is None:
             source = SessionSource(self._session, self._commands, self.compared_since, asyncio.get_running_loop())
 
             def make() -> Flask:
-                from mirror_addon.live_page.app import create_app  # much to load, for those who look at the page
+                from mirror_addon.live_page.app import create_app  # imports Flask, pygal and prometheus_client
 
                 return create_app(source)
 
-            self._gateway = Gateway(make)
-        return self._gateway
+            self._app = LazyApp(make)
+        return self._app
 
 
 class SessionSource:
-    """A session as the page's source: what a thread asks is done in the proxy's loop."""
+    """The page's Source for a session. Its methods are called in a thread, and do their work in the event loop."""
 
     def __init__(
         self,
@@ -152,7 +160,7 @@ class SessionSource:
         except exceptions.CommandError as error:
             raise CommandRefused(str(error)) from None
         except concurrent.futures.TimeoutError:
-            raise CommandRefused("the proxy is too busy to answer") from None
+            raise CommandRefused(f"the proxy did not run the command within {PATIENCE:g} s") from None
 
     def _compare(self) -> None:
         if self._session.writer:
@@ -166,7 +174,7 @@ class SessionSource:
 
 
 def state_of(session: Session, compared_since: float | None) -> State:
-    """The session at this moment, copied where it goes on to change."""
+    """Return the state of the session, with copies of everything that changes later."""
     writer = session.writer
     if writer is None:
         return not_started()
@@ -191,7 +199,7 @@ def state_of(session: Session, compared_since: float | None) -> State:
 
 
 def overrides_of(gate: AdmissionGate, table: RouteTable | None) -> dict[RuleKey, Override]:
-    """What is said of rules over the head of the files."""
+    """Return copies of the overrides of the present rules."""
     if table is None or not gate.overrides:
         return {}
     found = ((rule, gate.overrides.of(rule)) for rule in table.mirroring)
@@ -199,6 +207,7 @@ def overrides_of(gate: AdmissionGate, table: RouteTable | None) -> dict[RuleKey,
 
 
 def mode_of(gate: AdmissionGate) -> Mode:
+    """Return what the page shows as its heading."""
     if gate.paused:
         return "paused"
     if not gate.settings.enabled:

@@ -1,4 +1,4 @@
-"""The page's plots: SVG without style, script or address in it, coloured by the page's own style sheet."""
+"""The page's plots: SVG without styles, scripts and links. The page's style sheet colours it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from xml.etree import ElementTree
 
 import pygal
 
-# pygal hooks into every import of the process, for its plugins (there are none here), in a way Python 3.11 warns of.
+# For its plugins, of which there are none here, pygal adds a finder that takes part in every import of the process, and
+# whose interface Python 3.11 warns of.
 sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
 
 WIDTH, HEIGHT = 520, 170
 UNWANTED = frozenset({"defs", "desc", "script", "style", "title"})
 UNWANTED_LAYERS = frozenset({"text-overlay", "tooltip-overlay"})
 FEW = 40
-"""Values of which each gets a dot: one between gaps has no line."""
+"""Up to this number of values, each is drawn as a dot too, because one between two gaps has no line."""
 
 Values = Sequence[float | None]
 
 
 def line_plot(label: str, series: Sequence[tuple[str, Values]], formatter: Callable[[float], str]) -> str:
-    """Lines over the same points; None is a gap. `label` is what a screen reader says. Line N has class `serie-N`."""
+    """Draw a line for each series; None is a gap. `label` is read by screen readers. Line N has the class `serie-N`."""
     chart = pygal.Line(
         allow_interruptions=True,
         css=[],
@@ -51,9 +52,9 @@ def line_plot(label: str, series: Sequence[tuple[str, Values]], formatter: Calla
 
 
 def _bare(svg: ElementTree.Element, label: str) -> str:
-    """`svg` as it may stand in a page whose policy allows neither inline style nor script."""
+    """Return `svg` as HTML for a page whose Content-Security-Policy allows neither inline styles nor scripts."""
     for parent in svg.iter():
-        parent.tag = parent.tag.rpartition("}")[2]  # HTML knows by itself what belongs to SVG
+        parent.tag = parent.tag.rpartition("}")[2]  # in HTML, SVG needs no namespace
         parent.attrib.pop("style", None)
         for child in list(parent):
             if child.tag.rpartition("}")[2] in UNWANTED or UNWANTED_LAYERS & set(child.get("class", "").split()):

@@ -1,4 +1,4 @@
-"""What the page is made of: taken in the proxy's loop in one piece, read by the thread that renders it."""
+"""What the page shows: a snapshot of the session, taken in the event loop and read in the thread that renders it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Mode = Literal["mirroring", "paused", "off", "expired", "not started"]
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The addon at one moment. Times are seconds since the epoch."""
+    """The session at one moment. Times are seconds since the epoch."""
 
     now: float
     mode: Mode
@@ -30,42 +30,43 @@ class State:
     """A copy."""
     requests: int = 0
     totals: dict[str, int] = field(default_factory=dict)
-    """The counters by name, `failed.connect` among them."""
+    """The counters by name, including `failed.connect`."""
     targets: dict[str, dict[str, int]] = field(default_factory=dict)
-    """The same for each target."""
+    """The counters of each target."""
     table: RouteTable | None = None
-    """The rules in force. Never changed, so it is read where it is."""
+    """The rules in force. A table is never changed, so it is not copied."""
     overrides: dict[RuleKey, Override] = field(default_factory=dict)
-    """What was changed by hand while running."""
+    """What was changed by commands and buttons."""
     backoffs: list[dict[str, Any]] = field(default_factory=list)
     """`Backoffs.as_list()`."""
     expires: float | None = None
     problem: str = ""
-    """Why the rules on disk, those of comparison too, are not those in force."""
+    """Why the rules in the files, or the comparison rules, are not in force; empty if they are."""
     engine: dict[str, Any] = field(default_factory=dict)
     """`Dispatcher.status()`."""
     compared_since: float | None = None
-    """None: answers are compared by their status alone."""
+    """None: only status codes are compared."""
     addresses: tuple[str, ...] = ()
-    """Where the proxy listens."""
+    """On which addresses and ports the proxy listens."""
 
 
 class Source(Protocol):
-    """Where the page gets its state, and whom it tells of its buttons. Called from the rendering thread."""
+    """What the app needs of the session. Called in the thread that renders."""
 
-    def state(self) -> State: ...
+    def state(self) -> State:
+        """Return the present state."""
 
     def opened(self) -> None:
-        """Somebody looks at the page: compare answers from now on."""
+        """Compare whole responses from now on, because a person looks at the page."""
 
     def command(self, name: str, *arguments: str) -> str:
-        """Run `mirror.NAME`; what it says. Raises CommandRefused."""
+        """Run `mirror.NAME` and return its text. Raises CommandRefused."""
 
 
 class CommandRefused(Exception):
-    """A command that could not be done; the text says why."""
+    """A command failed. The text says why."""
 
 
 def not_started() -> State:
-    """There is nothing to tell yet."""
+    """Return the state of a session that has not started."""
     return State(now=time.time(), mode="not started", statistics=PairStatistics())

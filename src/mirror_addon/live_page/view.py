@@ -1,4 +1,4 @@
-"""A state as the page tells it: what its templates name, and what `/api/status.json` holds."""
+"""What the templates and `/api/status.json` show, derived from a state."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from mirror_addon.statistics.formats import iso
 from mirror_addon.statistics.formats import milliseconds
 from mirror_addon.statistics.pair_statistics import SECONDS
 from mirror_addon.statistics.pair_statistics import DifferingPair
-from mirror_addon.statistics.pair_statistics import Moment
+from mirror_addon.statistics.pair_statistics import Interval
 from mirror_addon.statistics.pair_statistics import RouteStatistics
 
 SHOWN_RULES = 100
 STEP = 5
-"""Seconds a point of the plots."""
+"""Seconds between two points of the plots."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plots:
-    """SVG, and the sentence that says the same."""
+    """The plots as SVG, and their newest values in words."""
 
     rate: Markup
     latency: Markup
@@ -76,14 +76,14 @@ class View:
         }[self.state.mode]
 
     def override(self, rule: Rule) -> Override | None:
-        """What is said of a rule over the head of the files."""
+        """Return what commands and buttons changed of a rule."""
         return self.state.overrides.get(rule_key(rule))
 
     def count(self, name: str) -> int:
         return self.state.totals.get(name, 0)
 
     def as_dict(self) -> dict[str, Any]:
-        """For scripts. Times are ISO 8601, durations milliseconds, names those of the counters."""
+        """Return `/api/status.json`. Times are in ISO 8601, durations in milliseconds; counters have their names."""
         state = self.state
         return {
             "version": 1,
@@ -150,7 +150,7 @@ def _differing(pair: DifferingPair) -> dict[str, Any]:
 
 
 class ViewMaker:
-    """Makes views; keeps what is dear to make and seldom changes: the listing of a table, the plots of a step."""
+    """Makes views. It keeps what is slow to make and changes seldom: the rules of a table, and the plots of a step."""
 
     def __init__(self) -> None:
         self._table: RouteTable | None = None
@@ -160,13 +160,12 @@ class ViewMaker:
     def view(self, state: State) -> View:
         mirrored = self._rules(state.table)
         statistics = state.statistics
-        rows = sorted(statistics.routes.values(), key=lambda row: (-row.different, -row.pairs, row.rule, row.target))
         return View(
             state=state,
             why_nothing=why_nothing(state, mirrored),
             mirrored=mirrored[:SHOWN_RULES],
             more_rules=len(mirrored[SHOWN_RULES:]),
-            rows=rows,
+            rows=statistics.rows(),
             reasons=[
                 Reason(kind, word, number, reasons.REASONS.get(word, ""))
                 for kind in ("failed", "dropped", "skipped", "adapted")
@@ -189,19 +188,19 @@ class ViewMaker:
         return self._plots[1]
 
 
-def plots(series: list[Moment]) -> Plots:
-    """The two plots of a time series."""
+def plots(series: list[Interval]) -> Plots:
+    """Draw the two plots of a time series."""
 
     def rate(name: str) -> Values:
-        return [getattr(moment, name) / STEP for moment in series]
+        return [getattr(interval, name) / STEP for interval in series]
 
     def quantile(name: str, share: float) -> Values:
-        return [getattr(moment, name).quantile(share) for moment in series]
+        return [getattr(interval, name).quantile(share) for interval in series]
 
     last = series[-1]
     rate_now = (
-        f"{amount(last.answered / STEP)} answered, {amount(last.unanswered / STEP)} failed or dropped, "
-        f"{amount(last.different / STEP)} different a second"
+        f"{amount(last.sent / STEP)} sent, {amount(last.failed_or_dropped / STEP)} failed or dropped, "
+        f"{amount(last.different / STEP)} different per second"
     )
     latency_now = (
         f"p95 primary {milliseconds(last.primary.quantile(0.95))}, shadow {milliseconds(last.shadow.quantile(0.95))}"
@@ -210,10 +209,10 @@ def plots(series: list[Moment]) -> Plots:
     return Plots(
         rate=Markup(
             line_plot(
-                f"Shadows a second {over}; now {rate_now}",
+                f"Shadows per second {over}; now {rate_now}",
                 [
-                    ("answered", rate("answered")),
-                    ("failed or dropped", rate("unanswered")),
+                    ("sent", rate("sent")),
+                    ("failed or dropped", rate("failed_or_dropped")),
                     ("different", rate("different")),
                 ],
                 amount,

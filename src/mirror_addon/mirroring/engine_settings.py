@@ -1,4 +1,4 @@
-"""What the options say of comparing and recording, checked."""
+"""What workers do with pairs, as the options say."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from mirror_addon.compare.record_file import why_unwritable
 from mirror_addon.options.settings import OptionError
 from mirror_addon.options.settings import Settings
-from mirror_addon.rules.compare_file import comparison_rules
 from mirror_addon.shadow.frames import Recording
 
 
@@ -17,12 +16,11 @@ def record_path(settings: Settings) -> Path | None:
     return Path(os.path.abspath(os.path.expanduser(settings.record))) if settings.record else None
 
 
-def check_recording(settings: Settings) -> None:
-    """Make the record's file if it is missing, and read the rules of comparison. Raises OptionError."""
+def check_record(settings: Settings) -> None:
+    """Make the record's file if it is missing. Raises OptionError."""
     path = record_path(settings)
     if path is not None and (problem := why_unwritable(path)):
         raise OptionError(f"mirror_record={settings.record}: {problem}")
-    comparison_rules(settings)
 
 
 def recording_of(settings: Settings, rules: str, *, compare: bool) -> Recording:

@@ -1,23 +1,24 @@
-"""Tells in the log when a mirror stops answering, and when it answers again: a line each, not one for every shadow."""
+"""Logs when a mirror stops to respond, and when it responds again: one line each, not one for every shadow."""
 
 from __future__ import annotations
 
 import logging
 
-from mirror_addon.shadow.result import ShadowResult
+from mirror_addon.dispatch.in_flight import Shadow
 
 logger = logging.getLogger(__name__)
 
 
 class FailureLog:
-    """Remembers, for each target, why its last shadow failed."""
+    """A ShadowObserver. Remembers, for each target, why its last shadow failed."""
 
     def __init__(self) -> None:
         self._failing: dict[str, str] = {}
 
-    def note(self, result: ShadowResult) -> None:
-        """Take the end of a shadow. Drops are this side's doing; they are counted, and say nothing of the mirror."""
-        label = result.label
+    def outcome(self, shadow: Shadow) -> None:
+        """Take the outcome of a shadow. A drop is this side's doing: it is counted, and says nothing of the mirror."""
+        label, result = shadow.label, shadow.result
+        assert result is not None
         if result.outcome == "sent":
             if self._failing.pop(label, ""):
                 logger.info("mirror: %s answers again", label)

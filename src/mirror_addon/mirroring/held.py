@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +14,6 @@ if TYPE_CHECKING:
 
 _OVERHEAD = 1024
 """What a held request costs besides its body."""
-_LOOK_EVERY = 5.0
 
 
 @dataclass(slots=True)
@@ -32,12 +29,13 @@ class HeldRequest:
 
 
 class HeldRequests:
-    """Holds requests until they are taken back. `on_end` gets those whose flow ended without a word of mitmproxy."""
+    """Holds requests until they are taken back."""
 
-    def __init__(self, on_end: Callable[[HeldRequest], None]) -> None:
+    def __init__(self) -> None:
         self._held: dict[str, HeldRequest] = {}
-        self._on_end = on_end
-        self._timer: asyncio.TimerHandle | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self._held)
 
     def __len__(self) -> int:
         return len(self._held)
@@ -53,8 +51,6 @@ class HeldRequests:
         if not dispatcher.reserve(cost):
             return False
         self._held[flow.id] = HeldRequest(flow, exchange, body, when, dispatcher, cost)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_LOOK_EVERY, self._look)
         return True
 
     def take(self, flow: http.HTTPFlow) -> HeldRequest | None:
@@ -66,15 +62,9 @@ class HeldRequests:
 
     def take_all(self) -> list[HeldRequest]:
         """At the end."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         return [held for held in map(self.take, [held.flow for held in self._held.values()]) if held is not None]
 
-    def _look(self) -> None:
-        self._timer = None
-        for held in [held for held in self._held.values() if not held.flow.live]:
-            self.take(held.flow)
-            self._on_end(held)
-        if self._held:
-            self._timer = asyncio.get_running_loop().call_later(_LOOK_EVERY, self._look)
+    def take_dead(self) -> list[HeldRequest]:
+        """Those whose flow ended without a hook of mitmproxy."""
+        dead = [held.flow for held in self._held.values() if not held.flow.live]
+        return [held for held in map(self.take, dead) if held is not None]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from typing import TYPE_CHECKING
-
-from mitmproxy import http
 
 from mirror_addon.shadow.control import SAFE
 from mirror_addon.shadow.control import asked_again
@@ -27,7 +24,6 @@ class ShadowMaker:
 
     def __init__(self, settings: Settings, local_address: bytes) -> None:
         self._local_address = local_address
-        self._numbers = itertools.count()
         self.apply(settings)
 
     def apply(self, settings: Settings) -> None:
@@ -35,16 +31,13 @@ class ShadowMaker:
         self._timeout = settings.timeout
         self._control_share = settings.control
 
-    def _id(self, flow: http.HTTPFlow) -> str:
-        return f"{flow.id}/{next(self._numbers)}"
-
-    def shadow(self, flow: http.HTTPFlow, exchange: Exchange, mirror: Mirror, body: int | None) -> ShadowRequest:
+    def shadow(self, exchange: Exchange, mirror: Mirror, id: str, body: int | None) -> ShadowRequest:
         """The shadow for a mirror; `body` is the length of the request's, None if it comes in pieces."""
         assert exchange.decision.request
         return shadow_request(
             exchange.decision.request,
             mirror,
-            id=self._id(flow),
+            id=id,
             body=body,
             own_address=self._local_address,
             suffix=self._suffix,
@@ -52,7 +45,7 @@ class ShadowMaker:
         )
 
     def control(
-        self, flow: http.HTTPFlow, exchange: Exchange, beside: Mirror, body: int | None, gate: AdmissionGate
+        self, exchange: Exchange, beside: Mirror, body: int | None, gate: AdmissionGate
     ) -> ShadowRequest | None:
         """The primary asked again beside a mirror, if this request is one of the share for which that is done."""
         decision = exchange.decision
@@ -64,4 +57,4 @@ class ShadowMaker:
         if gate.reason_to_skip(exchange.request, mirror) is not None:
             return None
         assert decision.request
-        return control_request(decision.request, mirror, id=self._id(flow), timeout=self._timeout)
+        return control_request(decision.request, mirror, timeout=self._timeout)

@@ -8,7 +8,7 @@ from typing import Any
 
 from mitmproxy import http
 
-from mirror_addon.dispatch.dispatcher import Upload
+from mirror_addon.dispatch.upload import Upload
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.host.wide_reads import widen_reads
 

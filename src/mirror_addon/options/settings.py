@@ -11,6 +11,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -264,6 +265,12 @@ def parse_settings(texts: Mapping[str, Any]) -> Settings:
     return Settings(
         **{option.name.removeprefix("mirror_"): parse_option(option.name, texts[option.name]) for option in OPTIONS}
     )
+
+
+def update_settings(settings: Settings, texts: Mapping[str, Any]) -> Settings:
+    """`settings` with the options in `texts` read anew, and no other. Raises OptionError."""
+    changed = {name.removeprefix("mirror_"): parse_option(name, text) for name, text in texts.items()}
+    return replace(settings, **changed)
 
 
 def unknown_option(name: str) -> str:

@@ -1,4 +1,4 @@
-"""A process that does not outlive the one that started it, however that one ends."""
+"""A process that does not outlive its parent, however the parent ends."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent() -> None:
-    """On Linux, from now on: what ends the parent, SIGKILL too, ends this process. Elsewhere nothing happens.
+    """On Linux, have the kernel kill this process when its parent ends, by SIGKILL too. Elsewhere, do nothing.
 
-    The parent is the thread that started this process, so let that be one that lives at least as long. Who died before
-    the call is not noticed.
+    The kernel's "parent" is the thread that started this process (prctl(2), PR_SET_PDEATHSIG), so that thread must live
+    as long as the process is needed. A parent that ended before the call is not noticed: compare `os.getppid()` after.
     """
     if sys.platform != "linux":
         return

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC
 from datetime import datetime
@@ -14,11 +14,14 @@ from typing import Any
 
 from mirror_addon.admission.gate import AdmissionGate
 from mirror_addon.compare.answer import Answer
-from mirror_addon.compare.report.lines import Line
 from mirror_addon.compare.report.lines import ListedDifference
+from mirror_addon.compare.report.lines import RecordLine
 from mirror_addon.compare.report.lines import Side
 from mirror_addon.compare.report.tally import RecordTally
 from mirror_addon.dispatch.dispatcher import Dispatcher
+from mirror_addon.dispatch.in_flight import InFlight
+from mirror_addon.dispatch.in_flight import Primary
+from mirror_addon.dispatch.in_flight import Shadow
 from mirror_addon.dispatch.settings import ShadowSettings
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.flows.primary import primary_end
@@ -34,8 +37,6 @@ from mirror_addon.replay.player import Room
 from mirror_addon.routing.table import RouteTable
 from mirror_addon.rules.compare_file import comparison_rules
 from mirror_addon.shadow.request import ShadowRequest
-from mirror_addon.shadow.result import ShadowResult
-from mirror_addon.shadow.result import ShadowVerdict
 from mirror_addon.shadow.subject import Subject
 
 COMPARED_BODY = 16 * 1024 * 1024
@@ -47,26 +48,29 @@ _SHARE = 4
 """The part of `mirror_queue` that may be under way: a quarter, so that nothing is ever dropped for it."""
 
 
-class _Group:
+class MirroredTurn(Primary):
     """A turn whose shadows are under way."""
 
-    __slots__ = ("answer", "at", "left", "note", "over", "turn")
+    __slots__ = ("at", "ended", "left", "note", "over", "recorded", "turn")
 
-    def __init__(self, turn: Turn, answer: Answer, note: str, over: asyncio.Future[None]) -> None:
+    def __init__(
+        self, turn: Turn, recorded: Answer, note: str, subject: Subject, left: int, ended: Callable[[Shadow], None]
+    ) -> None:
+        super().__init__(turn.id, subject)
         self.turn = turn
-        self.answer = answer
+        self.recorded = recorded
+        """The primary's response in the capture."""
         self.note = note
         response = turn.recorded.flow.response
         self.at = response.timestamp_end if response is not None else None
-        self.over = over
-        self.left = 0
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when all shadows have their outcomes."""
+        self.left = left
+        """Shadows without an outcome."""
+        self.ended = ended
 
-
-@dataclass(slots=True)
-class _Open:
-    group: _Group
-    subject: Subject
-    result: ShadowResult | None = None
+    def told(self, shadow: Shadow) -> None:
+        self.ended(shadow)
 
 
 class Shadows:
@@ -87,14 +91,15 @@ class Shadows:
             compare_body=COMPARED_BODY if self._compares else 0,
             prompt=True,
         )
-        self.dispatcher = Dispatcher(limits, self._on_result, None, self._on_verdict)
+        self.book = InFlight()
+        self.book.observers.append(self)
+        self.dispatcher = Dispatcher(limits, self.book)
         self.dispatcher.start()
         self.dispatcher.configure(recording_of(settings, comparison_rules(settings), compare=self._compares))
         self.planner = Planner(
-            settings, table, AdmissionGate(settings, self.dispatcher.counters, local_address, time.time()), choices
+            settings, table, AdmissionGate(settings, self.book.counters, local_address, time.time()), choices
         )
         self._room = Room(settings.concurrency * settings.workers, settings.queue // _SHARE)
-        self._open: dict[str, _Open] = {}
         self._groups: set[str] = set()
         self._stopped = asyncio.Event()
 
@@ -139,17 +144,16 @@ class Shadows:
                 self.given_up += 1
                 return
             self.mirrored += 1
-            group = _Group(turn, answer, end.note, asyncio.get_running_loop().create_future())
-            group.left = count
             subject = self._subject(turn, planned.exchange)
+            mirrored = MirroredTurn(turn, answer, end.note, subject, count, self._told)
             controlled = any(control for _, control in planned.shadows)
             offers = []
-            for (shadow, control), (hold, abort) in zip(planned.shadows, fates, strict=True):
-                shadow.subject = subject._replace(control=control, controlled=controlled and not control)
-                self._open[shadow.id] = _Open(group, shadow.subject)
-                offers.append(self._offer(shadow, recorded.body, hold, abort))
+            for (request, control), (hold, abort) in zip(planned.shadows, fates, strict=True):
+                label = request.target.label
+                shadow = self.book.admit(mirrored, label, control=control, controlled=controlled)
+                offers.append(self._offer(shadow, request, recorded.body, hold, abort))
             await asyncio.gather(*offers)
-            await group.over
+            await mirrored.over
         finally:
             if not self._choices.forced:
                 self._room.give(count, size)
@@ -158,16 +162,16 @@ class Shadows:
         """Seconds that a shadow is held back."""
         return sum(seconds for seconds, share in self._choices.faults.delays if luck.random() < share)
 
-    async def _offer(self, shadow: ShadowRequest, body: bytes, hold: float, abort: bool) -> None:
+    async def _offer(self, shadow: Shadow, request: ShadowRequest, body: bytes, hold: float, abort: bool) -> None:
         if hold:
             self.delayed += 1
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopped.wait(), hold)
         if not abort:
-            self.dispatcher.offer(shadow, body)
+            self.dispatcher.offer(shadow, request, body)
             return
         self.aborted += 1
-        upload = self.dispatcher.open(shadow)
+        upload = self.dispatcher.open(shadow, request)
         upload.write(body[: len(body) // 2])
         await asyncio.sleep(CUT_AFTER)
         upload.abort()
@@ -193,32 +197,32 @@ class Shadows:
             ((b"Host", recorded.request.authority), *recorded.request.headers) if self._bodies else None,
         )
 
-    def _on_result(self, result: ShadowResult) -> None:
-        opened = self._open[result.id]
-        opened.result = result
-        group = opened.group
-        group.left -= 1
-        if not group.left:
-            # Answered only now, so that what waits for mirrors is the shadows alone.
-            asyncio.get_running_loop().call_soon(self._answer, group)
+    def outcome(self, shadow: Shadow) -> None:
+        """A ShadowObserver."""
+        mirrored = shadow.primary
+        assert isinstance(mirrored, MirroredTurn)
+        mirrored.left -= 1
+        if not mirrored.left:
+            # Only now, so that shadows alone wait in the queue for mirrors, and no responses of primaries.
+            asyncio.get_running_loop().call_soon(self._answer, mirrored)
 
-    def _answer(self, group: _Group) -> None:
-        self.dispatcher.answer(group.turn.id, group.answer, group.note, group.at)
-        if not group.over.done():
-            group.over.set_result(None)
+    def _answer(self, mirrored: MirroredTurn) -> None:
+        self.dispatcher.answer(mirrored, mirrored.recorded, mirrored.note, mirrored.at)
+        self.book.answered(mirrored)
+        if not mirrored.over.done():
+            mirrored.over.set_result(None)
 
-    def _on_verdict(self, verdict: ShadowVerdict) -> None:
-        opened = self._open.pop(verdict.id)
-        result, subject, comparison = opened.result, opened.subject, verdict.comparison
-        answer = opened.group.answer
-        assert result is not None
+    def _told(self, shadow: Shadow) -> None:
+        mirrored, result, subject, comparison = shadow.primary, shadow.result, shadow.subject, shadow.comparison
+        assert isinstance(mirrored, MirroredTurn) and result is not None and subject is not None
+        answer = mirrored.recorded
         found: Any = comparison.verdict if comparison else "failed" if result.reason else None
-        line = Line(
+        line = RecordLine(
             1,
-            verdict.id,
+            shadow.id,
             subject.method,
             subject.url,
-            verdict.label,
+            shadow.label,
             Side(answer.status, answer.ms, answer.error or None),
             Side(result.status, result.total_ms if result.status else None, result.reason or None),
             _moment(subject.start),

@@ -1,4 +1,4 @@
-"""Clusters: where a destination's requests can go, and which endpoint one of them gets."""
+"""Clusters: the endpoints of a destination, and which of them a request gets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Endpoint:
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         if self is ORIGINAL_DESTINATION:
-            return "ORIGINAL_DESTINATION"  # there is one
+            return "ORIGINAL_DESTINATION"  # pickle by name: it is compared with `is`
         return Endpoint, (self.address, self.port, self.labels, self.weight)
 
     def __str__(self) -> str:
@@ -40,15 +40,15 @@ class Endpoint:
 
 
 ORIGINAL_DESTINATION = Endpoint("", 0)
-"""Dial where the request would have gone without any rule (ServiceEntry `resolution: NONE`). Compare with `is`."""
+"""The address that the client itself asked for (ServiceEntry `resolution: NONE`). Compare with `is`."""
 
 
 @dataclass(frozen=True, slots=True)
 class TLS:
-    """How a cluster is spoken to over TLS (Istio ClientTLSSettings, resolved)."""
+    """The TLS settings of a cluster (Istio's ClientTLSSettings, resolved)."""
 
     sni: str = ""
-    """Empty: the target's host name."""
+    """Empty: the cluster's host name."""
     ca_certificates: str = ""
     client_certificate: str = ""
     private_key: str = ""
@@ -58,12 +58,12 @@ class TLS:
 
 @dataclass(frozen=True, slots=True)
 class HashPolicy:
-    """What a consistent hash is taken of: one of `header`, `cookie`, `query`, `source`."""
+    """The key of a consistent hash: `kind` is one of `header`, `cookie`, `query`, `source`."""
 
     kind: str
     name: str = ""
     ttl: float | None = None
-    """Cookie only: its lifetime in seconds, 0 for a session's; None: a missing cookie is not made."""
+    """Cookie only: its lifetime in seconds, 0 for a session cookie; None: a missing cookie is not set."""
     path: str = ""
     attributes: tuple[tuple[str, str], ...] = ()
 
@@ -73,7 +73,7 @@ _HTTP2 = frozenset({"http2", "grpc", "grpc-web"})
 
 @dataclass(eq=False, slots=True)
 class Cluster:
-    """A destination's endpoints (Istio: one outbound cluster per host, port and subset)."""
+    """The endpoints of a destination; in Istio one outbound cluster per host, port and subset."""
 
     host: str
     """Fully qualified."""
@@ -84,16 +84,16 @@ class Cluster:
     """Istio's protocol name, lower case: http, http2, grpc, https, tls, ..."""
     tls: TLS | None = None
     label: str = ""
-    """For people and counters: `serviceB/v2`."""
+    """Name in listings and counters: `serviceB/v2`."""
     balancer: str = "LEAST_REQUEST"
-    """Istio's name. LEAST_REQUEST is RANDOM here: nobody counts requests in flight."""
+    """Istio's name. LEAST_REQUEST behaves as RANDOM, because requests in flight are not counted per endpoint."""
     hash_policy: HashPolicy | None = None
     connect_timeout: float | None = None
-    """Seconds, where a DestinationRule says so."""
+    """Seconds; None where no DestinationRule gives it."""
     resolves_request_host: bool = False
-    """`resolution: DYNAMIC_DNS`: the endpoint is the request's own host at this cluster's port."""
+    """`resolution: DYNAMIC_DNS`: the endpoint is the request's own Host at this cluster's port."""
     missing: str = ""
-    """Why there is no endpoint and what gives one, for people; empty where there are some."""
+    """Why there is no endpoint and how to give one; empty where there are endpoints."""
     _salt: int = field(init=False, repr=False)
     _cumulative: list[int] = field(init=False, repr=False)
     _turn: int = field(default=-1, init=False, repr=False)
@@ -104,13 +104,13 @@ class Cluster:
 
     @property
     def is_http2(self) -> bool:
-        """Whether its endpoints are spoken to in HTTP/2 (istio pkg/config/protocol, IsHTTP2)."""
+        """Whether its protocol is HTTP/2 (`istio/pkg/config/protocol`, `IsHTTP2`)."""
         return self.protocol in _HTTP2
 
     def pick(self, draw: int, authority: bytes = b"") -> Endpoint | None:
-        """One endpoint by weight, None where there are none. `authority` is the request's, as it leaves.
+        """Return one endpoint by weight; None where there are none. `authority` is the request's, as it leaves.
 
-        Fixed by the draw, except ROUND_ROBIN, which takes turns.
+        The draw determines it, except with ROUND_ROBIN.
         """
         endpoints = self.endpoints
         if len(endpoints) == 1:
@@ -127,7 +127,10 @@ class Cluster:
         return endpoints[bisect_right(self._cumulative, number % self._cumulative[-1])]
 
     def pick_by_hash(self, key: bytes) -> Endpoint | None:
-        """The endpoint that `key` always gets while it exists (rendezvous hashing, weighted)."""
+        """Return the endpoint of `key`, which is the same as long as it exists (weighted rendezvous hashing).
+
+        Envoy's `ring_hash` gives the same guarantee, but chooses other endpoints.
+        """
         if len(self.endpoints) < 2:
             return self.endpoints[0] if self.endpoints else None
         return max(self.endpoints, key=lambda endpoint: _score(key, endpoint))

@@ -1,4 +1,8 @@
-"""The conditions of an HTTPMatchRequest other than its uri, compiled (semantics 1.3, 2.6)."""
+"""The conditions of an HTTPMatchRequest, except its uri, compiled to functions.
+
+Semantics are Envoy's HeaderMatcher and QueryParameterMatcher as Istio configures them (`route.go`,
+`TranslateRouteMatch`). Since Envoy 1.40 the lines of a repeated header are matched one by one.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +12,27 @@ from functools import partial
 
 from mirror_addon.istio.resources import HTTPMatchRequest
 from mirror_addon.istio.resources import StringMatch
+from mirror_addon.routing.lookup import RequestLookup
 from mirror_addon.routing.regexes import Regex
-from mirror_addon.routing.subject import Subject
 
-_CLAIMS = "@request.auth.claims"
-"""Matches on JWT claims need an authentication filter, which a local proxy has not: no claim is ever there."""
+CLAIMS = "@request.auth.claims"
+"""Matches on JWT claims need an authentication filter. A local proxy has none, so no request has a claim."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Condition:
-    """One condition. `words` say it, `actual` says what a request has in its place.
+    """One condition. `words` describe it; `actual` describes what a request has instead, for a trace.
 
-    All of it can be pickled: a large table is compiled in a process of its own.
+    Functions are module-level ones and partials, so that a condition can be pickled.
     """
 
     words: str
-    test: Callable[[Subject], bool]
-    actual: Callable[[Subject], str]
+    test: Callable[[RequestLookup], bool]
+    actual: Callable[[RequestLookup], str]
 
 
 def text(value: bytes) -> str:
-    """Bytes of a request for people."""
+    """Return bytes of a request as quoted text for a trace."""
     return repr(value.decode("utf-8", "backslashreplace"))
 
 
@@ -45,9 +49,9 @@ def _begins_with(prefix: bytes, value: bytes) -> bool:
 
 
 def string_test(match: StringMatch) -> tuple[Callable[[bytes], bool] | None, str]:
-    """A test of one value, and its words; None where only presence is asked.
+    """Return a test of one value and its description. The test is None where the match requires only presence.
 
-    Of several members the last declared one wins, as in the proto layer.
+    Where a document sets several members of the oneof, the last declared one wins, as in protobuf's JSON parser.
     """
     if match.regex is not None:
         regex = Regex(match.regex)
@@ -61,7 +65,7 @@ def string_test(match: StringMatch) -> tuple[Callable[[bytes], bool] | None, str
 
 
 def compile_conditions(match: HTTPMatchRequest) -> tuple[Condition, ...]:
-    """All conditions but uri and those on the proxy itself (port, gateways, source labels), cheapest first."""
+    """Return all conditions except the uri and those on the proxy (port, gateways, source labels), cheapest first."""
     conditions = [
         _attribute(name, string)
         for name, string in (("method", match.method), ("scheme", match.scheme), ("authority", match.authority))
@@ -73,12 +77,12 @@ def compile_conditions(match: HTTPMatchRequest) -> tuple[Condition, ...]:
     return tuple(conditions)
 
 
-def _attribute_holds(name: str, test: Callable[[bytes], bool], subject: Subject) -> bool:
-    return test(getattr(subject.request, name))
+def _attribute_holds(name: str, test: Callable[[bytes], bool], lookup: RequestLookup) -> bool:
+    return test(getattr(lookup.request, name))
 
 
-def _attribute_in_words(name: str, subject: Subject) -> str:
-    return f"is {text(getattr(subject.request, name))}"
+def _attribute_in_words(name: str, lookup: RequestLookup) -> str:
+    return f"is {text(getattr(lookup.request, name))}"
 
 
 def _attribute(name: str, match: StringMatch) -> Condition:
@@ -87,40 +91,40 @@ def _attribute(name: str, match: StringMatch) -> Condition:
     return Condition(f"{name} {words}", holds, partial(_attribute_in_words, name))
 
 
-def _any_line(key: bytes, test: Callable[[bytes], bool], subject: Subject) -> bool:
-    return any(map(test, subject.lines(key)))
+def _any_line(key: bytes, test: Callable[[bytes], bool], lookup: RequestLookup) -> bool:
+    return any(map(test, lookup.lines(key)))
 
 
-def _no_line(key: bytes, test: Callable[[bytes], bool], subject: Subject) -> bool:
-    """A header that is absent counts as an empty one."""
-    return not any(map(test, subject.lines(key) or (b"",)))
+def _no_line(key: bytes, test: Callable[[bytes], bool], lookup: RequestLookup) -> bool:
+    """Whether no line passes. An absent header counts as an empty one (`treat_missing_header_as_empty`)."""
+    return not any(map(test, lookup.lines(key) or (b"",)))
 
 
-def _is_absent(key: bytes, subject: Subject) -> bool:
-    return not subject.lines(key)
+def _is_absent(key: bytes, lookup: RequestLookup) -> bool:
+    return not lookup.lines(key)
 
 
-def _lines_in_words(key: bytes, subject: Subject) -> str:
-    lines = subject.lines(key)
+def _lines_in_words(key: bytes, lookup: RequestLookup) -> str:
+    lines = lookup.lines(key)
     return f"is {' and '.join(map(text, lines))}" if lines else "is absent"
 
 
-def _always(subject: Subject) -> bool:
+def _always(lookup: RequestLookup) -> bool:
     return True
 
 
-def _never(subject: Subject) -> bool:
+def _never(lookup: RequestLookup) -> bool:
     return False
 
 
-def _claim_in_words(subject: Subject) -> str:
+def _claim_in_words(lookup: RequestLookup) -> str:
     return "is never known to a local proxy"
 
 
 def _header(name: str, match: StringMatch) -> Condition:
     key = name.lower().encode()
     test, words = string_test(match)
-    if name.startswith(_CLAIMS):
+    if name.startswith(CLAIMS):
         return Condition(f"{name} {words}", _never, _claim_in_words)
     holds = partial(_any_line, key, _is_any if test is None else test)
     return Condition(f"header {name} {words}", holds, partial(_lines_in_words, key))
@@ -130,20 +134,20 @@ def _without_header(name: str, match: StringMatch) -> Condition:
     key = name.lower().encode()
     test, words = string_test(match)
     words = f"without header {name}" + ("" if test is None else f" that {words}")
-    if name.startswith(_CLAIMS):
+    if name.startswith(CLAIMS):
         return Condition(words, _always, _claim_in_words)
     if test is None or match.regex == "*":
         return Condition(words, partial(_is_absent, key), partial(_lines_in_words, key))
     return Condition(words, partial(_no_line, key, test), partial(_lines_in_words, key))
 
 
-def _param_holds(key: bytes, test: Callable[[bytes], bool], subject: Subject) -> bool:
-    value = subject.param(key)
+def _param_holds(key: bytes, test: Callable[[bytes], bool], lookup: RequestLookup) -> bool:
+    value = lookup.param(key)
     return value is not None and test(value)
 
 
-def _param_in_words(key: bytes, subject: Subject) -> str:
-    value = subject.param(key)
+def _param_in_words(key: bytes, lookup: RequestLookup) -> str:
+    value = lookup.param(key)
     return "is absent" if value is None else f"is {text(value)}"
 
 

@@ -1,4 +1,4 @@
-"""What goes into routing and what comes out: plain values, bytes as on the wire."""
+"""The values that go into routing and come out of it. Bytes are as on the wire."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Action(enum.StrEnum):
-    """What becomes of a request."""
+    """What happens to a request."""
 
     ROUTE = "route"
     REDIRECT = "redirect"
@@ -30,11 +30,11 @@ class Action(enum.StrEnum):
 
 @dataclass(slots=True)
 class Request:
-    """A request's head.
+    """A request without its body.
 
-    `authority` is Host or `:authority` as sent, port included; `path` the origin-form target with its query.
-    `port` is the listener's. `client` is the address to append to X-Forwarded-For on an edge (text form of the peer's
-    IP, a loopback peer already replaced by this machine's own address), empty where none is known.
+    `authority` is Host or `:authority` as sent, with its port; `path` the origin-form target with its query. `port` is
+    the listener's. `client` is the peer's IP address as text, which is appended to X-Forwarded-For on an edge; this
+    machine's own address for a loopback peer, empty where the address is not known.
     """
 
     method: bytes
@@ -48,7 +48,7 @@ class Request:
 
 @dataclass(slots=True)
 class LocalResponse:
-    """An answer that the proxy gives itself."""
+    """A response that the proxy makes itself."""
 
     status: int
     headers: Fields
@@ -57,34 +57,34 @@ class LocalResponse:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Names the rule that a request met, for people: one HTTPRoute of one virtual service."""
+    """The names of the rule that a request met: one HTTPRoute of one virtual service."""
 
     virtual_service: str
     """`namespace/name`."""
     rule: str
-    """`http[0]`, counted inside its own document."""
+    """`http[0]`, the index in its own document."""
     name: str
     """The route's own name, or empty."""
     location: str
     """`FILE:LINE`, or empty for a rule made from options."""
     annotations: MirrorAnnotations | None = None
-    """Of its virtual service; None: there are none."""
+    """The annotations of its virtual service; None where there are none."""
 
     def __str__(self) -> str:
         return f"{self.virtual_service} {self.rule}".lstrip()
 
     @property
     def ignore(self) -> str:
-        """What is not compared of its mirrors' answers: the annotation `mirror-addon/ignore`."""
+        """What is not compared in its mirrors' responses: the annotation `mirror-addon/ignore`."""
         return self.annotations.ignore if self.annotations is not None else ""
 
 
 @dataclass(slots=True)
 class Mirror:
-    """One mirror of the rule that was met, in document order.
+    """One mirror of the rule that was met.
 
-    `percent` is the number as written (100 where none is). `sampled`: the draw fell below the threshold. `skipped`:
-    why there is no shadow although `sampled` (a word of the counters: `no_endpoint`, `local_reply`), else None.
+    `percent` is the number as written, 100 where there is none. `sampled`: the draw selected it. `skipped`: why no
+    shadow is sent although `sampled` (a counter's name: `no_endpoint`, `local_reply`, `method`), else None.
     """
 
     cluster: Cluster
@@ -93,35 +93,35 @@ class Mirror:
     sampled: bool
     skipped: str | None
     timeout: float | None = None
-    """Seconds for the whole shadow where the route says so (Envoy: a shadow has the route's timeout), else None."""
+    """Seconds for the whole shadow; None where the route has no timeout (in Envoy a shadow has its route's)."""
     path_prefix: bytes = b""
-    """Prepended to the shadow's path: the path of a `mirror_to` URL."""
+    """Put before the shadow's path: the path of a `mirror_to` URL."""
     annotations: MirrorAnnotations | None = None
-    """Of the virtual service, for whoever knows the time and what was sent; None: there are none."""
+    """The annotations of the virtual service, some of which are limits in time or number; None where there are none."""
     edit: HeaderEdit | None = None
-    """What is done to the shadow's header fields alone, before Host and X-Forwarded-For are made."""
+    """Edits the shadow's header fields only, before Host and X-Forwarded-For are set."""
     number: int | None = None
-    """The user's number, which decided `sampled` in place of the draw; None: the draw did."""
+    """The user's number that decided `sampled`; None where the draw did."""
 
 
 @dataclass(slots=True)
 class Decision:
-    """Everything that becomes of one request.
+    """What happens to one request.
 
-    `request` is the request as it leaves (`route`, `passthrough`), before the shadow's own edits; `response` the
-    local reply of all other actions.
+    `request` is the request as it leaves (actions `route` and `passthrough`), before the shadow's own edits;
+    `response` is the local reply of all other actions.
     """
 
     action: Action
     rule: Rule | None = None
     match: int | None = None
-    """Index in the rule's `match` list; None where the rule has none."""
+    """The index in the rule's `match` list; None where the rule has no matches."""
     cluster: Cluster | None = None
     endpoint: Endpoint | None = None
     request: Request | None = None
     response: LocalResponse | None = None
     mirrors: tuple[Mirror, ...] = ()
     delay: float = 0.0
-    """Seconds to hold the request first (fault injection)."""
+    """Seconds for which the request is held first (fault injection)."""
     response_headers: tuple[HeaderEdit, ...] = ()
-    """What is done to the header fields of the primary's response, in order. Already done to `response`."""
+    """Edits of the primary's response header fields, in order. A local `response` has them already."""

@@ -1,4 +1,7 @@
-"""Delegates: a root route's `delegate` replaced by the routes it names, merged as Istio does (semantics 1.10)."""
+"""Delegates: a root route's `delegate` is replaced by the routes of the virtual service it names.
+
+The merge is that of Istio's `mergeHTTPRoute` and `mergeHTTPMatchRequests` (`istio/pilot/pkg/model/virtualservice.go`).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from mirror_addon.istio.resources import StringMatch
 from mirror_addon.routing import names
 
 Matches = tuple[tuple[HTTPMatchRequest, int | None], ...]
-"""Match conditions, each with its index in the document that the rule is counted in."""
+"""Matches, each with its index in the rule's own document; None where that document has no such match."""
 
 _INHERITED = (
     "rewrite", "direct_response", "timeout", "retries", "fault", "mirror_percent", "mirror_percentage", "cors_policy",
@@ -20,14 +23,14 @@ _INHERITED = (
 
 
 def numbered(http: HTTPRoute) -> Matches:
-    """A route's own matches."""
+    """Return a route's own matches."""
     return tuple((match, index) for index, match in enumerate(http.match))
 
 
 def merge_route(
     root: HTTPRoute, delegate: HTTPRoute, root_namespace: str, domain: str
 ) -> tuple[HTTPRoute, Matches] | None:
-    """A delegate's route with what the root adds to it; None where their matches exclude each other."""
+    """Return a delegate's route completed by the root's; None where their matches exclude each other."""
     matches = _merge_matches(root, delegate)
     if matches is None:
         return None
@@ -46,7 +49,7 @@ def merge_route(
 
 
 def _resolved(destination: Destination, namespace: str, domain: str) -> Destination:
-    """Short names are of the document that wrote them."""
+    """Return the destination with a full name: a short name belongs to the namespace of its own document."""
     return destination.model_copy(update={"host": names.qualified(destination.host, namespace, domain)})
 
 

@@ -1,4 +1,8 @@
-"""From a route's Destination to its cluster (semantics 1.4 and 4.2: port rules, subsets, overrides)."""
+"""The clusters of a table, and which of them a route's Destination means.
+
+A Destination without a port means the service's only port, else the port on which the request arrived
+(`istio/pilot/pkg/networking/core/route/route.go`, `GetDestinationCluster`).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from mirror_addon.routing.clusters import ORIGINAL_DESTINATION
 from mirror_addon.routing.clusters import Cluster
 from mirror_addon.routing.clusters import Endpoint
 from mirror_addon.routing.identity import Identity
-from mirror_addon.routing.services import Service
+from mirror_addon.routing.services import MeshService
 from mirror_addon.routing.services import build_services
 from mirror_addon.routing.traffic_policies import DestinationRules
 from mirror_addon.routing.traffic_policies import Policy
@@ -24,7 +28,7 @@ Overrides = Mapping[tuple[str, str], Endpoint]
 
 
 class Clusters:
-    """All clusters that routes ask for, each made once."""
+    """The clusters of a table; each is made when a route first needs it."""
 
     def __init__(self, resources: Sequence[Resource[Spec]], identity: Identity, overrides: Overrides) -> None:
         self.services = build_services(resources, identity.domain)
@@ -38,8 +42,8 @@ class Clusters:
         services = [piece for service in self.services.values() for piece in (*service.instances, service)]
         return services + self._rules.pieces() + list(self._clusters.values())
 
-    def target(self, destination: Destination, namespace: str) -> Target:
-        """What a Destination means in a document of `namespace`."""
+    def target(self, destination: Destination, namespace: str) -> ResolvedDestination:
+        """Return what a Destination means in a document of `namespace`."""
         host = names.qualified(destination.host, namespace, self._identity.domain)
         label = f"{destination.host}/{destination.subset}" if destination.subset else destination.host
         if destination.port is not None and destination.port.number:
@@ -47,10 +51,10 @@ class Clusters:
         else:
             service = self.services.get(host)
             port = next(iter(service.ports)) if service and len(service.ports) == 1 else 0
-        return Target(self, host, destination.subset, port, label)
+        return ResolvedDestination(self, host, destination.subset, port, label)
 
     def cluster(self, host: str, subset: str, port: int, label: str) -> Cluster:
-        """The cluster of a host, subset and service port; one without endpoints says in `missing` why."""
+        """Return the cluster of a host, subset and service port; its `missing` explains why it has no endpoints."""
         key = (host, subset, port)
         cluster = self._clusters.get(key)
         if cluster is None:
@@ -98,8 +102,11 @@ class Clusters:
         )
 
 
-class Target:
-    """A Destination whose port may be the listener's: it then stands for one cluster a port."""
+class ResolvedDestination:
+    """A Destination with its full host name.
+
+    Where its port is not known it stands for one cluster for each listener's port, else for `sole`.
+    """
 
     __slots__ = ("_clusters", "_ports", "host", "label", "port", "sole", "subset")
 
@@ -107,14 +114,14 @@ class Target:
         self.host = host
         self.subset = subset
         self.port = port
-        """0: the port that the request arrived on (semantics 1.4)."""
+        """0: the port on which the request arrived."""
         self.label = label
         self._clusters = clusters
         self._ports: dict[int, Cluster] = {}
         self.sole = clusters.cluster(host, subset, port, label) if port else None
 
     def at(self, port: int) -> Cluster:
-        """The cluster for a request that arrived on `port`."""
+        """Return the cluster for a request that arrived on `port`."""
         if self.sole is not None:
             return self.sole
         cluster = self._ports.get(port)
@@ -124,17 +131,19 @@ class Target:
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """All ports of its service, none where no service is known."""
+        """The ports of its service; none where the service is not known."""
         service = self._clusters.services.get(self.host)
         return tuple(service.ports) if service else ()
 
     def any_port(self) -> Cluster:
-        """For a listing: the cluster itself, or the one of the service's first port."""
+        """Return a cluster for a listing: the only one, or the one of the service's first port."""
         return self.at(next(iter(self.ports), 0))
 
 
-def _endpoints(service: Service, labels: dict[str, str], port: int, policy: Policy) -> tuple[tuple[Endpoint, ...], str]:
-    """The endpoints of a subset, or why there are none."""
+def _endpoints(
+    service: MeshService, labels: dict[str, str], port: int, policy: Policy
+) -> tuple[tuple[Endpoint, ...], str]:
+    """Return the endpoints of a subset and, where there are none, the reason."""
     if service.resolution == "DYNAMIC_DNS":
         return (), ""
     if policy.balancer == "PASSTHROUGH" or (service.resolution == "NONE" and not service.instances):
@@ -152,5 +161,5 @@ def _endpoints(service: Service, labels: dict[str, str], port: int, policy: Poli
     return (), f"no endpoint of {service.host} has the labels {wanted}" if wanted else f"none listens on port {port}"
 
 
-def _ports(service: Service) -> str:
+def _ports(service: MeshService) -> str:
     return ", ".join(str(port) for port in service.ports) or "none"

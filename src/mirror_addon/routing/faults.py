@@ -1,4 +1,4 @@
-"""Fault injection: delay, then abort, each with a roll of its own (semantics 1.7)."""
+"""Fault injection: delay, then abort, each with a random number of its own (Envoy's fault filter)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _GRPC_CODES = (
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A compiled fault policy. Percentages that are missing mean never, unlike a mirror's."""
+    """A compiled fault policy. A missing percentage means never, unlike a mirror's (`route.go`, `TranslateFault`)."""
 
     seconds: float
     delay: Fraction
@@ -41,11 +41,11 @@ class Fault:
     abort: Fraction
 
     def delay_of(self, draw: int) -> float:
-        """Seconds to hold a request."""
+        """Return for how many seconds a request is held."""
         return self.seconds if self.seconds and self.delay.includes(derived(draw, _DELAY)) else 0.0
 
     def abort_of(self, request: Request, draw: int, edits: Sequence[HeaderEdit] = ()) -> LocalResponse | None:
-        """The abort's answer, edited as the route's response would be; None where the request goes on."""
+        """Return the abort's response, with the route's response edits; None where the request goes on."""
         if not self.aborts(draw):
             return None
         if self.grpc_status is None or not is_grpc(request):
@@ -57,22 +57,22 @@ class Fault:
         return grpc_reply(request, self.grpc_status, _BODY, headers)
 
     def aborts(self, draw: int) -> bool:
-        """Whether the abort's roll falls below its threshold."""
+        """Whether a request with this draw is aborted."""
         return self.abort.includes(derived(draw, _ABORT))
 
     def words(self, draw: int) -> list[str]:
-        """The rolls, for a trace."""
-        said = []
+        """Return the comparisons, for a trace."""
+        lines = []
         if self.delay.numerator:
-            said.append(f"delay {self.seconds:g} s: {self.delay.words(derived(draw, _DELAY), 'roll')}")
+            lines.append(f"delay {self.seconds:g} s: {self.delay.words(derived(draw, _DELAY), 'roll')}")
         if self.abort.numerator:
             status = f"gRPC status {self.grpc_status}" if self.grpc_status is not None else f"{self.http_status}"
-            said.append(f"abort with {status}: {self.abort.words(derived(draw, _ABORT), 'roll')}")
-        return said
+            lines.append(f"abort with {status}: {self.abort.words(derived(draw, _ABORT), 'roll')}")
+        return lines
 
 
 def compile_fault(fault: HTTPFaultInjection | None) -> Fault | None:
-    """None where the policy can never do anything."""
+    """Return the compiled policy; None where it never delays or aborts."""
     if fault is None:
         return None
     delay, abort = fault.delay or Delay(), fault.abort or Abort()

@@ -1,6 +1,6 @@
-"""Header fields as the routing rooms pass them on."""
+"""The type of header fields."""
 
 from __future__ import annotations
 
 Fields = tuple[tuple[bytes, bytes], ...]
-"""Header fields in order, names as sent, without Host, `:authority` and other pseudo headers."""
+"""Header fields in order, with names as sent, without Host and pseudo-header fields."""

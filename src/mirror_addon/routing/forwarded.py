@@ -1,4 +1,8 @@
-"""X-Forwarded-For of a routed request (semantics, measured note 11; shadowing 1.7)."""
+"""X-Forwarded-For of a routed request.
+
+On an edge (`use_remote_address`) Envoy's connection manager appends the client's address before routing, so rules on
+the header see it.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,9 @@ _LENGTH = len(_NAME)
 
 
 def with_client(fields: Fields, client: bytes) -> Fields:
-    """The fields with `client` appended, comma without space; several lines become one, in place of the first.
+    """Return the fields with `client` appended after a comma without a space; an empty `client` is not appended.
 
-    An empty `client` is not appended.
+    Several lines become one, where the first of them stood.
     """
     lines = [field for field in fields if len(field[0]) == _LENGTH and field[0].lower() == _NAME]
     if not lines:

@@ -1,33 +1,36 @@
-"""What a consistent hash is taken of in one request (semantics 4.1; never for mirrors)."""
+"""The key of a consistent hash in one request (Istio's `consistentHash`, Envoy's `hash_policy`).
+
+Mirrors have none: Envoy gives a shadow no hash policy, so its endpoint is random.
+"""
 
 from __future__ import annotations
 
 from mirror_addon.routing.clusters import HashPolicy
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.header_edits import HeaderEdit
+from mirror_addon.routing.lookup import RequestLookup
 from mirror_addon.routing.randomness import derived
-from mirror_addon.routing.subject import Subject
 
 _COOKIE = 0x636F6F6B6965
 
 
 def hash_key(policy: HashPolicy, request: Request, draw: int) -> tuple[bytes | None, HeaderEdit | None]:
-    """The bytes to hash, None where the request has none, and the cookie that its answer gets so that it has."""
-    subject = Subject(request, b"")
+    """Return the bytes to hash and the edit of the response.
+
+    The bytes are None where the request has none; then an endpoint is drawn. The edit sets the cookie that was missing,
+    where the policy has a `ttl`, so that the client's next request has one; else it is None.
+    """
+    lookup = RequestLookup(request, b"")
     match policy.kind:
         case "header":
-            lines = subject.lines(policy.name.lower().encode())
+            lines = lookup.lines(policy.name.lower().encode())
             return (b",".join(lines) if lines else None), None
         case "query":
-            return subject.param(policy.name.encode()), None
+            return lookup.param(policy.name.encode()), None
         case "source":
             return request.client or None, None
-    name = policy.name.encode()
-    for line in subject.lines(b"cookie"):
-        for pair in line.split(b";"):
-            key, equals, value = pair.strip().partition(b"=")
-            if equals and key == name:
-                return value.strip(b'"'), None
+    if (cookie := lookup.cookie(policy.name.encode())) is not None:
+        return cookie, None
     if policy.ttl is None:
         return None, None
     value = b"%016x" % derived(draw, _COOKIE)

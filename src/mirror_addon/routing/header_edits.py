@@ -1,4 +1,8 @@
-"""Header operations of a route and its destination, in Envoy's order (semantics 1.6, measured note 3)."""
+"""Header operations of a route and its destination, in Envoy's order.
+
+Envoy makes one pass for each level: all removes, then all sets, then all adds (`HeaderParser::evaluateHeaders`; Istio
+lists sets before adds).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from mirror_addon.routing.fields import Fields
 
 _HOST = ("host", ":authority")
 
-# Names of which Envoy keeps one line whatever arrives or is added: measured on 1.40.
+# Envoy keeps one line of each of these, its inline headers, whatever arrives or is added (measured with 1.40).
 JOINED_REQUEST_FIELDS = frozenset(
     b"accept accept-encoding authorization cache-control content-encoding content-type grpc-timeout if-match "
     b"if-modified-since if-none-match if-range origin pragma referer user-agent via x-client-trace-id "
@@ -27,17 +31,17 @@ JOINED_RESPONSE_FIELDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class HeaderEdit:
-    """One pass over header fields: all removes, then all sets, then all adds."""
+    """One pass over header fields: all removes, then all sets, then all adds. `words` describe it for a trace."""
 
     dropped: frozenset[bytes]
-    """Lower-case names that go: those removed and those set anew."""
+    """Lower-case names of the fields that are left out: those removed and those set."""
     appended: Fields
     joined: Fields
-    """Added too, but to the line that is there already, behind a comma; names in lower case."""
+    """Added to an existing line, after a comma; names in lower case."""
     words: tuple[str, ...]
 
     def apply(self, fields: Fields) -> Fields:
-        """The fields afterwards; new ones stand at the end."""
+        """Return the edited fields; new ones are at the end."""
         if self.dropped:
             fields = tuple([field for field in fields if field[0].lower() not in self.dropped])
         fields += self.appended
@@ -54,15 +58,15 @@ def _join(fields: Fields, name: bytes, value: bytes) -> Fields:
 
 
 def unescaped(value: str) -> bytes:
-    """A header value as Envoy's formatter leaves it: `%%` is `%`. Its `%VARIABLES%` stay as written."""
+    """Return a header value as Envoy's formatter does, which turns `%%` into `%`; `%VARIABLES%` are not replaced."""
     return value.replace("%%", "%").encode()
 
 
 def compile_edit(levels: Iterable[HeaderOperations | None], joined: Set[bytes]) -> HeaderEdit | None:
-    """The operations of several levels merged into one pass, in the order given; None where there are none.
+    """Return the operations of several levels, in this order, as one pass; None where there are none.
 
-    `joined` are the names of which there is one line only. The later level wins set against set. Host is no header
-    here (see `host_of`), other pseudo headers are ignored, and so is an empty value, as in Envoy.
+    `joined` are the names of which there is one line only. Of two sets of one name the later level's wins. Host is
+    excluded (see `host_of`), other pseudo-header fields and empty values are ignored, as in Envoy.
     """
     removed: list[str] = []
     sets: dict[bytes, tuple[bytes, bytes]] = {}
@@ -71,12 +75,14 @@ def compile_edit(levels: Iterable[HeaderOperations | None], joined: Set[bytes]) 
     for level in levels:
         if level is None:
             continue
-        removed += [name for name in level.remove if _editable(name)]
+        removed += [name for name in level.remove if is_editable(name)]
         for name, value in sorted(level.set.items()):
-            if _editable(name) and value:
+            if is_editable(name) and value:
                 sets[name.lower().encode()] = (name.encode(), unescaped(value))
         adds += [
-            (name.encode(), unescaped(value)) for name, value in sorted(level.add.items()) if _editable(name) and value
+            (name.encode(), unescaped(value))
+            for name, value in sorted(level.add.items())
+            if is_editable(name) and value
         ]
     if not removed and not sets and not adds:
         return None
@@ -90,7 +96,7 @@ def compile_edit(levels: Iterable[HeaderOperations | None], joined: Set[bytes]) 
 
 
 def host_of(operations: HeaderOperations | None) -> str:
-    """The Host that `set` or `add` ask for, which is a rewrite of the authority; empty where none does."""
+    """Return the Host that `set` or `add` give, which Istio makes a rewrite of the authority; empty where none."""
     if operations is None:
         return ""
     for table in (operations.set, operations.add):
@@ -100,5 +106,6 @@ def host_of(operations: HeaderOperations | None) -> str:
     return ""
 
 
-def _editable(name: str) -> bool:
+def is_editable(name: str) -> bool:
+    """Whether header operations apply to `name`. Host is rewritten elsewhere, pseudo-header fields not at all."""
     return bool(name) and not name.startswith(":") and name.lower() != "host"

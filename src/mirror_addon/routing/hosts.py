@@ -1,4 +1,9 @@
-"""Virtual hosts: which entries a Host header leads to (semantics 2.1, 2.2, 2.3)."""
+"""Virtual hosts: the entries that belong to a Host header.
+
+The choice of a host is Envoy's (`RouteMatcher::findVirtualHost`). What a host contains is Istio's: on a gateway the
+routes of all virtual services of a host are merged and catch-alls moved to the end (`route.go`, `SortVHostRoutes`), in
+a sidecar the first virtual service has the host alone (`istio/pilot/pkg/networking/core/httproute.go`).
+"""
 
 from __future__ import annotations
 
@@ -17,18 +22,18 @@ from mirror_addon.routing.index import Scan
 from mirror_addon.routing.index import build_index
 from mirror_addon.routing.names import without_port
 from mirror_addon.routing.virtual_services import CompiledVirtualService
-from mirror_addon.routing.virtual_services import Entry
+from mirror_addon.routing.virtual_services import RouteEntry
 
 T = TypeVar("T")
 
 
 class VirtualHost:
-    """All that a host leads to. A listener's port decides which entries there are, before any is matched."""
+    """The entries of one host. Which of them exist depends on the listener's port, before any is matched."""
 
     __slots__ = ("host", "other_ports", "ports", "services")
 
     def __init__(self, host: str, services: Sequence[CompiledVirtualService], exclusive: bool) -> None:
-        """`exclusive`: the first service with entries has the host to itself (sidecar); else all are merged."""
+        """`exclusive`: the first service with entries has the host alone (sidecar); else all are merged (gateway)."""
         self.host = host
         self.services = tuple(services)
         every = {entry.port for service in services for entry in service.entries if not entry.excluded}
@@ -36,7 +41,7 @@ class VirtualHost:
         self.ports = {port: _index(services, port, exclusive) for port in every if port}
 
     def at(self, port: int) -> Index | Scan | None:
-        """The entries for a listener's port; None: the host is not claimed there."""
+        """Return the entries for a listener's port; None where the host is not claimed on that port."""
         return self.ports.get(port, self.other_ports) if self.ports else self.other_ports
 
     def pieces(self) -> list[Any]:
@@ -45,15 +50,15 @@ class VirtualHost:
         indexes = [index for index in (self.other_ports, *self.ports.values()) if index is not None]
         return entries + [piece for index in indexes for piece in index.pieces()]
 
-    def unreachable(self, port: int) -> list[Entry]:
-        """Entries that never see a request to this port: excluded, for another port, or behind a catch-all."""
+    def unreachable(self, port: int) -> list[RouteEntry]:
+        """Return the entries that no request to this port reaches: excluded, for another port, after a catch-all."""
         index = self.at(port)
         reachable = {id(entry) for entry in index.entries} if index else set()
         return [entry for service in self.services for entry in service.entries if id(entry) not in reachable]
 
 
 def _index(services: Sequence[CompiledVirtualService], port: int, exclusive: bool) -> Index | Scan | None:
-    entries: list[Entry] = []
+    entries: list[RouteEntry] = []
     for service in services:
         entries += _reachable(service.entries, port)
         if entries and exclusive:
@@ -63,8 +68,8 @@ def _index(services: Sequence[CompiledVirtualService], port: int, exclusive: boo
     return build_index(entries) if entries else None
 
 
-def _reachable(entries: Iterable[Entry], port: int) -> list[Entry]:
-    """The entries that exist for a port: none after the first catch-all."""
+def _reachable(entries: Iterable[RouteEntry], port: int) -> list[RouteEntry]:
+    """Return the entries that exist for a port. Istio makes no routes after the first catch-all (`route.go`)."""
     found = []
     for entry in entries:
         if not entry.excluded and entry.port in (0, port):
@@ -75,12 +80,12 @@ def _reachable(entries: Iterable[Entry], port: int) -> list[Entry]:
 
 
 class HostTable(Generic[T]):
-    """Host to value: exact before the longest suffix wildcard before `*`."""
+    """A value for each host: an exact name takes precedence over the longest suffix wildcard, that over `*`."""
 
     __slots__ = ("_exact", "_lengths", "_suffixes", "anything")
 
     def __init__(self, values: dict[str, T]) -> None:
-        """`values` by host as virtual services write it, fully qualified."""
+        """`values` are by host as a virtual service writes it, fully qualified."""
         self.anything: T | None = values.get("*")
         self._exact = {names.domain_of(host): value for host, value in values.items() if not host.startswith("*")}
         self._suffixes = {
@@ -89,18 +94,18 @@ class HostTable(Generic[T]):
         self._lengths = sorted({len(suffix) for suffix in self._suffixes}, reverse=True)
 
     def add_alias(self, alias: str, value: T) -> None:
-        """Another name for a value, unless a virtual service has it already."""
+        """Add another name for a value, unless the name has a value already."""
         self._exact.setdefault(names.domain_of(alias), value)
 
     def items(self) -> Iterator[tuple[bytes, T]]:
-        """Every domain, aliases among them, with its value: lower case, wildcards with their star."""
+        """Yield every domain, aliases included, with its value: lower case, wildcards with their `*`."""
         yield from self._exact.items()
         yield from ((b"*" + suffix, value) for suffix, value in self._suffixes.items())
         if self.anything is not None:
             yield b"*", self.anything
 
     def candidates(self, authority: bytes) -> list[T]:
-        """All values for an authority, the most specific first. Port and case do not count."""
+        """Return all values for an authority, the most specific first; port and case are ignored."""
         host = without_port(authority).lower()
         found = []
         value = self._exact.get(host)
@@ -116,7 +121,7 @@ class HostTable(Generic[T]):
         return found
 
     def find(self, authority: bytes) -> T | None:
-        """The most specific value."""
+        """Return the most specific value: the first of `candidates`, without making the list of all."""
         colon = authority.rfind(b":")
         host = authority.lower() if colon < 0 else without_port(authority).lower()
         value = self._exact.get(host)
@@ -133,7 +138,7 @@ class HostTable(Generic[T]):
 def build_hosts(
     services: Sequence[CompiledVirtualService], identity: Identity, clusters: Clusters
 ) -> tuple[HostTable[VirtualHost], tuple[VirtualHost, ...]]:
-    """The table, and its virtual hosts in the order of their first document."""
+    """Return the table of hosts, and the virtual hosts in the order of their first document."""
     by_host: dict[str, list[CompiledVirtualService]] = {}
     for service in services:
         for host in dict.fromkeys(host.lower() for host in service.hosts):

@@ -1,4 +1,7 @@
-"""What this proxy is: Istio resolves gateways, labels and namespaces before Envoy sees a rule (semantics 2.7)."""
+"""The identity of this proxy, with which gateways, labels and namespaces are resolved.
+
+Pilot resolves them when it makes a proxy's configuration; Envoy knows nothing of them.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,12 @@ from mirror_addon.routing import names
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """This proxy. The default is one gateway that accepts every document.
+    """This proxy. The default is a gateway to which every document applies.
 
-    `gateways` are written as in a VirtualService (`mesh`, `name`, `namespace/name`); none means all of them, and then
-    `exportTo` hides nothing either. `labels` are this workload's, for `sourceLabels`. `local_address` is the text of
-    the proxy's own address, for the shadow's X-Forwarded-For. `path_normalization` is one of Istio's four names.
-    `sample_seed` decides which users `mirror-addon/sample-by` chooses.
+    `gateways` are written as in a VirtualService (`mesh`, `name`, `namespace/name`). None means all of them, and then
+    `exportTo` is ignored. `labels` are this workload's, for `sourceLabels`. `local_address` is the proxy's own IP
+    address as text, for the shadow's X-Forwarded-For. `path_normalization` is one of Istio's four names. `sample_seed`
+    decides which users `mirror-addon/sample-by` selects.
     """
 
     namespace: str = "default"
@@ -29,20 +32,20 @@ class Identity:
 
     @property
     def is_sidecar(self) -> bool:
-        """Whether virtual services of one host exclude each other (mesh) instead of being merged (gateway)."""
+        """Whether only the first virtual service of a host applies (mesh); on a gateway they are merged."""
         return bool(self.gateways) and all(gateway == names.MESH for gateway in self.gateways)
 
     def serves(self, gateways: tuple[str, ...], namespace: str) -> bool:
-        """Whether one of `gateways`, as a document of `namespace` writes them, is this proxy; none is the mesh."""
+        """Whether one of `gateways`, in a document of `namespace`, is this proxy; an empty list means the mesh."""
         if not self.gateways:
             return True
         own = {names.gateway(gateway, self.namespace) for gateway in self.gateways}
         return not own.isdisjoint(names.gateway(gateway, namespace) for gateway in gateways or (names.MESH,))
 
     def sees(self, export_to: tuple[str, ...], namespace: str) -> bool:
-        """Whether an object of `namespace` with this `exportTo` is visible here."""
+        """Whether an object of `namespace` with this `exportTo` is visible to this proxy."""
         return not self.gateways or names.exported(export_to, namespace, self.namespace)
 
     def has_labels(self, labels: dict[str, str]) -> bool:
-        """Whether this workload carries all of `labels`."""
+        """Whether this workload has all of `labels`."""
         return labels.items() <= dict(self.labels).items()

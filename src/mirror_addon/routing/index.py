@@ -1,6 +1,10 @@
-"""First match among many entries without a scan: exact paths by dictionary, prefixes by bisection, regexes by RE2 set.
+"""The first matching entry among many, without testing all of them.
 
-What an index finds is what an in-order scan finds; only candidates whose uri matches are tested, in document order.
+Istio's rule is "the first match in document order wins". `Scan` applies it literally. `Index` returns the same entry,
+but collects the candidates by their uri first: exact paths from a dictionary, prefixes by bisection of the sorted
+prefixes, regular expressions below the literal prefix they begin with, several of them by one RE2 set. Each source
+gives its candidates in document order with their rank; they are merged by rank, and the conditions of each are tested
+until one entry is met. 10,000 rules then cost about as much as ten.
 """
 
 from __future__ import annotations
@@ -12,25 +16,27 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
+from mirror_addon.routing.lookup import RequestLookup
 from mirror_addon.routing.regexes import Regex
 from mirror_addon.routing.regexes import RegexSet
-from mirror_addon.routing.subject import Subject
-from mirror_addon.routing.uris import Kind
-from mirror_addon.routing.virtual_services import Entry
+from mirror_addon.routing.uris import UriKind
+from mirror_addon.routing.virtual_services import RouteEntry
 
-Ranked = tuple[int, Entry]
-"""An entry with its place in the order."""
+Ranked = tuple[int, RouteEntry]
+"""An entry with its rank, its position in document order."""
 
 _FEW_ENTRIES = 4
-"""Up to so many a scan is the fastest."""
+"""Up to this many entries a scan is faster than an index."""
 _FEW_REGEXES = 4
+"""Up to this many regular expressions are tested one by one; an RE2 set has a fixed cost for each call."""
 _LONG_CHAIN = 64
+"""The most candidates that are sorted (or kept sorted) instead of merged lazily."""
 
 _order = itemgetter(0)
 
 
 def _until_unconditional(ranked: Iterable[Ranked]) -> tuple[Ranked, ...]:
-    """Entries in order, cut after the first that needs no more than its uri: nothing behind it is ever reached."""
+    """Return the entries up to the first without conditions; no later one of the same uri is ever reached."""
     kept = []
     for item in ranked:
         kept.append(item)
@@ -40,7 +46,7 @@ def _until_unconditional(ranked: Iterable[Ranked]) -> tuple[Ranked, ...]:
 
 
 class _Node:
-    """A prefix: its entries, the regexes that begin with it, and the next shorter prefix of the table."""
+    """A prefix: its entries, the regular expressions that begin with it, and the next shorter prefix as parent."""
 
     __slots__ = ("chain", "parent", "plain", "prefix", "ranked_regexes", "regex_set")
 
@@ -55,7 +61,10 @@ class _Node:
         self.chain = self._merged()
 
     def _merged(self) -> tuple[Ranked, ...] | None:
-        """All entries here and above in order, where that is cheap to keep; None: merge when asked."""
+        """Return the entries of this node and all its parents in order; None where they are merged for each request.
+
+        Nodes with regular expressions have no such list, because those depend on the whole path.
+        """
         parent = self.parent
         above = parent.chain if parent else ()
         if self.ranked_regexes or above is None or len(above) + len(self.plain) > _LONG_CHAIN:
@@ -63,7 +72,7 @@ class _Node:
         return _until_unconditional(sorted((*self.plain, *above), key=_order))
 
     def collect(self, path: bytes, into: list[Sequence[Ranked]]) -> None:
-        """Append all candidates of this node and those above it, as lists in order."""
+        """Append the candidates of this node and of its parents to `into`, each list in order."""
         node: _Node | None = self
         while node is not None:
             if node.chain is not None:
@@ -85,13 +94,13 @@ class _Node:
         return [item for item in ranked if _regex(item[1]).matches(path)]
 
 
-def _regex(entry: Entry) -> Regex:
+def _regex(entry: RouteEntry) -> Regex:
     assert entry.uri.regex is not None
     return entry.uri.regex
 
 
-class _Prefixes:
-    """All prefixes of a table, sorted; the longest one of a path by bisection, shorter ones by parents."""
+class _PrefixTree:
+    """The sorted prefixes: bisection finds the longest prefix of a path, its parents are the shorter ones."""
 
     __slots__ = ("_keys", "nodes")
 
@@ -107,9 +116,10 @@ class _Prefixes:
             self.nodes.append(node)
 
     def longest(self, path: bytes) -> _Node | None:
-        """The longest prefix of `path`.
+        """Return the longest prefix of `path`.
 
-        The greatest key not above `path` either is a prefix of it or shares every prefix of it that is a key.
+        The greatest key that is not above `path` is either a prefix of `path`, or every key that is a prefix of `path`
+        is a prefix of that key too and therefore among its parents.
         """
         index = bisect_right(self._keys, path) - 1
         node = self.nodes[index] if index >= 0 else None
@@ -119,7 +129,7 @@ class _Prefixes:
 
 
 class _Half:
-    """Exact paths and prefixes of one case sensitivity."""
+    """The exact paths and prefixes of the entries that respect case, or of those that do not."""
 
     __slots__ = ("exact", "prefixes")
 
@@ -132,9 +142,9 @@ class _Half:
             if uri.regex is not None:
                 regexes.setdefault(uri.regex.literal_prefix, []).append(item)
             else:
-                (exact if uri.kind is Kind.EXACT else plain).setdefault(uri.value, []).append(item)
+                (exact if uri.kind is UriKind.EXACT else plain).setdefault(uri.value, []).append(item)
         self.exact = {path: _until_unconditional(items) for path, items in exact.items()}
-        self.prefixes = _Prefixes(plain, regexes)
+        self.prefixes = _PrefixTree(plain, regexes)
 
     def collect(self, path: bytes, into: list[Sequence[Ranked]]) -> None:
         found = self.exact.get(path)
@@ -146,11 +156,11 @@ class _Half:
 
 
 class Index:
-    """The entries of one virtual host, in order."""
+    """The entries of one virtual host, found by their uri."""
 
     __slots__ = ("_any_case", "_cased", "entries")
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: Sequence[RouteEntry]) -> None:
         self.entries = tuple(entries)
         ranked = list(enumerate(self.entries))
         self._cased = _Half(item for item in ranked if not item[1].uri.ignore_case)
@@ -162,9 +172,9 @@ class Index:
         halves = (self._cased, self._any_case)
         return [node for half in halves if half is not None for node in half.prefixes.nodes]
 
-    def find(self, subject: Subject) -> Entry | None:
-        """The first entry that the request meets."""
-        path = subject.path
+    def find(self, lookup: RequestLookup) -> RouteEntry | None:
+        """Return the first entry that a request meets; None where there is none."""
+        path = lookup.path
         lists: list[Sequence[Ranked]] = []
         self._cased.collect(path, lists)
         if self._any_case is not None:
@@ -176,39 +186,32 @@ class Index:
         else:
             candidates = heapq.merge(*lists, key=_order)
         for _, entry in candidates:
-            for condition in entry.conditions:
-                if not condition.test(subject):
-                    break
-            else:
+            if not entry.conditions or entry.holds(lookup):
                 return entry
         return None
 
 
 class Scan:
-    """The same by looking at every entry in order: for few of them, and for traces."""
+    """The entries of one virtual host, tested one after the other."""
 
     __slots__ = ("entries",)
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: Sequence[RouteEntry]) -> None:
         self.entries = tuple(entries)
 
     def pieces(self) -> list[Any]:
         """Nothing but its entries."""
         return []
 
-    def find(self, subject: Subject) -> Entry | None:
-        """The first entry that the request meets."""
-        path = subject.path
+    def find(self, lookup: RequestLookup) -> RouteEntry | None:
+        """Return the first entry that a request meets; None where there is none."""
+        path = lookup.path
         for entry in self.entries:
-            if entry.uri.matches(path):
-                for condition in entry.conditions:
-                    if not condition.test(subject):
-                        break
-                else:
-                    return entry
+            if entry.uri.matches(path) and (not entry.conditions or entry.holds(lookup)):
+                return entry
         return None
 
 
-def build_index(entries: Sequence[Entry]) -> Index | Scan:
-    """Whichever is faster for so many."""
+def build_index(entries: Sequence[RouteEntry]) -> Index | Scan:
+    """Return a scan or an index, whichever is faster for this number of entries."""
     return Scan(entries) if len(entries) <= _FEW_ENTRIES else Index(entries)

@@ -1,4 +1,7 @@
-"""Answers that the proxy gives itself, as Envoy words them; gRPC clients get theirs in trailers-only form."""
+"""Responses that the proxy makes itself, in Envoy's form; gRPC clients get a trailers-only response.
+
+Source: Envoy's `Http::Utility::sendLocalReply`.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +28,19 @@ def is_grpc(request: Request) -> bool:
 def local_reply(
     request: Request, status: int, body: bytes = b"", headers: Fields = (), edits: Sequence[HeaderEdit] = ()
 ) -> LocalResponse:
-    """A local reply with these headers, edited, before Envoy's own."""
+    """Return a local reply. `headers`, after `edits`, come before the fields that Envoy adds."""
     for edit in edits:
         headers = edit.apply(headers)
     if is_grpc(request):
         return grpc_reply(request, _GRPC_STATUS.get(status, _UNKNOWN), body, headers)
-    if not body:  # has no content type in Envoy, whoever set it
+    if not body:  # Envoy removes a content type from a reply without a body
         return LocalResponse(status, tuple(field for field in headers if field[0].lower() != _CONTENT_TYPE), b"")
     named = any(name.lower() == _CONTENT_TYPE for name, _ in headers)
     return LocalResponse(status, headers if named else (*headers, (_CONTENT_TYPE, b"text/plain")), body)
 
 
 def grpc_reply(request: Request, status: int, message: bytes, headers: Fields = ()) -> LocalResponse:
-    """A gRPC error: HTTP 200 whose headers carry the status, without a body."""
+    """Return a gRPC error: HTTP 200 without a body, with the gRPC status in the headers."""
     kept = tuple(field for field in headers if field[0].lower() != _CONTENT_TYPE)
     fields = (*kept, (_CONTENT_TYPE, b"application/grpc"), (b"grpc-status", b"%d" % status))
     if message and request.method != b"HEAD":

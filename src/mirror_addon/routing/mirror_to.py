@@ -1,4 +1,4 @@
-"""The mirror without YAML: URLs, compiled into a catch-all rule."""
+"""The option `mirror_to`: a mirror without YAML, compiled into the rule for requests that no virtual host claims."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mirror_addon.routing.mirrors import MirrorPolicy
 
 @dataclass(frozen=True, slots=True)
 class MirrorTo:
-    """A URL of the option `mirror_to`; `path` is prepended to every shadow's path, without a slash at its end."""
+    """A URL of the option. `path`, without a slash at its end, is put before every shadow's path."""
 
     scheme: str
     host: str
@@ -27,7 +27,7 @@ class MirrorTo:
 
 
 class Passthrough:
-    """What becomes of requests that no virtual host claims: untouched, and mirrored to every URL given."""
+    """The rule for requests that no virtual host claims: they leave unchanged and are mirrored to every URL."""
 
     __slots__ = ("mirrors", "rule")
 

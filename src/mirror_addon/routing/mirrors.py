@@ -1,4 +1,4 @@
-"""A rule's mirrors: which there are, and which of them a request's draw takes (semantics 1.4)."""
+"""A rule's mirrors, and which of them a draw selects (`route.go`, `MirrorPercent`; Envoy's `shouldShadow`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mirror_addon.istio.resources import HTTPRoute
 from mirror_addon.routing.clusters import ORIGINAL_DESTINATION
 from mirror_addon.routing.clusters import Cluster
 from mirror_addon.routing.decision import Mirror
-from mirror_addon.routing.destinations import Target
+from mirror_addon.routing.destinations import ResolvedDestination
 from mirror_addon.routing.fractions import ALWAYS
 from mirror_addon.routing.fractions import Fraction
 from mirror_addon.routing.fractions import from_integer
@@ -18,10 +18,10 @@ from mirror_addon.routing.sampling import holds
 
 
 def mirror_destinations(http: HTTPRoute) -> list[tuple[Destination, Fraction]]:
-    """A route's mirrors in document order, `mirror` before `mirrors`.
+    """Return a route's mirrors in document order, `mirror` before `mirrors`.
 
-    A percentage that is missing means all, one that says zero (or nothing: `{}`) means none, and `mirrorPercentage`
-    beats `mirrorPercent` even then. Neither counts for `mirrors`.
+    A missing percentage means all requests; zero, or `{}`, means none. `mirrorPercentage` takes precedence over
+    `mirrorPercent` even where it is zero. Neither applies to `mirrors`.
     """
     found = []
     if http.mirror is not None:
@@ -48,15 +48,15 @@ class MirrorPolicy:
 
     def __init__(
         self,
-        target: Target | Cluster,
+        target: ResolvedDestination | Cluster,
         fraction: Fraction,
         timeout: float | None,
         path_prefix: bytes = b"",
         annotations: MirrorAnnotations | None = None,
     ) -> None:
-        """`timeout` in seconds is the route's."""
-        self.target = target if isinstance(target, Target) else None
-        self.cluster = target.sole if isinstance(target, Target) else target
+        """`timeout` is the route's, in seconds; `path_prefix` is put before the shadow's path."""
+        self.target = target if isinstance(target, ResolvedDestination) else None
+        self.cluster = target.sole if isinstance(target, ResolvedDestination) else target
         self.fraction = fraction
         self.timeout = timeout
         self.path_prefix = path_prefix
@@ -67,7 +67,7 @@ class MirrorPolicy:
 
     @property
     def any_cluster(self) -> Cluster:
-        """Its cluster, for a listing: of any port, where that depends on the port."""
+        """Its cluster, for a listing; where the cluster depends on the port, that of one port."""
         if self.cluster is not None:
             return self.cluster
         assert self.target is not None
@@ -78,21 +78,21 @@ class MirrorPolicy:
         return self.any_cluster.label
 
     def has_endpoint(self, cluster: Cluster) -> bool:
-        """Whether a shadow can go to `cluster`. It has no connection whose original destination it could take."""
+        """Whether a shadow can be sent to `cluster`. A shadow has no client connection, so no original destination."""
         return cluster.resolves_request_host or cluster.endpoints not in ((), (ORIGINAL_DESTINATION,))
 
     def cluster_at(self, port: int) -> Cluster:
-        """The cluster for a request that arrived on `port`."""
+        """Return the cluster for a request that arrived on `port`."""
         if self.cluster is None:
             assert self.target is not None
             return self.target.at(port)
         return self.cluster
 
     def decide(self, draw: int, port: int, authority: bytes, obstacle: str | None, number: int | None = None) -> Mirror:
-        """What becomes of it for a request that arrived on `port` and leaves with `authority`.
+        """Decide whether a request that arrived on `port` and leaves with `authority` is mirrored, and where to.
 
-        `obstacle`: why no request is mirrored here (`local_reply`, `method`), or None. `number` is the user's, if
-        sampling is by user.
+        `obstacle` is the reason why no mirror of this request is sent (`local_reply`, `method`), or None. `number` is
+        the user's number where sampling is by user; it then replaces the draw.
         """
         cluster = self.cluster
         if cluster is None:
@@ -115,7 +115,7 @@ class MirrorPolicy:
 
 
 def shadow_edit(annotations: MirrorAnnotations | None) -> HeaderEdit | None:
-    """What `mirror-addon/remove-headers` and `mirror-addon/set-headers` do to a shadow: removes, then sets."""
+    """Return the edit of `mirror-addon/remove-headers` and `mirror-addon/set-headers`: removes, then sets."""
     if annotations is None or not (annotations.remove_headers or annotations.set_headers):
         return None
     removed = frozenset(name.lower().encode() for name in annotations.remove_headers)

@@ -1,4 +1,8 @@
-"""Host names as Istio resolves them: short names, their aliases, gateways, visibility (semantics 2.2)."""
+"""Host names as Istio resolves them: short names, aliases, gateways and visibility.
+
+Short names: `ResolveShortnameToFQDN` (`istio/pilot/pkg/model/config.go`). Aliases: `GenerateAltVirtualHosts`
+(`istio/pilot/pkg/networking/core/httproute.go`).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ MESH = "mesh"
 def is_address(host: str) -> bool:
     """Whether `host` is an IP address in text form, without brackets."""
     if ":" not in host and not host[-1:].isdigit():
-        return False  # spares ipaddress the many names that cannot be one
+        return False  # most names cannot be an address, and parsing one as such is slow
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -19,22 +23,25 @@ def is_address(host: str) -> bool:
 
 
 def qualified(host: str, namespace: str, domain: str) -> str:
-    """`reviews` of namespace `prod` as `reviews.prod.svc.cluster.local`; dotted names, `*` and addresses unchanged."""
+    """Return `reviews` of namespace `prod` as `reviews.prod.svc.cluster.local`.
+
+    Names with a dot, `*` and addresses are returned unchanged.
+    """
     if not host or host == "*" or "." in host or is_address(host):
         return host
     return f"{host}.{namespace}.svc.{domain}" if domain else f"{host}.{namespace}.svc"
 
 
 def service_namespace(host: str, domain: str) -> str | None:
-    """The namespace in `name.namespace.svc.<domain>`, None for any other host."""
+    """Return the namespace of `name.namespace.svc.<domain>`; None for any other host."""
     parts = host.removesuffix(f".svc.{domain}").split(".")
     return parts[1] if host.endswith(f".svc.{domain}") and len(parts) == 2 else None
 
 
 def aliases(host: str, namespace: str, domain: str) -> list[str]:
-    """Other names by which a client in `namespace` reaches the service `host`.
+    """Return the other names by which a client in `namespace` reaches the Kubernetes service `host`.
 
-    `name.ns.svc`, `name.ns`, in its own namespace `name`, and the full name with its trailing dot.
+    They are `name.ns.svc`, `name.ns`, the full name with a trailing dot and, in its own namespace, `name`.
     """
     own = service_namespace(host, domain)
     if own is None:
@@ -45,7 +52,7 @@ def aliases(host: str, namespace: str, domain: str) -> list[str]:
 
 
 def gateway(name: str, namespace: str) -> str:
-    """A gateway as `namespace/name`, from the three forms Istio accepts; `mesh` is itself."""
+    """Return a gateway as `namespace/name`, from the three forms that Istio accepts; `mesh` stays as it is."""
     if name == MESH:
         return name
     if "/" in name:
@@ -56,14 +63,14 @@ def gateway(name: str, namespace: str) -> str:
 
 
 def exported(export_to: tuple[str, ...], owner: str, viewer: str) -> bool:
-    """Whether `exportTo` of an object in namespace `owner` shows it to namespace `viewer`."""
+    """Whether an object in namespace `owner` with this `exportTo` is visible in namespace `viewer`."""
     return not export_to or any(
         item == "*" or item == viewer or (item == "." and owner == viewer) for item in export_to
     )
 
 
 def without_port(authority: bytes) -> bytes:
-    """Host of an authority as Envoy cuts it: all from the last colon is the port, unless inside brackets."""
+    """Return the host of an authority: the last colon begins the port, unless it is inside brackets (as in Envoy)."""
     colon = authority.rfind(b":")
     if colon < 0 or colon < authority.rfind(b"]"):
         return authority
@@ -71,7 +78,7 @@ def without_port(authority: bytes) -> bytes:
 
 
 def domain_of(host: str) -> bytes:
-    """A virtual service's host as it stands in the Host header: lower case, IPv6 in brackets."""
+    """Return a virtual service's host as a Host header has it: lower case, an IPv6 address in brackets."""
     if ":" in host and not host.startswith("["):
         host = f"[{host}]"
     return host.lower().encode()

@@ -1,6 +1,6 @@
-"""Path normalisation before matching: Istio's four levels, as Envoy carries them out (semantics 2.5, measured note 4).
+"""Path normalisation before matching: Istio's four levels (MeshConfig `pathNormalization`), as Envoy 1.40 does them.
 
-The query stays as it is. Bytes that Envoy refuses with 400 (`#`, raw non-ASCII, `%00`) stay as they are, too.
+The query is not changed. Bytes for which Envoy responds with 400 (`#`, raw non-ASCII, `%00`) are kept.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ _ENCODED = re.compile(rb'[\x01-\x20\x7f"<>^{|}`]')
 _ESCAPED_SLASH = re.compile(rb"%2[Ff]|%5[Cc]")
 _SLASHES = re.compile(rb"/{2,}")
 
-# What none of these occurs in is normal already; a target is searched whole, as a query seldom has them.
+# A target without any of these is normal already. It is searched with its query, which seldom contains them.
 _ABNORMAL = re.compile(rb'[%\\\x00-\x20\x7f"<>^{|}`]|/\.')
 _ABNORMAL_OR_SLASHES = re.compile(rb'[%\\\x00-\x20\x7f"<>^{|}`]|/[./]')
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:
     if match[1] is None:
-        return b"\x00"  # a percent sign that begins no escape: marked, no request can carry this byte
+        return b"\x00"  # a mark for a percent sign that begins no escape; no request can contain this byte
     byte = bytes((int(match[1], 16),))
     return byte if byte in _UNRESERVED else match[0]
 
 
 def _without_dots(path: bytes) -> bytes:
-    """RFC 3986 5.2.4, as Envoy's URL library does it: empty segments count, `..` at the root stays there."""
+    """Remove dot segments (RFC 3986 5.2.4) as Envoy's URL library does: empty segments count as segments."""
     out: list[bytes] = []
     segments = path[1:].split(b"/")
     last = len(segments) - 1
@@ -48,7 +48,7 @@ def _without_dots(path: bytes) -> bytes:
 def _base(path: bytes) -> bytes:
     path = _DOTS_WITH_PARAMETERS.sub(rb"\1", path)
     if b"%" in path:
-        # Unescaping must not make an escape out of a percent sign that was none.
+        # A percent sign that began no escape must not begin one after its neighbours are unescaped.
         path = _STRAY_BEFORE_HEX.sub(b"%25", _PERCENT.sub(_unescape, path)).replace(b"\x00", b"%")
     path = _ENCODED.sub(lambda match: b"%%%02X" % match[0][0], path.replace(b"\\", b"/"))
     return _without_dots(path) if b"/." in path else path
@@ -83,4 +83,4 @@ LEVELS: dict[str, Normalizer] = {
     "MERGE_SLASHES": _normalizer(_ABNORMAL_OR_SLASHES, _base, _merge),
     "DECODE_AND_MERGE_SLASHES": _normalizer(_ABNORMAL_OR_SLASHES, _decode_slashes, _base, _merge),
 }
-"""By Istio's name, a function from origin-form target to normalised target; `*` and the like are left alone."""
+"""For each of Istio's names a function from a target to the normalised target; only origin-form targets change."""

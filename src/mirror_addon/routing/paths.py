@@ -1,10 +1,10 @@
-"""Where a target's path ends."""
+"""The end of a target's path."""
 
 from __future__ import annotations
 
 
 def path_end(target: bytes) -> int:
-    """Where query or fragment begin, neither of which is matched."""
+    """Return where the query or the fragment begins; neither is matched (Envoy's `PathMatcher`)."""
     question = target.find(b"?")
     end = len(target) if question < 0 else question
     if b"#" in target:

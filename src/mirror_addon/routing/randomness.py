@@ -1,4 +1,4 @@
-"""One 64-bit draw a request, and numbers made from it."""
+"""Numbers made from a request's 64-bit draw."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ _MASK = (1 << 64) - 1
 
 
 def derived(draw: int, purpose: int) -> int:
-    """Another 64-bit number, fixed by `draw` and `purpose` but to all appearances independent (splitmix64).
+    """Return another 64-bit number, determined by `draw` and `purpose`, but statistically independent (splitmix64).
 
-    Envoy rolls new dice for faults and endpoints; made from the draw, the same request can be explained again.
+    Envoy draws anew for faults and endpoints. A derived number allows a trace to repeat the decision later.
     """
     number = (draw + purpose * 0x9E3779B97F4A7C15) & _MASK
     number = ((number ^ (number >> 30)) * 0xBF58476D1CE4E5B9) & _MASK

@@ -1,4 +1,7 @@
-"""Redirects and direct responses: routes that end in this proxy (semantics 1.10)."""
+"""Redirects and direct responses: routes to which the proxy itself responds.
+
+Sources: `route.go` (`ApplyRedirect`, `ApplyDirectResponse`), Envoy's RedirectAction and DirectResponseAction.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ _DEFAULT_PORTS = {b"http": 80, b"https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """A compiled redirect; empty members keep what the request has."""
+    """A compiled redirect. An empty member means the request's own."""
 
     code: int
     scheme: bytes
@@ -35,7 +38,7 @@ class Redirect:
     action = Action.REDIRECT
 
     def reply(self, request: Request, target: bytes, edits: Sequence[HeaderEdit]) -> LocalResponse:
-        """`target` is the request's, its prefix rewritten where the redirect says so; `edits` are the route's."""
+        """Return the response. `target` is the request's after `prefixRewrite`; `edits` are the route's."""
         scheme = self.scheme or request.scheme
         port = request.port if self.port_of_request else self.port
         if port == _DEFAULT_PORTS.get(scheme):
@@ -58,7 +61,7 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class DirectResponse:
-    """A fixed answer."""
+    """A fixed response."""
 
     status: int
     body: bytes
@@ -66,7 +69,7 @@ class DirectResponse:
     action = Action.DIRECT_RESPONSE
 
     def reply(self, request: Request, target: bytes, edits: Sequence[HeaderEdit]) -> LocalResponse:
-        # Envoy's router names a place with all of these statuses, although it is where the request came to.
+        # Envoy's router adds Location to these statuses, with the request's own URL.
         located = self.status == 201 or 300 <= self.status < 400
         location = ((b"location", b"%s://%s%s" % (request.scheme, request.authority, target)),) if located else ()
         return local_reply(request, self.status, self.body, location, edits)
@@ -77,7 +80,7 @@ class DirectResponse:
 
 @dataclass(frozen=True, slots=True)
 class NoAction:
-    """A route that does nothing Envoy knows, such as a redirect with 304: no cluster takes it, here it answers 404."""
+    """A route without an action that Envoy knows, such as a redirect with 304. The response is a 404 here."""
 
     action = Action.NOT_FOUND
 
@@ -106,7 +109,7 @@ def compile_redirect(redirect: HTTPRedirect) -> Local:
 
 
 def redirect_rewrite(uri: Uri, redirect: HTTPRedirect | None) -> Rewrite | None:
-    """How a redirect's `prefixRewrite` changes the target, None where it does not."""
+    """Return how a redirect's `prefixRewrite` changes the target; None where it has none."""
     return replaced(uri, redirect.prefix_rewrite) if redirect and redirect.prefix_rewrite else None
 
 

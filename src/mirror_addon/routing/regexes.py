@@ -1,4 +1,7 @@
-"""Istio's regular expressions: RE2 over raw bytes (Latin-1), always matched in full (semantics 2.5, 2.6)."""
+"""Istio's regular expressions: RE2 over raw bytes, always matched in full.
+
+Envoy 1.40 matches bytes, not UTF-8 characters (`.` does not match a two-byte character), hence Latin-1 here.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ import re2
 
 _MAX_MEMORY = 64 << 20
 _PIECE = 2048
+"""How many patterns one RE2 set holds."""
 _LITERAL = 64
-"""How much of a pattern's literal start is looked at."""
+"""How many bytes of a pattern's literal start are used."""
 
 
 def _options(captures: bool) -> re2.Options:
@@ -23,7 +27,7 @@ def _options(captures: bool) -> re2.Options:
 
 
 class Regex:
-    """One pattern. `error` is RE2's complaint about a bad one, which then matches nothing; else empty."""
+    """One pattern. `error` is RE2's error message for an invalid one, which matches nothing; else empty."""
 
     __slots__ = ("_compiled", "error", "pattern")
 
@@ -45,7 +49,10 @@ class Regex:
 
     @property
     def literal_prefix(self) -> bytes:
-        """Bytes with which every match begins; empty where nothing is known."""
+        """The bytes with which every match begins, at most 64; empty where none are known.
+
+        RE2 gives a range `[low, high]` that contains every match. It has no direct way to ask for the prefix.
+        """
         if self._compiled is None:
             return b""
         try:
@@ -54,7 +61,7 @@ class Regex:
             return b""
         end = len(high)
         if low[:end] and low[: end - 1] + bytes((min(low[:end][-1] + 1, 255),)) == high and not self.matches(high):
-            return bytes(low[:end])  # all from low up to high begins so
+            return bytes(low[:end])  # high is low's successor and no match itself: all matches begin with low
         length = 0
         for one, other in zip(low, high, strict=False):
             if one != other:
@@ -64,10 +71,11 @@ class Regex:
 
 
 class RegexSet:
-    """Many patterns asked at once.
+    """Many patterns matched at once.
 
-    RE2's set says "none" also when it ran out of memory. A last pattern that always matches tells the two apart;
-    then the patterns are asked one by one. Compiling a set holds the interpreter, so a big one is made in pieces.
+    RE2 refuses a set that is too large for its memory, and returns no match where it runs out of memory while
+    matching. A last pattern that always matches makes the latter visible. In both cases the patterns are matched one by
+    one. Compiling a set holds the GIL, so a large one is made in pieces.
     """
 
     __slots__ = ("_pieces", "_regexes")
@@ -78,16 +86,16 @@ class RegexSet:
             (start, tuple(regexes[start : start + _PIECE]), _compiled_set(regexes[start : start + _PIECE]))
             for start in range(0, len(regexes), _PIECE)
         ]
-        self.matches(regexes[0].literal_prefix if regexes else b"/")  # the first match is the slow one
+        self.matches(regexes[0].literal_prefix if regexes else b"/")  # RE2 builds its automaton at the first match
 
     def __reduce__(self) -> tuple[Any, ...]:
         return RegexSet, (self._regexes,)
 
     def matches(self, text: bytes) -> list[int]:
-        """Indices of the patterns that match the whole of `text`, ascending."""
+        """Return the indices of the patterns that match the whole of `text`, ascending."""
         indices: list[int] = []
         for start, regexes, compiled in self._pieces:
-            found = compiled.Match(text)
+            found = compiled.Match(text) if compiled is not None else None
             if not found:
                 indices += [start + index for index, regex in enumerate(regexes) if regex.matches(text)]
             elif len(found) > 1:
@@ -96,14 +104,17 @@ class RegexSet:
         return indices
 
 
-def _compiled_set(regexes: Sequence[Regex]) -> re2.Set:
-    """A set of the patterns and the sentinel behind them."""
+def _compiled_set(regexes: Sequence[Regex]) -> re2.Set | None:
+    """Return a set of the patterns, followed by one that always matches; None where it needs too much memory."""
     made = re2.Set.FullMatchSet(_options(captures=False))
     for regex in regexes:
-        # A pattern that RE2 refuses keeps its place with one that matches nothing.
+        # An invalid pattern is replaced by one that matches nothing, so that the indices stay the same.
         made.Add(rb"[^\x00-\xff]" if regex.error else regex.pattern)
     made.Add(rb"(?s).*")
-    made.Compile()
+    try:
+        made.Compile()
+    except re2.error:
+        return None
     return made
 
 
@@ -127,7 +138,7 @@ class Substitution:
         for match in self._compiled.finditer(text):
             start, stop = match.span()
             if start == stop == end and end:
-                continue  # RE2 takes no empty match right behind another match
+                continue  # RE2's GlobalReplace ignores an empty match directly after another match
             out.append(text[end:start])
             out += [(match.group(part) or b"") if isinstance(part, int) else part for part in self._parts]
             end = stop
@@ -135,7 +146,7 @@ class Substitution:
 
 
 def substitution(pattern: str, rewrite: str) -> Substitution | None:
-    """None where pattern or rewrite is not valid."""
+    """Return the substitution; None where the pattern or the rewrite is invalid."""
     try:
         return Substitution(pattern, rewrite)
     except (re2.error, ValueError):

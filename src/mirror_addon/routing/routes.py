@@ -1,4 +1,8 @@
-"""One HTTPRoute, compiled: what becomes of a request that met it."""
+"""One compiled HTTPRoute: what happens to a request that met one of its matches.
+
+The order is that of Envoy's filter chain as Istio configures it: fault, CORS, router; a redirect or direct response is
+a router action (`istio/pilot/pkg/networking/core/route/route.go`).
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ from mirror_addon.routing.decision import Mirror
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.decision import Rule
 from mirror_addon.routing.destinations import Clusters
-from mirror_addon.routing.destinations import Target
+from mirror_addon.routing.destinations import ResolvedDestination
 from mirror_addon.routing.faults import compile_fault
 from mirror_addon.routing.hashing import hash_key
 from mirror_addon.routing.header_edits import JOINED_REQUEST_FIELDS
@@ -44,18 +48,18 @@ _NO_DESTINATION = b"the rule has no destination with a weight above zero; give i
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Weighted:
-    """One destination of a route, with what it does to headers: passes in order, and its own Host."""
+    """One destination of a route with its header edits, in the order in which they are applied."""
 
-    target: Target
+    target: ResolvedDestination
     weight: int
     request: tuple[HeaderEdit, ...]
     response: tuple[HeaderEdit, ...]
     authority: bytes
-    """What Host becomes; empty: it stays."""
+    """The new Host; empty where the request keeps its own."""
 
 
 class CompiledRoute:
-    """A rule's action."""
+    """The action of a rule."""
 
     __slots__ = (
         "_bounds", "_http", "_plain", "cors", "destinations", "fault", "local", "methods", "mirrors", "response_edits",
@@ -92,13 +96,17 @@ class CompiledRoute:
 
     @property
     def http(self) -> HTTPRoute:
-        """The source, with inherited fields where the rule was delegated to."""
+        """The message it was compiled from, merged with the root's where the rule is a delegate's."""
         return self._http.get()
 
     def decide(
         self, match: int | None, request: Request, target: bytes, path_end: int, rewrite: Rewrite | None, draw: int
     ) -> Decision:
-        """What becomes of `request`, which is normalised; its path without query ends at `path_end` of `target`."""
+        """Decide what happens to `request`.
+
+        `match` is the index of the match that was met, `target` the request's normalised path with its query,
+        `path_end` where the query begins, and `rewrite` the path rewrite that goes with the match.
+        """
         if self._plain:
             return self._forward(match, request, target, path_end, rewrite, draw, ())
         delay = 0.0
@@ -124,13 +132,19 @@ class CompiledRoute:
         return decision
 
     def obstacle(self, method: bytes) -> str | None:
-        """Why no request with this method is mirrored: `method`, or None."""
+        """Return `method` where requests with this method are not mirrored, else None.
+
+        Envoy mirrors everything except CONNECT (`router.cc`); `mirror-addon/methods` may exclude more.
+        """
         if method == b"CONNECT" or (self.methods is not None and method.upper() not in self.methods):
             return "method"
         return None
 
     def choose(self, draw: int) -> Weighted | None:
-        """The destination that a draw falls on: the first owns `[0, weight)`, and so on."""
+        """Return the destination that a draw falls on; None where no destination has a weight.
+
+        The first destination owns `[0, weight)`, the next begins there, and so on (Envoy's `WeightedClusterEntry`).
+        """
         destinations = self.destinations
         if len(destinations) == 1:
             return destinations[0]
@@ -218,7 +232,10 @@ def _pick_by_hash(
 
 
 def _destinations(http: HTTPRoute, clusters: Clusters, namespace: str) -> tuple[Weighted, ...]:
-    """The destinations that can be chosen: a single one whatever its weight, of several those with a weight."""
+    """Return the destinations that can be chosen: a single one whatever its weight, of several those with a weight.
+
+    Istio drops destinations without a weight where there are several (`route.go`).
+    """
     if len(http.route) == 1:
         return (_weighted(http.route[0], 1, http, clusters, namespace, merged=True),)
     return tuple(
@@ -244,7 +261,11 @@ def _weighted(
 def _passes(
     own: HeaderOperations | None, route: HeaderOperations | None, merged: bool, joined: frozenset[bytes]
 ) -> tuple[HeaderEdit, ...]:
-    """With one destination its operations follow the route's in one pass; of several, each has a pass before it."""
+    """Return the passes over the header fields.
+
+    A single destination is merged into the route, so its operations follow the route's in one pass. Each of several is
+    a weighted cluster of its own, whose pass Envoy makes before the route's.
+    """
     levels = [[route, own]] if merged else [[own], [route]]
     edits = [compile_edit(level, joined) for level in levels]
     return tuple(edit for edit in edits if edit is not None)

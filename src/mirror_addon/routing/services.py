@@ -1,4 +1,7 @@
-"""The service registry: hosts with ports and instances, from ServiceEntry, WorkloadEntry, Service (semantics 4)."""
+"""The service registry: hosts with their ports and instances, from ServiceEntry, WorkloadEntry and Kubernetes Service.
+
+Rules are those of `istio/pilot/pkg/serviceregistry/serviceentry/conversion.go`.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ _LOCALITY = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone", "to
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A port of a service. `protocol` is Istio's name in lower case, `http` where none is said."""
+    """A port of a service. `protocol` is Istio's name in lower case, `http` where none is given."""
 
     number: int
     name: str
@@ -31,7 +34,7 @@ class Port:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Instance:
-    """One workload of a service: `ports` is from the service's port numbers to its own."""
+    """One workload of a service. `ports` maps the service's port numbers to the workload's own."""
 
     address: str
     labels: dict[str, str]
@@ -40,8 +43,8 @@ class Instance:
 
 
 @dataclass(slots=True, eq=False)
-class Service:
-    """Everything known of one host. Documents that name the same host add up."""
+class MeshService:
+    """A host of the registry. Several documents with the same host are added up."""
 
     host: str
     namespace: str
@@ -61,15 +64,15 @@ class _Workload:
     labels: dict[str, str]
 
 
-def build_services(resources: Sequence[Resource[Spec]], domain: str) -> dict[str, Service]:
-    """All services by host name."""
-    services: dict[str, Service] = {}
+def build_services(resources: Sequence[Resource[Spec]], domain: str) -> dict[str, MeshService]:
+    """Return all services by host name."""
+    services: dict[str, MeshService] = {}
     workloads = [
         _Workload(resource.namespace, resource.spec, workload_labels(resource.spec, resource.labels))
         for resource in resources
         if isinstance(resource.spec, WorkloadEntrySpec)
     ]
-    # A Kubernetes Service only adds ports where a ServiceEntry says the same host, so entries come first.
+    # ServiceEntries come first: a Kubernetes Service for the same host adds only ports that no entry declares.
     for resource in resources:
         if isinstance(resource.spec, ServiceEntrySpec):
             _add_service_entry(services, cast(Resource[ServiceEntrySpec], resource), workloads)
@@ -80,7 +83,7 @@ def build_services(resources: Sequence[Resource[Spec]], domain: str) -> dict[str
 
 
 def workload_labels(spec: WorkloadEntrySpec, metadata: dict[str, str]) -> dict[str, str]:
-    """Labels of a workload: metadata wins over spec, and locality and network count as labels, as in Istio."""
+    """Return a workload's labels: metadata over spec, and labels for locality and network, as in Istio."""
     parts = [part for part in spec.locality.split("/") if part]
     labels = dict(zip(_LOCALITY, parts, strict=False))
     if spec.network:
@@ -89,7 +92,7 @@ def workload_labels(spec: WorkloadEntrySpec, metadata: dict[str, str]) -> dict[s
 
 
 def _add_service_entry(
-    services: dict[str, Service], resource: Resource[ServiceEntrySpec], workloads: Iterable[_Workload]
+    services: dict[str, MeshService], resource: Resource[ServiceEntrySpec], workloads: Iterable[_Workload]
 ) -> None:
     spec = resource.spec
     endpoints = [(endpoint, workload_labels(endpoint, {})) for endpoint in spec.endpoints]
@@ -103,7 +106,7 @@ def _add_service_entry(
             and (spec.resolution.startswith("DNS") or names.is_address(workload.spec.address))
         ]
     for host in spec.hosts:
-        service = services.setdefault(host, Service(host, resource.namespace, spec.resolution))
+        service = services.setdefault(host, MeshService(host, resource.namespace, spec.resolution))
         service.kinds.append("ServiceEntry")
         service.addresses += [address for address in spec.addresses if names.is_address(address)]
         service.subject_alt_names += spec.subject_alt_names
@@ -125,14 +128,14 @@ def _instance(endpoint: WorkloadEntrySpec, labels: dict[str, str], ports: list[t
 
 
 def _add_kubernetes_service(
-    services: dict[str, Service],
+    services: dict[str, MeshService],
     resource: Resource[KubernetesServiceSpec],
     workloads: Iterable[_Workload],
     domain: str,
 ) -> None:
     spec = resource.spec
     host = names.qualified(resource.name, resource.namespace, domain)
-    service = services.setdefault(host, Service(host, resource.namespace, "STATIC"))
+    service = services.setdefault(host, MeshService(host, resource.namespace, "STATIC"))
     service.kinds.append("Service")
     own = [
         (Port(port.port, port.name, _protocol(port)), port.target_port if isinstance(port.target_port, int) else 0)
@@ -153,7 +156,7 @@ def _add_kubernetes_service(
 
 
 def _protocol(port: KubernetesServicePort) -> str:
-    """Istio's protocol selection: appProtocol, else the port's name up to a dash."""
+    """Return a port's protocol: `appProtocol`, else the port's name up to a dash (Istio's protocol selection)."""
     explicit = port.app_protocol.lower()
     if explicit in ("kubernetes.io/h2c", "h2c"):
         return "http2"

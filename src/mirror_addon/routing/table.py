@@ -1,4 +1,30 @@
-"""The route table: resources in, decisions out. Pure, and immutable once built but for round-robin turns."""
+"""The route table: Istio resources are compiled into a table, and the table decides what happens to a request.
+
+Theory of operation. This room does what Istio's pilot and Envoy's router do together: pilot turns resources into
+routes (`istio/pilot/pkg/networking/core/route/route.go`; comments in this room say only `route.go`), the router picks
+one for each request. Everything here is pure: values in, values out, without sockets, clocks, threads or mitmproxy. A
+table is built once for a set of rules (`rules/`). It never changes afterwards, except for round-robin positions and
+clusters of ports that are seen for the first time. It decides in the proxy's event loop, once for each request, when
+the request's header is complete.
+
+`RouteTable.route` decides in Envoy's order:
+
+1. `hosts` picks one virtual host by the Host header: exact name, then the longest wildcard, then `*`. A request that no
+   host claims passes through, with the mirrors of the option `mirror_to` (`mirror_to`).
+2. The path is normalised (`normalization`) and on an edge the client is appended to X-Forwarded-For (`forwarded`), both
+   before matching, as Envoy's connection manager does.
+3. `index` finds the first entry (one match of one rule, `virtual_services`) whose uri and conditions are met. It finds
+   what a scan in document order would find, but tests only the candidates that the path leaves. No entry: 404, never
+   the next host.
+4. `routes` carries out the rule: fault, redirect or direct response, CORS, then destination, endpoint, header edits,
+   rewrite and mirrors. The result is a `decision.Decision`.
+
+One 64-bit draw, made by the caller, serves the weights and every mirror of a request, because Envoy uses its stream id
+for both (`WeightedClusterSpecifierPlugin`, `FilterUtility::shouldShadow` in `router.cc`): two mirrors at 50 % get the
+same requests. Faults and endpoints, for which Envoy draws again, take numbers derived from the draw (`randomness`), so
+that the draw alone explains a decision. For the same reason no trace is kept: `trace.explain` repeats the decision from
+request and draw when somebody asks, and the hot path does not pay for it.
+"""
 
 from __future__ import annotations
 
@@ -20,18 +46,18 @@ from mirror_addon.routing.identity import Identity
 from mirror_addon.routing.index import Index
 from mirror_addon.routing.index import Scan
 from mirror_addon.routing.local_replies import local_reply
+from mirror_addon.routing.lookup import RequestLookup
 from mirror_addon.routing.mirror_to import MirrorTo
 from mirror_addon.routing.mirror_to import Passthrough
 from mirror_addon.routing.normalization import LEVELS
 from mirror_addon.routing.paths import path_end
-from mirror_addon.routing.subject import Subject
 from mirror_addon.routing.virtual_services import compile_virtual_services
 
 __all__ = ["MirrorTo", "RouteTable"]
 
 
 class RouteTable:
-    """Everything that decides what becomes of a request."""
+    """All compiled rules of a proxy. `mirroring` lists the rules that have a mirror, `mirror_to` among them."""
 
     def __init__(
         self,
@@ -47,7 +73,6 @@ class RouteTable:
         self.passthrough = Passthrough(mirror_to)
         routes = {id(entry.route): entry.route for service in services for entry in service.entries}
         self.mirroring = tuple(route.rule for route in routes.values() if route.mirrors)
-        """The rules that have a mirror, the mirror without YAML among them."""
         if self.passthrough.rule is not None:
             self.mirroring += (self.passthrough.rule,)
         self._normalize = LEVELS[identity.path_normalization]
@@ -69,10 +94,11 @@ class RouteTable:
         endpoint_overrides: Mapping[tuple[str, str], Endpoint] | None = None,
         mirror_to: Sequence[MirrorTo] = (),
     ) -> RouteTable:
-        """Compile resources for this proxy.
+        """Return the table of these resources for the proxy that `identity` describes.
 
-        `endpoint_overrides`, by fully qualified host and subset, win over the resources; an empty subset stands for
-        every subset without one of its own. Findings never stop it: what a cluster would not route, this does not.
+        `endpoint_overrides` are by fully qualified host and subset and take precedence over the resources; an empty
+        subset stands for every subset without an override of its own. Faulty resources raise no error: a rule that a
+        cluster would ignore is ignored.
         """
         return cls(resources, identity, endpoint_overrides or {}, mirror_to)
 
@@ -81,7 +107,7 @@ class RouteTable:
         return self.clusters.pieces() + [piece for host in self.virtual_hosts for piece in host.pieces()]
 
     def route(self, request: Request, draw: int) -> Decision:
-        """What becomes of a request. `draw` is its 64-bit random number, which decides all that is left to chance."""
+        """Decide what happens to a request. `draw` is its 64-bit random number, the only source of chance."""
         host = self.hosts.find(request.authority)
         if host is None:
             return self.passthrough.decide(request, draw)
@@ -93,25 +119,28 @@ class RouteTable:
         arrived = self.arrived(request)
         target = arrived.path
         end = path_end(target)
-        entry = entries.find(Subject(arrived, target[:end]))
+        entry = entries.find(RequestLookup(arrived, target[:end]))
         if entry is None:
             return Decision(Action.NOT_FOUND, response=local_reply(arrived, 404))
         return entry.route.decide(entry.match, arrived, target, end, entry.rewrite, draw)
 
     def arrived(self, request: Request) -> Request:
-        """A request as rules see it: its path normalised, its client in X-Forwarded-For."""
+        """Return a request as rules see it: path normalised, on an edge with the client in X-Forwarded-For."""
         path = self._normalize(request.path)
         headers = with_client(request.headers, request.client if self._edge else b"")
         return Request(request.method, request.scheme, request.authority, path, headers, request.port, request.client)
 
     def virtual_host(self, request: Request) -> VirtualHost | None:
-        """The virtual host that claims a request, None where it passes through."""
+        """Return the virtual host that claims a request; None where it passes through."""
         for host in self.hosts.candidates(request.authority):
             if host.at(request.port) is not None:
                 return host
         return None
 
     def _elsewhere(self, request: Request) -> Index | Scan | None:
-        """A host whose rules are all for other ports is not claimed: the next wildcard has it."""
+        """Return the entries of a less specific host.
+
+        Istio builds no virtual host for a port where a virtual service has no route, so the next wildcard claims it.
+        """
         host = self.virtual_host(request)
         return host.at(request.port) if host else None

@@ -1,6 +1,7 @@
-"""Why a request went where it went, and what a table holds, in words for people.
+"""Descriptions of decisions and of a table, for `mirror.explain` and `mirror.rules`.
 
-Made when somebody asks, by looking at every rule in order; routing itself keeps no trace.
+A trace is made on demand: it repeats the decision for a request and its draw, testing every rule in order. Routing
+itself keeps none, because that would slow down each request.
 """
 
 from __future__ import annotations
@@ -15,21 +16,21 @@ from mirror_addon.routing.decision import Request
 from mirror_addon.routing.decision import Rule
 from mirror_addon.routing.fractions import Fraction
 from mirror_addon.routing.hosts import VirtualHost
+from mirror_addon.routing.lookup import RequestLookup
 from mirror_addon.routing.mirrors import MirrorPolicy
 from mirror_addon.routing.paths import path_end
 from mirror_addon.routing.routes import CompiledRoute
 from mirror_addon.routing.sampling import Sampler
 from mirror_addon.routing.sampling import holds
 from mirror_addon.routing.sampling import words
-from mirror_addon.routing.subject import Subject
 from mirror_addon.routing.table import RouteTable
-from mirror_addon.routing.virtual_services import Entry
+from mirror_addon.routing.virtual_services import RouteEntry
 
 
 def explain(table: RouteTable, request: Request, draw: int, now: float | None = None) -> list[str]:
-    """One line a step: host, normalisation, every rule with the first condition that failed, draws, mirrors.
+    """Return one line for each step: host, normalisation, rules with the first condition that failed, draws, mirrors.
 
-    `now`, in seconds since the epoch, says what of the mirrors' annotations is over; None leaves that open.
+    `now`, in seconds since the epoch, decides whether a mirror has expired; with None that is not tested.
     """
     return list(_explain(table, request, draw, now))
 
@@ -52,15 +53,15 @@ def _explain(table: RouteTable, request: Request, draw: int, now: float | None) 
     yield from _outcome(entry.route, arrived, draw, now)
 
 
-def _entries(host: VirtualHost, request: Request) -> Generator[str, None, Entry | None]:
-    """A line an entry, up to and with the first that matches, which is returned."""
-    subject = Subject(request, request.path[: path_end(request.path)])
+def _entries(host: VirtualHost, request: Request) -> Generator[str, None, RouteEntry | None]:
+    """Yield a line for each entry up to the first that matches, and return that one."""
+    lookup = RequestLookup(request, request.path[: path_end(request.path)])
     index = host.at(request.port)
     reachable = index.entries if index else ()
     for entry in host.unreachable(request.port):
         yield f"{entry}: not looked at: {entry.excluded or _unreachable(entry, request.port)}"
     for entry in reachable:
-        failed = _first_failure(entry, subject)
+        failed = _first_failure(entry, lookup)
         if not failed:
             yield f"{entry}: matches: {entry.words()}"
             return entry
@@ -68,18 +69,18 @@ def _entries(host: VirtualHost, request: Request) -> Generator[str, None, Entry 
     return None
 
 
-def _unreachable(entry: Entry, port: int) -> str:
+def _unreachable(entry: RouteEntry, port: int) -> str:
     if entry.port not in (0, port):
         return f"it is for port {entry.port}, the request arrived on {port}"
     return "a rule before it matches everything, or another virtual service has the host"
 
 
-def _first_failure(entry: Entry, subject: Subject) -> str:
-    if not entry.uri.matches(subject.path):
-        return f"no: {entry.uri.words}, but it is {text(subject.path)}"
+def _first_failure(entry: RouteEntry, lookup: RequestLookup) -> str:
+    if not entry.uri.matches(lookup.path):
+        return f"no: {entry.uri.words}, but it is {text(lookup.path)}"
     for condition in entry.conditions:
-        if not condition.test(subject):
-            return f"no: {condition.words}, but it {condition.actual(subject)}"
+        if not condition.test(lookup):
+            return f"no: {condition.words}, but it {condition.actual(lookup)}"
     return ""
 
 
@@ -180,19 +181,19 @@ class MirrorView:
 
 @dataclass(frozen=True, slots=True)
 class RuleView:
-    """One rule of a table, for a listing."""
+    """A rule of a table, for a listing."""
 
     rule: Rule
     hosts: tuple[str, ...]
     matches: tuple[str, ...]
-    """In words; a rule without any takes every path."""
+    """Descriptions of its matches."""
     destinations: tuple[str, ...]
-    """Where it goes, in words: `serviceB/v1 90 % -> 127.0.0.1:9001`, or the local reply."""
+    """Descriptions of its destinations, such as `serviceB/v1 90 % -> 127.0.0.1:9001`, or of its local reply."""
     mirrors: tuple[MirrorView, ...]
 
 
 def rules(table: RouteTable) -> list[RuleView]:
-    """All rules that apply to this proxy, in the order of virtual services; the mirror without YAML comes last."""
+    """Return the rules that apply to this proxy, in the order of virtual services; `mirror_to` comes last."""
     hosts: dict[int, list[str]] = {}
     matches: dict[int, list[str]] = {}
     routes: dict[int, CompiledRoute] = {}

@@ -1,4 +1,8 @@
-"""DestinationRules: which one applies to a host, and the policy of a subset and port (semantics 4.1)."""
+"""DestinationRules: which one applies to a host, and the traffic policy of a subset and port.
+
+Sources: `istio/pilot/pkg/model/destination_rule.go` and `push_context.go` (which rule),
+`istio/pilot/pkg/networking/util/util.go`, `MergeTrafficPolicy` (which policy).
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,7 @@ from mirror_addon.routing.identity import Identity
 
 @dataclass(slots=True, eq=False)
 class DestinationRule:
-    """All DestinationRules of one host and namespace: of equal subsets the first wins, and the first policy."""
+    """All DestinationRules of one host and namespace: the first policy wins, and the first subset of each name."""
 
     host: str
     policy: TrafficPolicy | None = None
@@ -34,14 +38,17 @@ class DestinationRule:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What holds for one cluster, each block from the most specific place that has it."""
+    """The traffic policy of one cluster. Each block is from the most specific place that has it."""
 
     tls: ClientTLSSettings | None = None
     load_balancer: LoadBalancerSettings | None = None
     connection_pool: ConnectionPoolSettings | None = None
 
     def overlaid(self, policy: TrafficPolicy | None, port: int) -> Policy:
-        """This policy with another's blocks over it. Settings for the port replace all, missing ones by defaults."""
+        """Return this policy with another's blocks over it.
+
+        Settings for the port replace all of it: a block that they leave out has its default.
+        """
         if policy is None:
             return self
         for settings in policy.port_level_settings:
@@ -54,7 +61,7 @@ class Policy:
         )
 
     def client_tls(self, subject_alt_names: Iterable[str]) -> TLS | None:
-        """None for plain text. ISTIO_MUTUAL is plain text too: this machine has no mesh identity."""
+        """Return the TLS settings; None for plain text, also for ISTIO_MUTUAL: there is no mesh identity here."""
         tls = self.tls
         if tls is None or tls.mode in ("DISABLE", "ISTIO_MUTUAL"):
             return None
@@ -70,7 +77,7 @@ class Policy:
 
     @property
     def balancer(self) -> str:
-        """Istio's name of the load balancer, LEAST_REQUEST where none is said."""
+        """Istio's name of the load balancer; LEAST_REQUEST where none is given."""
         simple = self.load_balancer.simple if self.load_balancer else None
         return "LEAST_REQUEST" if simple in (None, "UNSPECIFIED", "LEAST_CONN") else simple
 
@@ -101,7 +108,7 @@ class Policy:
 
 
 class DestinationRules:
-    """Finds the rule of a host: the client's namespace first, then the service's, then the root namespace."""
+    """All DestinationRules: those of the client's namespace come first, then the service's, then the root's."""
 
     def __init__(self, resources: Sequence[Resource[Spec]], identity: Identity) -> None:
         self._identity = identity
@@ -123,7 +130,7 @@ class DestinationRules:
             rule.subsets.setdefault(subset.name, subset)
 
     def find(self, host: str, namespace: str | None) -> DestinationRule | None:
-        """The rule for a fully qualified host whose service is in `namespace` (None: unknown)."""
+        """Return the rule of a fully qualified host whose service is in `namespace` (None: not known)."""
         namespaces = (self._identity.namespace, namespace, self._identity.root_namespace)
         for candidate in dict.fromkeys(namespaces):
             rules = self._by_namespace.get(candidate or "")

@@ -1,4 +1,8 @@
-"""The uri condition of a match, and the rewrites that depend on it (semantics 2.5, 3)."""
+"""The uri condition of a match, and the path rewrites that depend on it.
+
+Matching is that of Envoy's RouteMatch `path`, `prefix` and `safe_regex`: the path without query and fragment, and a
+prefix is a plain string prefix, `/a` matches `/ab`.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,11 @@ from mirror_addon.routing.regexes import Regex
 from mirror_addon.routing.regexes import substitution
 
 Rewrite = Callable[[bytes, int], bytes]
-"""From target and length of its path (the rest is the query) to the new target."""
+"""Takes a target and the length of its path (the rest is the query) and returns the new target."""
 
 
-class Kind(enum.Enum):
-    """How a path is compared. Istio's "no uri" is Envoy's prefix `/`."""
+class UriKind(enum.Enum):
+    """How a path is compared. A match without a uri is Envoy's prefix `/`."""
 
     EXACT = "exact"
     PREFIX = "prefix"
@@ -26,46 +30,46 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Uri:
-    """A uri condition. `value` is lower-cased where `ignore_case`; `regex` stands for Kind.REGEX only."""
+    """A uri condition. `value` is in lower case where `ignore_case`; `regex` is set for UriKind.REGEX only."""
 
-    kind: Kind
+    kind: UriKind
     value: bytes
     ignore_case: bool
     words: str
     regex: Regex | None = None
 
     def matches(self, path: bytes) -> bool:
-        """Whether the path (no query) meets the condition."""
+        """Whether a path, without its query, meets the condition."""
         if self.regex is not None:
             return self.regex.matches(path)
         if self.ignore_case:
             path = path.lower()
-        return path.startswith(self.value) if self.kind is Kind.PREFIX else path == self.value
+        return path.startswith(self.value) if self.kind is UriKind.PREFIX else path == self.value
 
 
 def compile_uri(match: HTTPMatchRequest | None) -> Uri:
-    """The uri condition of a match; without one, prefix `/`."""
+    """Return the uri condition of a match; prefix `/` where it has none."""
     uri = match.uri if match else None
     ignore_case = match.ignore_uri_case if match else False
     if uri is None or (uri.exact is None and uri.prefix is None and uri.regex is None):
-        return Uri(Kind.PREFIX, b"/", False, "any path")
+        return Uri(UriKind.PREFIX, b"/", False, "any path")
     suffix = ", in any case" if ignore_case else ""
     if uri.regex is not None:
         regex = Regex(uri.regex)
         note = f" (not a regular expression: {regex.error})" if regex.error else ""
-        return Uri(Kind.REGEX, uri.regex.encode(), False, f"path matches regex {uri.regex!r}{note}", regex)
+        return Uri(UriKind.REGEX, uri.regex.encode(), False, f"path matches regex {uri.regex!r}{note}", regex)
     if uri.prefix is not None:
         value = uri.prefix.encode()
         words = f"path begins with {uri.prefix!r}{suffix}"
-        return Uri(Kind.PREFIX, value.lower() if ignore_case else value, ignore_case, words)
+        return Uri(UriKind.PREFIX, value.lower() if ignore_case else value, ignore_case, words)
     exact = uri.exact or ""
     value = exact.encode()
-    return Uri(Kind.EXACT, value.lower() if ignore_case else value, ignore_case, f"path is {exact!r}{suffix}")
+    return Uri(UriKind.EXACT, value.lower() if ignore_case else value, ignore_case, f"path is {exact!r}{suffix}")
 
 
 def is_catch_all(uri: Uri, match: HTTPMatchRequest | None) -> bool:
-    """Whether Istio takes the match for one that everything meets, and makes no routes after it."""
-    anywhere = uri.value == (b".*" if uri.kind is Kind.REGEX else b"/") and uri.kind is not Kind.EXACT
+    """Whether every request meets the match in Istio's view (`route.go`): no route follows it."""
+    anywhere = uri.value == (b".*" if uri.kind is UriKind.REGEX else b"/") and uri.kind is not UriKind.EXACT
     if match is None or not anywhere:
         return anywhere
     attributes = (match.method, match.scheme, match.authority)
@@ -83,22 +87,22 @@ def _replace_path(value: bytes, target: bytes, end: int) -> bytes:
 
 def _replace_matches(replace: Callable[[bytes], bytes], target: bytes, end: int) -> bytes:
     path = target[:end]
-    return (replace(path) or path) + target[end:]  # Envoy keeps a path that would become empty
+    return (replace(path) or path) + target[end:]  # since Envoy 1.40 a path that would become empty is kept
 
 
 def replaced(uri: Uri, new: str) -> Rewrite:
-    """Envoy's prefix rewrite: the matched part of the path is replaced verbatim, the rest and the query stay.
+    """Return Envoy's `prefix_rewrite`: it replaces the matched part of the path; the rest and the query stay.
 
-    Matched is the prefix, or the whole path for exact and regex.
+    The matched part is the prefix, or the whole path for exact and regex.
     """
     value = new.encode()
-    if uri.kind is Kind.PREFIX:
+    if uri.kind is UriKind.PREFIX:
         return partial(_replace_start, value, len(uri.value))
     return partial(_replace_path, value)
 
 
 def compile_rewrite(uri: Uri, rewrite: HTTPRewrite | None) -> Rewrite | None:
-    """The path rewrite of a route for one of its matches, None where the path stays."""
+    """Return the path rewrite of a route for one of its matches; None where the path stays."""
     if rewrite is None:
         return None
     if rewrite.uri_regex_rewrite is not None:

@@ -1,4 +1,7 @@
-"""Virtual services as this proxy gets them: ordered, filtered, delegates resolved (semantics 1.10, 2.3, 2.4, 2.7)."""
+"""Virtual services as they apply to this proxy: ordered, filtered, with delegates resolved.
+
+Istio does this in pilot before Envoy sees a route (`istio/pilot/pkg/model/virtualservice.go`, `push_context.go`).
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,7 @@ from mirror_addon.routing.delegation import numbered
 from mirror_addon.routing.destinations import Clusters
 from mirror_addon.routing.identity import Identity
 from mirror_addon.routing.kept import Kept
+from mirror_addon.routing.lookup import RequestLookup
 from mirror_addon.routing.redirects import redirect_rewrite
 from mirror_addon.routing.routes import CompiledRoute
 from mirror_addon.routing.uris import Rewrite
@@ -37,8 +41,8 @@ VirtualService = Resource[VirtualServiceSpec]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Entry:
-    """One match of one rule: what Envoy calls a route."""
+class RouteEntry:
+    """One match of one rule; each becomes a route of its own in Envoy."""
 
     route: CompiledRoute
     match: int | None
@@ -46,10 +50,10 @@ class Entry:
     conditions: tuple[Condition, ...]
     rewrite: Rewrite | None
     port: int
-    """The listener's port it is for, 0 for all."""
+    """The listener's port to which it applies; 0: every port."""
     catch_all: bool
     excluded: str = ""
-    """Why this proxy never gets it (gateways, source labels); empty where it does."""
+    """Why it does not apply to this proxy (gateways, source labels); empty where it does."""
     kept: Kept[HTTPMatchRequest] | None = None
 
     def __str__(self) -> str:
@@ -57,41 +61,51 @@ class Entry:
         return rule if self.match is None else f"{rule} match[{self.match}]"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Entry, (
+        return RouteEntry, (
             self.route, self.match, self.uri, self.conditions, self.rewrite, self.port, self.catch_all, self.excluded,
             self.kept,
         )  # fmt: skip
 
+    def holds(self, lookup: RequestLookup) -> bool:
+        """Whether a request meets all conditions except the uri's."""
+        for condition in self.conditions:  # noqa: SIM110 - a generator costs more than the conditions
+            if not condition.test(lookup):
+                return False
+        return True
+
     @property
     def source(self) -> HTTPMatchRequest | None:
-        """The match it was compiled from, merged where the rule was delegated to; None: every request."""
+        """The match it was compiled from, merged with the root's where it is a delegate's; None: every request."""
         return self.kept.get() if self.kept is not None else None
 
     @property
     def methods(self) -> frozenset[bytes] | None:
-        """The only method that it takes, or None where a request's method may be any other too."""
+        """The one method that it requires; None where it does not require a particular one."""
         source = self.source
         method = source.method if source is not None else None
         return frozenset({method.exact.encode()}) if method is not None and method.exact else None
 
     def words(self) -> str:
-        """The match in words."""
-        said = [self.uri.words, *(condition.words for condition in self.conditions)]
-        return " and ".join([*said, f"port is {self.port}"] if self.port else said)
+        """Return the match in words."""
+        parts = [self.uri.words, *(condition.words for condition in self.conditions)]
+        return " and ".join([*parts, f"port is {self.port}"] if self.port else parts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledVirtualService:
-    """A virtual service that applies here, with the hosts it claims and all its entries in document order."""
+    """A virtual service that applies to this proxy: the hosts that it claims, and its entries in document order."""
 
     hosts: tuple[str, ...]
-    entries: tuple[Entry, ...]
+    entries: tuple[RouteEntry, ...]
 
 
 def compile_virtual_services(
     resources: Sequence[Resource[Spec]], identity: Identity, clusters: Clusters
 ) -> list[CompiledVirtualService]:
-    """All virtual services that this proxy gets, in the order in which they compete for a host."""
+    """Return the virtual services that apply to this proxy, in the order in which they compete for a host.
+
+    The order is Istio's: creation time, then name, then namespace (`istio/pilot/pkg/model/config.go`).
+    """
     every = [cast(VirtualService, item) for item in resources if isinstance(item.spec, VirtualServiceSpec)]
     every.sort(key=lambda item: (item.creation_timestamp, item.name, item.namespace))
     delegates = {(item.namespace, item.name): item for item in every if not item.spec.hosts}
@@ -119,7 +133,7 @@ def _annotations(item: VirtualService) -> MirrorAnnotations | None:
 
 def _entries(
     item: VirtualService, delegates: dict[tuple[str, str], VirtualService], identity: Identity, clusters: Clusters
-) -> Iterator[Entry]:
+) -> Iterator[RouteEntry]:
     annotations = _annotations(item)
     for index, http in enumerate(item.spec.http):
         if http.delegate is None:
@@ -141,14 +155,14 @@ def _entries(
 
 def _route_entries(
     http: HTTPRoute, matches: Matches, rule: Rule, namespace: str, identity: Identity, clusters: Clusters
-) -> Iterator[Entry]:
+) -> Iterator[RouteEntry]:
     route = CompiledRoute(http, rule, clusters, namespace, identity.sample_seed)
     for match, index in matches or ((None, None),):
         uri = compile_uri(match)
         rewrite = compile_rewrite(uri, http.rewrite)
         if http.redirect is not None:
             rewrite = redirect_rewrite(uri, http.redirect)
-        yield Entry(
+        yield RouteEntry(
             route=route,
             match=index,
             uri=uri,
@@ -162,7 +176,11 @@ def _route_entries(
 
 
 def _excluded(match: HTTPMatchRequest, namespace: str, identity: Identity) -> str:
-    """Why the match is not for this proxy. Gateways, where given, replace the test of source labels and namespace."""
+    """Return why the match does not apply to this proxy; empty where it does.
+
+    Where a match names gateways, Istio tests those alone, not source labels or namespace (`route.go`,
+    `sourceMatchHTTP`).
+    """
     if match.gateways:
         return "" if identity.serves(match.gateways, namespace) else f"it is for gateways {', '.join(match.gateways)}"
     if not identity.has_labels(match.source_labels):

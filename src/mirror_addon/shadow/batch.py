@@ -47,15 +47,24 @@ class Batch(Generic[Item]):
         if self._size >= self._most:
             self.flush()
         elif self._timer is None:
+            self.schedule()
+
+    def schedule(self) -> None:
+        """Begin a batch even if nothing is added: `hand_over` is called in `seconds`, with an empty list if need be.
+
+        For a receiver that keeps a rest of its own to pass on, such as bytes for which a socket had no room.
+        """
+        if self._timer is None:
             loop = asyncio.get_running_loop()
             # call_soon costs less than call_later, which keeps a heap of its timers.
             self._timer = loop.call_later(self.seconds, self.flush) if self.seconds else loop.call_soon(self.flush)
 
     def flush(self) -> None:
-        """Hand over now what has been added. Does nothing if that is nothing."""
+        """End the batch now. Does nothing if none has begun."""
+        begun = self._timer is not None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._items:
+        if begun or self._items:
             items, self._items, self._size = self._items, [], 0
             self._hand_over(items)

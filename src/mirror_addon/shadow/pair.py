@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from typing import Any
 from typing import Protocol
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class Pair:
     """With header and body where something shows flows."""
     comparison: Comparison | None
     """None: not compared. Values of redacted header fields are blanked."""
+    view: Any = None
+    """What a list of flows needs to show the shadow as a flow; None where no list is shown or saved."""
 
 
 class PairObserver(Protocol):

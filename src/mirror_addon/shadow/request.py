@@ -1,6 +1,12 @@
-"""What a shadow looks like: a copy of the request as it leaves, edited as Envoy edits it (envoy-shadowing.md 1.3-1.7).
+"""Shadow requests: a copy of the request as it leaves, edited as Envoy edits a shadow.
 
-Pure, and quick: this runs in the proxy's loop once for each shadow.
+Envoy (`source/common/router/shadow_writer_impl.cc`, `router.cc`) copies the request after all filters, appends
+`-shadow` to its Host, appends its own address to X-Forwarded-For, and sends it. On top of that, this module does what
+an HTTP client needs: hop-by-hop fields are removed (RFC 9110 7.6.1), one field frames the body (RFC 9112 6), and what
+an HTTP library refuses to write is adapted and named in `ShadowRequest.adaptions`.
+
+Pure: no I/O, no clock. `shadow_request` runs in the proxy's event loop once for each shadow, so it is written for the
+ordinary request: no function call and no copy for a field that is passed on unchanged.
 """
 
 from __future__ import annotations
@@ -8,7 +14,6 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import TYPE_CHECKING
 from typing import NamedTuple
 
@@ -18,39 +23,40 @@ if TYPE_CHECKING:
     from mirror_addon.routing.decision import Mirror
     from mirror_addon.routing.decision import Request
     from mirror_addon.routing.fields import Fields
+    from mirror_addon.routing.header_edits import HeaderEdit
     from mirror_addon.shadow.subject import Subject
 
-_SPECIAL = frozenset(
-    {
-        b"",
-        b"connection",
-        b"content-length",
-        b"expect",
-        b"host",
-        b"keep-alive",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-        b"x-forwarded-for",
-    }
-)
-_NEVER_NOMINATED = frozenset({b"te", b"content-length", b"transfer-encoding"})
+Field = tuple[bytes, bytes]
 
-# What h11 writes: names are tokens, values have no NUL and no white space but space and tab (h11/_abnf.py).
+_FORWARDED = b"x-forwarded-for"
+_CONTENT_LENGTH = b"content-length"
+_TRANSFER_ENCODING = b"transfer-encoding"
+_FRAMING = frozenset({_CONTENT_LENGTH, _TRANSFER_ENCODING})
+_SPECIAL = _FRAMING | {
+    _FORWARDED,
+    b"",
+    b"connection",
+    b"expect",
+    b"host",
+    b"keep-alive",
+    b"proxy-connection",
+    b"te",
+    b"trailer",
+    b"upgrade",
+}
+"""Lower-case names of fields that are not passed on as they are."""
+
+# What h11 writes (RFC 9110 5.5, 5.6.2): names are tokens; values have no NUL and no white space except space and tab.
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _NOT_IN_VALUE = b"\x00\n\x0b\x0c\r"
 _VALUE = bytes(sorted(set(range(256)) - set(_NOT_IN_VALUE)))
 _VISIBLE = bytes(range(0x21, 0x7F))
 _TO_SPACES = bytes.maketrans(_NOT_IN_VALUE, b" " * len(_NOT_IN_VALUE))
 _FOLD = re.compile(rb"[ \t]*\r?\n[ \t]+")
-_NAME = itemgetter(0)
-_CONTENT = itemgetter(1)
 
 
 class ClientTLS(NamedTuple):
-    """How a worker speaks TLS to a target; the fields of a cluster's TLS."""
+    """How a worker speaks TLS to a target; the fields are those of a cluster's `TLS`."""
 
     ca_certificates: str
     client_certificate: str
@@ -60,22 +66,22 @@ class ClientTLS(NamedTuple):
 
 
 class Target(NamedTuple):
-    """Where a shadow goes. Shadows of equal targets share lanes and circuit breaker."""
+    """Where a shadow is sent. Shadows with equal targets share lanes and a circuit breaker."""
 
     label: str
     address: str
-    """An IP, a DNS name, or `unix:///path`."""
+    """An IP address, a DNS name, or `unix:///path`."""
     port: int
     http2: bool
-    """The port's protocol is HTTP/2: prior knowledge without TLS. With TLS, ALPN decides."""
+    """The port's protocol is HTTP/2: without TLS this is prior knowledge (RFC 9113 3.3), with TLS ALPN decides."""
     server_name: str
-    """For SNI and certificate check: of the cluster, never of the shadow's Host (istio#39858)."""
+    """For SNI and the certificate check: the cluster's name, never the shadow's Host (istio#39858)."""
     tls: ClientTLS | None
 
 
 @dataclass(slots=True)
 class ShadowRequest:
-    """A shadow, ready to be sent. `headers` are without Host, and carry the framing."""
+    """A shadow, ready to be sent. `headers` are without Host and include the framing field."""
 
     id: str
     target: Target
@@ -84,21 +90,17 @@ class ShadowRequest:
     path: bytes
     headers: Fields
     timeout: float
-    """Seconds for the whole shadow, from connect to last byte."""
+    """Seconds for the whole shadow, from connect to the last byte of the response."""
     adaptions: tuple[str, ...] = ()
-    """In what it cannot be exactly as the primary: `obs_fold`, `illegal_value`, `illegal_name`, `second_host`,
-    `missing_host`, `target_bytes`, `content_length`, `transfer_encoding`."""
+    """How the shadow differs from the primary because it could not be sent unchanged: `obs_fold`, `illegal_value`,
+    `illegal_name`, `second_host`, `missing_host`, `target_bytes`, `content_length`, `transfer_encoding`."""
     subject: Subject | None = None
-    """What the comparison and the record say of it; None: there is neither."""
-
-
-def target_of(cluster: Cluster, endpoint: Endpoint) -> Target:
-    """The target of a mirror's cluster and chosen endpoint."""
-    return _target(cluster, endpoint.address, endpoint.port)
+    """What the comparison and the record need to know about the shadow; None where there is neither."""
 
 
 @functools.lru_cache(maxsize=256)
 def _target(cluster: Cluster, address: str, port: int) -> Target:
+    """Return the target of a mirror's cluster and the endpoint that was chosen from it."""
     tls = cluster.tls
     return Target(
         cluster.label or cluster.host,
@@ -119,10 +121,10 @@ def _target(cluster: Cluster, address: str, port: int) -> Target:
 
 
 def shadow_authority(authority: bytes, suffix: bytes) -> bytes:
-    """Append `suffix` to a Host, before its port.
+    """Return a Host with `suffix` appended to its host name, before the port.
 
-    What follows the last colon is the port, unless that colon stands inside brackets; it need not be a number
-    (envoy header_utility.cc, getPortStart).
+    What follows the last colon is the port, unless that colon is inside brackets; the port need not be a number
+    (Envoy's `HeaderUtility::getPortStart`).
     """
     colon = authority.rfind(b":")
     if colon > authority.rfind(b"]"):
@@ -140,96 +142,23 @@ def shadow_request(
     suffix: bytes = b"-shadow",
     timeout: float = 30.0,
 ) -> ShadowRequest:
-    """The shadow of `request`, which is the request as it leaves, for a mirror that has an endpoint.
+    """Return the shadow of `request`, the request as it leaves, for a mirror that has an endpoint.
 
-    `body` is the length of the whole body in bytes, None for one that is passed on in pieces (`Dispatcher.open`).
-    `own_address` is appended to X-Forwarded-For. `timeout` holds where the mirror's route has none. The mirror's own
-    edit of header fields comes first, as Envoy's `request_headers_mutations`: the hop is appended to what it leaves.
+    `body` is the length of the whole body in bytes; None: the body is streamed, its length is not known yet.
+    `own_address` is appended to X-Forwarded-For. `timeout`, in seconds, applies where the mirror's route has none.
     """
-    assert mirror.endpoint is not None
-    target = target_of(mirror.cluster, mirror.endpoint)
+    endpoint = mirror.endpoint
+    assert endpoint is not None
+    target = _target(mirror.cluster, endpoint.address, endpoint.port)
     adaptions: list[str] = []
-    fields: list[tuple[bytes, bytes]] = []
-    forwarded: list[bytes] = []
-    forwarded_at = framing_at = -1
-    forwarded_name = b"x-forwarded-for"
-    nominated: set[bytes] = set()
-    lengths: list[bytes] = []
-    codings: list[bytes] = []
-    trim = False
-    edit = mirror.edit
-    for field in request.headers if edit is None else edit.apply(request.headers):
-        name, value = field
-        lower = name.lower()
-        if lower not in _SPECIAL:
-            if value != value.strip():
-                trim = True
-            fields.append(field)
-        elif lower == b"x-forwarded-for":
-            if forwarded_at < 0:
-                forwarded_at = len(fields)
-                forwarded_name = name
-                fields.append(field)
-            if value := value.strip():
-                forwarded.append(value)
-        elif lower == b"content-length" or lower == b"transfer-encoding":
-            if framing_at < 0:
-                framing_at = len(fields)
-                fields.append(field)
-            elif lower == b"transfer-encoding" and not codings:
-                fields[framing_at] = field
-            (lengths if lower == b"content-length" else codings).append(value)
-        elif lower == b"connection":
-            nominated.update(token.strip().lower() for token in value.split(b","))
-        elif lower == b"te":
-            if b"trailers" in value.lower():
-                fields.append((name, b"trailers"))
-        elif lower == b"host":
-            adaptions.append("second_host")
-        elif not lower:
-            adaptions.append("illegal_name")
+    headers = _headers(request.headers, mirror.edit, own_address, body, target.http2, adaptions)
 
-    forwarded.append(own_address)
-    hops = (forwarded_name, b",".join(forwarded))
-    if forwarded_at < 0:
-        fields.append(hops)
-    else:
-        fields[forwarded_at] = hops
-
-    if codings or lengths or body or body is None:
-        framing = _framing(codings, lengths, body, target.http2, adaptions)
-        if framing_at < 0:
-            fields.append(framing)
-        else:
-            kept = fields[framing_at][0]
-            fields[framing_at] = (kept if kept.lower() == framing[0] else framing[0], framing[1])
-
-    nominated -= _NEVER_NOMINATED
-    if nominated and edit is not None:  # a client must not be able to take a marker off its shadow
-        nominated.difference_update([name.lower() for name, _ in edit.appended])
-    if nominated:
-        fields = [field for field in fields if field is hops or field[0].lower() not in nominated]
-    if (
-        trim
-        or b"".join(map(_NAME, fields)).translate(None, _TOKEN)
-        or b"".join(map(_CONTENT, fields)).translate(None, _VALUE)
-    ):
-        fields = _writable(fields, adaptions)
-
-    authority = request.authority
-    if authority.translate(None, _VALUE) or authority != authority.strip():
-        authority = authority.translate(_TO_SPACES).strip()
-        adaptions.append("illegal_value")
-    if not authority:
-        authority = str(mirror.endpoint).encode()
-        adaptions.append("missing_host")
-
-    path = request.path
+    authority, path = request.authority, request.path
     if mirror.path_prefix and path != b"*":
         path = mirror.path_prefix.rstrip(b"/") + path
-    if path.translate(None, _VISIBLE) and (target.tls is not None or not target.http2):
-        path = b"".join(b"%c" % byte if 0x21 <= byte <= 0x7E else b"%%%02X" % byte for byte in path)
-        adaptions.append("target_bytes")
+    if not authority or (authority + path).translate(None, _VISIBLE):
+        authority = _writable_authority(authority, endpoint, adaptions)
+        path = _writable_path(path, target, adaptions)
 
     return ShadowRequest(
         id,
@@ -237,40 +166,155 @@ def shadow_request(
         request.method,
         shadow_authority(authority, suffix) if suffix else authority,
         path,
-        tuple(fields),
+        headers,
         mirror.timeout or timeout,
         tuple(adaptions),
     )
 
 
-def _framing(
-    codings: list[bytes], lengths: list[bytes], body: int | None, http2: bool, adaptions: list[str]
-) -> tuple[bytes, bytes]:
-    """The one framing field: chunked stays chunked, counted counted. A body without either comes from an HTTP/2 client:
-    over HTTP/2 it needs none (httpcore wants a Transfer-Encoding to send a body at all, and does not send that)."""
+def _writable_authority(authority: bytes, endpoint: Endpoint, adaptions: list[str]) -> bytes:
+    """Return a Host that is a valid field value; a request without one (HTTP/1.0) gets its endpoint's address."""
+    clean = authority.translate(_TO_SPACES).strip()
+    if clean != authority:
+        adaptions.append("illegal_value")
+    if not clean:
+        adaptions.append("missing_host")
+    return clean or str(endpoint).encode()
+
+
+def _writable_path(path: bytes, target: Target, adaptions: list[str]) -> bytes:
+    """Return the target as HTTP/1.1 can carry it: space, controls and non-ASCII bytes percent-encoded.
+
+    HTTP/2 carries any bytes in `:path`, but where TLS is used ALPN may choose HTTP/1.1.
+    """
+    if not path.translate(None, _VISIBLE) or (target.http2 and target.tls is None):
+        return path
+    adaptions.append("target_bytes")
+    return b"".join(b"%c" % byte if 0x21 <= byte <= 0x7E else b"%%%02X" % byte for byte in path)
+
+
+def _headers(
+    sent: Fields, edit: HeaderEdit | None, own_address: bytes, body: int | None, http2: bool, adaptions: list[str]
+) -> Fields:
+    """Return the shadow's header fields; append to `adaptions` what differs from `sent`.
+
+    The mirror's own edit comes first, as Envoy's `request_headers_mutations` do: X-Forwarded-For is appended to what
+    the edit leaves. One pass sorts the fields, because most need nothing; X-Forwarded-For and the framing field are
+    replaced afterwards, where the first of each stood.
+    """
+    fields: list[Field] = []
+    forwarded: list[Field] = []
+    framing: list[Field] = []
+    nominated: set[bytes] = set()
+    forwarded_at = framing_at = 0
+    for field in sent if edit is None else edit.apply(sent):
+        name, value = field
+        lower = name.lower()
+        if lower not in _SPECIAL:
+            fields.append(field)
+        elif lower == _FORWARDED:
+            if not forwarded:
+                forwarded_at = len(fields)
+                fields.append(field)
+            forwarded.append(field)
+        elif lower in _FRAMING:
+            if not framing:
+                framing_at = len(fields)
+                fields.append(field)
+            framing.append(field)
+        elif lower == b"connection":
+            nominated.update([option.strip().lower() for option in value.split(b",")])
+        else:
+            fields += _rare(lower, field, adaptions)
+
+    hops = _with_hop(forwarded, own_address)
+    if forwarded:
+        fields[forwarded_at] = hops
+    else:
+        fields.append(hops)
+    if framing:
+        fields[framing_at] = _framing(framing, body, http2, adaptions)
+    elif body != 0:
+        fields.append(_framing(framing, body, http2, adaptions))
+
+    nominated -= _SPECIAL  # they are removed already, or are the shadow's own
+    if nominated:
+        fields = _without_nominated(fields, nominated, edit)
+    return tuple(fields if _is_writable(fields) else _writable(fields, adaptions))
+
+
+def _rare(lower: bytes, field: Field, adaptions: list[str]) -> Fields:
+    """Return what is left of a hop-by-hop field (RFC 9110 7.6.1), a second Host or a field without a name."""
+    if lower == b"te" and b"trailers" in field[1].lower():
+        return ((field[0], b"trailers"),)  # as Envoy and HTTP/2 (RFC 9113 8.2.2): the one coding that may travel
+    if lower == b"host":
+        adaptions.append("second_host")
+    elif not lower:
+        adaptions.append("illegal_name")
+    return ()
+
+
+def _with_hop(sent: list[Field], own_address: bytes) -> Field:
+    """Return X-Forwarded-For with one hop more; several fields become one."""
+    values = [value for _, line in sent if (value := line.strip())]
+    values.append(own_address)
+    return sent[0][0] if sent else _FORWARDED, b",".join(values)
+
+
+def _framing(sent: list[Field], body: int | None, http2: bool, adaptions: list[str]) -> Field:
+    """Return the one framing field: what was sent chunked stays chunked, what had a length keeps one.
+
+    `sent` are the fields Content-Length and Transfer-Encoding. A body that came with neither is from an HTTP/2 client.
+    Over HTTP/2 the shadow's body needs neither, but httpcore sends a body only where one of them is given, and leaves
+    Transfer-Encoding out.
+    """
+    codings = [field for field in sent if field[0].lower() == _TRANSFER_ENCODING]
     if codings:
-        if len(codings) > 1 or codings[0].strip().lower() != b"chunked":
+        if len(codings) > 1 or codings[0][1].strip().lower() != b"chunked":
             adaptions.append("transfer_encoding")
-        if lengths:
+        if len(sent) > len(codings):
             adaptions.append("content_length")
-        return b"transfer-encoding", b"chunked"
+        return codings[0][0], b"chunked"
     if body is None:
-        if lengths and lengths[0].isdigit():
-            return b"content-length", lengths[0]
-    elif lengths:
+        if sent and sent[0][1].isdigit():
+            return sent[0]
+    elif sent:
         length = b"%d" % body
-        if len(lengths) > 1 or lengths[0] != length:
+        if len(sent) > 1 or sent[0][1] != length:
             adaptions.append("content_length")
-        return b"content-length", length
+        return sent[0][0], length
     elif not http2:
-        return b"content-length", b"%d" % body
-    return b"transfer-encoding", b"chunked"
+        return _CONTENT_LENGTH, b"%d" % body
+    return _TRANSFER_ENCODING, b"chunked"
 
 
-def _writable(fields: list[tuple[bytes, bytes]], adaptions: list[str]) -> list[tuple[bytes, bytes]]:
-    """The fields as near as an HTTP library will write them: folded lines become one, what no value may hold becomes a
-    space (RFC 9110 5.5), fields whose names are no tokens are left out."""
-    written: list[tuple[bytes, bytes]] = []
+def _without_nominated(fields: list[Field], nominated: set[bytes], edit: HeaderEdit | None) -> list[Field]:
+    """Return the fields that Connection does not name (RFC 9110 7.6.1).
+
+    A client must not be able to remove a field that the mirror's own edit has set.
+    """
+    if edit is not None:
+        nominated = nominated.difference([name.lower() for name, _ in edit.appended])
+    return [field for field in fields if field[0].lower() not in nominated]
+
+
+def _is_writable(fields: list[Field]) -> bool:
+    """Whether an HTTP library accepts all fields; one search in all the names joined is cheaper than many searches."""
+    values = [value for _, value in fields]
+    return not (
+        b"".join([name for name, _ in fields]).translate(None, _TOKEN)
+        or b"".join(values).translate(None, _VALUE)
+        or [value for value in values if value != value.strip()]
+    )
+
+
+def _writable(fields: list[Field], adaptions: list[str]) -> list[Field]:
+    """Return the fields as an HTTP library accepts them, as close to the original as possible.
+
+    Folded lines become one, a byte that no value may hold becomes a space (RFC 9110 5.5), and fields whose names are
+    not tokens (RFC 9110 5.6.2) are left out.
+    """
+    written: list[Field] = []
     for name, value in fields:
         if name.translate(None, _TOKEN):
             adaptions.append("illegal_name")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from typing import Literal
 
 if TYPE_CHECKING:
-    from mirror_addon.compare.comparison import Comparison
     from mirror_addon.shadow.frames import Report
 
 Outcome = Literal["sent", "failed", "dropped"]
@@ -45,19 +44,6 @@ class ShadowResult:
     """From the start to the answer's head."""
     total_ms: float = 0.0
     """From a lane's taking the shadow up (so without its time in the queue) to the last byte."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShadowVerdict:
-    """What came of a shadow that has a subject, told once, after its result and the primary's answer."""
-
-    id: str
-    label: str
-    control: bool
-    comparison: Comparison | None
-    """None: nobody can say, for its worker was lost."""
-    primary: tuple[int | None, float | None, int, str] | None
-    """The primary's status, milliseconds, bytes and error; None: it was not answered while the engine ran."""
 
 
 def result_of(id: str, label: str, outcome: Outcome, reason: str, report: Report | None, body: bytes) -> ShadowResult:

@@ -21,6 +21,7 @@ from mirror_addon.shadow_flows.shadow_flow import comment
 from mirror_addon.shadow_flows.shadow_flow import make_flow
 
 if TYPE_CHECKING:
+    from mirror_addon.dispatch.in_flight import Shadow
     from mirror_addon.routing.decision import Request
     from mirror_addon.shadow.pair import Pair
     from mirror_addon.shadow.request import ShadowRequest
@@ -41,7 +42,6 @@ class ShadowFlows:
 
     def __init__(self, keep: int) -> None:
         self.keep = keep
-        self._expected: dict[str, ExpectedShadow] = {}
         self._shown: deque[tuple[str, int]] = deque()
         self._bytes = 0
 
@@ -56,30 +56,31 @@ class ShadowFlows:
         )
 
     def expect(
-        self, shadow: ShadowRequest, primary: http.HTTPFlow, body: bytes | None, asked: Request | None = None
+        self,
+        shadow: Shadow,
+        request: ShadowRequest,
+        primary: http.HTTPFlow,
+        body: bytes | None,
+        asked: Request | None = None,
     ) -> None:
-        """A shadow was handed over. `body` is None for one that is passed on in pieces and not kept; `asked` is the
+        """A shadow is about to be sent. `body` is None for one that is passed on in pieces and not kept; `asked` is the
         request as the client sent it."""
-        expected = self._expected[shadow.id] = ExpectedShadow(shadow, primary, body)
+        shadow.view = expected = ExpectedShadow(request, primary, body)
         primary.metadata.setdefault(meta.ID_KEY, primary.id)
         if asked is not None and meta.ASKED_KEY not in primary.metadata:
             line = asked.method, asked.scheme, asked.authority, asked.path
             primary.metadata[meta.ASKED_KEY] = [part.decode("latin-1") for part in line]
         meta.add_text(primary, meta.SHADOWS_KEY, expected.flow_id)
-        label = shadow.target.label
+        label = shadow.label
         if not primary.comment:
             primary.comment = f"mirrored to {label}"
         elif label not in primary.comment:
             primary.comment += f", {label}"
 
-    def expected(self, primary: http.HTTPFlow) -> list[str]:
-        """The labels of a primary's shadows that are still on their way."""
-        return [each.shadow.target.label for each in self._expected.values() if each.primary is primary]
-
     def pair(self, pair: Pair) -> None:
         """A shadow ended, and its primary too: show it, or say at the primary why there is nothing to show."""
-        expected = self._expected.pop(pair.id, None)
-        if expected is None:
+        expected = pair.view
+        if not isinstance(expected, ExpectedShadow):
             return
         primary, result = expected.primary, pair.result
         if result.outcome == "dropped":
@@ -93,7 +94,7 @@ class ShadowFlows:
             meta.write_comparison(flow, primary, pair.comparison)
         flow.comment = comment(flow, primary, pair.comparison)
         flow.metadata[meta.COMMENT_KEY] = flow.comment
-        if shown := flow_view():
+        if (shown := flow_view()) is not None:  # an empty view is false
             shown.add([flow])
             ctx.master.addons.trigger(UpdateHook([primary]))
             self._shown.append((flow.id, len(result.body or b"")))

@@ -1,16 +1,15 @@
-"""Pairs in HAR files: mitmproxy writes neither a flow's comment nor its metadata there.
+"""The comment and the pairing of a flow in its entry of a HAR file. `host.har` has mitmproxy write them.
 
-HAR 1.2 has a `comment` for each entry, and fields of one's own after an underscore. mitmproxy's own reader passes over
-both, so that a HAR that it reads back has the flows, not their pairing; other tools show them.
+mitmproxy writes neither a flow's comment nor its metadata to HAR files. HAR 1.2 has a `comment` for each entry, and
+allows other fields whose names begin with an underscore. mitmproxy's own reader ignores both, so a HAR file that it
+reads has the flows and not their pairing; other tools show both.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from mitmproxy import ctx
 from mitmproxy import http
-from mitmproxy.addons.savehar import SaveHar
 
 from mirror_addon.shadow_flows import metadata as meta
 
@@ -25,21 +24,7 @@ FIELDS = {
 
 
 def annotate(entry: dict[str, Any], flow: http.HTTPFlow) -> dict[str, Any]:
-    """The entry of a flow with the comment and the pairing that the flow has."""
+    """Return the HAR entry of `flow` with the comment and the pairing that the flow has, if any."""
     if flow.comment:
         entry["comment"] = flow.comment
     return entry | {name: flow.metadata[key] for name, key in FIELDS.items() if key in flow.metadata}
-
-
-class AnnotatedHar(SaveHar):
-    """mitmproxy's writer of HAR files with entries annotated."""
-
-    def flow_entry(self, flow: http.HTTPFlow, servers_seen: Any) -> dict[str, Any]:
-        return annotate(super().flow_entry(flow, servers_seen), flow)
-
-
-def annotate_har() -> None:
-    """Let this run's HAR file have the pairing. Stays: the file is written after this addon's end."""
-    writer = ctx.master.addons.get("savehar")
-    if type(writer) is SaveHar:
-        writer.__class__ = AnnotatedHar

@@ -1,19 +1,20 @@
-"""How numbers, times and values are written on the page."""
+"""How numbers, times and values are written for people: on the live page, in the terminal and in Mirror Diff. Pure."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Callable
-from typing import Any
 
-SHOWN_VALUE = 240
+NONE = "–"
+SHOWN_VALUE = 300
+"""Characters of a value."""
 
 
 def milliseconds(value: float | None) -> str:
-    """`0.84 ms`, `12 ms`, `1.3 s`; a dash for none."""
+    """Return `0.84 ms`, `12 ms` or `1.3 s` for milliseconds; a dash for None."""
     if value is None:
-        return "–"
+        return NONE
     if value == 0:
         return "0 ms"
     if value >= 10_000:
@@ -26,17 +27,17 @@ def milliseconds(value: float | None) -> str:
 
 
 def gap(primary: float | None, shadow: float | None) -> str:
-    """How much longer the shadow took."""
+    """Return by how much the shadow took longer, as `+41 ms`; both are in milliseconds."""
     if primary is None or shadow is None:
-        return "–"
+        return NONE
     sign = "+" if shadow >= primary else "−"
     return sign + milliseconds(abs(shadow - primary))
 
 
 def share(part: int, whole: int) -> str:
-    """`12 %`, `0.3 %`, `< 0.01 %`; a dash where there is nothing to share."""
+    """Return `12 %`, `0.3 %` or `< 0.01 %`; a dash if `whole` is 0."""
     if not whole:
-        return "–"
+        return NONE
     percent = 100 * part / whole
     if 0 < percent < 0.01:
         return "< 0.01 %"
@@ -46,25 +47,27 @@ def share(part: int, whole: int) -> str:
 
 
 def number(value: float) -> str:
-    """With thin spaces between thousands."""
+    """Return a number with thin spaces between thousands."""
     return f"{value:,}".replace(",", "\u202f")
 
 
 def amount(value: float) -> str:
-    """`0.4`, `12`, `1 200`."""
+    """Return `0.4`, `12` or `1 200`."""
     return number(round(value)) if value >= 10 else f"{value:.3g}"
 
 
 def clock(moment: float) -> str:
+    """Return the local time of day of a time in seconds since the epoch."""
     return time.strftime("%H:%M:%S", time.localtime(moment))
 
 
 def iso(moment: float) -> str:
+    """Return a time in seconds since the epoch in ISO 8601, with the local zone's offset."""
     return time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(moment))
 
 
 def span(seconds: float) -> str:
-    """`40 s`, `12 min`, `3 h 5 min`, `2 days`."""
+    """Return `40 s`, `12 min`, `3 h 5 min` or `2 days`."""
     if seconds < 90:
         return f"{max(seconds, 0):.0f} s"
     minutes = round(seconds / 60)
@@ -77,18 +80,28 @@ def span(seconds: float) -> str:
 
 
 def visible(text: str) -> str:
-    """`text` with control and direction characters written out, which would let one value pass for another."""
+    """Escape control characters and those that change the direction of text: with them, one value can look like
+    another."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
-def shown_value(value: Any) -> str:
-    """A difference's value: JSON, cut where it is long."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return visible(text if len(text) <= SHOWN_VALUE else f"{text[:SHOWN_VALUE]}…")
+def shortened(text: str, length: int = SHOWN_VALUE) -> str:
+    """Cut `text` after `length` characters, and append how many it has."""
+    return text if len(text) <= length else f"{text[:length]}… ({len(text)} characters)"
+
+
+def shown_value(value: object) -> str:
+    """Return a value as JSON on one line, shortened; as Python writes it if JSON cannot hold it."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (ValueError, RecursionError):
+        text = repr(value)
+    return visible(shortened(text))
 
 
 def status(value: int | None) -> str:
-    return "no answer" if value is None else str(value)
+    """Return a status code; `no response` for None."""
+    return "no response" if value is None else str(value)
 
 
 FILTERS: dict[str, Callable[..., str]] = {
@@ -103,3 +116,4 @@ FILTERS: dict[str, Callable[..., str]] = {
     "value": shown_value,
     "status": status,
 }
+"""For Jinja templates, by name."""

@@ -1,4 +1,7 @@
-"""Distributions of durations in bounded memory: 8 buckets for each doubling, so a quantile is right within 4.5 %."""
+"""Distributions of durations, in bounded memory. Pure.
+
+The buckets of `Latencies` grow geometrically, 8 to each doubling, so the middle of a bucket is at most 4.5 % away from
+every duration in it (2 ** (1/16) = 1.044). That is the error of a quantile, whatever the distribution."""
 
 from __future__ import annotations
 
@@ -6,27 +9,28 @@ import math
 from bisect import bisect_left
 
 SHORTEST = 0.05
-"""Milliseconds; what is shorter counts as this long."""
+"""Milliseconds. Shorter durations count as this long."""
 PER_DOUBLING = 8
 BUCKETS = 26 * PER_DOUBLING
-"""Up to 55 minutes."""
+"""Up to 55 minutes. Longer durations are counted in the last bucket."""
 
 ENVOY_BOUNDS = (
     0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000,
 )  # fmt: skip
-"""Upper bounds, in milliseconds, of the buckets in Envoy's /stats/prometheus."""
+"""Upper bounds, in milliseconds, of Envoy's default buckets (source/common/stats/histogram_impl.cc)."""
 
 
 class Latencies:
-    """How long something took, many times over."""
+    """Many durations, in milliseconds."""
 
     __slots__ = ("count", "counts", "total")
 
     def __init__(self) -> None:
         self.count = 0
         self.total = 0.0
-        """Milliseconds of all together."""
+        """Sum of all durations."""
         self.counts: dict[int, int] = {}
+        """By bucket; empty buckets are not stored."""
 
     def add(self, ms: float) -> None:
         self.count += 1
@@ -51,7 +55,7 @@ class Latencies:
         return made
 
     def quantile(self, share: float) -> float | None:
-        """Milliseconds within which `share` of them (0.5, 0.95) ended; None where there are none."""
+        """Return the duration that a `share` (0.5, 0.95) of all does not exceed; None if there is none."""
         if not self.count:
             return None
         rank = max(math.ceil(share * self.count), 1)
@@ -66,7 +70,7 @@ class Latencies:
 
 
 class EnvoyHistogram:
-    """The same in Envoy's buckets, for metrics."""
+    """Many durations in Envoy's buckets, for `/metrics`."""
 
     __slots__ = ("counts", "total")
 
@@ -84,7 +88,7 @@ class EnvoyHistogram:
         return made
 
     def cumulated(self) -> list[tuple[str, float]]:
-        """`(upper bound, how many were at most as long)`, the last bound `+Inf`."""
+        """Return pairs of an upper bound and the number of durations up to it. The last bound is `+Inf`."""
         found = []
         running = 0
         for bound, count in zip([*map(str, ENVOY_BOUNDS), "+Inf"], self.counts, strict=True):

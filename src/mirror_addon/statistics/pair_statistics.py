@@ -1,6 +1,17 @@
-"""What the live page, `/metrics` and the summary at exit tell of all pairs so far. Pure, and bounded in memory.
+"""Statistics of all pairs since the start: for the live page, `/metrics` and the table at exit. Pure.
 
-A pair costs a few microseconds in the proxy's loop. Who wants to read takes a `copy()` there and reads it elsewhere.
+Theory of operation. A pair is a shadow's result beside its primary's response. `PairStatistics.pair` is called in the
+event loop for each, and takes a few microseconds. The statistics are kept three times, each bounded in memory:
+
+- by rule and target, for the rows of the page and of the table at exit (`RouteStatistics`);
+- by target, in Envoy's histogram buckets, for `/metrics` (`TargetStatistics`);
+- by second, over the last five minutes, for the plots (`Interval`);
+
+and the newest differing pairs with their differences, without bodies (`DifferingPair`). Nothing is read where it is
+written: the live page takes a `copy()` in the event loop and renders that in another thread.
+
+The other modules of this room say it in words: `histograms` holds durations, `formats` writes numbers, times and values
+for people, and `reasons` explains the reasons of the counters.
 """
 
 from __future__ import annotations
@@ -21,18 +32,18 @@ if TYPE_CHECKING:
     from mirror_addon.shadow.pair import Pair
 
 ROUTES = 200
-"""Rows that are told apart; the pairs of all others are counted together."""
+"""Rows. Pairs of further rules and targets are counted together in one more."""
 OTHERS = "all others"
 SECONDS = 300
 """Length of the time series."""
 DIFFERING = 50
-"""Newest differing pairs that are kept."""
+"""Newest differing pairs that are kept, each with so many differences and characters of its URL."""
 SHOWN_DIFFERENCES = 20
 SHOWN_URL = 2000
 
 
 def is_different(pair: Pair) -> bool:
-    """Whether the shadow's answer is known to differ: by comparison, or by its status where nothing was compared."""
+    """Whether the responses differ: by their comparison, or by their status codes if they were not compared."""
     if pair.comparison is not None and pair.comparison.verdict is not None:
         return pair.comparison.verdict == "different"
     result = pair.result
@@ -41,7 +52,7 @@ def is_different(pair: Pair) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class DifferingPair:
-    """What is kept of a pair whose answers differ. No bodies."""
+    """A pair whose responses differ, without bodies."""
 
     time: float
     """Seconds since the epoch."""
@@ -57,12 +68,12 @@ class DifferingPair:
     shadow_ms: float
     differences: tuple[Difference, ...]
     more: int
-    """Differences that are not listed."""
+    """Number of differences that are not listed."""
     notes: tuple[str, ...]
 
 
 class RouteStatistics:
-    """The pairs of one rule with one target."""
+    """The pairs of one rule and target, controls apart."""
 
     __slots__ = (
         "compared", "control", "different", "dropped", "failed", "newest", "noise", "pairs", "primary", "route", "rule",
@@ -72,17 +83,17 @@ class RouteStatistics:
     def __init__(self, rule: str, route: str, target: str, control: bool) -> None:
         self.rule = rule
         self.route = route
-        """Where its primaries went: the newest one's cluster, empty for requests that passed through."""
+        """The cluster that the newest primary was sent to; empty if it passed through."""
         self.target = target
         self.control = control
         self.pairs = 0
         self.sent = 0
         self.compared = 0
-        """Pairs with a verdict of a comparison."""
+        """Pairs whose comparison has a verdict."""
         self.same = 0
         self.noise = 0
         self.different = 0
-        """By comparison, or by status where nothing was compared."""
+        """See `is_different`."""
         self.failed: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
         self.primary = Latencies()
@@ -99,7 +110,7 @@ class RouteStatistics:
 
 
 class TargetStatistics:
-    """The answers of one target, as Envoy counts a cluster's."""
+    """The responses of one target, as Envoy counts those of a cluster."""
 
     __slots__ = ("primary_time", "statuses", "time")
 
@@ -115,36 +126,36 @@ class TargetStatistics:
         return made
 
 
-class Moment:
-    """One second of all pairs but the controls."""
+class Interval:
+    """All pairs of a second, or of several, except controls."""
 
-    __slots__ = ("answered", "different", "primary", "second", "shadow", "unanswered")
+    __slots__ = ("different", "failed_or_dropped", "primary", "sent", "shadow", "start")
 
-    def __init__(self, second: int) -> None:
-        self.second = second
-        self.answered = 0
-        self.unanswered = 0
-        """Failed and dropped."""
+    def __init__(self, start: int) -> None:
+        self.start = start
+        """Seconds since the epoch."""
+        self.sent = 0
+        self.failed_or_dropped = 0
         self.different = 0
         self.primary = Latencies()
         self.shadow = Latencies()
 
-    def merge(self, other: Moment) -> None:
-        self.answered += other.answered
-        self.unanswered += other.unanswered
+    def merge(self, other: Interval) -> None:
+        self.sent += other.sent
+        self.failed_or_dropped += other.failed_or_dropped
         self.different += other.different
         self.primary.merge(other.primary)
         self.shadow.merge(other.shadow)
 
-    def copy(self) -> Moment:
-        made = Moment(self.second)
-        made.answered, made.unanswered, made.different = self.answered, self.unanswered, self.different
+    def copy(self) -> Interval:
+        made = Interval(self.start)
+        made.sent, made.failed_or_dropped, made.different = self.sent, self.failed_or_dropped, self.different
         made.primary, made.shadow = self.primary.copy(), self.shadow.copy()
         return made
 
 
 class PairStatistics:
-    """A PairObserver. `clock` gives seconds since the epoch."""
+    """A PairObserver. `clock` returns seconds since the epoch."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -153,20 +164,20 @@ class PairStatistics:
         self.targets: dict[str, TargetStatistics] = {}
         self.differing: deque[DifferingPair] = deque(maxlen=DIFFERING)
         """Newest last."""
-        self._moments = [Moment(-1)] * SECONDS
+        self._intervals = [Interval(-1)] * SECONDS
 
     def copy(self) -> PairStatistics:
-        """The same at this moment, to be read by another thread."""
+        """Return a copy, for another thread to read."""
         made = PairStatistics(self._clock)
         made.started = self.started
         made.routes = {key: row.copy() for key, row in self.routes.items()}
         made.targets = {label: target.copy() for label, target in self.targets.items()}
         made.differing = self.differing.copy()
-        made._moments = [moment.copy() if moment.second >= 0 else moment for moment in self._moments]
+        made._intervals = [interval.copy() if interval.start >= 0 else interval for interval in self._intervals]
         return made
 
     def pair(self, pair: Pair) -> None:
-        """Take one pair."""
+        """Count one pair."""
         now = self._clock()
         result = pair.result
         row = self.routes.get((pair.rule, pair.target, pair.control))
@@ -182,14 +193,9 @@ class PairStatistics:
                 self._keep(pair, now)
         if pair.comparison is not None:
             verdict = pair.comparison.verdict
-            if verdict == "same":
-                row.compared += 1
-                row.same += 1
-            elif verdict == "noise":
-                row.compared += 1
-                row.noise += 1
-            elif verdict == "different":
-                row.compared += 1
+            row.compared += verdict in ("same", "noise", "different")
+            row.same += verdict == "same"
+            row.noise += verdict == "noise"
         if pair.primary_ms is not None:
             row.primary.add(pair.primary_ms)
         if result.outcome == "sent":
@@ -200,33 +206,30 @@ class PairStatistics:
         else:
             row.dropped[result.reason] += 1
         if not pair.control:
-            self._note(pair, int(now), different)
+            self._count_by_time_and_target(pair, int(now), different)
 
-    def _note(self, pair: Pair, second: int, different: bool) -> None:
+    def _count_by_time_and_target(self, pair: Pair, second: int, different: bool) -> None:
         result = pair.result
-        moment = self._moments[second % SECONDS]
-        if moment.second != second:
-            moment = self._moments[second % SECONDS] = Moment(second)
+        interval = self._intervals[second % SECONDS]
+        if interval.start != second:
+            interval = self._intervals[second % SECONDS] = Interval(second)
         target = self.targets.get(pair.target)
         if target is None:
-            if len(self.targets) >= ROUTES and OTHERS in self.targets:
-                target = self.targets[OTHERS]
-            else:
-                label = pair.target if len(self.targets) < ROUTES else OTHERS
-                target = self.targets[label] = TargetStatistics()
+            label = pair.target if len(self.targets) < ROUTES else OTHERS
+            target = self.targets.setdefault(label, TargetStatistics())
         if different:
-            moment.different += 1
+            interval.different += 1
         if pair.primary_ms is not None:
-            moment.primary.add(pair.primary_ms)
+            interval.primary.add(pair.primary_ms)
             target.primary_time.add(pair.primary_ms)
         if result.outcome == "sent":
-            moment.answered += 1
-            moment.shadow.add(result.total_ms)
+            interval.sent += 1
+            interval.shadow.add(result.total_ms)
             target.time.add(result.total_ms)
             if result.status is not None:
                 target.statuses[result.status] += 1
         else:
-            moment.unanswered += 1
+            interval.failed_or_dropped += 1
 
     def _row(self, pair: Pair) -> RouteStatistics:
         if len(self.routes) < ROUTES:
@@ -260,29 +263,35 @@ class PairStatistics:
             )
         )
 
-    def series(self, step: int = 5) -> list[Moment]:
-        """The last `SECONDS` in steps of so many seconds, oldest first; the second that is under way is left out."""
+    def series(self, step: int = 5) -> list[Interval]:
+        """Return the last `SECONDS` in steps of `step` seconds, oldest first, without the one that is incomplete."""
         end = int(self._clock()) // step * step
         return list(self._steps(end, step))
 
-    def _steps(self, end: int, step: int) -> Iterator[Moment]:
+    def _steps(self, end: int, step: int) -> Iterator[Interval]:
         for start in range(end - SECONDS + step, end, step):
-            merged = Moment(start)
+            merged = Interval(start)
             for second in range(start, start + step):
-                moment = self._moments[second % SECONDS]
-                if moment.second == second:
-                    merged.merge(moment)
+                interval = self._intervals[second % SECONDS]
+                if interval.start == second:
+                    merged.merge(interval)
             yield merged
+
+    def rows(self) -> list[RouteStatistics]:
+        """Return the rows, those with most differences first."""
+        return sorted(self.routes.values(), key=lambda row: (-row.different, -row.pairs, row.rule, row.target))
 
     @property
     def compared(self) -> int:
+        """Pairs whose comparison has a verdict, without controls."""
         return sum(row.compared for row in self.routes.values() if not row.control)
 
     @property
-    def answered(self) -> int:
-        """Shadows with a whole answer, controls aside."""
+    def sent(self) -> int:
+        """Shadows with a complete response, without controls."""
         return sum(row.sent for row in self.routes.values() if not row.control)
 
     @property
     def different(self) -> int:
+        """Pairs whose responses differ, without controls."""
         return sum(row.different for row in self.routes.values() if not row.control)

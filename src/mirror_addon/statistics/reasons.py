@@ -1,45 +1,42 @@
-"""The counters' words explained, and why nothing has been mirrored, in sentences. Pure."""
+"""What the reasons in the counters mean: `failed.connect`, `dropped.queue_full`, `skipped.percent`. Pure."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
+from collections.abc import Mapping
 
 REASONS = {
-    "aborted": "the client went before its request was complete",
-    "body_too_large": "the request's body was longer than mirror_max_body",
-    "breaker_open": "the mirror failed again and again; it is tried once in a while until it answers",
-    "queue_full": "more waited than mirror_queue holds: the mirror takes less than it is sent",
-    "shutdown": "the proxy was about to end",
-    "unsendable": "the request cannot be said in HTTP by a client that keeps to the rules",
-    "worker_lost": "the process that sends shadows ended; another took its place",
-    "connect": "nobody listens there, or its certificate is not accepted",
-    "timeout": "no complete answer within the route's timeout or mirror_timeout",
-    "reset": "the mirror closed the connection before its answer was complete",
-    "protocol": "what the mirror sent is not HTTP",
-    "backoff": "the mirror answers more slowly than mirror-addon/max-latency; it gets less until it is quick again",
-    "expired": "the mirror's time is over (mirror_expires, or mirror-addon/expires)",
-    "inactive": "outside the window of mirror-addon/active",
-    "local_reply": "the request was answered here: a redirect, a fault, a 503",
-    "loop": "the mirror is this proxy, or the request was a shadow itself",
-    "max_requests": "the number in mirror-addon/max-requests has been collected",
-    "max_rps": "more requests a second than mirror-addon/max-rps",
-    "method": "the method is not one of mirror_methods, or of mirror-addon/methods",
+    "aborted": "the client closed the connection before its request was complete",
+    "body_too_large": "the request body was longer than mirror_max_body",
+    "breaker_open": "the mirror failed repeatedly; only a probe is sent from time to time until it responds again",
+    "queue_full": "mirror_queue was full, because the mirror takes fewer requests than it is sent",
+    "shutdown": "the proxy was shutting down",
+    "unsendable": "the request cannot be written as valid HTTP",
+    "worker_lost": "the worker process ended; another one was started",
+    "connect": "nothing listens at the mirror's address, or its certificate was not accepted",
+    "timeout": "no complete response within the route's timeout or mirror_timeout",
+    "reset": "the mirror closed the connection before its response was complete",
+    "protocol": "what the mirror sent is not valid HTTP",
+    "backoff": "the mirror is slower than mirror-addon/max-latency; it gets fewer shadows until it is fast again",
+    "expired": "mirroring has expired (mirror_expires or mirror-addon/expires)",
+    "inactive": "outside the interval in mirror-addon/active",
+    "local_reply": "the proxy itself sent the response: a redirect, a fault or a 503",
+    "loop": "the mirror is this proxy, or the request is itself a shadow",
+    "max_requests": "the number of requests in mirror-addon/max-requests was reached",
+    "max_rps": "more requests per second than mirror-addon/max-rps",
+    "method": "the method is not in mirror_methods or mirror-addon/methods",
     "no_endpoint": "no address is known for the mirror; mirror-addon check names the line",
     "paused": "mirroring was paused, or mirror_enabled is false",
-    "percent": "the draw fell outside the percentage of the rule",
-    "replay": "the request was replayed from mitmproxy",
-    "streamed": "the body passed in pieces and could not be copied any more",
-    "upgrade": "the request leaves HTTP (WebSocket)",
-    "when": "the filter in mirror-addon/when does not hold",
+    "percent": "the request is not in the percentage that the rule mirrors",
+    "replay": "the request was replayed in mitmproxy",
+    "streamed": "the body was streamed and could no longer be copied",
+    "upgrade": "the connection was upgraded from HTTP (WebSocket)",
+    "when": "the filter in mirror-addon/when did not match",
 }
-"""What a reason's word means. A word that is not here stands for itself."""
+"""By reason. One that is not here is shown by its name alone."""
 
 
-def parts(counters: dict[str, int], kind: str) -> list[tuple[str, int]]:
-    """The reasons of `failed`, `dropped` or `skipped`, most frequent first."""
+def parts(counters: Mapping[str, int], kind: str) -> list[tuple[str, int]]:
+    """Return the reasons of `failed`, `dropped`, `skipped` or `adapted` with their numbers, most frequent first."""
     prefix = f"{kind}."
     found = [(name.removeprefix(prefix), number) for name, number in counters.items() if name.startswith(prefix)]
     return sorted((each for each in found if each[1]), key=lambda each: (-each[1], each[0]))

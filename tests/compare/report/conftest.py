@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from mirror_addon.compare.report.conditions import Outcome
-from mirror_addon.compare.report.lines import Line
 from mirror_addon.compare.report.lines import LineParser
+from mirror_addon.compare.report.lines import RecordLine
 from mirror_addon.compare.report.summary import NoiseRule
 from mirror_addon.compare.report.summary import Summary
 from mirror_addon.compare.report.summary import summarise
@@ -77,7 +77,7 @@ def different() -> Record:
 
 @pytest.fixture
 def lost() -> Record:
-    """A shadow without an answer, for the reason given."""
+    """A shadow without a response, for the reason given."""
 
     def make(error: str, **changes: Any) -> dict[str, Any]:
         return _line(status=None, ms=None, error=error, verdict="failed", **changes)
@@ -88,7 +88,7 @@ def lost() -> Record:
 @pytest.fixture
 def summary_of() -> Summarise:
     def make(*records: dict[str, Any], rule: NoiseRule = NoiseRule()) -> Summary:  # noqa: B008
-        tally, parse = RecordTally(), LineParser(Line)
+        tally, parse = RecordTally(), LineParser(RecordLine)
         tally.add_all(parse(json.dumps(each).encode()) for each in records)
         return summarise(tally, rule)
 
@@ -126,7 +126,7 @@ def hostile(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def hostile_summary(hostile: str, summary_of: Summarise) -> Summary:
-    """The text stands in every field that a stranger can fill."""
+    """The text is in every field that a client or server can fill."""
     difference = {
         "path": f"$.{hostile}",
         "kind": hostile,

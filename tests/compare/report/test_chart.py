@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mirror_addon.compare.report import chart as module
 from mirror_addon.compare.report.chart import Chart
 from mirror_addon.compare.report.chart import chart_of
-from mirror_addon.compare.report.lines import Line
+from mirror_addon.compare.report.lines import RecordLine
 from mirror_addon.compare.report.lines import Side
 from mirror_addon.compare.report.summary import NoiseRule
 from mirror_addon.compare.report.summary import Summary
@@ -26,7 +26,7 @@ TIMES = st.floats(0, 1e9)
 def drawn(pairs: list[tuple[float, float]]) -> Chart:
     tally = RecordTally()
     for primary, shadow in pairs:
-        tally.add(Line(1, "a", "GET", "http://b/", "t", Side(200, primary), Side(200, shadow), verdict="same"))
+        tally.add(RecordLine(1, "a", "GET", "http://b/", "t", Side(200, primary), Side(200, shadow), verdict="same"))
     chart = chart_of(summarise(tally, NoiseRule()).targets[0].total)
     assert chart is not None
     return chart

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror_addon.compare.report.lines import KeptLine
-from mirror_addon.compare.report.lines import Line
 from mirror_addon.compare.report.lines import LineError
 from mirror_addon.compare.report.lines import LineParser
 from mirror_addon.compare.report.lines import NotJson
+from mirror_addon.compare.report.lines import RecordLine
 
 SIDE = {"status": 200}
 LEAST: dict[str, Any] = {
@@ -19,12 +19,12 @@ LEAST: dict[str, Any] = {
 }  # fmt: skip
 
 
-def parse(**changes: Any) -> Line:
-    return LineParser(Line)(json.dumps(LEAST | changes).encode())
+def parse(**changes: Any) -> RecordLine:
+    return LineParser(RecordLine)(json.dumps(LEAST | changes).encode())
 
 
 def test_a_line_as_written(line: Any) -> None:
-    found = LineParser(Line)(json.dumps(line()).encode() + b"\n")
+    found = LineParser(RecordLine)(json.dumps(line()).encode() + b"\n")
     assert (found.id, found.route, found.target, found.shadow.ms, found.control) == (
         "f1/0",
         "b/v1",
@@ -80,7 +80,7 @@ def test_what_is_no_line(changes: dict[str, Any], said: str) -> None:
 @pytest.mark.parametrize("text", [b"", b"no", b"{", b'{"id": "a"', b"\x00", b"\xff\xfe", b"{'a': 1}"])
 def test_no_json(text: bytes) -> None:
     with pytest.raises(NotJson):
-        LineParser(Line)(text)
+        LineParser(RecordLine)(text)
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,13 @@ def test_no_json(text: bytes) -> None:
 )
 def test_json_that_is_no_line(text: bytes) -> None:
     with pytest.raises(LineError):
-        LineParser(Line)(text)
+        LineParser(RecordLine)(text)
 
 
 def test_deep_values_do_not_exhaust_the_stack() -> None:
     deep = json.dumps(LEAST)[:-1] + ', "differences": [{"path": "$", "primary": %s}]}' % ("[" * 90_000 + "]" * 90_000)
     with pytest.raises(LineError):
-        LineParser(Line)(deep.encode())
+        LineParser(RecordLine)(deep.encode())
 
 
 def test_what_python_writes_and_strict_json_has_not() -> None:
@@ -124,7 +124,7 @@ JSON = st.recursive(
 @given(st.sampled_from([*sorted(LEAST), "differences", "verdict", "control", "more", "time", "route"]), JSON)
 def test_any_value_in_any_field_is_read_or_refused(name: str, value: Any) -> None:
     try:
-        found = LineParser(Line)(json.dumps(LEAST | {name: value}).encode())
+        found = LineParser(RecordLine)(json.dumps(LEAST | {name: value}).encode())
     except LineError:
         return
     assert found.fate
@@ -133,4 +133,4 @@ def test_any_value_in_any_field_is_read_or_refused(name: str, value: Any) -> Non
 @given(st.binary(max_size=40))
 def test_any_bytes(text: bytes) -> None:
     with pytest.raises(LineError):
-        LineParser(Line)(text)
+        LineParser(RecordLine)(text)

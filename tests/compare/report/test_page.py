@@ -72,7 +72,7 @@ def many(line: Record, different: Record, lost: Record) -> list[dict[str, Any]]:
 def test_what_is_told(line: Record, different: Record, lost: Record, summary_of: Summarise) -> None:
     found = report(summary_of(*many(line, different, lost)), "differing > 1%", "each failed > 50%")
     for text in (
-        "1 of 2 targets answer differently",
+        "1 of 2 targets respond differently",
         "failed 'differing > 1%' holds for b/v1 → b/v2: differing 5 of 100, 5.00 %",
         "b/v1 → b/v3",
         "GET /users/{id}",
@@ -119,7 +119,7 @@ def test_pictures_have_words(line: Record, different: Record, lost: Record, summ
     found = report(summary_of(*many(line, different, lost)))
     pictures = [each for tag, each in found.elements if tag == "svg"]
     assert pictures and all(each["role"] == "img" and each["aria-labelledby"] for each in pictures)
-    assert "Distribution of the answer times of primary and shadow: p50" in found.text
+    assert "Distribution of the response times of primary and shadow: p50" in found.text
     assert all(each.get("tabindex") == "0" for _, each in found.elements if each.get("class") == "scroll")
 
 
@@ -160,7 +160,7 @@ def test_long_reports_say_what_they_leave_out(
         *[line(url=f"http://b/{name}") for name in "abc"], different("$.a", "$.b", "$.c", "$.d", url="http://b/x")
     )
     found = report(summary)
-    assert "and 2 fields more" in found.text and "Details are shown of the first 2 endpoints" in found.text
+    assert "and 2 more fields" in found.text and "Details are shown for the first 2 endpoints" in found.text
     assert sum(tag == "details" for tag, _ in found.elements) == 2
 
 

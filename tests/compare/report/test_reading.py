@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from mirror_addon.compare.report import reading
-from mirror_addon.compare.report.lines import Line
+from mirror_addon.compare.report.lines import RecordLine
 from mirror_addon.compare.report.reading import RecordReader
 from mirror_addon.compare.report.reading import SourceError
 
 Write = Callable[..., Path]
 
 
-def read(*sources: Any) -> tuple[list[str], RecordReader[Line]]:
-    reader = RecordReader([str(each) for each in sources], Line)
+def read(*sources: Any) -> tuple[list[str], RecordReader[RecordLine]]:
+    reader = RecordReader([str(each) for each in sources], RecordLine)
     return [each.id for each in reader], reader
 
 
@@ -36,7 +36,7 @@ def test_a_file_named_twice_is_read_once(line: Any, write: Write, tmp_path: Path
     other.symlink_to(file)
     found, reader = read(file, other)
     assert found == ["a"]
-    assert reader.warnings == [f"{other}: named twice, read once"]
+    assert reader.warnings == [f"{other}: given twice, read once"]
 
 
 def test_what_cannot_be_read_is_said_with_its_line(line: Any, write: Write) -> None:
@@ -48,14 +48,14 @@ def test_what_cannot_be_read_is_said_with_its_line(line: Any, write: Write) -> N
     assert "not JSON" in reader.warnings[0] and "version is 9" in reader.warnings[1] and "$.id" in reader.warnings[2]
 
 
-def test_a_torn_last_line(line: Any, write: Write) -> None:
+def test_an_incomplete_last_line(line: Any, write: Write) -> None:
     file = write(line(id="a"), line(id="b"))
     whole = file.read_bytes()
     for end in (len(whole) - 2, len(whole) - 40, len(whole) // 2 + 2):
         file.write_bytes(whole[:end])
         found, reader = read(file)
         assert found == ["a"]
-        assert "torn" in reader.warnings[0] and f"{file}:2" in reader.warnings[0]
+        assert "incomplete" in reader.warnings[0] and f"{file}:2" in reader.warnings[0]
     file.write_bytes(whole[:-1])
     assert read(file)[0] == ["a", "b"]
 
@@ -69,7 +69,7 @@ def test_gzip_by_content_and_gzip_that_ends_early(line: Any, tmp_path: Path) -> 
     file.write_bytes(packed[: len(packed) // 2])
     found, reader = read(file)
     assert 0 < len(found) < 5000
-    assert "read up to here only" in reader.warnings[-1]
+    assert "the rest cannot be read" in reader.warnings[-1]
     file.write_bytes(packed[:20] + b"\xff" * 50)
     assert read(file)[1].warnings
 
@@ -105,7 +105,7 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
 def test_progress_ends_at_the_size(line: Any, write: Write) -> None:
     files = [write(*[line()] * 2500, name=name) for name in ("a", "b")]
     told: list[int] = []
-    reader = RecordReader([str(each) for each in files], Line, told.append)
+    reader = RecordReader([str(each) for each in files], RecordLine, told.append)
     assert len(list(reader)) == 5000
     assert told == sorted(told) and len(told) == 4
     assert told[-1] == reader.size == sum(each.stat().st_size for each in files)

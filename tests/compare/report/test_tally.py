@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from mirror_addon.compare.report import tally as module
-from mirror_addon.compare.report.lines import Line
 from mirror_addon.compare.report.lines import LineParser
+from mirror_addon.compare.report.lines import RecordLine
 from mirror_addon.compare.report.tally import EndpointTally
 from mirror_addon.compare.report.tally import RecordTally
 
@@ -16,7 +16,7 @@ Record = Callable[..., dict[str, Any]]
 
 
 def counted(*records: dict[str, Any]) -> RecordTally:
-    tally, parse = RecordTally(), LineParser(Line)
+    tally, parse = RecordTally(), LineParser(RecordLine)
     tally.add_all(parse(json.dumps(each).encode()) for each in records)
     return tally
 
@@ -182,3 +182,37 @@ def test_the_sample_is_of_all_pairs_and_always_the_same(line: Record, monkeypatc
     assert samples[0] == samples[1] and len(samples[0]) == 100
     assert 300 < sum(samples[0][::2]) / 50 < 700
     assert set(samples[0][1::2]) == {12.0}
+
+
+def test_fields_beyond_the_limit_count_if_one_of_them_does(monkeypatch: pytest.MonkeyPatch, line: Record) -> None:
+    monkeypatch.setattr(module, "MAX_FIELDS", 2)
+
+    def differing(*fields: tuple[str, str]) -> dict[str, Any]:
+        return line(
+            verdict="different",
+            differences=[
+                {"path": path, "kind": "value", "primary": 1, "shadow": 2, "noise": noise} for path, noise in fields
+            ],
+        )
+
+    tally = only(
+        counted(
+            differing(("$.a", ""), ("$.b", "time"), ("$.c", "time"), ("$.d", ""), ("$.e", "time")),
+            differing(("$.a", ""), ("$.x", "time"), ("$.y", "id")),
+        )
+    )
+    assert {key[0]: dict(each.counts) for key, each in tally.fields.items()} == {
+        "$.a": {"": 2},
+        "$.b": {"time": 1},
+        "(other fields)": {"": 1, "time": 1},
+    }
+
+
+def test_of_several_differences_of_a_field_the_first_that_counts_is_the_example(line: Record) -> None:
+    listed = [
+        {"path": "$.a", "kind": "value", "primary": number, "shadow": 0, "noise": noise}
+        for number, noise in enumerate(("time", "", "time", ""))
+    ]
+    tally = only(counted(line(verdict="different", differences=listed)))
+    (field,) = tally.fields.values()
+    assert (dict(field.counts), [each.primary for each in field.examples]) == ({"": 1}, [1])

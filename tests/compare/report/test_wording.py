@@ -15,6 +15,7 @@ from mirror_addon.compare.report.wording import interval_text
 from mirror_addon.compare.report.wording import percent
 from mirror_addon.compare.report.wording import printable
 from mirror_addon.compare.report.wording import ratio_text
+from mirror_addon.compare.report.wording import share_text
 from mirror_addon.compare.report.wording import signed
 from mirror_addon.compare.report.wording import target_sentence
 from mirror_addon.compare.report.wording import times
@@ -92,16 +93,16 @@ def test_values() -> None:
 def test_verdicts(line: Record, different: Record, lost: Record, summary_of: Summarise) -> None:
     equal = {"ms": 10.0}
     for records, expected in (
-        ([line(**equal)] * 20, "b/v2 answers 20 requests as the primary does."),
-        ([line()] * 20, "b/v2 answers 20 requests as the primary does and is slower (p95 1.20x)."),
-        ([line(ms=5.0)] * 20, "b/v2 answers 20 requests as the primary does and is faster (p95 0.50x)."),
-        ([line(**equal), different("$.a", **equal)], "b/v2 answers 50.0 % of 2 requests differently."),
-        ([line(**equal), lost("reset")], "b/v2 answers 1 request as the primary does; 1 shadow got no answer."),
-        ([lost("reset")], "b/v2: no answers were compared, nothing can be said of them; 1 shadow got no answer."),
+        ([line(**equal)] * 20, "b/v2 responds to 20 requests as the primary does."),
+        ([line()] * 20, "b/v2 responds to 20 requests as the primary does and is slower (p95 1.20x)."),
+        ([line(ms=5.0)] * 20, "b/v2 responds to 20 requests as the primary does and is faster (p95 0.50x)."),
+        ([line(**equal), different("$.a", **equal)], "b/v2 responds differently to 50.0 % of 2 requests."),
+        ([line(**equal), lost("reset")], "b/v2 responds to 1 request as the primary does; 1 shadow got no response."),
+        ([lost("reset")], "b/v2: no responses were compared; 1 shadow got no response."),
         ([line(control=True)], "The record has control pairs only: nothing to judge."),
         (
             [line(**equal), different("$.a", target="b/v3"), lost("reset", target="b/v4")],
-            "1 of 3 targets answer differently, of 1 nothing was compared, 1 shadow got no answer.",
+            "1 of 3 targets respond differently, 1 was not compared, 1 shadow got no response.",
         ),
     ):
         assert verdict(summary_of(*records)) == expected
@@ -111,13 +112,22 @@ def test_a_target_in_sentences(line: Record, different: Record, lost: Record, su
     (target,) = summary_of(*[line()] * 90, *[different("$.a")] * 10, *[lost("reset")] * 2, lost("queue_full")).targets
     told = target_sentence(target)
     assert told.startswith(
-        "10.0 % (5.52 % to 17.4 %) of 100 compared pairs differ, at 1 of 1 endpoint. It is slower: by"
+        "10.0 % (5.52 % to 17.4 %) of 100 compared pairs differ, at 1 of 1 endpoint. The shadow is slower by"
     )
-    assert ": a real difference. " in told
+    assert ": a significant difference. " in told
     assert told.endswith(" 2 of 103 shadows failed, 1 were dropped: 2 reset, 1 queue_full.")
     (same,) = summary_of(*[line(ms=10.0)] * 100).targets
     told = target_sentence(same)
     assert "No difference that counts in 100 compared pairs" in told and "fewer than 3.70 % differ" in told
-    assert "neither slower nor faster" in told
+    assert "as fast at the median" in told
     (few,) = summary_of(line()).targets
-    assert "Too few pairs (1) to say which is slower" in target_sentence(few)
+    assert "Too few pairs (1) to tell which is slower" in target_sentence(few)
+
+
+def test_a_record_of_several_targets_that_were_all_compared(line: Record, summary_of: Summarise) -> None:
+    summary = summary_of(*[line(target=target) for target in ("b/v2", "b/v3")] * 20)
+    assert verdict(summary) == "0 of 2 targets respond differently, 2 are slower."
+
+
+def test_a_share_of_nothing() -> None:
+    assert share_text(None) == "nothing compared"

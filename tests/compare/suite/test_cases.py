@@ -59,41 +59,41 @@ def reason(found: KeptLine) -> str:
 
 def test_a_case() -> None:
     headers = [["Host", "b.test"], ["Content-Length", "2"], ["Accept", "*/*"], ["Cookie", "[redacted]"]]
-    answer = {"headers": [["Set-Cookie", "[redacted]"], ["X", "1"]], "body": "aGk=", "encoding": "base64"}
+    response = {"headers": [["Set-Cookie", "[redacted]"], ["X", "1"]], "body": "aGk=", "encoding": "base64"}
     differences = [{"path": "$.a"}, {"path": "$.a"}, {"path": "$.b", "noise": "id"}]
     case = only(
         line(
-            method="POST", request={"headers": headers, "body": "hi"}, primary=answer, verdict="different",
+            method="POST", request={"headers": headers, "body": "hi"}, primary=response, verdict="different",
             differences=differences,
         )
     )  # fmt: skip
     assert (case.endpoint, case.method, case.target) == ("POST /users/{id}", "POST", "/users/7?x=1")
     assert case.headers == (("Accept", "*/*"), ("Cookie", "[redacted]"))
-    assert (case.body, case.answer_body, case.answer_headers) == (b"hi", b"hi", (("X", "1"),))
+    assert (case.body, case.response_body, case.response_headers) == (b"hi", b"hi", (("X", "1"),))
     assert (case.verdict, case.differing) == ("different", ("$.a",))
 
 
 def test_content_codings_are_undone() -> None:
     packed = base64.b64encode(gzip.compress(b'{"a": 1}')).decode()
-    answer = {"headers": [["Content-Encoding", "gzip"], ["X", "1"]], "body": packed, "encoding": "base64"}
-    case = only(line(primary=answer))
-    assert (case.answer_body, case.answer_headers) == (b'{"a": 1}', (("X", "1"),))
-    case = only(line(primary=answer | {"body": "AAAA"}))
-    assert case.answer_body == b"\0\0\0" and len(case.answer_headers) == 2
+    response = {"headers": [["Content-Encoding", "gzip"], ["X", "1"]], "body": packed, "encoding": "base64"}
+    case = only(line(primary=response))
+    assert (case.response_body, case.response_headers) == (b'{"a": 1}', (("X", "1"),))
+    case = only(line(primary=response | {"body": "AAAA"}))
+    assert case.response_body == b"\0\0\0" and len(case.response_headers) == 2
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"primary": {"status": None}}, "without an answer"),
+        ({"primary": {"status": None}}, "without a response"),
         ({"primary": {"cut": True}}, "only a part"),
         ({"request": {"cut": True}}, "only a part"),
         ({"request": {"body": None, "headers": [["Content-Length", "5"]]}}, "only a part"),
         ({"primary": {"body": "x" * (module.MAX_BODY + 1)}}, "more than"),
-        ({"primary": {"body": "???", "encoding": "base64"}}, "not as records have them"),
-        ({"primary": {"body": "\ud800"}}, "not as records have them"),
-        ({"request": {"headers": [["a", "\u0142"]]}}, "not as records have them"),
-        ({"method": "G\u00c9T"}, "not as records have them"),
+        ({"primary": {"body": "???", "encoding": "base64"}}, "invalid body or header"),
+        ({"primary": {"body": "\ud800"}}, "invalid body or header"),
+        ({"request": {"headers": [["a", "\u0142"]]}}, "invalid body or header"),
+        ({"method": "G\u00c9T"}, "invalid body or header"),
     ],
 )
 def test_what_is_left_out(changes: dict[str, Any], said: str) -> None:
@@ -153,3 +153,16 @@ def test_endpoints_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_targets(url: str, target: str) -> None:
     assert target_of(url) == target
+
+
+def test_requests_without_a_body_and_bodies_that_cannot_be_decoded() -> None:
+    assert only(line(request={"body": None}, primary={"body": None})).body == b""
+    whole = gzip.compress(b'{"a": 1}' * 1000)
+    for packed in (whole[:-8], b"\0\0\0"):
+        primary = {
+            "headers": [["Content-Encoding", "gzip"]],
+            "body": base64.b64encode(packed).decode(),
+            "encoding": "base64",
+        }
+        case = only(line(primary=primary))
+        assert (case.response_body, case.response_headers) == (packed, (("Content-Encoding", "gzip"),))

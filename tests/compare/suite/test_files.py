@@ -14,24 +14,24 @@ from mirror_addon.compare.suite.files import suite
 CASE = Case(
     id="f/0", time="2026-11-22T12:00:00.000Z", start=1795348800.0, endpoint="GET /users/{id}", method="GET",
     target="/users/7?x=1", headers=(("Accept", "*/*"), ("Authorization", "[redacted]")), body=b"", verdict="different",
-    differing=("$.name",), status=200, answer_headers=(("Content-Type", "application/json"),),
-    answer_body=b'{"name": "Ada", "tags": ["a"]}',
+    differing=("$.name",), status=200, response_headers=(("Content-Type", "application/json"),),
+    response_body=b'{"name": "Ada", "tags": ["a"]}',
 )  # fmt: skip
 
 EXPECTED = '''\
-"""GET /users/{id}: what the primary answered to 1 recorded request."""
+"""GET /users/{id}: the primary's responses to 1 recorded request."""
 
 from __future__ import annotations
 
 NOISE = [
     '$.pod',
 ]
-"""Differs between two answers of one and the same primary."""
+"""These differ between responses of the same primary."""
 
 
 def test_1_users_7(upstream):
-    """Recorded 2026-11-22T12:00:00.000Z, id f/0; the mirror answered differently in $.name."""
-    reply = upstream.ask(
+    """Recorded 2026-11-22T12:00:00.000Z, id f/0; the mirror's response differed in $.name."""
+    response = upstream.request(
         'GET',
         '/users/7?x=1',
         headers=[
@@ -39,7 +39,7 @@ def test_1_users_7(upstream):
             ('Authorization', upstream.secret('Authorization')),
         ],
     )
-    reply.must_equal(
+    response.must_equal(
         status=200,
         headers=[
             ('Content-Type', 'application/json'),
@@ -59,16 +59,16 @@ def test_a_file_as_a_person_reads_it() -> None:
 
 
 def test_bodies_of_other_kinds() -> None:
-    text = suite({"e": [replace(CASE, answer_body=b"\x00plain\n" * 2, body=b"a=1")]}, {})["test_e.py"].decode()
+    text = suite({"e": [replace(CASE, response_body=b"\x00plain\n" * 2, body=b"a=1")]}, {})["test_e.py"].decode()
     assert "        body=b'a=1',\n" in text
     assert "        body=(\n            b'\\x00plain\\n'\n            b'\\x00plain\\n'\n        ),\n" in text
     assert "NOISE" not in text
-    assert "body=" not in suite({"e": [replace(CASE, answer_body=None)]}, {})["test_e.py"].decode()
+    assert "body=" not in suite({"e": [replace(CASE, response_body=None)]}, {})["test_e.py"].decode()
 
 
 def test_long_bodies_are_files_beside() -> None:
     long = b"x" * (MAX_INLINE + 1)
-    files = suite({"e": [replace(CASE, answer_body=long, body=long), replace(CASE, answer_body=long)]}, {})
+    files = suite({"e": [replace(CASE, response_body=long, body=long), replace(CASE, response_body=long)]}, {})
     assert {name for name in files if "/" in name} == {"bodies/e_1", "bodies/e_1_request", "bodies/e_2"}
     assert files["bodies/e_1"] == long
     assert "body=upstream.file('e_1')," in files["test_e.py"].decode()
@@ -92,7 +92,7 @@ def test_hostile_content_is_nothing_but_literals(
 ) -> None:
     case = replace(
         CASE, id=text, time=text, endpoint=endpoint, method=method, target=target, headers=headers, body=body,
-        answer_headers=headers, answer_body=body, differing=(text,),
+        response_headers=headers, response_body=body, differing=(text,),
     )  # fmt: skip
     files = suite({endpoint: [case]}, {endpoint: [text]})
     for name in files:
@@ -103,8 +103,21 @@ def test_hostile_content_is_nothing_but_literals(
     assert [type(each) for each in tree.body] == [ast.Expr, ast.ImportFrom, ast.Assign, ast.Expr, ast.FunctionDef]
     calls = [each for each in ast.walk(tree) if isinstance(each, ast.Call)]
     told = {call.func.attr for call in calls if isinstance(call.func, ast.Attribute)}
-    assert told <= {"ask", "must_equal", "secret", "file"} and all(
+    assert told <= {"request", "must_equal", "secret", "file"} and all(
         isinstance(each.func, ast.Attribute) for each in calls
     )
-    ask = next(each for each in calls if isinstance(each.func, ast.Attribute) and each.func.attr == "ask")
+    ask = next(each for each in calls if isinstance(each.func, ast.Attribute) and each.func.attr == "request")
     assert [ast.literal_eval(each) for each in ask.args] == [method, target]
+
+
+def test_what_a_docstring_says_of_the_mirror() -> None:
+    same = suite({"e": [replace(CASE, differing=(), verdict="same")]}, {})["test_e.py"].decode()
+    assert "id f/0; the mirror's response: same." in same
+    unknown = suite({"e": [replace(CASE, differing=(), verdict="", time="")]}, {})["test_e.py"].decode()
+    assert '"""Recorded at an unknown time, id f/0."""' in unknown
+
+
+def test_a_long_document_is_a_file_beside() -> None:
+    long = b'{"a": "' + b"x" * MAX_INLINE + b'"}'
+    files = suite({"e": [replace(CASE, response_body=long)]}, {})
+    assert files["bodies/e_1"] == long

@@ -1,7 +1,7 @@
-"""The picture of two latency distributions: geometry only, the page's template draws it as inline SVG.
+"""The chart of two distributions of response times: geometry only, which the page's template draws as inline SVG.
 
-Drawn here and not by a library: pygal's SVG of two lines is 18 kB with a script and colours of its own, matplotlib and
-numpy are larger than mirror_addon. These are 2 kB a picture, coloured by the page, and print as well as they glow.
+No library is used: pygal's SVG of two lines has 18 kB, with a script and fixed colours, and matplotlib and numpy are
+larger than mirror_addon. This chart has 2 kB, and the style sheet of the page colours it, for dark mode and print too.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ WIDTH = 640
 HEIGHT = 190
 LEFT, RIGHT, TOP, BASE = 12, 628, 14, 128
 ROWS = {"primary": 142, "shadow": 154}
-"""Where the quantiles of either side are marked, under the base line."""
+"""The y coordinates of the marks of the quantiles, under the base line."""
 COLUMNS = 56
 _STEPS = (1, 2, 5)
+_UNITS = (("s", 1000.0), ("ms", 1.0), ("µs", 0.001))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Paths are SVG path data; `ticks` are (x, label) of the logarithmic time axis; `text` says it in words."""
+    """Paths are SVG path data. `ticks`: (x, label) of the logarithmic time axis. `text`: for screen readers."""
 
     primary: str
     primary_area: str
@@ -48,7 +49,7 @@ class Chart:
 
 
 def chart_of(part: Part) -> Chart | None:
-    """None where nothing was timed."""
+    """The chart of a part of the report. None if no pair has both times."""
     latency = part.latency
     if latency is None:
         return None
@@ -79,7 +80,7 @@ def chart_of(part: Part) -> Chart | None:
 
 
 def _range(part: Part) -> tuple[float, float]:
-    """What both cover, and never less than half an order of magnitude."""
+    """The range of the time axis: that of both sides, but at least a factor of three, with a margin."""
     buckets = [*part.primary_times.buckets, *part.shadow_times.buckets]
     low = max(0.001, min(each[0] for each in buckets))
     high = max(low, *(each[1] for each in buckets))
@@ -90,7 +91,10 @@ def _range(part: Part) -> tuple[float, float]:
 
 
 def _columns(distribution: Distribution, low: float, high: float) -> list[float]:
-    """Shares of the pairs in columns of equal width on the logarithmic axis, a bucket spread over those it touches."""
+    """Shares of the pairs in columns of equal width on the logarithmic axis.
+
+    A bucket that covers several columns is spread over them.
+    """
     width = (math.log(high) - math.log(low)) / COLUMNS
     found = [0.0] * COLUMNS
     total = sum(each[2] for each in distribution.buckets) or 1
@@ -124,14 +128,13 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _round(milliseconds: float) -> str:
-    for unit, size in (("s", 1000.0), ("ms", 1.0), ("µs", 0.001)):
-        if milliseconds >= size * 0.999:
-            return f"{milliseconds / size:g} {unit}"
-    return "0"
+    """The label of a tick, in its largest unit. No tick is below a microsecond, because `_range` is not."""
+    unit, size = next(each for each in _UNITS if milliseconds >= each[1] * 0.999)
+    return f"{milliseconds / size:g} {unit}"
 
 
 def _spread(ticks: list[tuple[float, str]]) -> tuple[tuple[float, str], ...]:
-    """Those that have room for their labels."""
+    """The ticks whose labels have enough room."""
     kept: list[tuple[float, str]] = []
     for tick in ticks:
         if LEFT + 16 <= tick[0] <= RIGHT - 16 and (not kept or tick[0] - kept[-1][0] >= 54):
@@ -140,7 +143,7 @@ def _spread(ticks: list[tuple[float, str]]) -> tuple[tuple[float, str], ...]:
 
 
 def _text(latency: LatencyComparison) -> str:
-    told = ", ".join(
+    quantiles = ", ".join(
         f"{quantile_name(each)} {duration(each.primary)} and {duration(each.shadow)}" for each in latency.quantiles
     )
-    return f"Distribution of the answer times of primary and shadow: {told}."
+    return f"Distribution of the response times of primary and shadow: {quantiles}."

@@ -1,13 +1,13 @@
-"""`--fail-on`: conditions that make a report a failure.
+"""Conditions of `--fail-on`, which make a report fail.
 
     [each] MEASURE  >|>=|<|<=  VALUE
 
     differing, failed, dropped   0.1%  a share (of the compared pairs; of all requests)    5  a number
     compared, requests           1000  a number
-    p50, p95, p99                1.2x  shadow by primary    250ms or 2s  the shadow's own    +20ms  slower by so much
+    p50, p95, p99                1.2x  ratio of shadow to primary    250ms or 2s  the shadow's time    +20ms  difference
 
-A condition is asked of each target's whole, with `each` of each endpoint by itself. Estimates are compared, not the
-ends of their intervals: what is said is what is reckoned with.
+A condition is checked for each target as a whole, with `each` for every endpoint. Estimates are compared, not the ends
+of their intervals, so that the number in the message is the one that was compared.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ _FORM = re.compile(
 
 
 class ConditionError(ValueError):
-    """What is wrong with a condition, and what can be written."""
+    """The text is not a condition. The message says why, and what to write instead."""
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
-    """`text` as given; `unit` is one of UNITS of the measure, a leading `+` means shadow minus primary."""
+class FailCondition:
+    """`text`: as it was given. `unit`: one of UNITS of the measure; with a leading `+` for shadow minus primary."""
 
     text: str
     each: bool
@@ -70,9 +70,12 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A condition asked of a target (`endpoint` is empty) or an endpoint. `holds` is None: nothing to judge."""
+    """A condition checked for an endpoint, or for a whole target if `endpoint` is empty.
 
-    condition: Condition
+    `holds`: None if there is nothing to measure. `found`: the measured value in words, or why there is none.
+    """
+
+    condition: FailCondition
     target: str
     endpoint: str
     holds: bool | None
@@ -80,7 +83,7 @@ class Outcome:
 
     @property
     def failed(self) -> bool:
-        """Nothing to judge is no pass."""
+        """Whether the report fails. It also does if there is nothing to measure."""
         return self.holds is not False
 
     def __str__(self) -> str:
@@ -90,29 +93,29 @@ class Outcome:
         return f"{self.condition.text!r} {'holds' if self.holds else 'does not hold'} for {where}: {self.found}"
 
 
-def parse_condition(text: str) -> Condition:
-    """Raises ConditionError."""
+def parse_condition(text: str) -> FailCondition:
+    """Parse a condition. Raises ConditionError."""
     match = _FORM.fullmatch(text)
     measures = ", ".join(UNITS)
     if match is None:
         raise ConditionError(
-            f"{text!r} is no condition; write [each] MEASURE > VALUE with MEASURE one of {measures}, "
+            f"{text!r} is not a condition; write [each] MEASURE > VALUE with MEASURE one of {measures}, "
             "and >, >=, < or <=, for example 'differing > 0.1%', 'p95 > 1.2x', 'each failed > 5'"
         )
     each, measure, sign, plus, number, unit = match.groups()
     if measure not in UNITS:
-        raise ConditionError(f"{text!r}: there is no measure {measure!r}; there are {measures}")
+        raise ConditionError(f"{text!r}: unknown measure {measure!r}; the measures are {measures}")
     unit = plus + (unit or "")
     if unit not in UNITS[measure]:
         forms = ", ".join(_EXAMPLES[known] for known in UNITS[measure])
-        raise ConditionError(f"{text!r}: {measure} is compared with values like {forms}")
+        raise ConditionError(f"{text!r}: {measure} takes values such as {forms}")
     if unit == "%" and float(number) > 100:
         raise ConditionError(f"{text!r}: a share is at most 100%")
-    return Condition(" ".join(text.split()), each is not None, measure, sign, float(number), unit)
+    return FailCondition(" ".join(text.split()), each is not None, measure, sign, float(number), unit)
 
 
-def judge(conditions: list[Condition], summary: Summary) -> Iterator[Outcome]:
-    """Every condition, asked wherever it applies."""
+def judge(conditions: list[FailCondition], summary: Summary) -> Iterator[Outcome]:
+    """Check every condition for every target, or for its endpoints."""
     for target in summary.targets:
         name = target_name(target)
         for condition in conditions:
@@ -120,14 +123,13 @@ def judge(conditions: list[Condition], summary: Summary) -> Iterator[Outcome]:
                 yield ask(condition, name, part)
 
 
-def ask(condition: Condition, target: str, part: Part) -> Outcome:
+def ask(condition: FailCondition, target: str, part: Part) -> Outcome:
+    """Check a condition for one part of the report."""
     measured = _measure(condition, part)
     if measured is None:
-        missing = "no pair has both times" if condition.measure in QUANTILES else "no answers were compared"
-        if not part.requests:
-            missing = "there are no requests"
-        elif not part.compared and not part.uncompared:
-            missing = f"none of {counted(part.requests, 'shadow')} got an answer"
+        missing = "no pair has both times" if condition.measure in QUANTILES else "no responses were compared"
+        if not part.compared and not part.uncompared:
+            missing = f"none of {counted(part.requests, 'shadow')} got a response"
         return Outcome(condition, target, printable(part.name), None, missing)
     value, found = measured
     return Outcome(
@@ -135,8 +137,8 @@ def ask(condition: Condition, target: str, part: Part) -> Outcome:
     )
 
 
-def _measure(condition: Condition, part: Part) -> tuple[float, str] | None:
-    """The value in the condition's unit and how to say it; None where there is nothing to measure."""
+def _measure(condition: FailCondition, part: Part) -> tuple[float, str] | None:
+    """The value in the condition's unit, and the same in words. None if there is nothing to measure."""
     measure = condition.measure
     if measure in COUNTS:
         number: int = getattr(part, measure)
@@ -149,20 +151,20 @@ def _measure(condition: Condition, part: Part) -> tuple[float, str] | None:
     total = part.compared if measure == "differing" else part.requests
     if not total:
         return None
-    said = share_text(part.share) if measure == "differing" else percent(number / total)
-    found = f"{measure} {count(number)} of {count(total)}, {said}"
+    share = share_text(part.share) if measure == "differing" else percent(number / total)
+    found = f"{measure} {count(number)} of {count(total)}, {share}"
     return (number / total * 100 if condition.unit == "%" else number), found
 
 
-def _measure_latency(condition: Condition, part: Part) -> tuple[float, str] | None:
+def _measure_latency(condition: FailCondition, part: Part) -> tuple[float, str] | None:
     if part.latency is None:
         return None
     at = part.latency.at(QUANTILES[condition.measure])
-    said = f"{condition.measure} {duration(at.shadow)} against {duration(at.primary)}"
+    found = f"{condition.measure} {duration(at.shadow)} against {duration(at.primary)}"
     if condition.unit == "x":
-        return (at.ratio.value, f"{said}, {ratio_text(at.ratio)}") if at.ratio else None
+        return (at.ratio.value, f"{found}, {ratio_text(at.ratio)}") if at.ratio else None
     factor = 1000 if condition.unit.endswith("s") and not condition.unit.endswith("ms") else 1
     if condition.unit.startswith("+"):
         value = at.difference.value / factor
-        return value, f"{said}, {signed(at.difference.value)} ({interval_text(at.difference)})"
-    return at.shadow / factor, said
+        return value, f"{found}, {signed(at.difference.value)} ({interval_text(at.difference)})"
+    return at.shadow / factor, found

@@ -1,4 +1,7 @@
-"""The report as data: `mirror-addon report --json`. Keys are documented in the README and only ever added to."""
+"""The report as data: `mirror-addon report --json`.
+
+docs/recording.md documents the keys. Keys may be added, but never renamed or removed.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ VERSION = 1
 
 
 def document(summary: Summary, outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Shares are 0..1, times milliseconds; an interval is [low, high], its ends null where too few pairs bound it."""
+    """Shares are 0..1, times milliseconds. An interval is [low, high]; an end is null if there are too few pairs."""
     return {
         "version": VERSION,
         "verdict": verdict(summary),

@@ -1,7 +1,8 @@
-"""Distributions in bounded memory: counts in buckets whose bounds grow by a constant factor.
+"""Distributions in bounded memory: counts of values in buckets whose bounds grow by a constant factor.
 
-A value read back is off by at most ERROR of itself, however many values went in. That is the rule of HdrHistogram and
-DDSketch in a page of code; the Python packages of both are slower here or bring numpy and protobuf.
+A quantile read from the buckets has a relative error of at most ERROR, however many values were added. HdrHistogram
+and DDSketch (Masson et al. 2019) have the same guarantee; their Python packages are slower here, or need numpy or
+protobuf.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from array import array
 from collections.abc import Iterator
 
 ERROR = 0.005
-"""The most by which a value read back can differ from the one that went in, relative to it."""
+"""The largest relative error of a value that is read back."""
 
 SMALLEST = 0.001
-"""Values nearer to zero than this count as zero (of milliseconds: a microsecond)."""
+"""Values closer to zero count as zero. Values are milliseconds here, so it is a microsecond."""
 
 _SCALE = 1 / math.log((1 + ERROR) / (1 - ERROR))
 _ORIGIN = math.log(SMALLEST)
@@ -22,7 +23,7 @@ _log = math.log
 
 
 class Histogram:
-    """Counts of numbers of either sign, in some ten kilobytes."""
+    """Counts of positive and negative numbers, in about 10 kB."""
 
     __slots__ = ("_negative", "_positive", "_zero", "count")
 
@@ -46,7 +47,7 @@ class Histogram:
         counts[bucket] += 1
 
     def update(self, other: Histogram) -> None:
-        """Adds all that `other` has."""
+        """Add the counts of `other`."""
         self.count += other.count
         self._zero += other._zero
         for mine, theirs in ((self._positive, other._positive), (self._negative, other._negative)):
@@ -55,7 +56,7 @@ class Histogram:
                 mine[bucket] += count
 
     def ranked(self, ranks: list[int]) -> list[tuple[float, float]]:
-        """The bounds between which the values of these ranks lie (1 is the smallest, `count` the largest)."""
+        """The bounds of the buckets in which the values of these ranks are. Rank 1 is the smallest value."""
         found: dict[int, tuple[float, float]] = {}
         waiting = sorted(set(ranks), reverse=True)
         below = 0
@@ -66,7 +67,7 @@ class Histogram:
         return [found[rank] for rank in ranks]
 
     def buckets(self) -> Iterator[tuple[float, float, int]]:
-        """(lower bound, upper bound, count) of those that are not empty, in order."""
+        """(lower bound, upper bound, count) of the buckets that are not empty, in order."""
         for bucket in range(len(self._negative) - 1, -1, -1):
             if count := self._negative[bucket]:
                 low, high = _bounds(bucket)
@@ -83,5 +84,5 @@ def _bounds(bucket: int) -> tuple[float, float]:
 
 
 def middle(low: float, high: float) -> float:
-    """The value of which no value between the two is farther than ERROR, relative to that value."""
+    """The value with the smallest relative error to every value between the bounds: their harmonic mean."""
     return 2 * low * high / (low + high) if low + high else 0.0

@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from mirror_addon.compare.report.conditions import Condition
+from mirror_addon.compare.report.conditions import FailCondition
 from mirror_addon.compare.report.conditions import Outcome
 from mirror_addon.compare.report.conditions import ask
 from mirror_addon.compare.report.summary import Field
 from mirror_addon.compare.report.summary import Part
 from mirror_addon.compare.report.summary import Summary
-from mirror_addon.compare.report.summary import Target
+from mirror_addon.compare.report.summary import TargetSummary
 from mirror_addon.compare.report.wording import counted
 from mirror_addon.compare.report.wording import difference_sentence
 from mirror_addon.compare.report.wording import loss_sentence
@@ -26,11 +26,11 @@ from mirror_addon.compare.report.wording import value_text
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def junit(summary: Summary, conditions: Sequence[Condition], outcomes: Sequence[Outcome]) -> bytes:
-    """A test suite a target, a test case an endpoint, and one a condition on the whole target.
+def junit(summary: Summary, conditions: Sequence[FailCondition], outcomes: Sequence[Outcome]) -> bytes:
+    """A target is a test suite; an endpoint is a test case, and so is a condition on the whole target.
 
-    With conditions, failures stand exactly where one holds or has nothing to judge: at the whole's case, and at those
-    endpoints that by themselves are beyond what failed the whole. Without any, an endpoint that differs is a failure.
+    With conditions, the test cases of conditions that hold or cannot be judged fail, and those of endpoints at which
+    such a condition holds. Without conditions, the test cases of endpoints that differ fail.
     """
     root = ElementTree.Element("testsuites", name="mirror-addon report")
     for target in summary.targets:
@@ -43,7 +43,7 @@ def junit(summary: Summary, conditions: Sequence[Condition], outcomes: Sequence[
 
 
 def _suite(
-    root: ElementTree.Element, target: Target, conditions: Sequence[Condition], outcomes: Sequence[Outcome]
+    root: ElementTree.Element, target: TargetSummary, conditions: Sequence[FailCondition], outcomes: Sequence[Outcome]
 ) -> None:
     name = target_name(target)
     suite = ElementTree.SubElement(root, "testsuite", name=_xml(name))
@@ -86,5 +86,5 @@ def _field(field: Field) -> str:
 
 
 def _xml(text: str) -> str:
-    """Without the characters that XML 1.0 cannot carry even escaped."""
+    """Replace the characters that XML 1.0 does not allow, not even as character references (section 2.2)."""
     return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -1,7 +1,7 @@
-"""The report as one HTML page that needs nothing but itself: no script, no network, no font.
+"""The report as one self-contained HTML page, without scripts, network requests and web fonts.
 
-What a record holds came from strangers. Jinja escapes all of it, nothing of it becomes a link, and the page's own
-Content-Security-Policy forbids scripts and requests besides.
+The content of a record comes from clients and servers and cannot be trusted. Jinja escapes it, nothing of it becomes a
+link, and the Content-Security-Policy of the page forbids scripts and requests.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from mirror_addon.compare.report.summary import Summary
 from mirror_addon.compare.report.terminal import reason_text
 
 MAX_DETAILS = 200
-"""Endpoints of a target with details of their own; the table above them has all."""
+"""Endpoints of a target with details. The table above them has all."""
 MAX_FIELDS = 20
-"""Fields of an endpoint that are shown; --json has all."""
+"""Fields of an endpoint that are shown. `--json` has all."""
 MAX_OPEN = 10
-"""Endpoints whose details are open at first."""
+"""Endpoints whose details may be open at first."""
 
 
 def page(summary: Summary, outcomes: Sequence[Outcome], files: Sequence[str]) -> str:
-    """`files` are the records' names, for the reader."""
+    """Return the HTML page. `files`: the names of the records, which it shows."""
     return _template().render(
         summary=summary,
         outcomes=outcomes,
@@ -72,7 +72,7 @@ def _template() -> Template:
 
 
 def matrix(part: Part) -> dict[str, Any]:
-    """The statuses of both sides as a table: columns, and rows of (primary's status, [(pairs, same status)])."""
+    """The statuses of both sides as a table: columns, and rows of (status of the primary, [(pairs, same status)])."""
     columns = sorted({new for _, new, _ in part.statuses}, key=lambda each: each or 1000)
     rows = sorted({old for old, _, _ in part.statuses}, key=lambda each: each or 1000)
     counts = {(old, new): pairs for old, new, pairs in part.statuses}

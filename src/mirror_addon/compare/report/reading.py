@@ -1,4 +1,4 @@
-"""Reads records: files, their rotated parts, gzip, standard input; what cannot be read is said and left out."""
+"""Read the lines of records: files, plain or gzipped, and standard input. What cannot be read becomes a warning."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from mirror_addon.compare.report.lines import LineParser
 from mirror_addon.compare.report.lines import NotJson
 
 MAX_LINE = 64 * 1024 * 1024
-"""Bytes of the longest line that is read; a pair with three bodies of 1 MiB stays far below."""
+"""The most bytes of a line. Lines with three bodies of 1 MiB are far below."""
 
 MAX_WARNINGS = 20
-"""Warnings that are kept; the others are counted."""
+"""The most warnings that are kept. Further ones are counted."""
 
+# RFC 1952 2.3.1
 GZIP_MAGIC = b"\x1f\x8b"
 PROGRESS_EVERY = 2000
 BUFFER = 1 << 18
@@ -34,14 +35,14 @@ Raw = io.FileIO | BinaryIO
 
 
 class SourceError(Exception):
-    """A file that cannot be opened, with what to do."""
+    """A file cannot be opened."""
 
 
 class RecordReader(Generic[AnyLine]):
     """Iterates over the lines of `sources` (paths; `-` is standard input) once, in the order given.
 
     Raises SourceError for a file that cannot be opened. Everything else that is wrong becomes a warning
-    `FILE:LINE: what`, and reading goes on. `progress` is told how many bytes of the files have been read.
+    `FILE:LINE: what`, and reading goes on. `progress` is called with the number of bytes that were read so far.
     """
 
     def __init__(
@@ -59,14 +60,14 @@ class RecordReader(Generic[AnyLine]):
         for source in sources:
             identity = _identity(source)
             if identity in seen:
-                self._warn(f"{source}: named twice, read once")
+                self._warn(f"{source}: given twice, read once")
             else:
                 seen.add(identity)
                 self.sources.append(source)
 
     @property
     def size(self) -> int | None:
-        """Bytes there are to read, None where that is unknown."""
+        """The bytes of all files, or None if that is unknown (standard input, pipes)."""
         if any(not os.path.isfile(source) for source in self.sources):
             return None
         return sum(os.path.getsize(source) for source in self.sources)
@@ -78,7 +79,7 @@ class RecordReader(Generic[AnyLine]):
                 try:
                     yield from self._lines(name, raw)
                 except (OSError, EOFError, zlib.error) as error:
-                    self._warn(f"{name}: read up to here only: {error}")
+                    self._warn(f"{name}: the rest cannot be read: {error}")
                 self._done += raw.tell() if raw.seekable() else 0
                 self._progress(self._done)
 
@@ -104,7 +105,7 @@ class RecordReader(Generic[AnyLine]):
                     self.records += 1
                     yield line
         finally:
-            buffered.detach()  # which else closes standard input
+            buffered.detach()  # otherwise it would close standard input
 
     def _not_a_line(self, name: str, number: int, text: bytes, error: LineError) -> None:
         if not text.strip():
@@ -113,7 +114,7 @@ class RecordReader(Generic[AnyLine]):
         if len(text) >= MAX_LINE:
             self._warn(f"{name}:{number}: left out: longer than {MAX_LINE} bytes")
         elif isinstance(error, NotJson) and not text.endswith(b"\n"):
-            self._warn(f"{name}:{number}: left out: the last line is torn, its writer was stopped within it")
+            self._warn(f"{name}:{number}: left out: the last line is incomplete, because its writer was stopped")
         else:
             self._warn(f"{name}:{number}: left out: {error}")
 
@@ -125,6 +126,7 @@ class RecordReader(Generic[AnyLine]):
 
 
 def _identity(source: str) -> object:
+    """The same for two names of one file."""
     try:
         status = os.stat(source)
     except OSError:

@@ -1,15 +1,15 @@
-"""Intervals: of a share, of quantiles, and of how much slower one side of many pairs is than the other.
+"""Confidence intervals: of a share, of quantiles, and of the difference in response time between primary and shadow.
 
-All are for 95 % and none supposes a shape of the distribution. They suppose that the pairs tell of each other nothing,
-which requests of one busy minute do a little: read them as the least uncertainty there is.
+All are 95 % intervals and distribution-free. They assume that pairs are independent of each other. Requests of one
+busy minute are not quite, so the true uncertainty may be larger, but not smaller.
 
-Both answers of a pair were asked for by one request, so their times depend on each other. Two methods hold however:
-- The median of the differences (shadow minus primary, pair by pair): its interval lies between two order statistics of
-  the differences, the ranks taken from the binomial distribution (the sign test, turned round).
-- The difference of two quantiles: an interval for either side, by order statistics too, and the two put together by
-  MOVER (Zou and Donner, "Construction of confidence intervals about effect measures", Statistics in Medicine 27, 2008):
-  the distances from estimate to bound add up like the sides of a triangle, with the correlation between "this pair's
-  primary was among the slow ones" and "its shadow was", taken from a sample of the pairs.
+The two times of a pair depend on each other, because they belong to one request. Two methods allow for that:
+- The median of the differences (shadow minus primary, pair by pair): its interval is between two order statistics of
+  the differences, with ranks from the binomial distribution (the interval that belongs to the sign test).
+- The difference of two quantiles: an interval for each side, by order statistics too, combined by MOVER (Zou and
+  Donner, "Construction of confidence intervals about effect measures", Statistics in Medicine 27, 2008). The distances
+  from estimate to bound add up like two sides of a triangle. The angle is the correlation between "the primary of this
+  pair is above its quantile" and "the shadow is above its quantile", measured in a sample of the pairs.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ from mirror_addon.compare.report.histogram import middle
 
 CONFIDENCE = 0.95
 QUANTILES = (0.5, 0.95, 0.99)
-_EXACT_UP_TO = 1000  # beyond it the normal approximation of the binomial is good for the 99th percentile too
+_EXACT_UP_TO = 1000
+"""For more values the normal approximation of the binomial distribution is good for the 99th percentile too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """`low` and `high` are None where so few values bound nothing on that side."""
+    """An estimate and its confidence interval. `low` or `high` is None if there are too few values for that bound."""
 
     value: float
     low: float | None
@@ -58,6 +59,8 @@ class QuantileComparison:
 
 @dataclass(frozen=True, slots=True)
 class LatencyComparison:
+    """The response times of pairs. `paired_median`: of the differences of the pairs, in milliseconds."""
+
     pairs: int
     quantiles: tuple[QuantileComparison, ...]
     paired_median: Interval
@@ -67,7 +70,7 @@ class LatencyComparison:
 
 
 def share(count: int, total: int, confidence: float = CONFIDENCE) -> Interval | None:
-    """`count` of `total` as a share 0..1 with Wilson's score interval; None of nothing."""
+    """`count` of `total` as a share 0..1 with Wilson's score interval. None if `total` is 0."""
     if not total:
         return None
     z = NormalDist().inv_cdf((1 + confidence) / 2)
@@ -78,30 +81,32 @@ def share(count: int, total: int, confidence: float = CONFIDENCE) -> Interval | 
 
 
 def rank(count: int, quantile: float) -> int:
-    """The nearest-rank quantile's place among `count` sorted values, from 1."""
+    """The rank of a quantile among `count` sorted values, from 1, by the nearest-rank method."""
     return max(1, math.ceil(quantile * count - 1e-9))
 
 
 def interval_ranks(count: int, quantile: float, confidence: float) -> tuple[int | None, int | None]:
-    """Between the values of which ranks the quantile lies with at least this confidence; None: there is no such."""
+    """The ranks of two values between which a quantile is with at least this confidence. None: there is no such rank.
+
+    The number of values below the true quantile has a binomial distribution, whatever the distribution of the values.
+    """
     tail = (1 - confidence) / 2
     if count > _EXACT_UP_TO:
         half = NormalDist().inv_cdf(1 - tail) * math.sqrt(count * quantile * (1 - quantile))
         low, high = math.floor(count * quantile - half), math.ceil(count * quantile + half) + 1
     else:
-        low, high = 0, count + 1
+        low = high = 0
         below = 0.0
-        for k in range(count + 1):
-            below += _binomial(k, count, quantile)
+        while below < 1 - tail:
+            below += _binomial(high, count, quantile)
+            high += 1
             if below <= tail:
-                low = k + 1
-            if below >= 1 - tail:
-                high = k + 1
-                break
+                low = high
     return low if low >= 1 else None, high if high <= count else None
 
 
 def _binomial(k: int, count: int, p: float) -> float:
+    """The probability of `k` successes. Computed with logarithms, because the factors over- and underflow."""
     ways = math.lgamma(count + 1) - math.lgamma(k + 1) - math.lgamma(count - k + 1)
     return math.exp(ways + k * math.log(p) + (count - k) * math.log1p(-p))
 
@@ -109,9 +114,9 @@ def _binomial(k: int, count: int, p: float) -> float:
 def compare_latency(
     primary: Histogram, shadow: Histogram, differences: Histogram, sample: Sequence[tuple[float, float]] = ()
 ) -> LatencyComparison | None:
-    """Of the times of pairs; `sample` are some (primary, shadow) of them. None where there are no pairs.
+    """Compare the response times of pairs. None if there are no pairs.
 
-    Where the sample is all of them, the figures are exact.
+    `sample`: the (primary, shadow) times of some pairs. If it has all of them, the results are exact.
     """
     if not differences.count:
         return None
@@ -127,7 +132,7 @@ def compare_latency(
 
 
 class Values:
-    """Few values, read as a Histogram is."""
+    """A few values, with the methods of a Histogram that reading needs."""
 
     def __init__(self, values: Sequence[float]) -> None:
         self.count = len(values)
@@ -138,7 +143,10 @@ class Values:
 
 
 def correlation(sample: Sequence[tuple[float, float]], quantile: float) -> float:
-    """Of being beyond the quantile on both sides of a pair: the phi coefficient. 0 where the sample says nothing."""
+    """The phi coefficient of "the primary is above its quantile" and "the shadow is above its quantile".
+
+    0 if the sample is too small to tell.
+    """
     count = len(sample)
     if not count:
         return 0.0
@@ -177,7 +185,7 @@ def _logarithm(interval: Interval) -> Interval:
 
 
 def _difference(left: Interval, right: Interval, dependence: float) -> Interval:
-    """`left` minus `right`."""
+    """The interval of `left` minus `right`, by MOVER."""
     low = high = None
     value = left.value - right.value
     if left.low is not None and right.high is not None:
@@ -188,4 +196,5 @@ def _difference(left: Interval, right: Interval, dependence: float) -> Interval:
 
 
 def _distance(one: float, other: float, dependence: float) -> float:
+    """The third side of a triangle (law of cosines)."""
     return math.sqrt(max(0.0, one * one + other * other - 2 * dependence * one * other))

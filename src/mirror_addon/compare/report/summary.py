@@ -1,4 +1,4 @@
-"""What the counts of a record say: shares with intervals, which fields are noise, who is slower."""
+"""Evaluate the counts of a record: shares with intervals, which fields are noise, and how response times compare."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from mirror_addon.compare.report.tally import RecordTally
 
 @dataclass(frozen=True, slots=True)
 class NoiseRule:
-    """Diffy's (`compare/noise.py`), with thresholds in percent, applied where an endpoint has control pairs.
+    """Diffy's rule (see `compare/noise.py`) with thresholds in percent, for endpoints that have control pairs.
 
-    Differences that rules or known shapes explain are neither raw nor noise here: a time that is missing in some
-    answers counts, however often the times differ.
+    Differences that are noise by a rule or a known shape are in neither count. So a time that is missing in some
+    responses counts, however often the times differ.
     """
 
     relative: float = 20.0
     absolute: float = 0.03
 
     def counts(self, pairs: int, raw: int, controls: int, noise: int) -> bool:
-        """`raw` of `pairs` differ from the candidate, `noise` of `controls` from the primary itself."""
+        """Whether a difference counts that `raw` of `pairs` and `noise` of `controls` have."""
         relative, absolute = excess(raw, pairs, noise, controls)
         return relative * 100 > self.relative and absolute * 100 > self.absolute
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One way in which answers differ in a field. `reason` is empty where it counts, else why it does not."""
+    """One way in which responses differ in a field. `reason`: why it is noise, or empty if it counts."""
 
     path: str
     kind: str
@@ -48,20 +48,20 @@ class Field:
     share: Interval
     reason: str
     control: float | None
-    """Share of the control pairs that differ in it; None where there are none."""
+    """The share of the control pairs that differ in the field. None without control pairs."""
     examples: tuple[Example, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """Times of one side: (from, to, pairs) in milliseconds."""
+    """The response times of one side as (lower bound, upper bound, pairs), in milliseconds."""
 
     buckets: tuple[tuple[float, float, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """All requests to a target, or those of one endpoint. `requests` is compared + uncompared + failed + dropped."""
+    """The requests of one endpoint to a target, or all of them. requests = compared + uncompared + failed + dropped."""
 
     name: str
     requests: int
@@ -73,9 +73,9 @@ class Part:
     noise: int
     differing: int
     share: Interval | None
-    """Differing of compared; None where nothing was compared."""
+    """`differing` of `compared`. None if nothing was compared."""
     reasons: tuple[tuple[str, str, int], ...]
-    """(failed or dropped, word, shadows), most frequent first."""
+    """(`failed` or `dropped`, reason, shadows), the most frequent first."""
     statuses: tuple[tuple[int | None, int | None, int], ...]
     fields: tuple[Field, ...]
     noisy: tuple[Field, ...]
@@ -86,8 +86,8 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """What one primary's shadows at one target came to; `endpoints` begin with the one that differs most."""
+class TargetSummary:
+    """The results of one target for one primary. The first of the `endpoints` is the one that differs most."""
 
     primary: str
     target: str
@@ -97,13 +97,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
+    """A whole record. `first`, `last`: the earliest and latest time in it, RFC 3339. `controls`: control pairs."""
+
     lines: int
     skipped: int
     first: str
     last: str
     controls: int
     rule: NoiseRule
-    targets: tuple[Target, ...]
+    targets: tuple[TargetSummary, ...]
 
 
 def summarise(tally: RecordTally, rule: NoiseRule, skipped: int = 0) -> Summary:
@@ -124,7 +126,7 @@ def summarise(tally: RecordTally, rule: NoiseRule, skipped: int = 0) -> Summary:
 
 def _target(
     tally: RecordTally, primary: str, target: str, endpoints: dict[str, EndpointTally], rule: NoiseRule
-) -> Target:
+) -> TargetSummary:
     whole = EndpointTally()
     differing = controls = 0
     parts = []
@@ -136,10 +138,10 @@ def _target(
         controls += part.controls
         _merge(whole, endpoint)
     parts.sort(key=lambda each: (-(each.share.value if each.share else -1), -each.requests, each.name))
-    for endpoint in endpoints.values():  # each as large a part of the sample as it is of the pairs
+    for endpoint in endpoints.values():  # every endpoint has the same share of the sample as of the pairs
         size = math.ceil(MAX_SAMPLE * endpoint.differences.count / max(1, whole.differences.count))
         whole.sample += endpoint.sample[: 2 * size]
-    return Target(primary, target, _counted("", whole, differing, (), (), controls), tuple(parts))
+    return TargetSummary(primary, target, _counted("", whole, differing, (), (), controls), tuple(parts))
 
 
 def _merge(whole: EndpointTally, part: EndpointTally) -> None:
@@ -173,7 +175,7 @@ def _part(name: str, tally: EndpointTally, control: ControlTally | None, rule: N
 
 
 def _counts(field: FieldTally, reason: str, compared: int, control: ControlTally | None, rule: NoiseRule) -> bool:
-    """Whether differing for this reason (one of MAY_COUNT) is the candidate's doing."""
+    """Whether differences of this field with this reason (one of MAY_COUNT) are caused by the candidate."""
     if control is None or not control.pairs:
         return not reason
     if reason and control.pairs < MIN_CONTROLS:

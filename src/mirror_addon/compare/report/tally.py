@@ -1,4 +1,19 @@
-"""Counts a record in bounded memory: what a million lines come to before anybody judges them."""
+"""Count the lines of a record in bounded memory.
+
+Theory of operation of the report. It reads a record once, as a stream, in the process of the command line:
+
+    reading -> lines -> tally -> summary -> terminal | page | documents | junit
+                                    \\-> conditions (--fail-on)
+
+`reading` yields the lines of files, `lines` parses and validates each one, and `tally` counts: for each primary and
+target, for each endpoint, what became of the shadows, how often each field differed and why that may not count, and the
+distribution of response times (`histogram`). Nothing is decided here, because whether a difference is noise depends on
+all control pairs, and they may come later in the record. `summary` decides, with shares and intervals from
+`statistics`. The other modules write the summary down, in the words of `wording`.
+
+A record is written by clients and servers, so every dimension of the tally has a limit: targets, endpoints, fields,
+words, examples. What is beyond a limit is counted in one row for the rest, and the report says so.
+"""
 
 from __future__ import annotations
 
@@ -14,29 +29,29 @@ from typing import Any
 
 from mirror_addon.compare.endpoint import endpoint_of
 from mirror_addon.compare.report.histogram import Histogram
-from mirror_addon.compare.report.lines import Line
 from mirror_addon.compare.report.lines import ListedDifference
+from mirror_addon.compare.report.lines import RecordLine
 
 MAX_TARGETS = 50
 MAX_ENDPOINTS = 500
-"""Endpoints, all targets together; what comes after is counted in one row, `OTHERS`."""
+"""Endpoints of all targets together. Further ones are counted in one row, `OTHERS`."""
 MAX_FIELDS = 100
-"""Differing fields that are told apart at an endpoint."""
+"""Differing fields of an endpoint. Further ones are counted as `OTHER_FIELDS`."""
 MAX_COMBINATIONS = 300
-"""Sets of fields that differed together at an endpoint; a pair with yet another counts as differing."""
+"""Sets of fields that differed together at an endpoint. A pair with a further set always counts as differing."""
 MAX_EXAMPLES = 3
 FEW_EXAMPLES_FROM = 20
-"""The field of an endpoint from which on one example has to do."""
+"""The number of fields of an endpoint after which a field gets one example only."""
 LOOK_FOR_EXAMPLES = 1000
-"""Pairs among which examples are looked for whose values are not those of one before."""
+"""The number of pairs in which examples with new values are searched."""
 MAX_SAMPLE = 2000
-"""Pairs whose two times are kept, to see how far they depend on each other."""
+"""The number of pairs whose two times are kept, to measure how they depend on each other."""
 MAX_WORDS = 30
-"""Reasons and statuses that are told apart."""
+"""Reasons, and pairs of statuses. Further ones are counted as `other`."""
 MAX_WORD = 60
-"""Characters of such a word."""
+"""Characters of a reason or a kind of difference."""
 MAX_VALUE = 200
-"""Characters of a value or an URL in an example."""
+"""Characters of a value or a URL in an example."""
 
 OTHERS = "(other endpoints)"
 OTHER_FIELDS = ("(other fields)", "")
@@ -44,14 +59,14 @@ UNLISTED = ("(differences not listed)", "")
 OTHER_TARGETS = "(other targets)"
 
 MAX_URL = 2000
-"""Characters of an URL that its endpoint is told from."""
+"""Characters of a URL from which its endpoint is derived."""
 
 FieldKey = tuple[str, str]
-"""Path and kind of difference: that a value varies must not hide that it is missing at times."""
+"""Path and kind of difference. The kind is part of it because a value that varies must not hide a missing one."""
 FieldReasons = dict[FieldKey, tuple[str, ListedDifference]]
 
 MAY_COUNT = ("", "id")
-"""Reasons whose differences may count: a seeming id that the primary never changes is none."""
+"""The reasons with which a difference may count: none, and `id`, which counts if the primary always sends the same."""
 
 
 @lru_cache(maxsize=4096)
@@ -74,7 +89,7 @@ class Example:
 
 @dataclass(slots=True)
 class FieldTally:
-    """Pairs in which a field differed in one way, split by why it may not count (an empty word: it counts)."""
+    """The pairs in which a field differed in one way, counted by the reason why that is noise (empty: it counts)."""
 
     key: FieldKey
     index: int
@@ -82,13 +97,16 @@ class FieldTally:
     examples: list[Example] = field(default_factory=list)
 
     def bit(self, reason: str) -> int:
-        """For sets of fields: where differing for this reason may yet turn out to count, else 0."""
+        """The bit of this field and reason in a set of fields (see `EndpointTally.combinations`).
+
+        0 if a difference with this reason never counts.
+        """
         return 1 << 2 * self.index + MAY_COUNT.index(reason) if reason in MAY_COUNT else 0
 
 
 @dataclass(slots=True)
 class ControlTally:
-    """How often each field of an endpoint differs between two answers of the same primary, by reason."""
+    """How often each field of an endpoint differs between two responses of the same primary, by reason."""
 
     pairs: int = 0
     fields: Counter[tuple[FieldKey, str]] = field(default_factory=Counter)
@@ -109,17 +127,21 @@ class EndpointTally:
         self.statuses: Counter[tuple[int | None, int | None]] = Counter()
         self.fields: dict[FieldKey, FieldTally] = {}
         self.combinations: dict[int, int] = {}
-        """Pairs by the set of their differing fields, a `FieldTally.bit` each."""
+        """The number of pairs by the set of their differing fields, an integer with a `FieldTally.bit` for each.
+
+        The sets are kept, and not only a count for each field, because a pair differs if any of its fields counts, and
+        which fields count is known only at the end.
+        """
         self.uncounted = 0
-        """Differing pairs whose combination has no place any more."""
+        """Differing pairs whose set was one too many."""
         self.primary = Histogram()
         self.shadow = Histogram()
         self.differences = Histogram()
         self.sample = array("d")
-        """Times of some pairs, evenly drawn: primary, shadow, primary, shadow, ..."""
-        self._random = random.Random(0)  # the same record gives the same report
+        """Times of a uniform random sample of the pairs: primary, shadow, primary, shadow, ..."""
+        self._random = random.Random(0)  # seeded, so that the same record makes the same report
 
-    def add(self, line: Line) -> None:
+    def add(self, line: RecordLine) -> None:
         fate = line.fate
         self.fates[fate] += 1
         if fate == "failed" or fate == "dropped":
@@ -140,12 +162,13 @@ class EndpointTally:
         self.primary.add(before)
         self.shadow.add(after)
         self.differences.add(after - before)
+        # Reservoir sampling (Vitter's algorithm R): every pair is equally likely to be in the sample.
         if len(self.sample) < 2 * MAX_SAMPLE:
             self.sample.extend((before, after))
         elif (place := int(self._random.random() * self.differences.count)) < MAX_SAMPLE:
             self.sample[2 * place], self.sample[2 * place + 1] = before, after
 
-    def _differ(self, line: Line) -> None:
+    def _differ(self, line: RecordLine) -> None:
         combination = 0
         for key, (reason, difference) in self._within(field_reasons(line)).items():
             tally = self._field(key)
@@ -162,7 +185,7 @@ class EndpointTally:
             self.uncounted += 1
 
     def _within(self, reasons: FieldReasons) -> FieldReasons:
-        """With those that have no place of their own as one, which counts where one of them does."""
+        """Merge the fields beyond the limit into one, OTHER_FIELDS, which counts if one of them does."""
         room = MAX_FIELDS - len(self.fields)
         if len(reasons) <= room:
             return reasons
@@ -182,7 +205,7 @@ class EndpointTally:
 
 
 class RecordTally:
-    """Everything counted of one or several records, by primary and target, then by endpoint."""
+    """The counts of one or several records: by primary and target, then by endpoint."""
 
     def __init__(self) -> None:
         self.lines = 0
@@ -192,11 +215,11 @@ class RecordTally:
         self.controls: dict[tuple[str, str], ControlTally] = {}
         self._endpoints = 0
 
-    def add_all(self, lines: Iterable[Line]) -> None:
+    def add_all(self, lines: Iterable[RecordLine]) -> None:
         for line in lines:
             self.add(line)
 
-    def add(self, line: Line) -> None:
+    def add(self, line: RecordLine) -> None:
         self.lines += 1
         if time := line.time[:40]:
             self.first = min(self.first, time) if self.first else time
@@ -208,7 +231,7 @@ class RecordTally:
         else:
             self._endpoint(route, shortened(line.target), endpoint).add(line)
 
-    def _control(self, route: str, endpoint: str, line: Line) -> None:
+    def _control(self, route: str, endpoint: str, line: RecordLine) -> None:
         if line.fate != "compared":
             return
         key = route, endpoint
@@ -237,11 +260,11 @@ class RecordTally:
         return tally
 
 
-def field_reasons(line: Line) -> FieldReasons:
-    """For each field that differs in the pair why that may not count, and a difference to show.
+def field_reasons(line: RecordLine) -> FieldReasons:
+    """For each field that differs in the pair: the reason why it is noise, or empty if it counts, and an example.
 
-    A field counts when one of its differences does. Where the line lists no counting difference though its verdict is
-    `different`, or says that there are more than it lists, UNLISTED stands for them.
+    A field counts if one of its differences does. UNLISTED stands for differences that count but are not in the line:
+    if the verdict is `different` and no listed difference counts, or if the list of those that count was cut.
     """
     found: FieldReasons = {}
     counting = False
@@ -260,7 +283,7 @@ def _count(counter: Counter[Any], key: Any, otherwise: Any) -> None:
     counter[key if key in counter or len(counter) < MAX_WORDS else otherwise] += 1
 
 
-def _add_example(examples: list[Example], line: Line, difference: ListedDifference) -> None:
+def _add_example(examples: list[Example], line: RecordLine, difference: ListedDifference) -> None:
     primary, shadow = _small(difference.primary), _small(difference.shadow)
     if any((each.primary, each.shadow) == (primary, shadow) for each in examples):
         return
@@ -271,7 +294,7 @@ def _add_example(examples: list[Example], line: Line, difference: ListedDifferen
 
 
 def _small(value: Any) -> Any:
-    """The value, or the beginning of its JSON where that is long."""
+    """The value, or the beginning of its JSON text if that is long."""
     if isinstance(value, str):
         return shortened(value)
     if value is None or isinstance(value, bool | float):

@@ -1,4 +1,4 @@
-"""The report in a terminal."""
+"""The report for a terminal, as renderables of rich."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.text import Text
 from mirror_addon.compare.report.summary import Field
 from mirror_addon.compare.report.summary import Part
 from mirror_addon.compare.report.summary import Summary
-from mirror_addon.compare.report.summary import Target
+from mirror_addon.compare.report.summary import TargetSummary
 from mirror_addon.compare.report.wording import REASONS
 from mirror_addon.compare.report.wording import count
 from mirror_addon.compare.report.wording import duration
@@ -27,11 +27,11 @@ from mirror_addon.compare.report.wording import verdict
 
 MAX_ENDPOINTS = 30
 MAX_FIELDS = 8
-"""Rows that a terminal gets; the page has all."""
+"""Rows that a terminal shows. The page shows more of them."""
 
 
 def terminal_report(summary: Summary) -> Iterator[RenderableType]:
-    """What to print, in order. Record content goes in as Text, so that it is never read as markup."""
+    """What to print, in order. Content of the record is wrapped in Text, because rich parses strings as markup."""
     yield Text(verdict(summary), style="bold")
     for target in summary.targets:
         yield Text()
@@ -39,7 +39,7 @@ def terminal_report(summary: Summary) -> Iterator[RenderableType]:
         yield Text(target_sentence(target))
         yield _endpoints(target)
         if len(target.endpoints) > MAX_ENDPOINTS:
-            yield Text(f"and {len(target.endpoints) - MAX_ENDPOINTS} endpoints more; -o FILE.html shows them", "dim")
+            yield Text(f"and {len(target.endpoints) - MAX_ENDPOINTS} more endpoints; -o FILE.html shows them", "dim")
         for part in target.endpoints[:MAX_ENDPOINTS]:
             if part.fields or part.noisy:
                 yield from _fields(part)
@@ -47,7 +47,7 @@ def terminal_report(summary: Summary) -> Iterator[RenderableType]:
         yield Text(f"\nNoise was learned from {count(summary.controls)} control pairs.", style="dim")
 
 
-def _endpoints(target: Target) -> Table:
+def _endpoints(target: TargetSummary) -> Table:
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("endpoint", overflow="fold", ratio=1)
     for name in ("requests", "differing", "failed", "dropped", "p50", "p95", "p95 ratio (interval)"):
@@ -88,7 +88,7 @@ def _fields(part: Part) -> Iterator[RenderableType]:
             request = f"{printable(example.method)} {printable(example.url)}  {printable(example.id)}"
             yield _indented(Text(request, style="dim"), 4)
     if len(part.fields) > MAX_FIELDS:
-        yield _indented(Text(f"and {len(part.fields) - MAX_FIELDS} fields more", style="dim"))
+        yield _indented(Text(f"and {len(part.fields) - MAX_FIELDS} more fields", style="dim"))
     if part.noisy:
         noisy = "; ".join(f"{printable(each.path)} ({reason_text(each)})" for each in part.noisy[:MAX_FIELDS])
         more = f"; {len(part.noisy) - MAX_FIELDS} more" if len(part.noisy) > MAX_FIELDS else ""
@@ -96,7 +96,7 @@ def _fields(part: Part) -> Iterator[RenderableType]:
 
 
 def reason_text(field: Field) -> str:
-    """Why a noisy field does not count, with the control's share where that is the reason."""
+    """Why a field is noise, with the share of the control pairs if that is the reason."""
     text = REASONS.get(field.reason, printable(field.reason))
     if field.reason == "control" and field.control is not None:
         text += f": {percent(field.share.value)} against {percent(field.control)}"

@@ -1,4 +1,4 @@
-"""Numbers and sentences as a person reads them, in the terminal and on the page alike."""
+"""Numbers and sentences of the report, for the terminal, the page and JUnit alike."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from mirror_addon.compare.report.statistics import LatencyComparison
 from mirror_addon.compare.report.statistics import QuantileComparison
 from mirror_addon.compare.report.summary import Part
 from mirror_addon.compare.report.summary import Summary
-from mirror_addon.compare.report.summary import Target
+from mirror_addon.compare.report.summary import TargetSummary
 
 LEVEL = f"{CONFIDENCE * 100:.0f} %"
 
 REASONS = {
-    "control": "the primary differs from itself in it as often",
+    "control": "the primary differs from itself as often",
     "ignored": "ignored by rule",
     "time": "a time",
     "id": "an id",
     "etag": "an entity tag",
 }
-"""Why a differing field does not count. A word that is not here stands for itself."""
+"""Why a differing field is noise. A reason that is not here is shown as it is."""
 
 
 def printable(text: str) -> str:
-    """`text` with what is no visible character (control, direction, lone surrogate) written as its escape."""
+    """`text` with escapes for characters that are not printable: control and format characters, lone surrogates."""
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def value_text(value: Any) -> str:
-    """A value of a difference: JSON, so that 1 and "1" look different."""
+    """A value of a difference as JSON, so that 1 and "1" look different."""
     return printable(json.dumps(value, ensure_ascii=False))
 
 
@@ -42,17 +42,19 @@ def count(number: int) -> str:
 
 
 def counted(number: int, noun: str) -> str:
+    """`1 pair`, `1,234 pairs`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def percent(value: float) -> str:
-    """A share 0..1; never rounded to 0 or 100 where it is not."""
+    """A share 0..1 in percent. Only 0 and 1 are shown as `0 %` and `100 %`, other values are not rounded to them."""
     if value in (0.0, 1.0):
         return f"{value * 100:.0f} %"
     scaled = value * 100
     if scaled < 0.001:
         return "< 0.001 %"
-    text = f"{scaled:.3f}" if scaled < 0.1 else f"{scaled:.2f}" if scaled < 10 or scaled > 99.9 else f"{scaled:.1f}"
+    digits = 3 if scaled < 0.1 else 2 if scaled < 10 or scaled > 99.9 else 1
+    text = f"{scaled:.{digits}f}"
     return "> 99.99 %" if text == "100.00" else f"{text} %"
 
 
@@ -76,6 +78,7 @@ def duration(milliseconds: float) -> str:
 
 
 def signed(milliseconds: float) -> str:
+    """A difference of times: `+2.10 ms`, `−310 µs`."""
     return ("+" if milliseconds > 0 else "") + duration(milliseconds).replace("-", "\N{MINUS SIGN}")
 
 
@@ -85,17 +88,19 @@ def _digits(value: float) -> str:
 
 
 def times(ratio: float) -> str:
+    """A ratio: `1.20x`."""
     return f"{ratio:,.2f}x" if ratio < 100 else f"{ratio:,.0f}x"
 
 
 def interval_text(interval: Interval) -> str:
-    """`+2.1 ms to +3.4 ms`, or that there are too few pairs to say."""
+    """`+2.1 ms to +3.4 ms`, or that there are too few pairs for an interval."""
     if interval.low is None or interval.high is None:
         return "too few pairs for an interval"
     return f"{signed(interval.low)} to {signed(interval.high)}"
 
 
 def ratio_text(ratio: Interval | None) -> str:
+    """`1.20x (1.10x to 1.31x)`; empty without a ratio."""
     if ratio is None:
         return ""
     text = times(ratio.value)
@@ -104,7 +109,7 @@ def ratio_text(ratio: Interval | None) -> str:
     return text
 
 
-def target_name(target: Target) -> str:
+def target_name(target: TargetSummary) -> str:
     return printable(f"{target.primary or 'the primary'} → {target.target}")
 
 
@@ -113,7 +118,7 @@ def quantile_name(comparison: QuantileComparison) -> str:
 
 
 def speed(latency: LatencyComparison | None) -> str:
-    """`slower`, `faster` or `as fast` by the median of the paired differences; empty where nothing was timed."""
+    """`slower`, `faster` or `as fast`, by the median of the differences of the pairs; empty without times."""
     if latency is None:
         return ""
     if latency.paired_median.above_zero:
@@ -126,23 +131,24 @@ def speed_sentence(latency: LatencyComparison | None) -> str:
         return "No pair has both times."
     median, tail = latency.paired_median, latency.at(0.95)
     if median.low is None or median.high is None:
-        told = f"Too few pairs ({latency.pairs}) to say which is slower"
-    elif word := {"slower": "slower", "faster": "faster"}.get(speed(latency)):
-        told = f"It is {word}: by {duration(abs(median.value))} at the median of the pairs ({interval_text(median)})"
+        sentence = f"Too few pairs ({latency.pairs}) to tell which is slower"
+    elif (word := speed(latency)) != "as fast":
+        sentence = f"The shadow is {word} by {duration(abs(median.value))} at the median of the pairs"
+        sentence += f" ({interval_text(median)})"
     else:
-        told = f"It is neither slower nor faster at the median of the pairs ({interval_text(median)})"
-    told += f"; p95 {duration(tail.shadow)} against {duration(tail.primary)}"
+        sentence = f"The shadow is as fast at the median of the pairs ({interval_text(median)})"
+    sentence += f"; p95 {duration(tail.shadow)} against {duration(tail.primary)}"
     if tail.ratio:
-        told += f", {ratio_text(tail.ratio)}"
+        sentence += f", {ratio_text(tail.ratio)}"
     if tail.difference.above_zero or tail.difference.below_zero:
-        return f"{told}: a real difference."
-    return f"{told}: no certain difference." if tail.difference.low is not None else f"{told}: too few to be certain."
+        return f"{sentence}: a significant difference."
+    return f"{sentence}: {'no significant difference' if tail.difference.low is not None else 'too few pairs to tell'}."
 
 
 def difference_sentence(part: Part, where: str = "") -> str:
-    """`where` says at which endpoints, of a target's whole."""
+    """How many pairs differ. `where`: at which endpoints, for a whole target."""
     if not part.compared:
-        return "No answers were compared."
+        return "No responses were compared."
     if not part.differing:
         upper = part.share.high if part.share and part.share.high else 0.0
         return (
@@ -153,7 +159,7 @@ def difference_sentence(part: Part, where: str = "") -> str:
 
 
 def loss_sentence(part: Part) -> str:
-    """Shadows without a complete answer; empty where there are none."""
+    """How many shadows got no complete response; empty if all did."""
     if not part.failed and not part.dropped:
         return ""
     words = ", ".join(f"{count(number)} {printable(word)}" for _, word, number in part.reasons)
@@ -161,7 +167,8 @@ def loss_sentence(part: Part) -> str:
     return f"{count(part.failed)} of {total} failed, {count(part.dropped)} were dropped: {words}."
 
 
-def target_sentence(target: Target) -> str:
+def target_sentence(target: TargetSummary) -> str:
+    """The sentences on differences, response times and shadows without a response, for a whole target."""
     differing = sum(1 for each in target.endpoints if each.differing)
     sentences = [
         difference_sentence(target.total, f", at {differing} of {counted(len(target.endpoints), 'endpoint')}"),
@@ -172,32 +179,33 @@ def target_sentence(target: Target) -> str:
 
 
 def verdict(summary: Summary) -> str:
-    """One sentence on all of the record."""
+    """One sentence on the whole record."""
     if not summary.targets:
         return "The record has control pairs only: nothing to judge."
     if len(summary.targets) == 1:
         return _verdict_of(summary.targets[0])
     totals = [each.total for each in summary.targets]
-    parts = [f"{sum(each.differing > 0 for each in totals)} of {len(totals)} targets answer differently"]
+    parts = [f"{sum(each.differing > 0 for each in totals)} of {len(totals)} targets respond differently"]
     if slower := sum(speed(each.latency) == "slower" for each in totals):
         parts.append(f"{slower} {'is' if slower == 1 else 'are'} slower")
     if unjudged := sum(not each.compared for each in totals):
-        parts.append(f"of {unjudged} nothing was compared")
+        parts.append(f"{unjudged} {'was' if unjudged == 1 else 'were'} not compared")
     if lost := sum(each.failed + each.dropped for each in totals):
-        parts.append(f"{counted(lost, 'shadow')} got no answer")
+        parts.append(f"{counted(lost, 'shadow')} got no response")
     return ", ".join(parts) + "."
 
 
-def _verdict_of(target: Target) -> str:
+def _verdict_of(target: TargetSummary) -> str:
     total, name = target.total, printable(target.target)
     if not total.compared or total.share is None:
-        told = f"{name}: no answers were compared, nothing can be said of them"
+        sentence = f"{name}: no responses were compared"
     elif total.differing:
-        told = f"{name} answers {percent(total.share.value)} of {counted(total.compared, 'request')} differently"
+        requests = f"{percent(total.share.value)} of {counted(total.compared, 'request')}"
+        sentence = f"{name} responds differently to {requests}"
     else:
-        told = f"{name} answers {counted(total.compared, 'request')} as the primary does"
+        sentence = f"{name} responds to {counted(total.compared, 'request')} as the primary does"
     if total.latency is not None and (pace := speed(total.latency)) in ("slower", "faster"):
         ratio = total.latency.at(0.95).ratio
-        told += f" and is {pace}" + (f" (p95 {times(ratio.value)})" if ratio else "")
+        sentence += f" and is {pace}" + (f" (p95 {times(ratio.value)})" if ratio else "")
     lost = total.failed + total.dropped
-    return told + (f"; {counted(lost, 'shadow')} got no answer." if lost else ".")
+    return sentence + (f"; {counted(lost, 'shadow')} got no response." if lost else ".")

@@ -1,9 +1,8 @@
-"""Which recorded pairs become tests, and what of them a test needs."""
+"""Select the recorded pairs that become tests."""
 
 from __future__ import annotations
 
 import base64
-import binascii
 from collections import Counter
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -18,10 +17,10 @@ from mirror_addon.compare.report.tally import endpoint_of_url
 
 MAX_ENDPOINTS = 200
 MAX_BODY = 256 * 1024
-"""Bytes of a body that a test is made of; more is nothing that a person reads."""
+"""The most bytes of a body in a test. Nobody would read a longer one."""
 
 VERDICTS = ("different", "noise", "same", "failed")
-"""Those that are worth more come first."""
+"""In order of preference."""
 
 NOT_SENT = frozenset(
     (
@@ -29,14 +28,14 @@ NOT_SENT = frozenset(
         "upgrade", "expect",
     )
 )  # fmt: skip
-"""Request fields that belong to the connection, or that the client of the tests sets itself."""
+"""Request fields of the connection, and those that the HTTP client of the tests sets itself."""
 
 Headers = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A request of a client, and what the primary answered. Header strings are latin-1, secrets are REDACTED."""
+    """A client's request and the primary's response. Header strings are Latin-1; secrets are REDACTED."""
 
     id: str
     time: str
@@ -44,15 +43,15 @@ class Case:
     endpoint: str
     method: str
     target: str
-    """The request's target as it stands on the wire: path and query."""
+    """The request target on the wire (RFC 9112 3.2): path and query."""
     headers: Headers
     body: bytes
     verdict: str
     differing: tuple[str, ...]
     status: int
-    answer_headers: Headers
-    answer_body: bytes | None
-    """Without its content coding; None where it was not kept."""
+    response_headers: Headers
+    response_body: bytes | None
+    """Without its content coding. None if it was not kept."""
 
     @property
     def request(self) -> tuple[str, str, bytes]:
@@ -61,7 +60,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Empty ones let all pass. `endpoints` are glob patterns over `GET /users/{id}`."""
+    """Empty filters admit everything. `endpoints`: glob patterns for endpoints such as `GET /users/{id}`."""
 
     endpoints: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
@@ -77,7 +76,7 @@ class Filters:
 
 
 class Selection:
-    """The best `limit` pairs of each endpoint; `left_out` counts the others that were asked for, by reason."""
+    """The best `limit` pairs of each endpoint. `left_out` counts pairs that cannot be used, by reason."""
 
     def __init__(self, filters: Filters) -> None:
         self.filters = filters
@@ -110,24 +109,24 @@ def _rank(verdict: str) -> int:
 
 
 def _case(endpoint: str, line: KeptLine) -> Case | str:
-    """The case, or why the line gives none."""
-    request, answer = line.request, line.primary
+    """The case, or why the line cannot be one, as the end of a sentence that begins with `1 pair`."""
+    request, response = line.request, line.primary
     if request is None:
         return "without bodies (mirror_record_bodies was off)"
-    if answer.status is None:
-        return "without an answer of the primary"
-    if request.cut or answer.cut or (request.body is None and _announces_body(request)):
+    if response.status is None:
+        return "without a response from the primary"
+    if request.cut or response.cut or (request.body is None and _announces_body(request)):
         return "with a body of which only a part was recorded"
     try:
-        body, answer_body = _bytes(request), _bytes(answer)
-        for text in (*sum(request.headers, ()), *sum(answer.headers, ())):
+        body, response_body = _bytes(request), _bytes(response)
+        for text in (*sum(request.headers, ()), *sum(response.headers, ())):
             text.encode("latin-1")
         line.method.encode("ascii")
     except ValueError:
-        return "with a body or header that is not as records have them"
-    if max(len(body or b""), len(answer_body or b"")) > MAX_BODY:
+        return "with an invalid body or header"
+    if max(len(body or b""), len(response_body or b"")) > MAX_BODY:
         return f"with a body of more than {MAX_BODY} bytes"
-    headers, answer_body = _decoded(answer.headers, answer_body)
+    headers, response_body = _decoded(response.headers, response_body)
     return Case(
         id=line.id,
         time=line.time,
@@ -139,9 +138,9 @@ def _case(endpoint: str, line: KeptLine) -> Case | str:
         body=body or b"",
         verdict=line.verdict or "",
         differing=tuple(dict.fromkeys(each.path for each in line.differences if not each.noise))[:5],
-        status=answer.status,
-        answer_headers=tuple(each for each in headers if each[1] != REDACTED.decode()),
-        answer_body=answer_body,
+        status=response.status,
+        response_headers=tuple(each for each in headers if each[1] != REDACTED.decode()),
+        response_body=response_body,
     )
 
 
@@ -160,18 +159,16 @@ def _announces_body(request: KeptRequest) -> bool:
 
 
 def _bytes(side: KeptRequest | KeptSide) -> bytes | None:
+    """The recorded body. Raises ValueError if it is not in its encoding."""
     if side.body is None:
         return None
     if side.encoding == "base64":
-        try:
-            return base64.b64decode(side.body, validate=True)
-        except binascii.Error as error:
-            raise ValueError(str(error)) from None
+        return base64.b64decode(side.body, validate=True)
     return side.body.encode()
 
 
 def _decoded(headers: Headers, body: bytes | None) -> tuple[Headers, bytes | None]:
-    """Both without the content coding, as the suite compares them; untouched where it cannot be undone."""
+    """Header and body without the content coding, as the suite compares them; unchanged if it cannot be undone."""
     codings = ",".join(value for name, value in headers if name.lower() == "content-encoding")
     if body is None or not codings:
         return headers, body

@@ -1,4 +1,9 @@
-"""A pytest suite as text: one file an endpoint, and what they share."""
+"""Write a pytest suite: one test file for each endpoint, a `conftest.py`, and files for long bodies.
+
+`mirror-addon tests` (`cli/tests.py`) reads a record; `cases` selects pairs from it, and this module writes them down,
+with `python` for literals and names. `conftest.txt` is the `conftest.py` of every suite: it sends the requests and
+compares by `comparison.compare`. The content of a record is untrusted, so it becomes literals only.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +22,17 @@ from mirror_addon.compare.suite.python import name_of
 from mirror_addon.compare.suite.python import plain_json
 
 MAX_INLINE = 10_000
-"""Characters of a body in the source; a longer one is a file of its own in `bodies`."""
+"""The most characters of a body in the source. Longer ones are files in `bodies`."""
 
 MARGIN = " " * 8
 FOLDER = "bodies"
 
 
 def suite(cases: Mapping[str, Sequence[Case]], ignoring: Mapping[str, Sequence[str]]) -> dict[str, bytes]:
-    """The files by their names, relative to the suite's folder. `ignoring`: paths that are noise, by endpoint."""
+    """The content of the files by their names relative to the suite's folder.
+
+    `cases`, `ignoring`: by endpoint; the latter are paths that are noise.
+    """
     found = {"conftest.py": resources("mirror_addon.compare.suite").joinpath("conftest.txt").read_bytes()}
     for endpoint in sorted(cases):
         stem = base = name_of(endpoint) or "endpoint"
@@ -39,49 +47,49 @@ def suite(cases: Mapping[str, Sequence[Case]], ignoring: Mapping[str, Sequence[s
 
 
 class _Module:
-    """One endpoint's tests; bodies too long to read stand in `bodies`."""
+    """The tests of one endpoint. `bodies`: those that are too long for the source, by the name of their file."""
 
     def __init__(self, stem: str, endpoint: str, cases: Sequence[Case], ignoring: Sequence[str]) -> None:
         self.bodies: dict[str, bytes] = {}
         self._stem = stem
         parts = [
-            docstring(f"{endpoint}: what the primary answered to {counted(len(cases), 'recorded request')}."),
+            docstring(f"{endpoint}: the primary's responses to {counted(len(cases), 'recorded request')}."),
             "\n\nfrom __future__ import annotations\n",
         ]
         if ignoring:
             listed = "".join(f"    {path!r},\n" for path in ignoring)
-            parts.append(f'\nNOISE = [\n{listed}]\n"""Differs between two answers of one and the same primary."""\n')
+            parts.append(f'\nNOISE = [\n{listed}]\n"""These differ between responses of the same primary."""\n')
         parts += [self._test(number, case, bool(ignoring)) for number, case in enumerate(cases, 1)]
         self.text = "".join(parts)
 
     def _test(self, number: int, case: Case, ignoring: bool) -> str:
-        told = f"Recorded {case.time or 'once'}, id {case.id}"
+        origin = f"Recorded {case.time or 'at an unknown time'}, id {case.id}"
         if case.differing:
-            told += f"; the mirror answered differently in {', '.join(case.differing)}"
+            origin += f"; the mirror's response differed in {', '.join(case.differing)}"
         elif case.verdict:
-            told += f"; the mirror's answer: {case.verdict}"
+            origin += f"; the mirror's response: {case.verdict}"
         name = f"test_{number}_{name_of(case.target.partition('?')[0], 40)}".rstrip("_")
         lines = [
             f"\n\ndef {name}(upstream):",
-            f"    {docstring(told + '.')}",
-            "    reply = upstream.ask(",
+            f"    {docstring(origin + '.')}",
+            "    response = upstream.request(",
             f"{MARGIN}{case.method!r},",
             f"{MARGIN}{case.target!r},",
             f"{MARGIN}headers={_headers(case.headers)},",
             *([f"{MARGIN}body={self._bytes(case.body, f'{number}_request')},"] if case.body else []),
             "    )",
-            "    reply.must_equal(",
+            "    response.must_equal(",
             f"{MARGIN}status={case.status},",
-            f"{MARGIN}headers={_headers(case.answer_headers)},",
-            *self._answer(case, number),
+            f"{MARGIN}headers={_headers(case.response_headers)},",
+            *self._response_body(case, number),
             f"{MARGIN}recorded={case.start!r},",
             *([f"{MARGIN}ignoring=NOISE,"] if ignoring else []),
             "    )",
         ]
         return "\n".join(lines) + "\n"
 
-    def _answer(self, case: Case, number: int) -> list[str]:
-        body = case.answer_body
+    def _response_body(self, case: Case, number: int) -> list[str]:
+        body = case.response_body
         if body is None:
             return []
         if document := plain_json(body):
@@ -91,6 +99,7 @@ class _Module:
         return [f"{MARGIN}body={self._bytes(body, str(number))},"]
 
     def _bytes(self, body: bytes, name: str) -> str:
+        """An expression for `body`: a literal, or the content of a file."""
         text = bytes_literal(body, MARGIN)
         if len(text) <= MAX_INLINE:
             return text

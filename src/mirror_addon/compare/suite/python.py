@@ -1,4 +1,4 @@
-"""Python source made of strangers' bytes: literals, docstrings and names that can be nothing else."""
+"""Write untrusted data as Python source: literals, docstrings and names that cannot become code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mirror_addon.compare.report.wording import printable
 
 WIDTH = 100
 MAX_DEPTH = 40
-"""Levels of a JSON document that is written as Python; the compiler refuses some hundred."""
+"""The most levels of a JSON document that is written as Python. The compiler refuses about a hundred."""
 
 
 def docstring(text: str) -> str:
@@ -21,12 +21,12 @@ def docstring(text: str) -> str:
 
 
 def name_of(text: str, longest: int = 60) -> str:
-    """`text` as part of the name of a function or file: lower case ASCII letters, digits, underscores."""
+    """`text` as a part of the name of a function or file: lower case ASCII letters, digits and underscores."""
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:longest].strip("_")
 
 
 def bytes_literal(value: bytes, margin: str) -> str:
-    """In parentheses and several parts where it is long or has lines."""
+    """A bytes literal; one in parentheses and several parts if it is long or has several lines."""
     pieces = [piece for line in value.splitlines(keepends=True) for piece in _pieces(line)]
     if len(pieces) <= 1:
         return repr(value)
@@ -39,13 +39,17 @@ def _pieces(line: bytes) -> list[bytes]:
 
 
 def json_literal(value: Any, margin: str) -> str:
-    """A document of `plain_json` as Python has it."""
+    """A document of `plain_json` as a Python expression."""
     text = pformat(value, width=WIDTH, sort_dicts=False)
     return indent(text, margin).lstrip()
 
 
 def plain_json(body: bytes) -> tuple[Any] | None:
-    """The document in a tuple, or None for what is no JSON or would not be the same written as Python."""
+    """Parse JSON that Python source can represent exactly.
+
+    Return the document in a tuple, because it may be None, or None if the body is not JSON, has duplicate keys, numbers
+    that a float cannot hold, or too many levels.
+    """
     try:
         document = json.loads(body.decode(), object_pairs_hook=_once, parse_float=_finite, parse_constant=_refuse)
     except (ValueError, RecursionError):
@@ -56,14 +60,14 @@ def plain_json(body: bytes) -> tuple[Any] | None:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name stands twice")
+        raise ValueError("a duplicate key")
     return found
 
 
 def _finite(text: str) -> float:
     value = float(text)
     if repr(value) in ("inf", "-inf") or (value == 0 and re.search("[1-9]", text.lower().partition("e")[0])):
-        raise ValueError("beyond a float")
+        raise ValueError("a number that a float cannot hold")
     return value
 
 
@@ -72,7 +76,7 @@ def _refuse(text: str) -> Any:
 
 
 def _depth(document: Any) -> int:
-    """Levels of objects and lists, without recursion."""
+    """The number of levels of objects and lists. Without recursion, because documents may be nested deeply."""
     depth, level = 0, [document]
     while level := [each for each in level if isinstance(each, dict | list)]:
         depth += 1

@@ -1,7 +1,7 @@
 "use strict";
 
-// Keeps the page fresh: loads its parts every two seconds, and puts in only those that changed. A part in which
-// somebody is typing is left alone, and what was folded out stays so.
+// Updates the page: loads its parts every two seconds, and replaces those that changed. A part in which a person is
+// typing is not replaced. Details that are open stay open.
 
 const EVERY = 2000;
 const updated = document.getElementById("updated");
@@ -31,7 +31,7 @@ function put(fresh) {
   }
 }
 
-// Where the focus was, in words that hold after the part was put in anew.
+// A selector for the focused element, which still finds it when the part was replaced.
 function path(part, element) {
   if (!part.contains(element)) return "";
   const details = element.closest("details");
@@ -42,13 +42,13 @@ function path(part, element) {
 
 async function update() {
   try {
-    const answer = await fetch("/parts", { cache: "no-store" });
-    if (!answer.ok) throw new Error(`the page answered ${answer.status}`);
-    put(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    const response = await fetch("/parts", { cache: "no-store" });
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    put(new DOMParser().parseFromString(await response.text(), "text/html"));
     updated.textContent = `Updated at ${new Date().toLocaleTimeString("en-GB")}`;
     updated.classList.remove("lost");
   } catch (error) {
-    updated.textContent = `Not updated: the proxy does not answer (${error.message})`;
+    updated.textContent = `Not updated: the proxy does not respond (${error.message})`;
     updated.classList.add("lost");
   }
 }
@@ -71,11 +71,11 @@ document.addEventListener("submit", async (event) => {
   const body = new URLSearchParams(new FormData(form));
   document.activeElement?.blur();
   try {
-    const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/plain" } });
-    said.textContent = (await answer.text()).trim();
-    said.classList.toggle("lost", !answer.ok);
+    const response = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/plain" } });
+    said.textContent = (await response.text()).trim();
+    said.classList.toggle("lost", !response.ok);
   } catch (error) {
-    said.textContent = `Not done: the proxy does not answer (${error.message})`;
+    said.textContent = `Not done: the proxy does not respond (${error.message})`;
     said.classList.add("lost");
   }
   await update();

@@ -1,4 +1,4 @@
-"""Annotations of virtual services in the decisions of a table."""
+"""Entries of virtual services, and the effect of their annotations on the decisions of a table."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from mirror_addon.routing.decision import Mirror
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.identity import Identity
+from mirror_addon.routing.lookup import RequestLookup
 from mirror_addon.routing.table import MirrorTo
 from mirror_addon.routing.table import RouteTable
 from mirror_addon.routing.trace import explain
@@ -166,3 +167,33 @@ def test_explain_agrees_with_the_decision(table: Table, ask: Ask) -> None:
         request = ask(f"/?id={user}")
         (line,) = [line for line in explain(made, request, 0) if line.startswith("mirror svc")]
         assert ("not drawn" in line) is not only(made, request).sampled
+
+
+def test_entries_describe_themselves(build: Table, ask: Ask) -> None:
+    matches = [{"uri": {"prefix": "/a"}, "method": {"exact": "PUT"}, "port": 80}, {"method": {"regex": "P.*"}}]
+    table = build([{"match": matches, "route": V1}, {"route": V1}])
+    host = table.virtual_host(ask())
+    assert host is not None
+    first, second, last = [entry for service in host.services for entry in service.entries]
+    assert [str(entry) for entry in (first, second, last)] == [
+        "default/test http[0] match[0]",
+        "default/test http[0] match[1]",
+        "default/test http[1]",
+    ]
+    assert first.words() == "path begins with '/a' and method is 'PUT' and port is 80"
+    assert [entry.methods for entry in (first, second, last)] == [frozenset({b"PUT"}), None, None]
+    assert (first.source and first.source.port, last.source) == (80, None)
+    assert [rule.weight for rule in first.route.http.route] == [0]
+
+
+def test_an_entry_holds_where_all_its_conditions_do(build: Table, ask: Ask) -> None:
+    match = {"uri": {"prefix": "/a"}, "method": {"exact": "PUT"}, "headers": {"x": {}}}
+    host = build([{"match": [match], "route": V1}]).virtual_host(ask())
+    assert host is not None
+    ((entry,),) = (service.entries for service in host.services)
+    asked = [
+        ask("/b", "example.com", ("x", "1"), method="PUT"),
+        ask("/a", method="PUT"),
+        ask("/a", "example.com", ("x", "")),
+    ]
+    assert [entry.holds(RequestLookup(request, request.path)) for request in asked] == [True, False, False]

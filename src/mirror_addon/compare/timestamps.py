@@ -1,4 +1,4 @@
-"""Points in time as they are written in answers."""
+"""Timestamps as responses write them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ ISO = (
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?: ?(?:Z|z|UTC|GMT)|[+-]\d\d(?::?\d\d)?)?"
     r"|\d{8}T\d{6}(?:\.\d{1,9})?(?:Z|[+-]\d{4})?"
 )
-"""ISO 8601 and RFC 3339, extended and basic, with or without zone, fraction and seconds."""
+"""A regex for ISO 8601 and RFC 3339, extended and basic, with or without zone, fraction and seconds."""
 
 HTTP = (
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? "
     r"(?:\d{1,2}[ -][A-Z][a-z]{2}[ -]\d{2,4} \d\d:\d\d:\d\d (?:GMT|UTC|[+-]\d{4})"
     r"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4})"
 )
-"""RFC 9110's dates, the obsolete ones too, and those of mails and cookies."""
+"""A regex for HTTP dates (RFC 9110 5.6.7, obsolete formats too), and those of mail (RFC 5322) and cookies."""
 
 _ISO = re.compile(
     r"(\d{4})-?(\d\d)-?(\d\d)([T ])(\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d{1,9}))?)?"
@@ -32,10 +32,10 @@ _ASCTIME = re.compile(r"\w{3} (\w{3}) ([ \d]\d) (\d\d):(\d\d):(\d\d) (\d{4})")
 _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 
 
-class Moment(NamedTuple):
-    """A point in time. `style`: how it is written; two of the same style differ in nothing but the time.
+class Timestamp(NamedTuple):
+    """A point in time and how it is written. Texts of one `style` differ in nothing except the time.
 
-    `seconds`: since the epoch. `local`: it names no zone; `seconds` takes it for UTC.
+    `seconds`: since the epoch. `local`: the text has no zone, and `seconds` takes it for UTC.
     """
 
     seconds: float
@@ -44,32 +44,34 @@ class Moment(NamedTuple):
 
 
 @lru_cache(maxsize=4096)
-def moment(text: str) -> Moment | None:
-    """The point in time that `text` is, as a whole. None: it is none."""
+def parse_timestamp(text: str) -> Timestamp | None:
+    """Parse a text that is a timestamp as a whole. None if it is not."""
     try:
         if found := _ISO.fullmatch(text):
             return _iso(found)
         if found := _HTTP.fullmatch(text):
             day, month, year, hour, minute, second, zone = found.groups()
-            years = int(year) if len(year) > 2 else 2000 + int(year) - (100 if int(year) > 69 else 0)
+            years = int(year)
+            if len(year) == 2:  # as in RFC 6265 5.1.1
+                years += 1900 if years > 69 else 2000
             time = datetime(
                 years, _month(month), int(day), int(hour), int(minute), int(second) % 60, tzinfo=_zone(zone)
             )
-            return Moment(time.timestamp(), ("http", str(len(year)), zone), False)
+            return Timestamp(time.timestamp(), ("http", str(len(year)), zone), False)
         if found := _ASCTIME.fullmatch(text):
             month, day, hour, minute, second, year = found.groups()
             time = datetime(int(year), _month(month), int(day), int(hour), int(minute), int(second), tzinfo=UTC)
-            return Moment(time.timestamp(), ("asctime",), False)
-    except (ValueError, OverflowError):  # the 31st of June, a month that is none
+            return Timestamp(time.timestamp(), ("asctime",), False)
+    except (ValueError, OverflowError):  # the 31st of June, an unknown month
         return None
     return None
 
 
-def _iso(found: re.Match[str]) -> Moment:
+def _iso(found: re.Match[str]) -> Timestamp:
     year, month, day, separator, hour, minute, second, fraction, zone = found.groups()
     time = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second or 0) % 60, tzinfo=_zone(zone))
     style = ("iso", separator, "s" if second else "", "f" if fraction else "", zone or "", str("-" in found[0][:5]))
-    return Moment(time.timestamp() + float(f"0.{fraction or 0}"), style, zone is None)
+    return Timestamp(time.timestamp() + float(f"0.{fraction or 0}"), style, zone is None)
 
 
 def _month(name: str) -> int:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror_addon.compare.moments import moment
+from mirror_addon.compare.timestamps import parse_timestamp
 
 NOON = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC).timestamp()
 
@@ -31,30 +31,30 @@ NOON = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC).timestamp()
     ],
 )
 def test_one_moment_in_many_styles(text: str) -> None:
-    found = moment(text)
+    found = parse_timestamp(text)
     assert found is not None
     assert found.seconds == NOON
     assert not found.local
 
 
 def test_without_zone() -> None:
-    found = moment("2026-11-22T12:00:00")
+    found = parse_timestamp("2026-11-22T12:00:00")
     assert found is not None
     assert found.local
 
 
 @pytest.mark.parametrize("text", ["", "2026-11-22", "2026-06-31T00:00:00Z", "Sun, 22 Now 2026 12:00:00 GMT", "12:00"])
 def test_none(text: str) -> None:
-    assert moment(text) is None
+    assert parse_timestamp(text) is None
 
 
 @given(st.text(max_size=40))
 def test_takes_any_text(text: str) -> None:
-    moment(text)
+    parse_timestamp(text)
 
 
 @given(st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(2100, 1, 1), timezones=st.just(UTC)))
 def test_as_python_writes_it(time: datetime) -> None:
-    found = moment(time.isoformat())
+    found = parse_timestamp(time.isoformat())
     assert found is not None
     assert abs(found.seconds - time.timestamp()) < 1e-5

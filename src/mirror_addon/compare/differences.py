@@ -1,4 +1,4 @@
-"""The differences of a pair while they are found: one for all places of a path, each with the reason it is noise."""
+"""Collect the differences of a pair: one for each path and kind, with the reason if it is noise."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ from mirror_addon.compare.shapes import Shapes
 from mirror_addon.compare.values import shown
 
 _MAX_PATHS = 10_000
-"""Differences that are kept apart, by path, kind and noise; more are counted."""
+"""The most differences that are kept, by path, kind and noise. Further ones are only counted."""
 
 
 class ControlNoise(NamedTuple):
-    """The pairs of path and kind by which the primary differs from the control."""
+    """How the primary differs from the control, as pairs of path and kind. `ids`: where the difference is an id."""
 
     found: frozenset[tuple[str, str]]
     ids: frozenset[tuple[str, str]] = frozenset()
 
     def covers(self, path: str, kind: str) -> bool:
-        """Does the primary differ from itself in this way? A value that varies does not excuse one that is missing."""
+        """Whether the primary differs from itself in this way. A value that varies does not cover a missing one."""
         kinds = _COVERED.get(kind, (kind,))
         if any((path, each) in self.found for each in kinds):
             return True
-        if kind in ("missing", "extra") and path.endswith("[*]"):  # elements come and go
+        if kind in ("missing", "extra") and path.endswith("[*]"):
+            # A list whose length varies has elements that are in one response only.
             return (path.removesuffix("[*]"), "length") in self.found
-        return kind == "order" and (f"{path}[*]", "value") in self.found  # what varies has no order
+        # Elements whose values vary cannot be recognised in another order.
+        return kind == "order" and (f"{path}[*]", "value") in self.found
 
 
 _COVERED: dict[str, tuple[str, ...]] = {
@@ -38,11 +40,15 @@ _COVERED: dict[str, tuple[str, ...]] = {
     "extra": ("missing", "extra"),
     "order": ("order", "length"),
 }
-"""By kind, the kinds of difference to the control that excuse it."""
+"""By kind of difference: the kinds of difference to the control that make it noise."""
 
 
-class Findings:
-    """Collects. `shapes` None: known shapes count."""
+class Differences:
+    """Collects the differences of one pair.
+
+    `active`: the rules that apply to the request. `shapes`: finds known shapes; None if these are no noise. `control`:
+    None without a control. `notes`: what could not be compared, and why; comparing functions append to it.
+    """
 
     def __init__(self, active: tuple[PathRule, ...], shapes: Shapes | None, control: ControlNoise | None) -> None:
         self.notes: list[str] = []
@@ -55,11 +61,11 @@ class Findings:
         self._counts = False
 
     def place(self, text: str) -> Place:
-        """The place of a whole document, header, field, the status or body."""
+        """The place of a whole document (`$`), a header field, a form field, the status or the body."""
         return root_place(text, self._patterns)
 
     def unordered(self, place: Place) -> PathRule | None:
-        """The rule by which the order does not matter there."""
+        """The rule that makes the order of a list at this place irrelevant, or None."""
         return next((self._active[number] for number in place.rules if self._active[number].unordered), None)
 
     def add(
@@ -73,12 +79,13 @@ class Findings:
         shape: str = "",
         excerpt: tuple[object, object] | None = None,
     ) -> None:
-        """A difference at a place. `where` tells the place exactly, when asked.
+        """Add a difference at a place. `where` returns the exact place; it is called only if the difference is kept.
 
-        `shape`: the known shape that both values have, where the caller knows better. `excerpt`: what to show of them.
+        `shape`: the known shape of both values, if the caller knows it (a header field's, by its name). `excerpt`: the
+        parts of both values to show instead of the whole ones.
         """
         if kind in place.counted:
-            return  # one that counts stands for all
+            return  # a difference that counts stands for all of its path and kind
         noise = self._noise(place, kind, primary, shadow, shape)
         if not noise:
             place.counted.add(kind)
@@ -89,11 +96,11 @@ class Findings:
         if len(self._found) >= _MAX_PATHS:
             self._beyond += 1
             return
-        there, here = excerpt or (primary, shadow)
-        self._found[key] = Difference(place.text, kind, shown(there), shown(here), noise, where())
+        primary, shadow = excerpt or (primary, shadow)
+        self._found[key] = Difference(place.text, kind, shown(primary), shown(shadow), noise, where())
 
     def beyond(self, place: Place, count: int) -> None:
-        """So many more differences below a place, that are not told one by one."""
+        """Add `count` differences below a place that are not listed one by one. They count unless a rule covers it."""
         self._beyond += count
         if count and not self._by_rule(place, "value", None, None):
             self._counts = True
@@ -107,7 +114,8 @@ class Findings:
             return ""
         shape = shape or self._shapes.noise(place.name, primary, shadow)
         if shape == "id" and self._control is not None and (place.text, kind) not in self._control.ids:
-            return ""  # the control has the same id there: the primary does not make it up
+            # The control has the same id as the primary, so the primary does not generate a new one each time.
+            return ""
         return shape
 
     def _by_rule(self, place: Place, kind: str, primary: object, shadow: object) -> str:
@@ -131,15 +139,15 @@ class Findings:
         return ""
 
     def as_control(self) -> ControlNoise:
-        """What was found, where the shadow is the control.
+        """The noise of the primary, if the compared pair is the primary's response and the control.
 
-        Values that vary in a known shape are left to that shape: they excuse none of another.
+        Differences in a known shape are left out, except ids: a time that varies must not make another value noise.
         """
         ids = frozenset((path, kind) for path, kind, noise in self._found if noise == "id")
         return ControlNoise(frozenset((path, kind) for path, kind, noise in self._found if not noise), ids)
 
     def listed(self, most: int) -> tuple[tuple[Difference, ...], int]:
-        """The first differences, those that count before the others, and how many more there are."""
+        """At most `most` differences, those that count before the others, and the number of those left out."""
         ordered = sorted(self._found.values(), key=lambda each: bool(each.noise))
         return tuple(ordered[:most]), max(0, len(ordered) - most) + self._beyond
 

@@ -1,0 +1,101 @@
+"""A mirrored request of mitmproxy: what its shadows are compared with, and who is told of the pairs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mitmproxy import http
+
+from mirror_addon.dispatch.in_flight import Primary
+from mirror_addon.dispatch.in_flight import Shadow
+from mirror_addon.flows.primary import PrimaryEnd
+from mirror_addon.flows.primary import primary_end
+from mirror_addon.flows.primary import status_and_time
+from mirror_addon.flows.primary import url_of
+from mirror_addon.shadow.pair import Pair
+from mirror_addon.shadow.pair import PairObserver
+from mirror_addon.shadow.subject import Subject
+
+if TYPE_CHECKING:
+    from mirror_addon.flows.exchange import Exchange
+
+logger = logging.getLogger(__name__)
+
+
+class MirroredRequest(Primary):
+    """A flow with shadows. Holds the flow until its response is there, not until the last mirror gives up."""
+
+    __slots__ = ("_observers", "end", "exchange", "flow", "ms", "status")
+
+    def __init__(
+        self, flow: http.HTTPFlow, exchange: Exchange, subject: Subject | None, observers: Sequence[PairObserver]
+    ) -> None:
+        super().__init__(flow.id, subject)
+        self.flow: http.HTTPFlow | None = flow
+        """None once it has its response."""
+        self.exchange = exchange
+        self.status: int | None = None
+        self.ms: float | None = None
+        """From the whole request to the whole response, in milliseconds."""
+        self.end: PrimaryEnd | None = None
+        """The response as the worker gets it, where shadows are compared."""
+        self._observers = observers
+
+    def take_response(self, flow: http.HTTPFlow, body_limit: int) -> None:
+        """Keep of the flow's response what pairs need: status and time, and where shadows are compared its header and
+        `body_limit` bytes of its body."""
+        if self.flow is not None:
+            self.flow = None
+            self.status, self.ms = status_and_time(flow)
+        if self.subject is not None and self.end is None:
+            self.end = primary_end(flow, self.exchange, body_limit)
+
+    def told(self, shadow: Shadow) -> None:
+        """Build the pair, and pass it to the observers."""
+        if not self._observers:
+            return
+        assert shadow.result is not None
+        decision, request = self.exchange.decision, self.exchange.request
+        cluster = decision.cluster
+        pair = Pair(
+            shadow.id,
+            self.id,
+            str(decision.rule or ""),
+            cluster.label if cluster is not None else "",
+            shadow.label,
+            request.method.decode("latin-1"),
+            url_of(request),
+            shadow.control,
+            self.status,
+            self.ms,
+            shadow.result,
+            shadow.comparison,
+            shadow.view,
+        )
+        for observer in self._observers:
+            try:
+                observer.pair(pair)
+            except Exception as error:  # one observer that fails must not keep the others from being told
+                logger.warning("mirror: %s: %s: %s", type(observer).__name__, type(error).__name__, error)
+
+
+def subject_of(flow: http.HTTPFlow, exchange: Exchange, *, with_headers: bool) -> Subject:
+    """What the record says of a request; `with_headers`: the record has the request's header fields too."""
+    request, decision = exchange.request, exchange.decision
+    peer = flow.client_conn.peername
+    return Subject(
+        flow.id,
+        flow.request.timestamp_start,
+        str(decision.rule or ""),
+        decision.cluster.label if decision.cluster is not None else None,
+        False,
+        False,
+        request.method.decode("latin-1"),
+        url_of(request),
+        exchange.draw,
+        "" if not peer else f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}",
+        decision.rule.ignore if decision.rule is not None else "",
+        ((b"Host", request.authority), *request.headers) if with_headers else None,
+    )

@@ -1,0 +1,196 @@
+"""The commands that report, run as from mitmproxy's console."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from mitmproxy import exceptions
+from mitmproxy import http
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.addons.view import View
+from mitmproxy.test import taddons
+from mitmproxy.test import tflow
+
+from mirror_addon.addon import MirrorAddon
+from mirror_addon.commands.commands import flat
+
+RULES = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop}
+spec:
+  hosts: [shop.test]
+  http:
+  - route: [{destination: {host: b, subset: v1}}]
+    mirror: {host: b, subset: v2}
+"""
+
+
+class Console:
+    """An addon, and the commands as a person types them."""
+
+    def __init__(self, addon: MirrorAddon, view: View, context: Any, rules: Path) -> None:
+        self.addon, self.view, self.context, self.rules = addon, view, context, rules
+
+    def __call__(self, command: str) -> str:
+        return str(self.context.master.commands.execute(f"mirror.{command}"))
+
+
+@pytest_asyncio.fixture
+async def console(tmp_path: Path) -> AsyncIterator[Console]:
+    """Not started yet."""
+    rules = tmp_path / "shop.yaml"
+    rules.write_text(RULES)
+    addon, view = MirrorAddon(), View()
+    with taddons.context(Proxyserver(), view, loadcore=False) as context:
+        context.master.addons.add(addon)
+        yield Console(addon, view, context, rules)
+        if (drained := addon.done()) is not None:
+            await drained
+
+
+@pytest.fixture
+async def started(console: Console) -> Console:
+    console.context.configure(
+        console.addon,
+        mirror_rules=[str(console.rules)],
+        mirror_endpoints=["b/v1=127.0.0.1:1", "b/v2=127.0.0.1:2"],
+    )
+    assert console.addon.session.writer
+    return console
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    deadline = asyncio.get_running_loop().time() + 30
+    while not condition():
+        assert asyncio.get_running_loop().time() < deadline
+        await asyncio.sleep(0.01)
+
+
+def routed(console: Console, host: str = "shop.test") -> str:
+    """Show a flow that the addon routed, and return its id."""
+    flow = tflow.tflow(live=True)
+    flow.request = http.Request.make("GET", f"http://{host}/x", b"", {"Host": host})
+    console.addon.requestheaders(flow)
+    console.view.add([flow])
+    return flow.id
+
+
+def test_flat() -> None:
+    value = {"a": {"high": 1}, "workers": [{"pid": 2}, {"pid": 3}], "none": {}, "pair": (4, None)}
+    assert list(flat(value)) == [
+        ("a.high", 1),
+        ("workers[0].pid", 2),
+        ("workers[1].pid", 3),
+        ("pair[0]", 4),
+        ("pair[1]", None),
+    ]
+
+
+async def test_before_the_start(console: Console) -> None:
+    assert console("status") == "mirror: not started; the event log says why"
+    assert console("rules") == "mirror: no rules are loaded; the event log says why"
+    for command in ("pause", "resume shop", "percent shop 5", "replay @all"):
+        with pytest.raises(exceptions.CommandError, match="The mirror has not started"):
+            console(command)
+
+
+async def test_status(started: Console) -> None:
+    lines = started("status").splitlines()
+    assert lines[0] == "state: mirroring"
+    assert any(line.startswith("mirror: default/shop http[0]") for line in lines)
+    assert "requests 0" in lines and "waiting_bytes.value 0" in lines
+    routed(started)
+    assert "requests 1" in started("status").splitlines()
+
+
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        ({"mirror_enabled": False}, "state: off (mirror_enabled=false)"),
+        ({"mirror_expires": "2001-01-01T00:00:00Z"}, "state: expired"),
+        ({"mirror_to": ["http://127.0.0.1:3"], "mirror_rules": []}, "state: mirroring"),
+    ],
+)
+async def test_the_state(started: Console, option: dict[str, Any], line: str) -> None:
+    started.context.configure(started.addon, **option)
+    assert started("status").splitlines()[0] == line
+    started("pause")
+    assert started("status").splitlines()[0] == "state: paused"
+
+
+async def test_status_reports_rules_that_were_refused(started: Console, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    started.rules.write_text("kind: [")
+    compare = started.rules.parent / "compare.yaml"
+    compare.write_text("")
+    started.context.configure(started.addon, mirror_compare=str(compare))
+    writer = started.addon.session.writer
+    assert writer
+    started.addon.session.comparison.watch(writer.settings, writer.compare_by)
+    compare.write_text("ignore: [")
+    assert started("reload") == "reading the rules again"
+    session = started.addon.session
+    await until(lambda: bool(session.rules.problem and session.comparison.problem))
+    lines = started("status").splitlines()
+    assert any(line.startswith("rules: ") for line in lines) and any(line.startswith("comparison: ") for line in lines)
+    assert any(line.startswith("mirror: default/shop http[0]") for line in lines), "the former rules are in force"
+
+
+async def test_reload_logs_its_outcome(started: Console, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    started.rules.write_text(RULES.replace("name: shop", "name: store"))
+    started("reload")
+    await until(lambda: "default/store http[0]" in started("rules"))
+    await until(lambda: "rules" in caplog.text)
+
+
+async def test_rules_without_rules(started: Console) -> None:
+    started.rules.write_text("")
+    started("reload")
+    await until(lambda: started("rules") == "no rules: every request passes through")
+    assert "mirror: none" in started("status").splitlines()
+
+
+async def test_explain(started: Console) -> None:
+    id = routed(started)
+    lines = started(f"explain @{id}").splitlines()
+    assert lines[0] == f"{id[:8]}: GET shop.test/x -> route"
+    assert any("default/shop http[0]: matches" in line for line in lines)
+    started("pause shop")
+    assert started(f"explain @{id}").splitlines()[-1] == "  overridden: paused"
+    other = routed(started, "elsewhere.test")
+    assert started("explain @all").startswith(f"{id[:8]}: ")
+    assert f"{other[:8]}: GET elsewhere.test/x -> " in started("explain @all")
+
+
+async def test_explain_flows_that_were_not_routed(started: Console) -> None:
+    flow, tcp = tflow.tflow(), tflow.ttcpflow()
+    started.view.add([flow, tcp])
+    for each in (flow, tcp):
+        assert f"{each.id[:8]}: was not routed by this proxy" in started("explain @all").splitlines()
+
+
+@pytest.mark.parametrize("command", ["explain", "diff", "replay"])
+async def test_without_flows(started: Console, command: str) -> None:
+    with pytest.raises(exceptions.CommandError, match=f"No flows given; name some, as in mirror.{command} @focus"):
+        started(f"{command} @all")
+
+
+async def test_diff_is_the_text_of_mirror_diff(started: Console) -> None:
+    id = routed(started)
+    flow = started.view.get_by_id(id)
+    assert started(f"diff @{id}") == started.addon.diff.text([flow])
+
+
+async def test_every_command_has_help_and_a_name_for_mitmproxy(started: Console) -> None:
+    for name, command in started.addon.commands.by_name().items():
+        assert command.__doc__ and len(command.__doc__.splitlines()[0]) < 120
+        assert f"mirror.{name}" in started.context.master.commands.commands

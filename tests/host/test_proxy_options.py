@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.test import taddons
+
+from mirror_addon.host.proxy_options import ProxyOptions
+
+
+@pytest.fixture
+async def options() -> AsyncIterator[Any]:
+    with taddons.context(Proxyserver()) as context:
+        yield context.options
+
+
+def values(options: Any) -> tuple[bool, str]:
+    return options.keep_host_header, options.connection_strategy
+
+
+async def test_defaults_are_replaced_and_restored(options: Any, caplog: pytest.LogCaptureFixture) -> None:
+    before = values(options)
+    ours = ProxyOptions()
+    with caplog.at_level(logging.INFO):
+        ours.apply()
+    assert values(options) == (True, "lazy")
+    assert "set keep_host_header=true" in caplog.text and "set connection_strategy=lazy" in caplog.text
+    ours.take_back()
+    assert values(options) == before
+
+
+async def test_what_the_user_set_at_the_start_stays(options: Any, caplog: pytest.LogCaptureFixture) -> None:
+    options.update(keep_host_header=True)
+    ours = ProxyOptions()
+    with caplog.at_level(logging.INFO):
+        ours.apply()
+    assert "keep_host_header" not in caplog.text
+    ours.take_back()
+    assert values(options) == (True, options.default("connection_strategy"))
+
+
+async def test_what_the_user_sets_later_stays(options: Any) -> None:
+    ours = ProxyOptions()
+    ours.apply()
+    options.update(connection_strategy="eager")
+    ours.apply()
+    assert options.connection_strategy == "eager"
+    options.update(keep_host_header=False)
+    ours.take_back()
+    assert values(options) == (False, "eager")
+
+
+async def test_options_are_set_again_after_a_reload(options: Any) -> None:
+    for ours in (ProxyOptions(), ProxyOptions()):
+        ours.apply()
+        assert values(options) == (True, "lazy")
+        ours.take_back()

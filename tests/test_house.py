@@ -1,0 +1,61 @@
+"""The plan of the house: sizes, flat modules, and a test file for each module."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "src" / "mirror_addon"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+MODULE_LINES = 400
+FUNCTION_LINES = 60
+FLAT_MODULES = {"addon.py", "session.py", "_version.py", "__init__.py", "__main__.py"}
+
+
+def name(module: Path) -> str:
+    return str(module.relative_to(PACKAGE))
+
+
+def test_modules_are_short() -> None:
+    lengths = {name(module): len(module.read_text().splitlines()) for module in MODULES}
+    assert {module: lines for module, lines in lengths.items() if lines > MODULE_LINES} == {}
+
+
+def test_functions_are_short() -> None:
+    found = {}
+    for module in MODULES:
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                if lines > FUNCTION_LINES:
+                    found[f"{name(module)}: {node.name}"] = lines
+    assert found == {}
+
+
+def test_every_module_has_a_room() -> None:
+    assert {module.name for module in PACKAGE.glob("*.py")} <= FLAT_MODULES
+
+
+def test_every_module_has_a_test_file() -> None:
+    missing = []
+    for module in MODULES:
+        relative = module.relative_to(PACKAGE)
+        expected = ROOT / "tests" / relative.parent / f"test_{relative.name.lstrip('_')}"
+        if module.name != "__init__.py" and not expected.exists():
+            missing.append(str(expected.relative_to(ROOT)))
+    assert missing == []
+
+
+def test_every_test_file_of_a_room_has_its_module() -> None:
+    """A test file whose module was renamed or removed would stay where nobody looks for it."""
+    rooms = {folder.name for folder in PACKAGE.iterdir() if folder.is_dir()}
+    stray = []
+    for test in sorted((ROOT / "tests").rglob("test_*.py")):
+        relative = test.relative_to(ROOT / "tests")
+        if relative.parts[0] in rooms and len(relative.parts) > 1:
+            module = PACKAGE / relative.parent / relative.name.removeprefix("test_")
+            if not module.exists() and not (module.parent / f"_{module.name}").exists():
+                stray.append(str(relative))
+    assert stray == []
