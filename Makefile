@@ -4,13 +4,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := $(VENV)/.installed-to-run
 DEVELOP := $(VENV)/.installed-to-develop
+PYTEST := pytest -m "not browser and not long" --numprocesses 2 --dist loadfile
+PURE := src/mirror_addon/istio/*,src/mirror_addon/routing/*,src/mirror_addon/compare/*,src/mirror_addon/envoy/*
 
-.PHONY: help install demo demo-web test test-browser test-long check format bench clean
+.PHONY: help install demo demo-web test test-browser test-long coverage check format bench clean
 
 help:
 	@echo "make demo          the main job on rules/, shown as a table"
 	@echo "make demo-web      the same, left open in mitmweb"
 	@echo "make test          all tests that need nothing but Python"
+	@echo "make coverage      the same, with the coverage of branches, child processes included"
 	@echo "make check         format, lint, types, and the design's arrows"
 	@echo "make format        put the format right"
 	@echo "make bench         throughput, latency and memory, with the mirror and without"
@@ -35,13 +38,21 @@ demo-web: $(RUN)
 	$(BIN)/mirror-addon demo --web
 
 test: $(DEVELOP)
-	$(BIN)/python -m pytest -m "not browser and not long" --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m $(PYTEST) $(ARGS)
 
 test-browser: $(DEVELOP)
 	$(BIN)/python -m pytest -m browser $(ARGS)
 
 test-long: $(DEVELOP)
 	$(BIN)/python -m pytest -m long $(ARGS)
+
+# A process that is killed while it writes leaves a file that `combine` warns of and skips.
+coverage: $(DEVELOP)
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m $(PYTEST) $(ARGS)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report --fail-under 95
+	$(BIN)/python -m coverage report --fail-under 100 --include '$(PURE)'
 
 check: $(DEVELOP)
 	$(BIN)/ruff format --check .
@@ -57,4 +68,4 @@ bench: $(DEVELOP)
 	$(BIN)/python -m bench
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -88,6 +88,20 @@ async def test_items_added_during_the_hand_over_begin_the_next_batch() -> None:
     assert handed == [[1], [2]]
 
 
+async def test_a_scheduled_batch_ends_even_if_it_is_empty() -> None:
+    handed: list[list[int]] = []
+    batch = Batch(handed.append, seconds=0.0)
+    batch.schedule()
+    batch.schedule()
+    await asyncio.sleep(0)
+    assert handed == [[]]
+    batch.schedule()
+    batch.add(1)
+    batch.flush()
+    await asyncio.sleep(0)
+    assert handed == [[], [1]]
+
+
 async def test_the_pause_may_change_between_batches() -> None:
     handed: list[list[int]] = []
     batch = Batch(handed.append, seconds=NEVER_SECONDS)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from mirror_addon.shadow.subject import Subject
 from mirror_addon.worker import comparing
 from mirror_addon.worker.budget import Budget
 from mirror_addon.worker.comparing import Comparing
-from mirror_addon.worker.groups import Party
+from mirror_addon.worker.pair_book import PendingPair
 
 MIB = 1024 * 1024
 JSON = ((b"Content-Type", b"application/json"),)
@@ -46,7 +47,7 @@ class World:
     def subject(self, group: str = "g", ignore: str = "") -> Subject:
         return Subject(group, 1.0, "r", "b/v1", False, False, "GET", "http://b/x", 1, "", ignore, JSON)
 
-    def join(self, number: int, group: str = "g", ignore: str = "") -> Party:
+    def join(self, number: int, group: str = "g", ignore: str = "") -> PendingPair:
         return self.comparing.join(number, "b/v2", f"{group}/{number}", tuple(self.subject(group, ignore)))
 
     def answered(self, body: bytes = b'{"a":1}', group: str = "g", headers: Any = JSON, **more: Any) -> None:
@@ -59,10 +60,10 @@ class World:
             "uncontrolled": False,
         }
         values |= {"group": group, "headers": headers, "bytes": len(body)} | more
-        self.comparing.answered(PrimaryAnswer(**values), body)
+        self.comparing.primary_ended(PrimaryAnswer(**values), body)
 
-    def ended(self, party: Party, body: bytes = b'{"a":1}', headers: Any = JSON) -> None:
-        self.comparing.ended(party, Answer(200, headers, body, len(body), 1.0), self.budget.take(len(body)))
+    def ended(self, pair: PendingPair, body: bytes = b'{"a":1}', headers: Any = JSON) -> None:
+        self.comparing.ended(pair, Answer(200, headers, body, len(body), 1.0), self.budget.take(len(body)))
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -76,9 +77,9 @@ class World:
 
 async def test_a_pair_is_compared_told_and_recorded(tmp_path: Path) -> None:
     world = World(tmp_path)
-    party = world.join(1)
+    pair = world.join(1)
     world.answered()
-    world.ended(party, b'{"a":2}')
+    world.ended(pair, b'{"a":2}')
     report, differences = world.told[1]
     assert (report.verdict, report.recorded, report.primary) == ("different", True, (200, 1.0, 7, ""))
     assert [each["path"] for each in differences] == ["$.a"]
@@ -95,10 +96,10 @@ async def test_without_a_record_the_verdict_says_there_is_none(tmp_path: Path) -
 
 async def test_big_answers_are_compared_in_a_thread(tmp_path: Path) -> None:
     world = World(tmp_path)
-    party = world.join(1)
+    pair = world.join(1)
     body = json.dumps({"a": list(range(5000))}).encode()
     world.answered(body)
-    world.ended(party, body)
+    world.ended(pair, body)
     assert world.told == {}
     await world.wait(1)
     assert world.told[1][0].verdict == "same"
@@ -108,9 +109,9 @@ async def test_big_answers_are_compared_in_a_thread(tmp_path: Path) -> None:
 async def test_redacted_values_are_in_no_difference(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.answered()
-    party = world.join(1)
+    pair = world.join(1)
     world.answered(headers=(*JSON, (b"X-Token", b"secret1"), (b"X-Other", b"1")))
-    world.ended(party, headers=(*JSON, (b"X-Token", b"secret2"), (b"Set-Cookie", b"secret3"), (b"X-Other", b"2")))
+    world.ended(pair, headers=(*JSON, (b"X-Token", b"secret2"), (b"Set-Cookie", b"secret3"), (b"X-Other", b"2")))
     told = {each["path"]: each for each in world.told[1][1]}
     assert told["header:x-token"]["primary"] == told["header:x-token"]["shadow"] == "[redacted]"
     assert (told["header:x-other"]["primary"], told["header:x-other"]["shadow"]) == ("1", "2")
@@ -127,9 +128,9 @@ async def test_redacted_values_are_in_no_difference(tmp_path: Path) -> None:
 )
 async def test_primaries_without_an_answer(tmp_path: Path, more: dict[str, Any], verdict: str | None) -> None:
     world = World(tmp_path)
-    party = world.join(1)
+    pair = world.join(1)
     world.answered(b"", headers=(), kept=False, **more)
-    world.ended(party)
+    world.ended(pair)
     assert world.told[1][0].verdict == verdict
 
 
@@ -145,9 +146,9 @@ async def test_discarded_answers_have_no_verdict_but_failures_have(tmp_path: Pat
 async def test_rules_by_hand_and_the_annotation(tmp_path: Path) -> None:
     world = World(tmp_path)
     for number, ignore in ((1, "$.a"), (2, "$["), (3, "")):
-        party = world.join(number, str(number), ignore)
+        pair = world.join(number, str(number), ignore)
         world.answered(group=str(number))
-        world.ended(party, b'{"a":2}')
+        world.ended(pair, b'{"a":2}')
     assert [world.told[number][0].verdict for number in (1, 2, 3)] == ["noise", "different", "different"]
     (said,) = world.logged
     assert "mirror-addon/ignore" in said
@@ -207,9 +208,9 @@ async def test_at_the_end_all_that_is_open_is_recorded(tmp_path: Path) -> None:
     world.join(1, "under way")
     world.ended(world.join(2, "unanswered"))
     big = json.dumps({"a": list(range(20000))}).encode()
-    party = world.join(3, "being compared")
+    pair = world.join(3, "being compared")
     world.answered(big, "being compared")
-    world.ended(party, big)
+    world.ended(pair, big)
     world.comparing.close()
     found = {line["flow"]: line for line in world.lines}
     assert found["under way"]["shadow"]["error"] == "shutdown"
@@ -217,6 +218,76 @@ async def test_at_the_end_all_that_is_open_is_recorded(tmp_path: Path) -> None:
     assert (found["unanswered"]["verdict"], found["unanswered"]["primary"]["error"]) == (None, "unanswered")
     assert found["being compared"]["verdict"] in ("same", None)
     assert len(world.told) == 3
+
+
+async def test_at_the_end_comparisons_that_take_too_long_are_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+
+    def slow(*_: object, **__: object) -> Comparison:
+        go_on.wait(30)
+        return Comparison("same", ())
+
+    monkeypatch.setattr(comparing, "compare", slow)
+    monkeypatch.setattr(comparing, "_CLOSE_SECONDS", 0.01)
+    world = World(tmp_path)
+    body = bytes(comparing.THREAD_BYTES)
+    for number in (1, 2):  # the first is being compared, the second waits for the thread
+        pair = world.join(number, str(number))
+        world.answered(body, str(number))
+        world.ended(pair, body)
+    world.comparing.close()
+    go_on.set()
+    assert [(line["verdict"], line["notes"]) for line in world.lines] == [(None, ["not compared: the proxy ended"])] * 2
+    await asyncio.sleep(0)
+    assert len(world.told) == 2
+    assert world.budget.numbers[0] == 0
+
+
+async def test_a_line_of_a_lost_worker_that_cannot_be_read_is_not_written_again(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.path.write_bytes(b'{"version":1,"id":"g/1","cut short":1}\n')
+    world.comparing.noted(1, EndNote("g/1", "b/v2", tuple(world.subject()), "", 200, 7, 1.0, True))
+    assert world.told[1][0] == VerdictReport(None, (), 0, True, None)
+    assert len(world.lines) == 1
+
+
+async def test_the_lines_of_a_lost_worker_are_read_once_and_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "_LINES_BEFORE_SECONDS", 0.01)
+    world = World(tmp_path)
+    note = EndNote("g/1", "b/v2", tuple(world.subject()), "", 200, 7, 1.0, True)
+    world.comparing.noted(1, note)
+    world.path.write_bytes(b'{"version":1,"id":"g/2"}\n')
+    world.comparing.noted(2, note._replace(id="g/2"))
+    assert 2 not in world.told  # not among the lines that were read for the first
+    async with asyncio.timeout(30):
+        while world.comparing._before is not None:
+            await asyncio.sleep(0.001)
+    world.comparing.noted(3, note._replace(id="g/2"))
+    assert 3 in world.told
+
+
+async def test_a_request_body_is_recorded_as_it_arrives(tmp_path: Path) -> None:
+    world = World(tmp_path, bodies=True)
+    pair = world.join(1)
+    world.comparing.request_body(pair, b"first ", last=False)
+    world.comparing.request_body(pair, b"second", last=True)
+    world.answered()
+    world.ended(pair)
+    assert (world.lines[0]["request"]["body"], world.lines[0]["request"]["cut"]) == ("first second", False)
+    assert world.budget.numbers[0] == 0
+
+
+async def test_an_annotation_is_parsed_once(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    for number in (1, 2):
+        pair = world.join(number, str(number), "$[")
+        world.answered(group=str(number))
+        world.ended(pair)
+    assert len(world.logged) == 1
 
 
 async def test_a_record_that_cannot_be_written_is_said_once_each_time(tmp_path: Path) -> None:
@@ -235,9 +306,9 @@ async def test_a_record_that_cannot_be_written_is_said_once_each_time(tmp_path: 
 async def test_bodies_beyond_the_budget_are_cut(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.budget.resize(100)
-    party = world.join(1)
+    pair = world.join(1)
     world.answered(b"x" * 150)
-    world.ended(party, b"x" * 10)
+    world.ended(pair, b"x" * 10)
     await world.wait(1)
     assert any("cut" in note for note in world.told[1][0].notes)
     assert world.budget.numbers == (0, 100)

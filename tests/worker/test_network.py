@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from pathlib import Path
 from typing import Any
 
 import httpcore
@@ -147,7 +148,7 @@ async def test_http2_frames_of_an_idle_connection(mirrors: Any) -> None:
     stream.close()
 
 
-async def test_names_that_are_none() -> None:
+async def test_names_that_are_none_raise() -> None:
     for host in ("", "a" * 70, ".."):
         with pytest.raises(httpcore.ConnectError):
             await Backend().connect_tcp(host, 1)
@@ -179,3 +180,55 @@ async def test_an_answer_in_two_parts_does_not_wait_for_an_acknowledgement() -> 
         await stream.aclose()
         await serving
     assert min(took[4:]) < 0.03
+
+
+async def test_a_name_is_resolved(mirrors: Any, engine: Any) -> None:
+    port = await mirrors.answering()
+    made = engine()
+    assert (await made.one(port, address="localhost")).outcome == "sent"
+    result = await made.one(port, address="no-such-host.invalid", label="absent")
+    assert (result.reason, result.detail.partition(" ")[0]) == ("connect", "no-such-host.invalid")
+
+
+async def test_names_that_are_none(engine: Any) -> None:
+    made = engine()
+    for address in ("a" * 70 + ".example", "", "bad host", "x\udcff", "..", "[::1"):
+        result = await made.one(1, address=address)
+        assert (result.outcome, result.reason) == ("failed", "connect"), address
+        assert result.detail
+
+
+async def test_ipv6(mirrors: Any, engine: Any) -> None:
+    port = await mirrors.answering(host="::1")
+    assert (await engine().one(port, address="::1")).outcome == "sent"
+
+
+async def test_a_unix_socket(mirrors: Any, engine: Any, tmp_path: Path) -> None:
+    await mirrors.answering(path=str(tmp_path / "socket"))
+    made = engine()
+    assert (await made.one(0, address=f"unix://{tmp_path}/socket")).outcome == "sent"
+    result = await made.one(0, address=f"unix://{tmp_path}/absent")
+    assert (result.reason, result.detail) == ("connect", f"{tmp_path}/absent: No such file or directory")
+
+
+async def test_a_write_that_waits_ends_with_its_connection(mirrors: Any) -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await aborted.wait()
+        writer.transport.abort()
+
+    aborted = asyncio.Event()
+    stream = await connected(mirrors, handler)
+
+    async def write() -> None:
+        while True:
+            await stream.write(bytes(1024 * 1024))
+
+    writing = asyncio.ensure_future(write())
+    await mirrors.until(lambda: stream._write_paused)
+    await stream.write(b"a small write does not wait")
+    aborted.set()
+    with pytest.raises(httpcore.WriteError):
+        await writing
+    await asyncio.sleep(0)
+    stream.close()

@@ -8,8 +8,8 @@ from mirror_addon.compare.comparison import Comparison
 from mirror_addon.shadow.frames import Recording
 from mirror_addon.shadow.subject import Subject
 from mirror_addon.worker.budget import Budget
-from mirror_addon.worker.groups import Match
-from mirror_addon.worker.groups import Party
+from mirror_addon.worker.pair_book import Match
+from mirror_addon.worker.pair_book import PendingPair
 from mirror_addon.worker.recorder import Recorder
 
 SAME = Comparison("same", ())
@@ -17,10 +17,10 @@ SUBJECT = Subject("g", 1.0, "r", None, False, False, "PUT", "http://b/", 1, "", 
 
 
 def match(number: int = 1) -> Match:
-    party = Party(number, f"g/{number}", "b/v2", SUBJECT)
-    party.answer = Answer(200)
-    party.whole = True
-    return Match(party, Answer(200), None, ())
+    pair = PendingPair(number, f"g/{number}", "b/v2", SUBJECT)
+    pair.response = Answer(200)
+    pair.whole = True
+    return Match(pair, Answer(200), None, ())
 
 
 def recorder(logged: list[str], path: Path | str, **values: object) -> Recorder:
@@ -40,8 +40,8 @@ def test_request_bodies_are_kept_when_they_are_recorded(tmp_path: Path) -> None:
     for bodies in (False, True):
         given = match()
         made = recorder([], path, bodies=bodies)
-        made.body(given.party, b"ab")
-        made.body(given.party, b"c")
+        made.body(given.pair, b"ab")
+        made.body(given.pair, b"c")
         assert made.record(given, SAME)
     without, with_bodies = (json.loads(line) for line in path.read_bytes().splitlines())
     assert "request" not in without
@@ -53,9 +53,9 @@ def test_request_bodies_are_kept_when_they_are_recorded(tmp_path: Path) -> None:
 def test_half_an_upload_is_said_to_be_cut(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     given = match()
-    given.party.whole = False
+    given.pair.whole = False
     made = recorder([], path, bodies=True)
-    made.body(given.party, b"ab")
+    made.body(given.pair, b"ab")
     made.record(given, SAME)
     assert json.loads(path.read_bytes())["request"]["cut"]
 
@@ -73,3 +73,14 @@ def test_another_path_is_used_at_once_and_trouble_is_said_when_it_begins_and_end
     made.configure(Recording(1000, path=str(tmp_path / "other.jsonl")))
     assert made.record(match(2), SAME)
     assert list(made.last_lines()) == ["g/2"]
+
+
+def test_a_record_that_is_switched_off_has_no_more_lines(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    made = recorder([], path)
+    assert made.record(match(), SAME)
+    made.configure(Recording(1000, path=str(path), rotate=10**6))  # the same file goes on
+    assert made.record(match(2), SAME)
+    made.configure(Recording(1000))
+    assert made.record(match(3), SAME) is None
+    assert [json.loads(line)["id"] for line in path.read_bytes().splitlines()] == ["g/1", "g/2"]

@@ -110,7 +110,7 @@ async def test_http1_at_a_port_that_should_speak_http2(mirrors: Any, engine: Any
 
     result = await engine().one(await mirrors.start(http1), protocol="http2")
     assert (result.outcome, result.reason) == ("failed", "protocol"), result
-    assert "answers in HTTP/1" in result.detail
+    assert "responded with HTTP/1" in result.detail
 
 
 async def test_resets_over_http2(mirrors: Any, engine: Any) -> None:
@@ -149,7 +149,7 @@ async def test_resets_over_http2(mirrors: Any, engine: Any) -> None:
     ],
 )
 def test_words_for_errors(error: Exception, word: str) -> None:
-    assert failure(error, None, answered=False) == word
+    assert failure(error, None, responded=False) == word
 
 
 async def test_it_is_an_httpx_transport(mirrors: Any) -> None:
@@ -167,3 +167,13 @@ async def test_it_is_an_httpx_transport(mirrors: Any) -> None:
         b"GET * HTTP/1.1",
     ]
     assert transport.stream is None
+
+
+async def test_bytes_that_nobody_asked_for_spoil_a_connection(mirrors: Any, engine: Any) -> None:
+    port = await mirrors.answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 500 Smuggled\r\n\r\n")
+    made = engine()
+    for _ in range(3):
+        result = await made.one(port)
+        assert result.status == 200
+        await asyncio.sleep(0.02)
+    assert mirrors.connections == 3

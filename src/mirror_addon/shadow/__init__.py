@@ -1,5 +1,8 @@
-"""How a shadow is made and sent.
+"""What the two halves of the shadow engine share: `dispatch`, in the proxy's process, and `worker`, in its own.
 
-`request.shadow_request` makes it, `dispatcher.Dispatcher` takes it in the proxy's loop, and `worker`, in a process of
-its own, sends it. This package imports nothing by itself: the worker wants little, and quickly.
+`request` and `control` make a shadow's request; `frames` is the protocol between the two processes, in which `Target`
+and `subject.Subject` travel too; `result` and `pair` are what the proxy reports about a shadow's end; `gauges` and
+`batch` are tools of both. `tls` and `local_address` ask the operating system, everything else is pure.
+
+This module imports nothing: a worker loads only the modules that it uses, so that it starts quickly and stays small.
 """

@@ -50,7 +50,10 @@ class Batch(Generic[Item]):
             self.schedule()
 
     def schedule(self) -> None:
-        """Let a batch end in `seconds` even if nothing is added: its receiver has something of its own to pass on."""
+        """Begin a batch even if nothing is added: `hand_over` is called in `seconds`, with an empty list if need be.
+
+        For a receiver that keeps a rest of its own to pass on, such as bytes for which a socket had no room.
+        """
         if self._timer is None:
             loop = asyncio.get_running_loop()
             # call_soon costs less than call_later, which keeps a heap of its timers.

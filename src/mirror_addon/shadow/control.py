@@ -1,4 +1,8 @@
-"""The control: the primary's own destination asked once more, to learn what differs there by itself. Pure."""
+"""The control: a second copy of a request, sent to the primary's own destination. Pure.
+
+What differs between the primary's response and the control's differs without any change of version: such differences
+are noise, and do not count in the comparison with a mirror (compare.noise).
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,11 @@ from mirror_addon.shadow.request import ShadowRequest
 from mirror_addon.shadow.request import shadow_request
 
 SAFE = frozenset({b"GET", b"HEAD"})
+"""Methods of requests that may be repeated (RFC 9110 9.2.1), and whose responses are worth a comparison."""
 
 
 def is_control(decision: Decision, mirror: Mirror) -> bool:
-    """Whether `mirror` goes where the primary goes: to the same cluster, or to the same endpoint."""
+    """Whether `mirror` has the primary's destination: the same cluster, or the same endpoint and path."""
     primary, endpoint, cluster = decision.cluster, decision.endpoint, mirror.cluster
     if primary is None or endpoint is None:
         return False
@@ -31,7 +36,7 @@ def is_control(decision: Decision, mirror: Mirror) -> bool:
 
 
 def asked_again(decision: Decision, timeout: float | None) -> Mirror | None:
-    """The primary's destination as a mirror of its own; None where it is not known before mitmproxy dials it."""
+    """The primary's destination as a mirror. None if the decision has no address, so that mitmproxy looks it up."""
     cluster, endpoint = decision.cluster, decision.endpoint
     if cluster is None or endpoint is None or not endpoint.address:
         return None
@@ -39,12 +44,13 @@ def asked_again(decision: Decision, timeout: float | None) -> Mirror | None:
 
 
 def control_request(request: Request, mirror: Mirror, *, timeout: float) -> ShadowRequest:
-    """`request` as it leaves, once more: no suffix, and no hop more in X-Forwarded-For."""
+    """The primary's request as it leaves the proxy. Unlike a shadow it has no suffix of the host and no additional hop
+    in X-Forwarded-For. `timeout` is in seconds."""
     shadow = shadow_request(request, mirror, id="", body=0, own_address=b"", suffix=b"", timeout=timeout)
     headers = []
     for name, value in shadow.headers:
         if name.lower() == b"x-forwarded-for":
-            value = value.rpartition(b",")[0]  # the empty hop
+            value = value.rpartition(b",")[0]  # without the hop that shadow_request appended, which is empty here
             if not value:
                 continue
         headers.append((name, value))

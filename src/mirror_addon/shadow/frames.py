@@ -1,35 +1,55 @@
-"""The language of the pipe between proxy and worker: frames of a msgpack head and a raw tail. Pure.
+"""The protocol between proxy and worker: frames with a head in msgpack and a raw tail. Pure.
 
-    frame = length of head (4 bytes, big-endian), length of tail (4 bytes), head, tail
+Framing
+-------
+A frame is
 
-The head is an array that starts with the frame's kind; the tail carries body bytes, so that a body is never copied
-into a msgpack buffer.
+    length of the head (4 bytes, big-endian), length of the tail (4 bytes, big-endian), head, tail
 
+over a stream socket, which keeps no boundaries of its own. The head is a msgpack array that begins with the frame's
+kind. msgpack, because it is binary, small and quick, has bytes and text as separate types, and cannot execute code in
+its reader, as pickle can. The tail is a body or another long value: it stands outside the head so that it is not copied
+into and out of msgpack's buffers, and can be written to the socket as the object it is.
+
+A head has at most `MAX_HEAD` bytes and a tail `MAX_TAIL`; `encode` refuses to make a longer one, and `Decoder` to wait
+for one. No frame has a checksum, as nothing on the way can change it: a length above these limits, or a head that is no
+array, means that the sender has an error, or that the stream was joined in the middle. Where the next frame begins
+cannot be known then. `Decoder` raises FrameError; the worker ends, and the proxy replaces a worker that sent such a
+frame and counts the shadows it had as `worker_lost`.
+
+Kinds
+-----
 | kind    | from   | head after the kind                       | tail                           |
 |---------|--------|-------------------------------------------|--------------------------------|
 | CONFIG  | proxy  | the fields of a Recording                 |                                |
-| REQUEST | proxy  | number, target, request, more[, party]    | the body, or its first part    |
+| REQUEST | proxy  | number, target, request, more[, pair]     | the body, or its first part    |
 | CHUNK   | proxy  | number, last                              | the next part                  |
 | ABORT   | proxy  | number, reason                            |                                |
 | FLUSH   | proxy  | target                                    |                                |
-| ANSWER  | proxy  | number, and the fields of a PrimaryAnswer | its body                       |
+| ANSWER  | proxy  | number, and the fields of a PrimaryAnswer | the primary's response body    |
 | NOTE    | proxy  | number, and the fields of an EndNote      |                                |
 | READY   | worker | pid                                       |                                |
 | CREDIT  | worker | number, bytes of body passed on           |                                |
 | RESULT  | worker | number, and the fields of a Report        | the kept body                  |
-| RESULTS | worker | many of what follows the kind in a RESULT |                                |
+| RESULTS | worker | for each of several shadows, an array of  |                                |
+|         |        | what follows the kind in a RESULT         |                                |
 | VERDICT | worker | number, and the fields of a VerdictReport | differences, as JSON           |
-| STATUS  | worker | list of (label, lanes, active, queued),   |                                |
-|         |        | kept bytes now and at most                |                                |
+| STATUS  | worker | array of (label, lanes, busy lanes,       |                                |
+|         |        | waiting shadows); bytes kept now, and the |                                |
+|         |        | most that were kept                       |                                |
 | LOG     | worker | text                                      |                                |
 
-FLUSH gives up what waits for a lane to the target: the error in its RESULT is `breaker_open`. An ABORT may come for a
-shadow that is over. A shadow's number counts up in one dispatcher. `target` and `request` are msgpack in bytes: a
-worker holds shadows that wait as they came, and needs only the target's bytes to find their lanes.
+Numbers are given by a dispatcher, upwards, to shadows and to ANSWERs and NOTEs. `target` and `request` are a packed
+Target and a packed Head, as bytes: a worker finds a target's lanes by these bytes, and keeps a waiting shadow packed.
 
-A shadow with a `party` (id and Subject) is compared and recorded: its RESULT is followed, when the ANSWER of its group
-has come too, by a VERDICT. A NOTE stands for a shadow that the worker has not sent, and brings a VERDICT as well. What
-an ANSWER or NOTE occupies is given back by a CREDIT with its number.
+A streamed body begins in a REQUEST with `more` and goes on in CHUNKs, of which the last has `last`. ABORT gives up one
+shadow, and may arrive after its RESULT was sent. FLUSH gives up what waits for a lane to the target; the error in each
+RESULT is `breaker_open` then.
+
+A shadow with `pair` (two values: its id, and the fields of a Subject) is compared and recorded. Its RESULT is followed
+by a VERDICT, when the ANSWER of its group has arrived too. A NOTE reports the end of a shadow that the worker has not
+sent, and is followed by a VERDICT as well. A CREDIT releases what an ANSWER or a NOTE occupies in the proxy's queue;
+for a shadow it releases body bytes that have been sent to the mirror, and the RESULT releases the rest.
 """
 
 from __future__ import annotations
@@ -43,14 +63,17 @@ from typing import NamedTuple
 import msgpack
 
 MAX_HEAD = 16 * 1024 * 1024
+"""Bytes. More than the header of any request, so that a greater length is a damaged one."""
 MAX_TAIL = 64 * 1024 * 1024
+"""Bytes. Longer request bodies are sent in parts, and no more of a response body is kept."""
 CHUNK_OVERHEAD = 256
-"""What a part of a body costs besides its bytes, in objects; both sides count it."""
+"""Bytes of memory that a part of a body takes besides its own, about. Both sides count them, or else a body in parts of
+one byte would hardly count."""
 _LENGTHS = struct.Struct(">II")
 
 
 class Kind(enum.IntEnum):
-    """The kinds of frames, see above."""
+    """The kinds of frames, see the module's docstring."""
 
     REQUEST = 1
     CHUNK = 2
@@ -69,26 +92,29 @@ class Kind(enum.IntEnum):
 
 
 class FrameError(ValueError):
-    """What was received is no frame, or what should be sent would be none."""
+    """What was received is not a frame, or what should be sent would not be one."""
 
 
 class Head(NamedTuple):
-    """What a lane needs to know of a request, besides its target and body."""
+    """What a lane has to know about a request, besides its target and body."""
 
     method: bytes
     authority: bytes
     path: bytes
     headers: tuple[tuple[bytes, bytes], ...]
     timeout: float
+    """Seconds, from a lane's taking it up to the last byte of the response."""
     keep_body: int
-    """Bytes of the answer's body to keep."""
+    """Bytes of the response body to keep."""
     drain_body: int
+    """Bytes of the response body after which reading stops."""
     tell_body: int
-    """Bytes of it that go into the RESULT."""
+    """Bytes of the response body that go into the RESULT."""
 
 
 class Report(NamedTuple):
-    """A worker's account of one shadow; see ShadowResult for the fields."""
+    """The end of one shadow. `error` is empty, or the reason it failed or was given up; the other fields are those of
+    ShadowResult."""
 
     error: str
     detail: str
@@ -107,25 +133,26 @@ class Recording(NamedTuple):
     """What a worker does with pairs."""
 
     budget: int
-    """Bytes of bodies that it may keep at a time."""
+    """Bytes of bodies that may be kept at a time."""
     compare: bool = False
-    """False: answers are discarded, and verdicts are null."""
+    """False: response bodies are discarded, and verdicts are null."""
     rules: str = ""
     """The text of `compare.yaml`."""
     rules_source: str = ""
     redact: tuple[bytes, ...] = ()
     """Header names in lower case."""
     path: str = ""
-    """The record, absolute; empty: none is written."""
+    """The record's absolute path; empty: no record is written."""
     bodies: bool = False
+    """Record the bodies too."""
     rotate: int = 0
     """The record's size in bytes at which another file is begun; 0: never."""
     prompt: bool = False
-    """Tell the proxy everything at once."""
+    """Send frames without waiting for more of them."""
 
 
 class PrimaryAnswer(NamedTuple):
-    """The primary's answer to all shadows of a group; see compare.answer.Answer."""
+    """The primary's response, for all shadows of a group; see compare.answer.Answer for the fields."""
 
     group: str
     status: int | None
@@ -135,15 +162,15 @@ class PrimaryAnswer(NamedTuple):
     ms: float | None
     error: str
     note: str
-    """For people: what is missing of it, and why."""
+    """For the user: what is missing of it, and why."""
     uncontrolled: bool
-    """There will be no control, whatever subjects say."""
+    """The group gets no control, whatever the subjects of its shadows say."""
     at: float | None = None
-    """When it was answered, in seconds since the epoch; None: now."""
+    """When the response was complete, in seconds since the epoch; None: now."""
 
 
 class EndNote(NamedTuple):
-    """The end of a shadow that its worker did not see."""
+    """The end of a shadow that was not sent by the worker which gets this."""
 
     id: str
     label: str
@@ -154,21 +181,24 @@ class EndNote(NamedTuple):
     bytes: int = 0
     ms: float | None = None
     again: bool = False
-    """A worker that is no more had it, and may have recorded it."""
+    """It was sent by a worker that is gone, and that may have recorded it."""
 
 
 class VerdictReport(NamedTuple):
-    """What came of a pair."""
+    """The end of a pair; see compare.comparison.Comparison for the first three fields."""
 
     verdict: str | None
     notes: tuple[str, ...]
     more: int
+    """Differences that were found and are not listed."""
     recorded: bool | None
-    """None: there is no record."""
+    """Whether its line was written; None: there is no record."""
     primary: tuple[int | None, float | None, int, str] | None
-    """Status, milliseconds, bytes, error; None: it was never answered."""
+    """The primary's status, milliseconds, bytes and error; None: its end was never reported."""
 
 
+# One packer for all frames: making one costs more than packing a head. Text may hold bytes that are no UTF-8, from
+# YAML or file names, as lone surrogates (PEP 383).
 _packer = msgpack.Packer(unicode_errors="surrogateescape", autoreset=True)
 
 
@@ -177,36 +207,40 @@ def pack(value: Any) -> bytes:
     try:
         packed: bytes = _packer.pack(value)
     except BaseException:
-        _packer.reset()  # else what was packed so far would stand before the next value
+        _packer.reset()  # it keeps what it has packed so far, and would put that before the next value
         raise
     return packed
 
 
 def unpack(data: bytes) -> Any:
-    """The value that `pack` was given. Raises FrameError."""
+    """The value that was packed. Raises FrameError for bytes that are not one value in msgpack."""
     try:
         return msgpack.unpackb(data, use_list=False, unicode_errors="surrogateescape", strict_map_key=False)
     except (ValueError, TypeError, msgpack.exceptions.UnpackException) as error:
-        raise FrameError(f"no msgpack: {error}") from None
+        raise FrameError(f"not msgpack: {error}") from None
 
 
 def encode(head: tuple[Any, ...], tail_length: int = 0) -> bytes:
-    """A frame up to its tail, which the caller sends after it. Raises FrameError for one that is too long."""
+    """A frame without its tail, which the caller sends after it. Raises FrameError for one that is too long."""
     packed = pack(head)
     if len(packed) > MAX_HEAD or tail_length > MAX_TAIL:
-        raise FrameError(f"a frame of {len(packed)} + {tail_length} bytes")
+        raise FrameError(f"a frame of {len(packed)} + {tail_length} bytes is too long")
     return _LENGTHS.pack(len(packed), tail_length) + packed
 
 
 class Decoder:
-    """Takes bytes as they arrive and gives whole frames."""
+    """Takes bytes as they arrive, and returns whole frames."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._needed = _LENGTHS.size
+        """Bytes that the buffer must have before it is looked at again. A long frame arrives in many parts."""
 
     def feed(self, data: bytes) -> Iterator[tuple[tuple[Any, ...], bytes]]:
-        """Yield (head, tail) of each frame that is now whole. Raises FrameError, after which the stream is lost."""
+        """Yield (head, tail) of each frame that is now whole.
+
+        Raises FrameError for bytes that are not frames. What comes after that cannot be decoded any more.
+        """
         buffer = self._buffer
         buffer += data
         at = 0
@@ -214,7 +248,7 @@ class Decoder:
             while len(buffer) - at >= self._needed:
                 head_length, tail_length = _LENGTHS.unpack_from(buffer, at)
                 if head_length > MAX_HEAD or tail_length > MAX_TAIL:
-                    raise FrameError(f"a frame of {head_length} + {tail_length} bytes")
+                    raise FrameError(f"a frame of {head_length} + {tail_length} bytes is too long")
                 size = _LENGTHS.size + head_length + tail_length
                 if len(buffer) - at < size:
                     self._needed = size
@@ -222,14 +256,14 @@ class Decoder:
                 self._needed = _LENGTHS.size
                 start = at + _LENGTHS.size
                 middle = start + head_length
-                with memoryview(buffer) as view:
+                with memoryview(buffer) as view:  # a slice of a bytearray would copy it once more
                     packed = bytes(view[start:middle])
                     tail = bytes(view[middle : at + size])
                 at += size
                 head = unpack(packed)
                 if not isinstance(head, tuple) or not head:
-                    raise FrameError("a frame's head is no array")
+                    raise FrameError("the head of a frame is not an array")
                 yield head, tail
-        finally:
+        finally:  # also if the caller stops early: a frame is returned once
             if at:
                 del buffer[:at]

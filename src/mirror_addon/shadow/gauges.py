@@ -1,4 +1,4 @@
-"""Numbers with their high-water marks, for `mirror.status`."""
+"""Gauges: numbers with their highest values so far, for `mirror.status`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class Gauge:
-    """A number now, its highest so far, and the limit it is held to, if there is one."""
+    """A number, its highest value so far, and the limit that its owner keeps it to, if there is one."""
 
     limit: int | None = None
     value: int = 0
@@ -30,7 +30,7 @@ class Gauge:
 
 
 class LaneGauges:
-    """The lanes of each target in all workers, under the names that Envoy gives the like in its cluster statistics."""
+    """The lanes of each target in all workers, under the names of the corresponding statistics of an Envoy cluster."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -38,7 +38,7 @@ class LaneGauges:
         self._targets: dict[str, dict[str, Gauge]] = {}
 
     def tell(self, worker: Hashable, groups: tuple[tuple[str, int, int, int], ...]) -> None:
-        """A worker has these: label, lanes, lanes that are sending, shadows that wait for one."""
+        """Set a worker's numbers: for each target its label, lanes, busy lanes, and shadows that wait for a lane."""
         if self._told.get(worker, ()) == groups:
             return
         self._told[worker] = groups
@@ -70,7 +70,7 @@ class KeptGauges:
         self._gauge = Gauge()
 
     def tell(self, worker: Hashable, value: int, high: int) -> None:
-        """A worker keeps `value` bytes, and has kept `high` at most."""
+        """Set a worker's numbers: it keeps `value` bytes, and `high` was the most it has kept."""
         if value or high or worker in self._told:
             others = self._gauge.value - self._told.get(worker, 0)
             self._told[worker] = value

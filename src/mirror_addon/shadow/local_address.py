@@ -16,19 +16,19 @@ _IPV4_OFFSET = 20
 
 def own_address() -> str:
     """The IPv4 address of the first interface that is not loopback, else 127.0.0.1: Envoy's rule
-    (network/utility.cc, getLocalAddress; spec/envoy-shadowing.md 1.7).
+    (source/common/network/utility.cc, getLocalAddress).
 
-    Asks the kernel for each interface in turn. Connecting a UDP socket to some address and reading its name, the usual
-    trick, finds the interface of the default route instead, and none at all on a machine that has no route.
+    Asks the kernel for each interface in turn. The usual way, to connect a UDP socket to some address and to read its
+    own, finds the interface of the default route instead, and fails on a machine without one.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         for _, name in socket.if_nameindex():
             request = struct.pack(f"{_IFREQ_SIZE}s", name.encode()[:15])
             try:
-                answer = fcntl.ioctl(sock.fileno(), _SIOCGIFADDR, request)
+                reply = fcntl.ioctl(sock.fileno(), _SIOCGIFADDR, request)
             except OSError:
                 continue  # an interface without an IPv4 address
-            address = ipaddress.IPv4Address(answer[_IPV4_OFFSET : _IPV4_OFFSET + 4])
+            address = ipaddress.IPv4Address(reply[_IPV4_OFFSET : _IPV4_OFFSET + 4])
             if not address.is_loopback:
                 return str(address)
     return "127.0.0.1"

@@ -1,7 +1,9 @@
-"""The worker's second half: pairs what mirrors and primaries answered, compares them, and records what came of it.
+"""The second half of the worker: it pairs responses, compares them, and records and reports the result.
 
-Small answers are compared where they arrive. Big ones go to a thread, one at a time: a lane's clock must not stand
-still for them.
+`PairBook` knows when all that a shadow is compared with has arrived; `compare.comparison` compares it, and `Recorder`
+writes its line. Small bodies are compared at once. Bigger ones are compared in a thread, one pair at a time: the event
+loop must stay free for the lanes, which measure the mirrors' response times on it. The thread only compares; record
+and report are made in the loop's thread, so that no lock is needed.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from concurrent.futures import Future
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -31,43 +34,45 @@ from mirror_addon.shadow.frames import Recording
 from mirror_addon.shadow.frames import VerdictReport
 from mirror_addon.shadow.subject import Subject
 from mirror_addon.worker.budget import Budget
-from mirror_addon.worker.groups import Groups
-from mirror_addon.worker.groups import Match
-from mirror_addon.worker.groups import Party
+from mirror_addon.worker.pair_book import Match
+from mirror_addon.worker.pair_book import PairBook
+from mirror_addon.worker.pair_book import PendingPair
 from mirror_addon.worker.recorder import Recorder
 
-IN_THREAD = 4 * 1024
-"""Bodies of so many bytes together are compared in the thread."""
-_LAST_WAIT = 0.25
-"""Seconds that comparisons under way still have at the end."""
-_TAKING_OVER = 5.0
-_SILENT = frozenset({"client_gone", "killed", "unanswered"})
-"""The primary has no answer, and not because of its upstream."""
+THREAD_BYTES = 4 * 1024
+"""Size of a pair's two bodies together from which they are compared in the thread. Below, the hand-over costs more."""
+_CLOSE_SECONDS = 0.25
+"""Time that comparisons in progress still have at the end of the worker."""
+_LINES_BEFORE_SECONDS = 5.0
+_SWITCH_INTERVAL_SECONDS = 0.0005
+_NO_FAULT = frozenset({"client_gone", "killed", "unanswered"})
+"""Errors of a primary without a response for which its upstream is not the cause, so that nothing can be compared."""
 UNANSWERED = Answer(None, error="unanswered")
 
 
 class Comparing:
-    """`tell(number, report, differences)` is called once for every party that joined."""
+    """`report(number, report, differences)` is called once for every shadow that joined or was noted; `differences` is
+    JSON, or empty. `log(text)` gets what the user should know. All methods belong to the event loop's thread."""
 
     def __init__(
-        self, budget: Budget, tell: Callable[[int, VerdictReport, bytes], None], log: Callable[[str], None]
+        self, budget: Budget, report: Callable[[int, VerdictReport, bytes], None], log: Callable[[str], None]
     ) -> None:
         self._budget = budget
-        self._tell = tell
+        self._report = report
         self._log = log
         self._compares = False
         self._rules: Rules = DEFAULT_RULES
         self._rules_for: dict[str, Rules] = {}
         self._redacted: frozenset[str] = frozenset()
         self._recorder = Recorder(budget, log)
-        self._groups = Groups(self._matched, budget, time.time)
-        self._thread = ThreadPoolExecutor(1, "compare", _be_modest)
-        self._under_way: dict[Party, tuple[Match, Future[Comparison]]] = {}
+        self._book = PairBook(self._matched, budget, time.time)
+        self._thread = ThreadPoolExecutor(1, "compare", _yield_to_the_loop)
+        self._in_thread: dict[PendingPair, tuple[Match, Future[Comparison]]] = {}
         self._before: dict[str, bytes] | None = None
-        """Lines that the record had when this worker took over, for a while."""
+        """The record's last lines, by id, while the proxy sends NOTEs of a lost worker's shadows."""
 
     def configure(self, recording: Recording) -> None:
-        """In force for what ends from now on."""
+        """Use these settings for the pairs that are matched from now on."""
         self._compares = recording.compare
         try:
             self._rules = Rules.parse(recording.rules, recording.rules_source) if recording.rules else DEFAULT_RULES
@@ -78,54 +83,63 @@ class Comparing:
         self._redacted = frozenset("header:" + name.decode("latin-1").lower() for name in recording.redact)
         self._recorder.configure(recording)
 
-    # What comes in
+    # What arrives
 
-    def join(self, number: int, label: str, id: str, subject: tuple[Any, ...]) -> Party:
-        """A shadow is on its way."""
-        party = Party(number, id, label, Subject(*subject))
-        self._groups.join(party)
-        return party
+    def join(self, number: int, label: str, id: str, subject: tuple[Any, ...]) -> PendingPair:
+        """A shadow has arrived. `subject` holds the fields of a Subject."""
+        pair = PendingPair(number, id, label, Subject(*subject))
+        self._book.join(pair)
+        return pair
 
-    def request_body(self, party: Party, part: bytes, *, last: bool) -> None:
-        """Its request body has come so far."""
-        party.whole = last
-        self._recorder.body(party, part)
+    def request_body(self, pair: PendingPair, part: bytes, *, last: bool) -> None:
+        """The next part of its request body has arrived; `last` says whether it is complete."""
+        pair.whole = last
+        self._recorder.body(pair, part)
 
-    def ended(self, party: Party, answer: Answer, charged: int) -> None:
-        """It has its answer, of which so many bytes are kept."""
-        self._groups.ended(party, answer, charged)
+    def ended(self, pair: PendingPair, response: Answer, charged: int) -> None:
+        """It has ended. `charged` bytes of the response are kept, and taken from the budget."""
+        self._book.ended(pair, response, charged)
 
     def noted(self, number: int, note: EndNote) -> None:
-        """A shadow ended that was not sent here."""
-        if note.again and (line := self._lines_before().get(note.id)) is not None:
-            self._tell(number, *_told_before(line))
-            return
-        party = self.join(number, note.label, note.id, note.subject)
-        party.sent = False
-        if note.again:
-            party.again = True
-            party.notes = ("the worker that had it was lost",)
-        self._groups.ended(party, Answer(note.status, bytes=note.bytes, ms=note.ms, error=note.error))
+        """A shadow has ended that was not sent here: it was dropped in the proxy, or its worker is gone.
 
-    def answered(self, told: PrimaryAnswer, body: bytes) -> None:
-        """A primary has its answer."""
-        kept = body[: self._budget.take(len(body))] if told.kept else None
-        headers = tuple((name, value) for name, value in told.headers)
-        answer = Answer(told.status, headers, kept, told.bytes, told.ms, told.error)
-        self._groups.answered(
-            told.group, answer, told.note, len(kept or b""), uncontrolled=told.uncontrolled, at=told.at
+        In the second case (`again`) the lost worker may have written its line. Then that line is reported, so that no
+        shadow has two lines.
+        """
+        if note.again and (line := self._lines_before().get(note.id)) is not None:
+            self._report(number, *_report_of(line))
+            return
+        pair = self.join(number, note.label, note.id, note.subject)
+        pair.sent = False
+        if note.again:
+            pair.again = True
+            pair.notes = ("the worker that had it was lost",)
+        self._book.ended(pair, Answer(note.status, bytes=note.bytes, ms=note.ms, error=note.error))
+
+    def primary_ended(self, primary: PrimaryAnswer, body: bytes) -> None:
+        """A primary has its response, or has failed."""
+        kept = body[: self._budget.take(len(body))] if primary.kept else None
+        headers = tuple((name, value) for name, value in primary.headers)
+        response = Answer(primary.status, headers, kept, primary.bytes, primary.ms, primary.error)
+        self._book.primary_ended(
+            primary.group,
+            response,
+            primary.note,
+            len(kept or b""),
+            uncontrolled=primary.uncontrolled,
+            at=primary.at,
         )
 
     def _lines_before(self) -> dict[str, bytes]:
         if self._before is None:
             self._before = self._recorder.last_lines()
-            asyncio.get_running_loop().call_later(_TAKING_OVER, self._forget_lines)
+            asyncio.get_running_loop().call_later(_LINES_BEFORE_SECONDS, self._forget_lines)
         return self._before
 
     def _forget_lines(self) -> None:
         self._before = None
 
-    # What comes of it
+    # What becomes of it
 
     def _matched(self, match: Match) -> None:
         comparison = self._without_comparing(match)
@@ -133,37 +147,37 @@ class Comparing:
             self._finish(match, comparison)
             return
         assert match.primary is not None
-        assert match.party.answer is not None
-        size = sum(len(answer.body or b"") for answer in (match.primary, match.party.answer))
-        if size < IN_THREAD:
+        assert match.pair.response is not None
+        size = sum(len(response.body or b"") for response in (match.primary, match.pair.response))
+        if size < THREAD_BYTES:
             self._finish(match, self._compare(match))
             return
         future = self._thread.submit(self._compare, match)
-        self._under_way[match.party] = match, future
+        self._in_thread[match.pair] = match, future
         loop = asyncio.get_running_loop()
-        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._compared, match.party))
+        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._compared, match.pair))
 
-    def _compared(self, party: Party) -> None:
-        if (under_way := self._under_way.pop(party, None)) is not None:
-            match, future = under_way
+    def _compared(self, pair: PendingPair) -> None:
+        if (compared := self._in_thread.pop(pair, None)) is not None:  # `close` may have been quicker
+            match, future = compared
             self._finish(match, future.result())
 
     def _without_comparing(self, match: Match) -> Comparison | None:
-        """What comes of a pair that cannot be compared, or None."""
-        shadow, primary = match.party.answer, match.primary
+        """The result for a pair that is not to be compared; None for one that is."""
+        shadow, primary = match.pair.response, match.primary
         assert shadow is not None
         if shadow.error or shadow.status is None:
             return Comparison("failed", (), match.notes)
-        if primary is None or (primary.status is None and primary.error in _SILENT):
+        if primary is None or (primary.status is None and primary.error in _NO_FAULT):
             why = primary.error if primary is not None else UNANSWERED.error
-            return Comparison(None, (), (*match.notes, f"not compared: the primary has no answer ({why})"))
-        if not self._compares or match.party.again:
+            return Comparison(None, (), (*match.notes, f"not compared: the primary has no response ({why})"))
+        if not self._compares or match.pair.again:
             return Comparison(None, (), match.notes)
         return None
 
     def _compare(self, match: Match) -> Comparison:
-        """Compare a pair, in whatever thread."""
-        subject, primary, shadow = match.party.subject, match.primary, match.party.answer
+        """Compare a pair. Called in either thread, so it changes nothing but the cache of `_rules_of`."""
+        subject, primary, shadow = match.pair.subject, match.primary, match.pair.response
         assert primary is not None
         assert shadow is not None
         notes = match.notes
@@ -175,10 +189,10 @@ class Comparing:
                 control=match.control,
                 method=subject.method,
                 url=subject.url,
-                now=match.party.ended_at,
+                now=match.pair.ended_at,
                 primary_now=match.primary_at,
             )
-        except Exception as error:  # two answers that nobody thought of must not end a worker
+        except Exception as error:  # an error of ours in comparing one pair must not end the worker
             return Comparison(None, (), (*notes, f"not compared: {type(error).__name__}: {error}"))
         differences = tuple(map(self._redact, compared.differences))
         return Comparison(compared.verdict, differences, (*notes, *compared.notes), compared.more)
@@ -210,44 +224,50 @@ class Comparing:
         )
 
     def _finish(self, match: Match, comparison: Comparison) -> None:
-        party, primary = match.party, match.primary
+        pair, primary = match.pair, match.primary
         recorded = self._recorder.record(match, comparison)
-        self._groups.settled(party)
+        self._book.settled(pair)
         answered = None if primary is None else (primary.status, primary.ms, primary.bytes, primary.error)
         report = VerdictReport(comparison.verdict, comparison.notes, comparison.more, recorded, answered)
-        self._tell(party.number, report, to_json(differences_of(comparison)) if comparison.differences else b"")
+        self._report(pair.number, report, to_json(differences_of(comparison)) if comparison.differences else b"")
 
     def close(self) -> None:
-        """The end: record what is not recorded yet, with what is known of it."""
+        """At the end of the worker: record every pair that is not settled, with what is known of it.
+
+        Blocks the loop for up to `_CLOSE_SECONDS`.
+        """
         self._thread.shutdown(wait=False, cancel_futures=True)
-        deadline = time.monotonic() + _LAST_WAIT
-        for match, future in list(self._under_way.values()):
+        deadline = time.monotonic() + _CLOSE_SECONDS
+        for match, future in list(self._in_thread.values()):
             try:
                 comparison = future.result(max(0.0, deadline - time.monotonic()))
-            except BaseException:  # a time-out, or cancelled: it is recorded without
+            except (TimeoutError, CancelledError):
                 comparison = Comparison(None, (), (*match.notes, "not compared: the proxy ended"))
             self._finish(match, comparison)
-        self._under_way.clear()
-        for match in self._groups.leave():
-            if match.party.answer is None:
-                match.party.answer = Answer(None, error="shutdown")
+        self._in_thread.clear()
+        for match in self._book.leave():
+            if match.pair.response is None:
+                match.pair.response = Answer(None, error="shutdown")
             primary = match.primary or UNANSWERED
             match = match._replace(primary=primary)
             self._finish(match, self._without_comparing(match) or Comparison(None, (), match.notes))
 
 
-def _be_modest() -> None:
-    """Let the loop have the interpreter when it wants it: half a millisecond later at most, not five."""
-    sys.setswitchinterval(0.0005)
+def _yield_to_the_loop() -> None:
+    """Have the comparing thread release the interpreter within half a millisecond when the event loop waits for it.
+
+    Python's default is 5 ms (`sys.getswitchinterval`), which would show in the response times that lanes measure.
+    """
+    sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
 
 
-def _told_before(line: bytes) -> tuple[VerdictReport, bytes]:
-    """What a line of the record says of its pair."""
+def _report_of(line: bytes) -> tuple[VerdictReport, bytes]:
+    """The report and the differences (JSON, or empty) of a pair, from its line in the record."""
     try:
-        said = json.loads(line)
-        answer = said["primary"]
-        primary = answer["status"], answer["ms"], answer["bytes"], answer["error"] or ""
-        report = VerdictReport(said["verdict"], tuple(said["notes"]), said["more"], True, primary)
-        return report, to_json(said["differences"]) if said["differences"] else b""
+        fields = json.loads(line)
+        response = fields["primary"]
+        primary = response["status"], response["ms"], response["bytes"], response["error"] or ""
+        report = VerdictReport(fields["verdict"], tuple(fields["notes"]), fields["more"], True, primary)
+        return report, to_json(fields["differences"]) if fields["differences"] else b""
     except (ValueError, LookupError, TypeError):
         return VerdictReport(None, (), 0, True, None), b""

@@ -1,7 +1,8 @@
-"""TCP, Unix and TLS streams for httpcore, straight on asyncio.
+"""TCP, Unix and TLS streams for httpcore, directly on asyncio.
 
-httpcore's own backend is anyio's; this one saves its layers (a third of the CPU of a shadow), and knows of a
-connection what a lane wants to know: when it was up, whether anything came, whether the peer has ended it.
+httpcore has a backend on anyio. This one costs a third less CPU per shadow, because it has fewer layers, and it knows
+what a lane has to know about a connection: when it was established, whether anything was received, and whether the
+server has closed it.
 """
 
 from __future__ import annotations
@@ -19,28 +20,34 @@ from typing import cast
 
 import httpcore
 
+from mirror_addon.shadow.batch import Batch
 from mirror_addon.shadow.tls import names_match
 from mirror_addon.worker.trailers import TrailerReader
 
-_HIGH_WATER = 256 * 1024
-_GATHER = 64 * 1024
+_BUFFER_BYTES = 256 * 1024
+"""Received bytes that may wait to be read before the socket is not read any more; and the same for writing."""
+_BATCH_BYTES = 64 * 1024
+"""Bytes that are written at once, without waiting for more."""
 _GOAWAY = 7
-_NEXT_ADDRESS = 0.25
-"""Seconds after which a name's next address is tried beside the first (RFC 8305)."""
+"""Type of an HTTP/2 frame (RFC 9113 6.8)."""
+_NEXT_ADDRESS_SECONDS = 0.25
+"""Time after which a connection attempt to a name's next address begins beside the first (RFC 8305 8)."""
 
 
 class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
-    """One connection. Small writes are gathered until the next read or turn of the loop, so that a request's head and
-    body leave in one segment. The timeouts that httpcore passes are not used: a lane sets one for the whole shadow."""
+    """One connection.
+
+    Small writes are collected until the next read, or until the loop's turn ends: a request's head and body, which
+    httpcore writes separately, leave in one segment. The timeouts that httpcore passes are not used, because an
+    Attempt has one for the whole shadow.
+    """
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._incoming = bytearray()
-        self._outgoing: list[bytes] = []
-        self._outgoing_size = 0
-        self._flush_scheduled = False
+        self._outgoing: Batch[bytes] = Batch(self._send, seconds=0.0, most=_BATCH_BYTES)
         self._waiter: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._write_paused = False
@@ -50,33 +57,33 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         self._error: Exception | None = None
         self._secured = False
         self.connected_at = 0.0
-        """The loop's time when the connection was up, with TLS."""
+        """The loop's time when the connection was established, TLS included."""
         self.http2 = False
-        """Set by the lane's transport when it knows."""
+        """Set by LaneTransport after the first response."""
         self.eof = False
         self.eof_read = False
-        """`read` has said so to its caller."""
+        """`read` has returned the end of the stream to its caller."""
         self.received = 0
-        """Bytes since the connection was up."""
+        """Bytes received since the connection was established, after decryption."""
         self.trailers: TrailerReader | None = None
-        """Over HTTP/2."""
-        self._socket: socket.socket | None = None
-        """Where it speaks TCP, on Linux."""
+        """For HTTP/2."""
+        self._quick_ack: socket.socket | None = None
+        """The TCP socket, on Linux: see `_acknowledge_at_once`."""
 
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(high=_HIGH_WATER)
+        self._transport.set_write_buffer_limits(high=_BUFFER_BYTES)
         self.connected_at = self._loop.time()
         sock = transport.get_extra_info("socket")
         if sock is not None and sock.family != socket.AF_UNIX and hasattr(socket, "TCP_QUICKACK"):
-            self._socket = sock
+            self._quick_ack = sock
 
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
         self._incoming += data
-        if len(self._incoming) > _HIGH_WATER and not self._read_paused and self._transport is not None:
+        if len(self._incoming) > _BUFFER_BYTES and not self._read_paused and self._transport is not None:
             self._read_paused = True
             self._transport.pause_reading()
         self._wake()
@@ -106,7 +113,7 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
     # httpcore.AsyncNetworkStream
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        self._flush()
+        self._outgoing.flush()
         while not self._incoming:
             if self.eof:
                 if self._error is not None:
@@ -119,13 +126,13 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
             finally:
                 self._waiter = None
         if self._backend.http2 and self._incoming.startswith(b"HTTP/"):
-            # h2 takes this for the head of a frame of 4 MiB and waits for the rest.
-            raise httpcore.RemoteProtocolError("the mirror answers in HTTP/1, but its port's protocol is HTTP/2")
+            # To h2 these bytes are the header of a frame of 4 MiB, for which it would wait until the timeout.
+            raise httpcore.RemoteProtocolError("the mirror responded with HTTP/1, but its port's protocol is HTTP/2")
         data = bytes(self._incoming[:max_bytes])
         del self._incoming[:max_bytes]
         if self.trailers is not None:
             self.trailers.feed(data)
-        if self._read_paused and len(self._incoming) < _HIGH_WATER // 2 and not self._lost:
+        if self._read_paused and len(self._incoming) < _BUFFER_BYTES // 2 and not self._lost:
             assert self._transport is not None
             self._read_paused = False
             self._transport.resume_reading()
@@ -136,14 +143,11 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
             return
         if self._lost:
             raise httpcore.WriteError(str(self._error or "the connection is closed"))
-        self._outgoing.append(buffer)
-        self._outgoing_size += len(buffer)
-        if self._outgoing_size < _GATHER:
-            if not self._flush_scheduled:
-                self._flush_scheduled = True
-                self._loop.call_soon(self._flush)
+        self._outgoing.add(buffer, len(buffer))
+        if self._outgoing:
+            # A small write never waits. A WINDOW_UPDATE frame that did could stop the exchange for good, if the server
+            # reads again only after it has sent what this frame allows it to send.
             return
-        self._flush()
         while self._write_paused:
             self._drained = self._loop.create_future()
             try:
@@ -153,30 +157,28 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         if self._lost:
             raise httpcore.WriteError(str(self._error or "the connection is closed"))
 
-    def _flush(self) -> None:
-        self._flush_scheduled = False
-        if self._outgoing and self._transport is not None:
-            if not self._lost:
-                self._transport.write(b"".join(self._outgoing))
-                self._acknowledge_at_once()
-            self._outgoing.clear()
-            self._outgoing_size = 0
+    def _send(self, parts: list[bytes]) -> None:
+        if not self._lost:
+            assert self._transport is not None
+            self._transport.write(b"".join(parts))
+            self._acknowledge_at_once()
 
     def _acknowledge_at_once(self) -> None:
-        """The answer to come; Linux forgets it soon.
+        """Have the kernel acknowledge the response's first segment at once.
 
-        A server that sends head and body apart waits for the first to be acknowledged (Nagle's algorithm), 40 ms on a
-        connection that was used before: that would be taken for the mirror's own time.
+        A server with Nagle's algorithm that writes head and body separately sends the body when the head has been
+        acknowledged, which Linux delays by 40 ms on a connection that was used before (tcp(7), TCP_QUICKACK). That
+        would be measured as the mirror's own time. The option does not last, so it is set with each write.
         """
-        if self._socket is not None:
+        if self._quick_ack is not None:
             with contextlib.suppress(OSError):
-                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+                self._quick_ack.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     async def aclose(self) -> None:
         self.close()
 
     def close(self) -> None:
-        """Close at once if anything is left to send or read, else as TLS and TCP do it properly."""
+        """Close in the way of TLS and TCP; reset the connection if anything is left to send or to read."""
         if self._transport is None or self._lost or self._closed:
             return
         self._closed = True
@@ -210,31 +212,32 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         return secured
 
     def get_extra_info(self, info: str) -> Any:
-        if self._transport is None:
-            return None
+        assert self._transport is not None
         if info == "is_readable":
             return self.stale()
         return self._transport.get_extra_info(info)
 
-    # For the lane
+    # For LaneTransport
 
     def stale(self) -> bool:
-        """Has an idle connection been ended by its server, even if the loop has not been told yet?
+        """Whether the server has closed an idle connection, even if the event loop has not noticed yet.
 
-        Bytes that nobody asked for make an HTTP/1.1 connection useless; over HTTP/2 only a GOAWAY among them does.
+        Unread bytes make an HTTP/1.1 connection useless, because they would be read as the next response. For HTTP/2
+        only a GOAWAY frame among them does.
         """
         if self.eof or self._closed or self._transport is None or self._transport.is_closing():
             return True
         if self._incoming and (not self.http2 or _has_goaway(self._incoming)):
             return True
         if self.http2 or self._secured:
-            return False  # what is readable may be a SETTINGS frame or a session ticket
+            return False  # a readable socket proves nothing: there may be a SETTINGS frame or a session ticket
         poll = select.poll()
         poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
         return bool(poll.poll(0))
 
 
 def _has_goaway(buffer: bytearray) -> bool:
+    """`buffer` begins with an HTTP/2 frame: 3 bytes of length, then the type, in a header of 9 (RFC 9113 4.1)."""
     at = 0
     while at + 9 <= len(buffer):
         if buffer[at + 3] == _GOAWAY:
@@ -243,8 +246,8 @@ def _has_goaway(buffer: bytearray) -> bool:
     return False
 
 
-def _why(error: OSError | ValueError) -> str:
-    """asyncio's own text is `Connect call failed` for all that can be wrong."""
+def _reason(error: OSError | ValueError) -> str:
+    """The operating system's text for an error. That of asyncio is `Connect call failed` for every cause."""
     if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror):
         return os.strerror(error.errno)
     return getattr(error, "strerror", None) or str(error)
@@ -259,8 +262,11 @@ def _is_address(host: str) -> bool:
 
 
 class Backend(httpcore.AsyncNetworkBackend):
-    """Opens one Stream. `names`: what a TLS peer's certificate must be for, where the settings list names; that is
-    checked before a byte of the request is written. `http2`: it will be spoken without asking."""
+    """Opens one Stream, which is `stream` from then on.
+
+    `names` are the `subjectAltNames` of the TLS settings: the server's certificate must have one of them, which is
+    checked before a byte of the request is written. `http2`: the connection speaks HTTP/2 with prior knowledge.
+    """
 
     def __init__(self, names: tuple[str, ...] = (), *, http2: bool = False) -> None:
         self.stream: Stream | None = None
@@ -277,10 +283,10 @@ class Backend(httpcore.AsyncNetworkBackend):
     ) -> Stream:
         try:
             _, stream = await asyncio.get_running_loop().create_connection(
-                self._made, host, port, happy_eyeballs_delay=None if _is_address(host) else _NEXT_ADDRESS
+                self._made, host, port, happy_eyeballs_delay=None if _is_address(host) else _NEXT_ADDRESS_SECONDS
             )
-        except (OSError, ValueError) as error:  # ValueError: a name that IDNA cannot write
-            raise httpcore.ConnectError(f"{host} port {port}: {_why(error)}") from error
+        except (OSError, ValueError) as error:  # ValueError: a name that IDNA cannot encode
+            raise httpcore.ConnectError(f"{host} port {port}: {_reason(error)}") from error
         self.stream = stream
         return stream
 
@@ -290,7 +296,7 @@ class Backend(httpcore.AsyncNetworkBackend):
         try:
             _, stream = await asyncio.get_running_loop().create_unix_connection(self._made, path)
         except (OSError, ValueError) as error:
-            raise httpcore.ConnectError(f"{path}: {_why(error)}") from error
+            raise httpcore.ConnectError(f"{path}: {_reason(error)}") from error
         self.stream = stream
         return stream
 
@@ -300,11 +306,8 @@ class Backend(httpcore.AsyncNetworkBackend):
             stream.trailers = TrailerReader()
         return stream
 
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
     def adopt(self, secured: Stream) -> None:
-        """`secured` takes the place of the stream under it. Raises ConnectError if it is the wrong peer's."""
+        """Use a TLS stream in place of the one below it. Raises ConnectError if its certificate has none of `names`."""
         self.stream = secured
         if self._names and not names_match(secured.get_extra_info("ssl_object").getpeercert() or {}, self._names):
             secured.close()

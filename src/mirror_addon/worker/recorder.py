@@ -1,4 +1,9 @@
-"""The worker's record: its lines, the file, and what is said when that cannot be written."""
+"""The worker's part of the record: one line for each pair, and a log line if the file cannot be written.
+
+Every worker appends to the same file. `RecordFile` writes a line with one call under a lock, and cuts off an
+incomplete last line before the next one, so that the file holds whole lines even if a worker is killed or the disk is
+full in between.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +20,12 @@ from mirror_addon.compare.record_file import RecordFile
 from mirror_addon.compare.record_file import last_lines
 from mirror_addon.shadow.frames import Recording
 from mirror_addon.worker.budget import Budget
-from mirror_addon.worker.groups import Match
-from mirror_addon.worker.groups import Party
+from mirror_addon.worker.pair_book import Match
+from mirror_addon.worker.pair_book import PendingPair
 
 
 class Recorder:
-    """Writes lines as a Recording says. `log` is told when that begins to fail, and when it works again."""
+    """Writes lines as a Recording says. `log(text)` is called when that begins to fail and when it works again."""
 
     def __init__(self, budget: Budget, log: Callable[[str], None]) -> None:
         self._budget = budget
@@ -31,7 +36,7 @@ class Recorder:
         self._failing = False
 
     def configure(self, recording: Recording) -> None:
-        """In force for the next line."""
+        """Use these settings from the next line on."""
         path = Path(recording.path) if recording.path else None
         if self._file is not None and self._file.path != path:
             self._file.close()
@@ -44,27 +49,27 @@ class Recorder:
         self._bodies = path is not None and recording.bodies
         self._redacted = frozenset(recording.redact)
 
-    def body(self, party: Party, part: bytes) -> None:
-        """The next part of a shadow's request body has come."""
+    def body(self, pair: PendingPair, part: bytes) -> None:
+        """The next part of a shadow's request body has arrived."""
         if self._bodies and part:
-            party.request.add(part, MAX_BODY, self._budget)
+            pair.request.add(part, MAX_BODY, self._budget)
 
     def record(self, match: Match, comparison: Comparison) -> bool | None:
-        """Write the line of a pair. Was it written? None where there is no record."""
+        """Write the line of a pair. Return whether that worked; None if there is no record."""
         if self._file is None:
             return None
-        party = match.party
-        assert party.answer is not None
+        pair = match.pair
+        assert pair.response is not None
         request = None
         if self._bodies:
-            kept = party.request
-            headers = party.subject.headers or ()
-            body = b"".join(kept.parts) if party.sent else None
-            request = RecordedRequest(headers, body, kept.cut or not party.sent or not party.whole)
+            kept = pair.request
+            headers = pair.subject.headers or ()
+            body = b"".join(kept.parts) if pair.sent else None
+            request = RecordedRequest(headers, body, kept.cut or not pair.sent or not pair.whole)
         line = record_line(
-            _about(party),
+            _about(pair),
             match.primary,
-            party.answer,
+            pair.response,
             comparison,
             request=request,
             redacted=self._redacted,
@@ -79,23 +84,23 @@ class Recorder:
             return False
         if self._failing:
             self._failing = False
-            self._log(f"the record {self._file.path} is written again")
+            self._log(f"the record {self._file.path} can be written again")
         return True
 
     def last_lines(self) -> dict[str, bytes]:
-        """The last lines of the record, by id."""
+        """The last lines of the record, by id; see `compare.record_file`."""
         return last_lines(self._file.path) if self._file is not None else {}
 
 
-def _about(party: Party) -> About:
-    subject = party.subject
+def _about(pair: PendingPair) -> About:
+    subject = pair.subject
     return About(
-        party.id,
+        pair.id,
         subject.group,
         subject.start,
         subject.rule,
         subject.route,
-        party.label,
+        pair.label,
         subject.control,
         subject.method,
         subject.url,

@@ -1,7 +1,7 @@
-"""The trailers of HTTP/2 answers, where gRPC says how a call ended: httpcore keeps them to itself.
+"""The trailers of responses over HTTP/2. gRPC sends a call's status in them, and httpcore drops them.
 
-So they are read out of the connection's bytes beside it. HTTP/2 compresses header fields with a memory of those before
-(RFC 7541), for which every header block of a connection has to be decoded, in order.
+They are therefore read from the received bytes, beside httpcore. HTTP/2 compresses header fields with a table that
+each header block of a connection changes (HPACK, RFC 7541), so that all of them have to be decoded, in their order.
 """
 
 from __future__ import annotations
@@ -10,16 +10,19 @@ import hpack
 
 Fields = tuple[tuple[bytes, bytes], ...]
 
-_FRAME_HEAD = 9
+# RFC 9113 4.1, 6.2 and 6.10.
+_FRAME_HEADER_BYTES = 9
 _HEADERS, _CONTINUATION = 1, 9
 _END_HEADERS, _PADDED, _PRIORITY = 0x4, 0x8, 0x20
-_LONGEST = 256 * 1024
-"""Bytes of a header block; a peer that sends more is not followed any further."""
+_MAX_BLOCK_BYTES = 256 * 1024
+"""After a longer header block, nothing more is read from the connection: it would cost memory without a limit."""
 
 
 class TrailerReader:
-    """Takes all bytes that a connection receives. Never raises: what is no HTTP/2 has no trailers, and httpcore's h2 is
-    there to complain."""
+    """Takes all bytes that a connection receives.
+
+    Never raises. Bytes that are not HTTP/2 have no trailers, and it is h2, which gets them too, that reports them.
+    """
 
     __slots__ = ("_block", "_buffer", "_decoder", "_fields", "_lost", "_skip")
 
@@ -30,14 +33,15 @@ class TrailerReader:
         self._block = b""
         self._fields: Fields = ()
         self._lost = False
+        """Nothing more can be decoded on this connection."""
 
     def take(self) -> Fields:
-        """The trailers of the latest answer, once."""
+        """Return the trailers of the latest response and forget them."""
         fields, self._fields = self._fields, ()
         return fields
 
     def feed(self, data: bytes) -> None:
-        """The next bytes, however they are cut."""
+        """The next received bytes, which may begin and end anywhere in a frame."""
         if self._lost:
             return
         skipped = min(self._skip, len(data))
@@ -45,14 +49,14 @@ class TrailerReader:
         buffer = self._buffer
         buffer += memoryview(data)[skipped:]
         at = 0
-        while not self._lost and len(buffer) - at >= _FRAME_HEAD:
+        while not self._lost and len(buffer) - at >= _FRAME_HEADER_BYTES:
             length = int.from_bytes(buffer[at : at + 3], "big")
             kind, flags = buffer[at + 3], buffer[at + 4]
-            start = at + _FRAME_HEAD
+            start = at + _FRAME_HEADER_BYTES
             if kind not in (_HEADERS, _CONTINUATION):
                 at = min(start + length, len(buffer))
                 self._skip = start + length - at
-            elif length > _LONGEST:
+            elif length > _MAX_BLOCK_BYTES:
                 self._lost = True
             elif len(buffer) - start < length:
                 break
@@ -73,7 +77,7 @@ class TrailerReader:
             self._block = payload[begin:end]
         else:
             self._block += payload
-        if len(self._block) > _LONGEST:
+        if len(self._block) > _MAX_BLOCK_BYTES:
             self._lost = True
         elif flags & _END_HEADERS:
             try:
@@ -84,5 +88,5 @@ class TrailerReader:
             finally:
                 self._block = b""
             fields = tuple((bytes(name), bytes(value)) for name, value in decoded)
-            # Another head, of an answer or an interim one, begins anew.
+            # A block with `:status` is the head of a final or interim response, and no trailers.
             self._fields = () if any(name == b":status" for name, _ in fields) else fields

@@ -1,8 +1,4 @@
-"""One lane's way to a mirror: an httpx transport of a single connection.
-
-httpx's own transport keeps a pool, which looks at every connection, with a system call each, at every request. A lane
-needs one connection and no pool.
-"""
+"""A lane's transport: httpx's interface over one httpcore connection, without a pool (see `lanes` for the reason)."""
 
 from __future__ import annotations
 
@@ -11,12 +7,13 @@ from collections.abc import AsyncIterable
 from collections.abc import AsyncIterator
 from typing import Any
 
-import h11
 import httpcore
 import httpx
 
 from mirror_addon.shadow import tls
 from mirror_addon.shadow.request import Target
+from mirror_addon.worker.httpcore_internals import has_unread_bytes
+from mirror_addon.worker.httpcore_internals import is_http2_reset
 from mirror_addon.worker.network import Backend
 from mirror_addon.worker.network import Stream
 from mirror_addon.worker.trailers import Fields
@@ -25,7 +22,7 @@ _UNIX = "unix://"
 
 
 class _ResponseStream(httpx.AsyncByteStream):
-    """httpcore's stream as httpx wants it, without a generator between."""
+    """httpcore's response stream as one of httpx. It has no generator of its own, which would cost time per part."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -39,11 +36,12 @@ class _ResponseStream(httpx.AsyncByteStream):
 
 
 class LaneTransport(httpx.AsyncBaseTransport):
-    """Sends to `target`, whatever a request's URL says; the raw request target is `extensions["target"]`, the method
-    in its own case `extensions["method"]`. Header fields and stream are sent as they are.
+    """Sends every request to `target`, whatever the request's URL says.
 
-    Raises httpcore's exceptions, which `failure` turns into the counters' words. Like every httpx transport it wants
-    each response's stream closed.
+    The raw request target is `extensions["target"]`. The method is `extensions["method"]`, because httpx turns its own
+    into upper case. Header fields and stream are sent as they are.
+
+    Raises httpcore's exceptions, see `failure`. As with every httpx transport, each response has to be closed.
     """
 
     def __init__(self, target: Target) -> None:
@@ -51,33 +49,34 @@ class LaneTransport(httpx.AsyncBaseTransport):
         self._scheme = b"http" if target.tls is None else b"https"
         self._uds = target.address[len(_UNIX) :] if target.address.startswith(_UNIX) else None
         self._host = b"localhost" if self._uds is not None else target.address.encode("ascii", "backslashreplace")
-        self._port = target.port or 80  # a Unix socket has none, and httpcore takes 0 for the scheme's own
+        # A Unix socket has port 0. httpcore.URL.origin would replace that by the scheme's default port, and a
+        # connection takes only requests for its own origin.
+        self._port = target.port or 80
         self._origin = httpcore.Origin(self._scheme, self._host, self._port)
         self._backend = Backend()
         self._connection: httpcore.AsyncHTTPConnection | None = None
         self.reused = False
-        """The last request went over a connection that was already there."""
+        """Whether the last request was sent over a connection that had carried another one."""
 
     @property
     def stream(self) -> Stream | None:
-        """The present connection, if there is one."""
+        """The network stream of the present connection, if there is one."""
         return self._backend.stream
 
     def trailers(self) -> Fields:
-        """Those of the answer that was read to its end, over HTTP/2."""
+        """The trailers of a response over HTTP/2 that has been read to its end; empty for HTTP/1.1."""
         stream = self._backend.stream
         return stream.trailers.take() if stream is not None and stream.trailers is not None else ()
 
     def _reusable(self) -> bool:
-        """Is there a connection on which the next request can be sent? One that the server has ended in the meantime
-        is none: a shadow written to it would be lost, and shadows are not sent twice."""
+        """Whether the present connection can carry another request.
+
+        A connection that the server has closed cannot: a shadow written to it would be lost, as it is not sent again.
+        """
         connection, stream = self._connection, self._backend.stream
         if connection is None or stream is None or not connection.is_idle() or stream.stale():
             return False
-        # What came after the answer would be read as the next one's. httpcore does not look and shows no way to, so
-        # this reaches through it to h11.
-        parser: h11.Connection | None = getattr(getattr(connection, "_connection", None), "_h11_state", None)
-        return parser is None or not parser.trailing_data[0]
+        return stream.http2 or not has_unread_bytes(connection)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.reused = self._reusable()
@@ -100,8 +99,8 @@ class LaneTransport(httpx.AsyncBaseTransport):
                 extensions={"sni_hostname": self._target.server_name},
             )
         )
-        if self._backend.stream is not None:
-            self._backend.stream.http2 = response.extensions.get("http_version") == b"HTTP/2"
+        assert self._backend.stream is not None
+        self._backend.stream.http2 = response.extensions.get("http_version") == b"HTTP/2"
         return httpx.Response(
             response.status,
             headers=response.headers,
@@ -120,6 +119,7 @@ class LaneTransport(httpx.AsyncBaseTransport):
                 context = tls.context(settings)
             except OSError as error:
                 raise httpcore.ConnectError(f"TLS settings: {error}") from error
+        # Without TLS a port's protocol decides (HTTP/2 with prior knowledge); with TLS, ALPN does.
         return httpcore.AsyncHTTPConnection(
             self._origin,
             ssl_context=context,
@@ -134,23 +134,29 @@ class LaneTransport(httpx.AsyncBaseTransport):
         self._connection = None
         self._backend.stream = None
         if connection is not None:
-            with contextlib.suppress(Exception):  # h2 says goodbye first, and raises where it is too late for that
+            # For HTTP/2 a GOAWAY frame is sent, and h2 raises if the connection's state does not allow one any more.
+            with contextlib.suppress(Exception):
                 await connection.aclose()
         if stream is not None:
             stream.close()
 
 
-def failure(error: Exception, stream: Stream | None, *, answered: bool) -> str:
-    """The counters' word for an exception: `connect`, `reset` or `protocol`. `answered`: the answer's head came."""
+def failure(error: Exception, stream: Stream | None, *, responded: bool) -> str:
+    """The counters' word for an exception: `connect`, `reset` or `protocol`.
+
+    `stream` is the connection it happened on; `responded`, whether the head of a response had been received.
+    """
     if isinstance(error, httpcore.ConnectError):
         return "connect"
     if isinstance(error, httpcore.NetworkError):
         return "reset"
     if isinstance(error, httpcore.ConnectionNotAvailable):
-        return "reset"  # HTTP/2: the server said GOAWAY before it took the request
+        return "reset"  # HTTP/2: a GOAWAY frame says that the request was not processed
     if isinstance(error, httpcore.RemoteProtocolError):
-        if error.args and not isinstance(error.args[0], (str, Exception)):
-            return "reset"  # HTTP/2: httpcore passes the event, RST_STREAM or GOAWAY
-        if stream is not None and stream.eof_read and (answered or not stream.received):
+        if is_http2_reset(error):
+            return "reset"
+        # The server closed the connection in the middle of a response, or before it had sent a byte. If it did so
+        # within the head, what it sent was not HTTP.
+        if stream is not None and stream.eof_read and (responded or not stream.received):
             return "reset"
     return "protocol"

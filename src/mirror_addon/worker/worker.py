@@ -1,7 +1,32 @@
-"""The worker process: takes shadows from the pipe, sends them, reports. Knows neither mitmproxy nor the rules.
+"""The worker process: it receives shadows from the proxy, sends them to mirrors, and reports what became of them.
 
-It lives as long as the other end of its socket: that end closes when the dispatcher is done with it, and also when the
-proxy dies in whatever way.
+Theory of operation
+-------------------
+The proxy (`dispatch.worker_link`) starts `main` in a child process, `mirror_workers` times. It is a process because a
+sender in the proxy's own process, in its event loop or in a thread, leaves the proxy less than half of its throughput.
+The socket pair between the two is their only connection; `shadow.frames` defines what is sent over it. The process
+loads neither mitmproxy nor the rules: of this package only `worker`, `shadow`, `compare` and `processes`.
+
+In:   CONFIG; REQUEST and CHUNK, a shadow and the parts of its body; ABORT and FLUSH, which give shadows up;
+      ANSWER and NOTE, for pairs: a primary's response, and the end of a shadow that no worker sent.
+Out:  READY; CREDIT, for body bytes that have left the worker; RESULT, the end of a shadow; VERDICT, the end of a pair;
+      STATUS, numbers and sign of life; LOG, text for the proxy's log. `outgoing` sends several frames at a time.
+
+A shadow's way: `Worker` makes a `Job` of the frame and passes it to its target's `TargetLanes` (`lanes`). A `Lane`, a
+task with one connection, makes an `Attempt`, which sends the request through `transport` (httpx's interface, httpcore)
+and `network` (asyncio) and reads the response. Its report goes to the proxy. If the shadow is one of a pair, its
+response also goes to `Comparing`, where the `pair_book` matches it with the primary's; the pair is compared, recorded
+(`recorder`) and reported.
+
+Threads: all of this runs in the main thread's event loop, except the comparison of big bodies (one thread, see
+`comparing`) and name lookups (asyncio's default executor).
+
+Memory: the proxy bounds what waits here to be sent, by the bytes that no CREDIT or RESULT has released
+(`mirror_queue`). The `Budget` bounds the bodies that are kept. Lanes stop while the proxy does not read their results.
+
+End: the worker serves until the other end of its socket is closed, on purpose or because the proxy died. If the proxy
+has closed only its sending direction, the open pairs are recorded and reported first. A damaged frame ends the worker
+as well: nothing after it can be understood. The proxy then starts another one.
 """
 
 from __future__ import annotations
@@ -15,7 +40,7 @@ import resource
 import signal
 import socket
 import sys
-import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from typing import Any
@@ -28,267 +53,252 @@ from mirror_addon.processes.parent_death import die_with_parent
 from mirror_addon.shadow.frames import CHUNK_OVERHEAD
 from mirror_addon.shadow.frames import Decoder
 from mirror_addon.shadow.frames import EndNote
+from mirror_addon.shadow.frames import FrameError
 from mirror_addon.shadow.frames import Kind
 from mirror_addon.shadow.frames import PrimaryAnswer
 from mirror_addon.shadow.frames import Recording
 from mirror_addon.shadow.frames import Report
-from mirror_addon.shadow.frames import encode
 from mirror_addon.shadow.frames import unpack
 from mirror_addon.shadow.request import ClientTLS
 from mirror_addon.shadow.request import Target
+from mirror_addon.worker import httpcore_internals
+from mirror_addon.worker.attempt import ABORTED
 from mirror_addon.worker.budget import Budget
-from mirror_addon.worker.lanes import ABORTED
-from mirror_addon.worker.lanes import Job
-from mirror_addon.worker.lanes import LaneGroup
+from mirror_addon.worker.job import Job
+from mirror_addon.worker.lanes import TargetLanes
+from mirror_addon.worker.outgoing import Outgoing
 
 if TYPE_CHECKING:
     from mirror_addon.shadow.frames import VerdictReport
     from mirror_addon.worker.comparing import Comparing
 
-_CREDIT_STEP = 64 * 1024
-_STATUS_EVERY = 0.25
-_HEARTBEAT = 1.0
-_BACKLOG = 4 * 1024 * 1024
-_NAME_LOOKUPS = 64
-_GATHER = 64 * 1024
-_PAUSE = 0.02
-"""Seconds."""
-_LAST_WORDS = 0.5
-_BUDGET = 64 * 1024 * 1024
-"""Bytes kept, until the proxy has said how many may be."""
+_CREDIT_BYTES = 64 * 1024
+"""Bytes of one body for which a CREDIT is sent."""
+_HOUSEKEEPING_SECONDS = 0.25
+_HEARTBEAT_SECONDS = 1.0
+"""Longest time between two STATUS frames. A worker that is silent for longer is taken to hang by the proxy."""
+_LAST_FRAMES_SECONDS = 0.5
+_BUDGET_BYTES = 64 * 1024 * 1024
+"""Bytes of bodies that may be kept until the first CONFIG."""
+_LOOKUP_THREADS = 64
+"""A lookup that hangs occupies one of them. asyncio's own executor has a few more threads than there are processors."""
+NICENESS = 10
+"""Where processor time is short, the proxy goes first: a client waits for its response, and no one for a shadow's."""
 
 
 class Worker(asyncio.Protocol):
-    """The worker's end of the pipe."""
+    """The worker's end of the socket. Takes frames apart and calls a method for each."""
+
+    _outgoing: Outgoing
+    """Set when the connection is made."""
 
     def __init__(self, concurrency: int) -> None:
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._concurrency = concurrency
         self._decoder = Decoder()
-        self._groups: dict[bytes, LaneGroup] = {}
+        self._targets: dict[bytes, TargetLanes] = {}
+        """By the packed Target."""
         self._jobs: dict[int, Job] = {}
-        self._transport: asyncio.Transport | None = None
-        self._writable = asyncio.Event()
-        self._writable.set()
-        self._outgoing: list[bytes] = []
-        self._results: list[tuple[Any, ...]] = []
-        """Ends without a body: a frame for all of them costs the proxy a third of one for each."""
-        self._outgoing_size = 0
-        self._flush_scheduled = False
-        self._pause = _PAUSE
-        self._told: tuple[Any, ...] = ()
-        self._told_at = 0.0
-        self._budget = Budget(_BUDGET)
+        """The shadows that have no RESULT yet, by number."""
+        self._status: tuple[Any, ...] = ()
+        self._status_at = 0.0
+        self._budget = Budget(_BUDGET_BYTES)
         self._comparing: Comparing | None = None
+        self._handlers: dict[int, Callable[..., None]] = {
+            Kind.REQUEST: self._on_request,
+            Kind.CHUNK: self._on_chunk,
+            Kind.ABORT: self._on_abort,
+            Kind.FLUSH: self._on_flush,
+            Kind.ANSWER: self._on_answer,
+            Kind.NOTE: self._on_note,
+            Kind.CONFIG: self._on_config,
+        }
+        """Called with the frame's tail and the fields of its head after the kind."""
+
+    # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(high=_BACKLOG)
-        self._send((Kind.READY, os.getpid()))
+        self._outgoing = Outgoing(cast(asyncio.Transport, transport))
+        self._outgoing.send((Kind.READY, os.getpid()))
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.closed.done():
             self.closed.set_result(None)
 
     def eof_received(self) -> bool:
-        """The proxy says no more, and may listen on: the connection stays for a while."""
+        """The proxy sends nothing more, but still reads. True keeps the connection open for the last frames."""
         self.connection_lost(None)
         return True
 
     def pause_writing(self) -> None:
-        self._writable.clear()
+        self._outgoing.pause_writing()
 
     def resume_writing(self) -> None:
-        self._writable.set()
+        self._outgoing.resume_writing()
 
     def data_received(self, data: bytes) -> None:
+        # An exception from here closes the connection (asyncio, "Fatal error"), and that ends the worker.
         for head, tail in self._decoder.feed(data):
-            kind = head[0]
-            if kind == Kind.REQUEST:
-                _, number, target, request, more, *party = head
-                lanes = self._group(target)
-                job = self._jobs[number] = Job(number, request, tail, not more)
-                if party:
-                    job.party = self._comparing_now().join(number, lanes.target.label, *party)
-                    self._comparing_now().request_body(job.party, tail, last=not more)
-                lanes.submit(job)
-            elif kind == Kind.CHUNK:
-                started = self._jobs.get(head[1])
-                if started is not None:
-                    if started.party is not None:
-                        self._comparing_now().request_body(started.party, tail, last=head[2])
-                    started.more(tail, head[2])
-            elif kind == Kind.ABORT:
-                started = self._jobs.get(head[1])
-                if started is not None:
-                    self._abort(started, head[2])
-            elif kind == Kind.FLUSH:
-                group = self._groups.get(head[1])
-                for waiting in group.flush() if group is not None else ():
-                    self._give_up(waiting, "breaker_open")
-            elif kind == Kind.ANSWER:
-                self._send((Kind.CREDIT, head[1], len(tail)))
-                self._comparing_now().answered(PrimaryAnswer(*head[2:]), tail)
-            elif kind == Kind.NOTE:
-                self._send((Kind.CREDIT, head[1], 0))
-                self._comparing_now().noted(head[1], EndNote(*head[2:]))
-            elif kind == Kind.CONFIG:
-                recording = Recording(*head[1:])
-                self._budget.resize(recording.budget)
-                self._pause = 0.0 if recording.prompt else _PAUSE
-                if self._comparing is not None or recording.compare or recording.path:
-                    self._comparing_now().configure(recording)
+            handler = self._handlers.get(head[0])
+            if handler is None:
+                raise FrameError(f"a frame of the unknown kind {head[0]!r}")
+            handler(tail, *head[1:])
 
-    def _comparing_now(self) -> Comparing:
-        """Made when it is needed: it has much to import."""
+    # Frames from the proxy
+
+    def _on_request(self, tail: bytes, number: int, target: bytes, request: bytes, more: bool, *pair: Any) -> None:
+        lanes = self._lanes(target)
+        job = self._jobs[number] = Job(number, request, tail, not more)
+        if pair:
+            comparing = self._started_comparing()
+            job.pair = comparing.join(number, lanes.target.label, *pair)
+            comparing.request_body(job.pair, tail, last=not more)
+        lanes.submit(job)
+
+    def _on_chunk(self, tail: bytes, number: int, last: bool) -> None:
+        job = self._jobs.get(number)
+        if job is not None:
+            if job.pair is not None:
+                self._started_comparing().request_body(job.pair, tail, last=last)
+            job.more(tail, last)
+
+    def _on_abort(self, tail: bytes, number: int, reason: str) -> None:
+        job = self._jobs.get(number)  # None if it ended while the frame was on its way
+        if job is not None:
+            job.abort(reason)
+            if not job.started:
+                job.chunks.clear()
+                self._give_up(job, reason)
+
+    def _on_flush(self, tail: bytes, target: bytes) -> None:
+        lanes = self._targets.get(target)
+        for job in lanes.flush() if lanes is not None else ():
+            self._give_up(job, "breaker_open")
+
+    def _on_answer(self, tail: bytes, number: int, *fields: Any) -> None:
+        self._outgoing.send((Kind.CREDIT, number, len(tail)))
+        self._started_comparing().primary_ended(PrimaryAnswer(*fields), tail)
+
+    def _on_note(self, tail: bytes, number: int, *fields: Any) -> None:
+        self._outgoing.send((Kind.CREDIT, number, 0))
+        self._started_comparing().noted(number, EndNote(*fields))
+
+    def _on_config(self, tail: bytes, *fields: Any) -> None:
+        recording = Recording(*fields)
+        self._budget.resize(recording.budget)
+        self._outgoing.prompt(recording.prompt)
+        if self._comparing is not None or recording.compare or recording.path:
+            self._started_comparing().configure(recording)
+
+    def _started_comparing(self) -> Comparing:
+        """The Comparing, which is imported when it is first needed: with it, a worker takes longer to start."""
         if self._comparing is None:
             from mirror_addon.worker.comparing import Comparing
 
-            self._comparing = Comparing(self._budget, self._tell_verdict, self.log)
+            self._comparing = Comparing(self._budget, self._send_verdict, self.log)
         return self._comparing
 
-    def _tell_verdict(self, number: int, report: VerdictReport, differences: bytes) -> None:
-        self._send((Kind.VERDICT, number, *report), differences)
-
-    def _group(self, packed: bytes) -> LaneGroup:
-        group = self._groups.get(packed)
-        if group is None:
+    def _lanes(self, packed: bytes) -> TargetLanes:
+        lanes = self._targets.get(packed)
+        if lanes is None:
             target = Target(*unpack(packed))
             target = target._replace(tls=None if target.tls is None else ClientTLS(*target.tls))
-            group = self._groups[packed] = LaneGroup(target, self._concurrency, self._done, self._credit, self._budget)
-        return group
+            lanes = TargetLanes(target, self._concurrency, self._done, self._credit, self._budget)
+            self._targets[packed] = lanes
+        return lanes
 
-    def _abort(self, job: Job, reason: str) -> None:
-        job.abort(reason)
-        if not job.started:
-            job.chunks.clear()
-            self._give_up(job, reason)
+    # Frames to the proxy
 
-    def _give_up(self, job: Job, reason: str) -> None:
-        del self._jobs[job.number]
-        self._tell_end(job, ABORTED._replace(error=reason), b"")
+    def log(self, text: str) -> None:
+        """Have the proxy log a warning."""
+        self._outgoing.send((Kind.LOG, text))
 
-    async def _done(self, job: Job, report: Report, body: bytes) -> None:
-        """Report a shadow's end. Waits while the proxy does not read, so that kept answers do not pile up here."""
-        del self._jobs[job.number]
-        self._tell_end(job, report, body)
-        await self._writable.wait()
-
-    def _tell_end(self, job: Job, report: Report, body: bytes) -> None:
-        told, tail = report, body[: job.tell_body]
-        if report.kept and not job.tell_body:
-            told = report._replace(kept=False, headers=())
-        if tail:
-            self._send((Kind.RESULT, job.number, *told), tail)
-        else:
-            self._results.append((job.number, *told))
-            self._schedule_flush()
-        if job.party is None:
-            self._budget.give(job.charged)
-        else:
-            kept = body if report.kept else None
-            answer = Answer(report.status, report.headers, kept, report.bytes, job.answer_ms, report.error)
-            self._comparing_now().ended(job.party, answer, job.charged)
+    def _send_verdict(self, number: int, report: VerdictReport, differences: bytes) -> None:
+        self._outgoing.send((Kind.VERDICT, number, *report), differences)
 
     def _credit(self, job: Job, size: int) -> None:
         job.passed += size + CHUNK_OVERHEAD
-        if job.passed >= _CREDIT_STEP:
-            self._send((Kind.CREDIT, job.number, job.passed))
+        if job.passed >= _CREDIT_BYTES:
+            self._outgoing.send((Kind.CREDIT, job.number, job.passed))
             job.passed = 0
 
-    async def end(self) -> None:
-        """The proxy says no more: record what it left, and tell it if it listens."""
-        if self._comparing is None or self._transport is None:
-            return
-        self._comparing.close()
-        self._flush()
-        deadline = time.monotonic() + _LAST_WORDS
-        while self._transport.get_write_buffer_size() and time.monotonic() < deadline:
-            await asyncio.sleep(0.002)
+    def _give_up(self, job: Job, reason: str) -> None:
+        """End a shadow that no lane has taken."""
+        self._ended(job, ABORTED._replace(error=reason), b"")
 
-    def log(self, text: str) -> None:
-        """Say what is wrong with this worker where the proxy logs."""
-        self._send((Kind.LOG, text))
+    async def _done(self, job: Job, report: Report, body: bytes) -> None:
+        """End a shadow that a lane has sent. Waits while the proxy does not read, so that no results pile up here."""
+        self._ended(job, report, body)
+        await self._outgoing.wait_writable()
 
-    def _send(self, head: tuple[Any, ...], tail: bytes = b"") -> None:
-        """Tell the proxy, soon: each message by itself would wake its loop, which costs more than reading it."""
-        self._tell_results()  # what is said next may count on them
-        self._outgoing += (encode(head, len(tail)), tail)
-        self._outgoing_size += len(tail)
-        if self._outgoing_size > _GATHER:
-            self._flush()
+    def _ended(self, job: Job, report: Report, body: bytes) -> None:
+        del self._jobs[job.number]
+        sent = report
+        if report.kept and not job.tell_body:  # kept for the comparison alone
+            sent = report._replace(kept=False, headers=())
+        self._outgoing.send_result(job.number, sent, body[: job.tell_body])
+        if job.pair is None:
+            self._budget.give(job.charged)
         else:
-            self._schedule_flush()
-
-    def _schedule_flush(self) -> None:
-        if not self._flush_scheduled:
-            self._flush_scheduled = True
-            asyncio.get_running_loop().call_later(self._pause, self._flush)
-
-    def _tell_results(self) -> None:
-        if self._results:
-            self._outgoing.append(encode((Kind.RESULTS, *self._results)))
-            self._results.clear()
-
-    def _flush(self) -> None:
-        self._flush_scheduled = False
-        self._tell_results()
-        assert self._transport is not None
-        if not self._transport.is_closing():
-            self._transport.write(b"".join(self._outgoing))
-        self._outgoing.clear()
-        self._outgoing_size = 0
+            kept = body if report.kept else None
+            response = Answer(report.status, report.headers, kept, report.bytes, job.response_ms, report.error)
+            self._started_comparing().ended(job.pair, response, job.charged)
 
     async def housekeeping(self) -> None:
-        """Close idle lanes, forget unused targets, and tell the numbers of the lanes: when they have changed, and as a
-        sign of life."""
+        """Close idle lanes, forget targets without lanes, and send STATUS when its numbers have changed or a sign of
+        life is due. Runs until it is cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(_STATUS_EVERY)
-            for packed, group in list(self._groups.items()):
-                group.sweep(loop.time())
-                if not group.lanes and not group.waiting:
-                    del self._groups[packed]
-            numbers = tuple(group.numbers() for group in self._groups.values()), self._budget.numbers
-            due = numbers != self._told or loop.time() - self._told_at >= _HEARTBEAT
-            if due and self._writable.is_set():
-                self._told = numbers
-                self._told_at = loop.time()
-                self._send((Kind.STATUS, *numbers))
+            await asyncio.sleep(_HOUSEKEEPING_SECONDS)
+            for packed, lanes in list(self._targets.items()):
+                lanes.sweep(loop.time())
+                if not lanes.lanes and not lanes.waiting:
+                    del self._targets[packed]
+            status = tuple(lanes.numbers() for lanes in self._targets.values()), self._budget.numbers
+            due = status != self._status or loop.time() - self._status_at >= _HEARTBEAT_SECONDS
+            if due and self._outgoing.writable:
+                self._status = status
+                self._status_at = loop.time()
+                self._outgoing.send((Kind.STATUS, *status))
 
-
-NICENESS = 10
-"""Where processors are short, the proxy goes first: a shadow can wait, a client does not."""
+    async def end(self) -> None:
+        """Record the pairs that are open and report them, if the proxy still reads."""
+        if self._comparing is not None:
+            self._comparing.close()
+            await self._outgoing.drain(_LAST_FRAMES_SECONDS)
 
 
 async def run(sock: socket.socket, concurrency: int) -> None:
-    """Serve the pipe until its other end closes, then end the process: a name look-up that hangs would keep it."""
+    """Serve the socket until its other end closes, then exit the process."""
     loop = asyncio.get_running_loop()
     _, worker = await loop.create_unix_connection(lambda: Worker(concurrency), sock=sock)
-    anyio.Lock()  # imports anyio's backend, or else the first shadow would wait for that
+    if warning := httpcore_internals.missing():
+        worker.log(warning)
+    anyio.Lock()  # imports anyio's backend for asyncio, which the first shadow would otherwise wait for
     loop.set_exception_handler(lambda _, context: worker.log(_describe(context)))
-    loop.set_default_executor(ThreadPoolExecutor(_NAME_LOOKUPS))
+    loop.set_default_executor(ThreadPoolExecutor(_LOOKUP_THREADS))
     housekeeping = asyncio.create_task(worker.housekeeping())
-    gc.freeze()
+    gc.freeze()  # what has been imported stays: the collector need not look at it again
     await worker.closed
     housekeeping.cancel()
     await worker.end()
-    os._exit(0)
+    os._exit(0)  # a return would wait for the executors' threads, and a name lookup may hang for minutes
 
 
 def _describe(context: dict[str, Any]) -> str:
+    """One line for what asyncio passes to an exception handler."""
     error = context.get("exception")
     return f"{context.get('message', '')}" + (f": {type(error).__name__}: {error}" if error is not None else "")
 
 
 def main(descriptor: int, concurrency: int) -> None:
-    """The process's whole life. Never returns."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """The process's whole life: serve the socket of this descriptor, with so many lanes per target. Never returns."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal; the proxy ends its workers
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
-    logging.disable()
+    logging.disable()  # of the libraries: httpcore logs every step of a request
     sys.unraisablehook = lambda _: None
-    die_with_parent()  # a worker that is frozen when the proxy is killed would stay
+    die_with_parent()  # a worker that is stopped when the proxy is killed would not see its socket close
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

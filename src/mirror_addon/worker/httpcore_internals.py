@@ -1,0 +1,46 @@
+"""What the worker uses of httpcore beyond its documented interface, in one place.
+
+`pyproject.toml` allows the versions of httpcore with which this was tested. Where another one is installed
+nevertheless, `missing` reports at the worker's start what is not there, and each function documents what it does then.
+"""
+
+from __future__ import annotations
+
+import h11
+import httpcore
+
+
+def missing() -> str:
+    """Return a message for the log about what is not there; empty if everything is."""
+    origin = httpcore.Origin(b"http", b"localhost", 80)
+    outer = httpcore.AsyncHTTPConnection(origin, network_backend=httpcore.AsyncMockBackend([]))
+    inner = httpcore.AsyncHTTP11Connection(origin, httpcore.AsyncMockStream([]))
+    if hasattr(outer, "_connection") and isinstance(getattr(inner, "_h11_state", None), h11.Connection):
+        return ""
+    return (
+        f"httpcore {httpcore.__version__} is not among the versions this was tested with, and its HTTP/1.1 parser "
+        "cannot be found: each shadow over HTTP/1.1 gets a connection of its own, which is slower. "
+        "Install a version of httpcore that mirror_addon requires."
+    )
+
+
+def has_unread_bytes(connection: httpcore.AsyncHTTPConnection) -> bool:
+    """Whether an idle HTTP/1.1 connection has received bytes after its last response.
+
+    They would be read as the next response (response smuggling). They wait in the buffer of h11, which httpcore
+    neither checks before it sends another request nor makes accessible.
+
+    Where the buffer cannot be found the result is True, so that no connection is used twice: slower, and as safe.
+    """
+    # AsyncHTTPConnection._connection is an AsyncHTTP11Connection when it is connected; that has _h11_state.
+    parser = getattr(getattr(connection, "_connection", None), "_h11_state", None)
+    return not isinstance(parser, h11.Connection) or bool(parser.trailing_data[0])
+
+
+def is_http2_reset(error: httpcore.RemoteProtocolError) -> bool:
+    """Whether the mirror sent a RST_STREAM or GOAWAY frame in place of a response.
+
+    In these cases httpcore raises the error with h2's event in place of a text (`AsyncHTTP2Connection`). If it did so
+    no longer, these shadows would be counted as `protocol` and not as `reset`.
+    """
+    return bool(error.args) and not isinstance(error.args[0], (str, Exception))

@@ -1,0 +1,120 @@
+"""A shadow inside the worker: its request, the part of its body that has arrived, and its deadline."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import httpx
+
+if TYPE_CHECKING:
+    from mirror_addon.worker.pair_book import PendingPair
+
+
+class Job:
+    """One shadow. `request` is a packed `frames.Head`: it is unpacked when a lane takes the job, so that a waiting job
+    costs no more memory than its bytes. `complete` is whether `body` is the whole request body."""
+
+    __slots__ = (
+        "aborted",
+        "charged",
+        "chunks",
+        "complete",
+        "completed_at",
+        "deadline",
+        "number",
+        "pair",
+        "passed",
+        "reason",
+        "request",
+        "response_ms",
+        "started",
+        "tell_body",
+        "wake",
+    )
+
+    def __init__(self, number: int, request: bytes, body: bytes, complete: bool) -> None:
+        self.number = number
+        self.request = request
+        self.pair: PendingPair | None = None
+        """None if the shadow is neither compared nor recorded."""
+        self.aborted = False
+        self.reason = "aborted"
+        """Why it was aborted: the error of its Report."""
+        self.charged = 0
+        """Bytes of the response body that are kept, taken from the budget."""
+        self.tell_body = 0
+        """Bytes of the response body that go to the proxy."""
+        self.completed_at = 0.0
+        """Loop time at which the last part of a streamed body arrived."""
+        self.response_ms: float | None = None
+        """Milliseconds from the complete request to the complete response."""
+        self.chunks: deque[bytes] = deque((body,) if body else ())
+        """Parts of the body that have arrived and are not sent yet."""
+        self.complete = complete
+        self.started = False
+        """A lane has taken it."""
+        self.passed = 0
+        """Bytes sent to the mirror for which the proxy has no CREDIT yet."""
+        self.deadline: asyncio.Timeout | None = None
+        """While a lane sends it."""
+        self.wake: asyncio.Future[None] | None = None
+
+    def more(self, chunk: bytes, complete: bool) -> None:
+        """The next part of the body has arrived."""
+        if chunk:
+            self.chunks.append(chunk)
+        self.complete = complete
+        if complete:
+            self.completed_at = asyncio.get_running_loop().time()
+        if self.wake is not None and not self.wake.done():
+            self.wake.set_result(None)
+
+    async def wait(self) -> None:
+        """Wait for the next part of the body.
+
+        The deadline is suspended meanwhile: it is the client that takes this time to upload, not the mirror.
+        """
+        loop = asyncio.get_running_loop()
+        self.wake = loop.create_future()
+        left = self.deadline.when() if self.deadline is not None else None
+        if self.deadline is None or left is None:
+            await self.wake
+            return
+        left -= loop.time()
+        self.deadline.reschedule(None)
+        await self.wake
+        if not self.aborted:
+            self.deadline.reschedule(loop.time() + left)
+
+    def abort(self, reason: str) -> None:
+        """Give up the shadow. If a lane is sending it, its deadline expires now."""
+        self.aborted = True
+        self.reason = reason
+        if self.deadline is not None and not self.deadline.expired():
+            self.deadline.reschedule(asyncio.get_running_loop().time())
+
+
+class Body(httpx.AsyncByteStream):
+    """A job's request body as a stream, to which httpx adds no Content-Length or Transfer-Encoding of its own.
+
+    `credit(job, size)` is called after each part has been sent, so that the proxy can take these bytes off its queue.
+    """
+
+    def __init__(self, job: Job, credit: Callable[[Job, int], None]) -> None:
+        self._job = job
+        self._credit = credit
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        job = self._job
+        while True:
+            while job.chunks:
+                chunk = job.chunks.popleft()
+                yield chunk
+                self._credit(job, len(chunk))
+            if job.complete:
+                return
+            await job.wait()
