@@ -1,4 +1,4 @@
-"""Locations here were first seen from Envoy 1.40, where it can be configured so."""
+"""Locations were measured with Envoy 1.40, where it can be configured in the same way."""
 
 from __future__ import annotations
 
