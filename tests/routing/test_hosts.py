@@ -131,7 +131,7 @@ def test_addresses_may_be_hosts(build: Build, ask: Ask, virtual_service: Text, t
 
 
 class TestSeveralVirtualServices:
-    """Semantics 2.3."""
+    """Several virtual services of one host."""
 
     @pytest.fixture
     def texts(self, virtual_service: Text, to_v1: Any) -> list[str]:
@@ -212,7 +212,7 @@ class TestPort:
 
 
 class TestProxyFilters:
-    """Semantics 2.7: what is decided by what this proxy is."""
+    """What depends on the proxy's identity."""
 
     @pytest.mark.parametrize(
         ("gateways", "own", "expected"),

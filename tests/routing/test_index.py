@@ -1,4 +1,4 @@
-"""The index decides what a plain scan in order decides."""
+"""An index finds the entry that a scan in document order finds."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_index_and_scan_agree(build: Build, ask: Ask, rules: Any, requests: Any)
 @settings(max_examples=50, deadline=None)
 @given(rules=st.lists(st.lists(a_match(), min_size=1, max_size=2), min_size=1, max_size=6), requests=REQUESTS)
 def test_the_table_takes_the_first_rule_that_holds(build: Build, ask: Ask, rules: Any, requests: Any) -> None:
-    """Each rule in a table of its own says whether it holds; in one table the first of them has the request."""
+    """A table of a single rule shows whether that rule matches; a table of all rules chooses the first that does."""
     table = table_of(build, rules)
     alone = [table_of(build, [matches]) for matches in rules]
     for path, query, headers, method, port in requests:

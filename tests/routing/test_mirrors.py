@@ -170,7 +170,7 @@ class TestPort:
     def test_one_that_the_service_has_not(self, build: Build, ask: Ask) -> None:
         (mirror,) = mirrors(build, ask, {"mirror": {"host": "two.com"}}, 0, TWO_PORTS, port=80)
         assert (mirror.endpoint, mirror.skipped) == (None, "no_endpoint")
-        assert "two.com has no port 80, but 8080, 9090" in mirror.cluster.missing
+        assert "two.com has no port 80; it has: 8080, 9090" in mirror.cluster.missing
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from mirror_addon.routing.normalization import LEVELS
 
-# Each pair was seen in the Location that Envoy 1.40 answers through a redirect.
+# Each pair was measured with Envoy 1.40, by the Location of a redirect.
 BASE = [
     (b"/a/../b", b"/b"),
     (b"/a/./b", b"/a/b"),

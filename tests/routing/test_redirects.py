@@ -1,4 +1,4 @@
-"""Locations here were first seen from Envoy 1.40, where it can be configured so."""
+"""Locations were measured with Envoy 1.40, where it can be configured in the same way."""
 
 from __future__ import annotations
 
@@ -134,4 +134,4 @@ def test_an_answer_without_body_has_no_content_type(http: dict[str, Any], build:
 def test_a_redirect_that_envoy_does_not_know_is_named_in_a_trace(build: Build, ask: Ask) -> None:
     table = build([{"redirect": {"uri": "/x", "redirectCode": 304}}])
     assert table.route(ask(), 0).action is Action.NOT_FOUND
-    assert explain(table, ask(), 0)[-1] == "answered here: no action that Envoy knows"
+    assert explain(table, ask(), 0)[-1] == "local reply: no action that Envoy knows"

@@ -81,7 +81,7 @@ def test_a_big_set_is_made_in_pieces() -> None:
     assert found.matches(b"/x/other") == []
 
 
-# Envoy 1.40 sent these paths on.
+# Envoy 1.40 forwarded these paths.
 @pytest.mark.parametrize(
     ("pattern", "rewrite", "path", "expected"),
     [

@@ -60,7 +60,7 @@ def test_no_weight_at_all_is_unavailable(build: Build, ask: Ask) -> None:
         ({"host": "svc", "subset": "v9"}, (b"svc/v9", b"no DestinationRule declares subset v9")),
         ({"host": "other"}, (b"no ServiceEntry or Service declares other.default.svc.cluster.local",)),
         ({"host": "other"}, (b"endpoints in a ServiceEntry for other.default.svc.cluster.local",)),
-        ({"host": "svc", "port": {"number": 81}}, (b"has no port 81, but 80",)),
+        ({"host": "svc", "port": {"number": 81}}, (b"has no port 81; it has: 80",)),
     ],
 )
 def test_a_destination_without_endpoints_says_what_gives_one(

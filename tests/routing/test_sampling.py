@@ -46,7 +46,7 @@ def test_it_is_the_value_that_counts_and_not_where_it_stands(
 
 
 def test_numbers_stay_the_same_for_ever(ask: Ask) -> None:
-    """A restart, another version: whoever was in is in."""
+    """A user's number stays the same after a restart and in other versions."""
     request = ask("/", "example.com", ("x-user", "alice"), client=b"192.0.2.7")
     assert sampler("header", "x-user", b"mirror-addon").number(request) == 8547284478764755533
     assert sampler("source", seed=b"mirror-addon").number(request) == 1407224040588357340

@@ -1,4 +1,4 @@
-"""The worked example of `rules/`, and what holds for every table."""
+"""The worked example of `rules/`, and properties of every table."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def test_every_rule_and_the_first_condition_that_failed(build: Build, ask: Ask, 
     ]
 
 
-def test_rules_that_are_never_looked_at(build: Build, ask: Ask, to_v1: Any) -> None:
+def test_rules_that_are_not_tested(build: Build, ask: Ask, to_v1: Any) -> None:
     table = build(
         [
             {"match": [{"port": 8080}], "route": to_v1},
@@ -57,10 +57,10 @@ def test_rules_that_are_never_looked_at(build: Build, ask: Ask, to_v1: Any) -> N
         identity=Identity(gateways=("mesh",)),
     )
     text = said(table, ask("/x"))
-    assert "http[0] match[0]: not looked at: it is for port 8080, the request arrived on 80" in text
-    assert "http[1] match[0]: not looked at: it is for clients with labels a=b" in text
-    assert "http[2] match[0]: not looked at: it is for gateways edge" in text
-    assert "http[4] match[0]: not looked at: a rule before it matches everything" in text
+    assert "http[0] match[0]: not tested: it is for port 8080, the request arrived on 80" in text
+    assert "http[1] match[0]: not tested: it is for clients with labels a=b" in text
+    assert "http[2] match[0]: not tested: it is for gateways edge" in text
+    assert "http[4] match[0]: not tested: a rule before it matches everything" in text
 
 
 def test_host_and_path(build: Build, ask: Ask, to_v1: Any) -> None:
@@ -87,11 +87,11 @@ def test_draws_and_thresholds(build: Build, ask: Ask) -> None:
     ("http", "expected"),
     [
         ({"mirror": {"host": "gone.com"}}, "skipped: no_endpoint: no endpoint for gone.com"),
-        ({"mirror": V2, "redirect": {"uri": "/"}, "route": None}, "answered here: redirect with 301"),
+        ({"mirror": V2, "redirect": {"uri": "/"}, "route": None}, "local reply: redirect with 301"),
         ({"mirror": V2, "directResponse": {"status": 200}, "route": None}, "skipped: local_reply"),
         (
             {"mirror": V2, "fault": {"abort": {"httpStatus": 418, "percentage": {"value": 100}}}},
-            "answered here: fault abort",
+            "local reply: fault abort",
         ),
         (
             {"mirror": V2, "route": [{"destination": {"host": "gone.com"}}]},
@@ -147,9 +147,9 @@ def test_a_preflight_and_a_route_without_weights(build: Build, ask: Ask, to_v1: 
     cors = build([{"route": to_v1, "mirror": V2, "corsPolicy": {"allowOrigin": ["*"]}}])
     fields = ("origin", "http://o"), ("access-control-request-method", "PUT")
     preflight = ask("/", "example.com", *fields, method="OPTIONS")
-    assert "answered here: CORS preflight" in said(cors, preflight)
+    assert "local reply: CORS preflight" in said(cors, preflight)
     assert "skipped: local_reply" in said(cors, preflight)
-    assert "answered here" not in said(cors, ask())
+    assert "local reply: " not in said(cors, ask())
     weightless = build([{"route": [{"destination": V2}, {"destination": V2}]}])
     assert said(weightless, ask()).endswith("no destination has a weight above zero: 503")
 

@@ -47,7 +47,7 @@ def shadow(
 
 
 def fields(headers: Fields, **how: object) -> Fields:
-    """The shadow's fields without the X-Forwarded-For that is always there."""
+    """The shadow's fields without X-Forwarded-For, which is always present."""
     made = shadow(headers, **how)  # type: ignore[arg-type]
     return tuple(field for field in made.headers if field[0].lower() != b"x-forwarded-for")
 

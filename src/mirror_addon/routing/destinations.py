@@ -76,7 +76,7 @@ class Clusters:
         elif service is None:
             endpoints, problem = (), f"no ServiceEntry or Service declares {host}"
         elif port not in service.ports:
-            endpoints, problem = (), f"{host} has no port {port}, but {_ports(service)}"
+            endpoints, problem = (), f"{host} has no port {port}; it has: {_ports(service)}"
         elif subset and chosen is None:
             endpoints, problem = (), f"no DestinationRule declares subset {subset} of {host}"
         else:
@@ -105,7 +105,7 @@ class Clusters:
 class ResolvedDestination:
     """A Destination with its full host name.
 
-    Where its port is not known it stands for one cluster for each listener's port, else for `sole`.
+    Where its port is known there is one cluster, `sole`; else there is one for each listener's port.
     """
 
     __slots__ = ("_clusters", "_ports", "host", "label", "port", "sole", "subset")

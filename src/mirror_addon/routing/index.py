@@ -76,8 +76,7 @@ class _Node:
         node: _Node | None = self
         while node is not None:
             if node.chain is not None:
-                if node.chain:
-                    into.append(node.chain)
+                into.append(node.chain)
                 return
             if node.plain:
                 into.append(node.plain)

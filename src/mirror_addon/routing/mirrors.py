@@ -62,7 +62,7 @@ class MirrorPolicy:
         self.path_prefix = path_prefix
         self.annotations = annotations
         self.edit = shadow_edit(annotations)
-        self._numerator = fraction.numerator
+        self._numerator = fraction.numerator  # copies, because `decide` reads them for each request
         self._denominator = fraction.denominator
 
     @property

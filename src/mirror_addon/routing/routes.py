@@ -92,6 +92,7 @@ class CompiledRoute:
         self.methods = annotations.methods if annotations is not None else None
         sample_by = annotations.sample_by if annotations is not None else None
         self.sampler = Sampler(sample_by, sample_seed) if sample_by is not None else None
+        # Most rules have none of these; `decide` then goes straight to the destination.
         self._plain = self.fault is None and self.cors is None and self.local is None
 
     @property

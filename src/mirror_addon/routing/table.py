@@ -118,7 +118,7 @@ class RouteTable:
                 return self.passthrough.decide(request, draw)
         arrived = self.arrived(request)
         target = arrived.path
-        end = path_end(target)
+        end = path_end(target)  # found once, because matching and rewriting both need it
         entry = entries.find(RequestLookup(arrived, target[:end]))
         if entry is None:
             return Decision(Action.NOT_FOUND, response=local_reply(arrived, 404))

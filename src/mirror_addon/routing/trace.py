@@ -59,7 +59,7 @@ def _entries(host: VirtualHost, request: Request) -> Generator[str, None, RouteE
     index = host.at(request.port)
     reachable = index.entries if index else ()
     for entry in host.unreachable(request.port):
-        yield f"{entry}: not looked at: {entry.excluded or _unreachable(entry, request.port)}"
+        yield f"{entry}: not tested: {entry.excluded or _unreachable(entry, request.port)}"
     for entry in reachable:
         failed = _first_failure(entry, lookup)
         if not failed:
@@ -87,15 +87,15 @@ def _first_failure(entry: RouteEntry, lookup: RequestLookup) -> str:
 def _outcome(route: CompiledRoute, request: Request, draw: int, now: float | None) -> Iterator[str]:
     obstacle = route.obstacle(request.method)
     if route.fault is not None:
-        yield from (f"fault: {said}" for said in route.fault.words(draw))
+        yield from (f"fault: {line}" for line in route.fault.words(draw))
     if route.fault is not None and route.fault.aborts(draw):
-        yield "answered here: fault abort"
+        yield "local reply: fault abort"
         obstacle = "local_reply"
     elif route.cors is not None and route.cors.preflight(request) is not None:
-        yield "answered here: CORS preflight"
+        yield "local reply: CORS preflight"
         obstacle = "local_reply"
     elif route.local is not None:
-        yield f"answered here: {route.local.words()}"
+        yield f"local reply: {route.local.words()}"
         obstacle = "local_reply"
     else:
         chosen = route.choose(draw)
@@ -148,7 +148,7 @@ def _mirror(
     if not sampled:
         yield f"mirror {cluster.label}: not drawn: {drawn}"
     elif obstacle is not None:
-        why = "the request is answered here" if obstacle == "local_reply" else _unmirrored(request)
+        why = "the proxy itself responds" if obstacle == "local_reply" else _unmirrored(request)
         yield f"mirror {cluster.label}: drawn ({drawn}), but skipped: {obstacle}: {why}"
     elif not mirror.has_endpoint(cluster):
         why = cluster.missing or "a shadow has no original destination"

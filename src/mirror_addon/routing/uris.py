@@ -17,7 +17,7 @@ from mirror_addon.routing.regexes import Regex
 from mirror_addon.routing.regexes import substitution
 
 Rewrite = Callable[[bytes, int], bytes]
-"""Takes a target and the length of its path (the rest is the query) and returns the new target."""
+"""A function of a target and the length of its path (the rest is the query) that returns the new target."""
 
 
 class UriKind(enum.Enum):
