@@ -12,7 +12,7 @@ from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.mirror_annotations import KNOWN
 from mirror_addon.istio.mirror_annotations import PREFIX
 from mirror_addon.istio.mirror_annotations import parse_annotation
-from mirror_addon.istio.resources import VirtualServiceSpec
+from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
 
 _REFUSED = {
     "internal.istio.io/webhook-always-reject",

@@ -13,9 +13,9 @@ from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.host_index import HostIndex
 from mirror_addon.istio.names import resolve_short_name
 from mirror_addon.istio.reference_analysis import NOT_FOUND
-from mirror_addon.istio.resources import GatewaySpec
-from mirror_addon.istio.resources import ServiceEntrySpec
-from mirror_addon.istio.resources import VirtualServiceSpec
+from mirror_addon.istio.resources.gateway import GatewaySpec
+from mirror_addon.istio.resources.service_entry import ServiceEntrySpec
+from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
 from mirror_addon.istio.virtual_service_validation import MESH
 from mirror_addon.istio.virtual_service_validation import applies_to_mesh
 

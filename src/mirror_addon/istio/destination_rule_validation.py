@@ -8,9 +8,9 @@ from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.names import domain_problem
 from mirror_addon.istio.names import is_dns_label
 from mirror_addon.istio.names import validate_labels
-from mirror_addon.istio.resources import ClientTLSSettings
-from mirror_addon.istio.resources import DestinationRuleSpec
-from mirror_addon.istio.resources import TrafficPolicy
+from mirror_addon.istio.resources.destination_rule import ClientTLSSettings
+from mirror_addon.istio.resources.destination_rule import DestinationRuleSpec
+from mirror_addon.istio.resources.destination_rule import TrafficPolicy
 from mirror_addon.istio.traffic_policy_validation import validate_traffic_policy
 from mirror_addon.istio.values import check_export_to
 

@@ -9,8 +9,8 @@ from typing import Generic
 from typing import TypeVar
 
 from mirror_addon.istio.diagnostics import FieldPath
-from mirror_addon.istio.resources import Spec
-from mirror_addon.istio.resources import snake_case
+from mirror_addon.istio.resources.kinds import Spec
+from mirror_addon.istio.resources.messages import snake_case
 
 S = TypeVar("S", bound=Spec)
 

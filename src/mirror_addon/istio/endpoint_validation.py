@@ -8,8 +8,8 @@ from mirror_addon.istio.names import domain_problem
 from mirror_addon.istio.names import is_dns_label
 from mirror_addon.istio.names import is_ip
 from mirror_addon.istio.names import validate_labels
-from mirror_addon.istio.resources import ServiceEntrySpec
-from mirror_addon.istio.resources import WorkloadEntrySpec
+from mirror_addon.istio.resources.service_entry import ServiceEntrySpec
+from mirror_addon.istio.resources.service_entry import WorkloadEntrySpec
 from mirror_addon.istio.values import check_port
 
 UNIX = "unix://"

@@ -9,8 +9,8 @@ from mirror_addon.istio.diagnostics import Diagnostic
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.mirror_annotations import PREFIX
-from mirror_addon.istio.resources import HTTPRoute
-from mirror_addon.istio.resources import VirtualServiceSpec
+from mirror_addon.istio.resources.virtual_service import HTTPRoute
+from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
 
 CODE = "MIRROR0001"
 """No code of istioctl's: Istio knows no end of a mirror."""

@@ -21,10 +21,10 @@ from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
 from mirror_addon.istio.diagnostics import FieldPath
+from mirror_addon.istio.durations import parse_duration
 from mirror_addon.istio.findings import Findings
-from mirror_addon.istio.resources import Message
-from mirror_addon.istio.resources import parse_base64
-from mirror_addon.istio.resources import parse_duration
+from mirror_addon.istio.resources.messages import Message
+from mirror_addon.istio.resources.messages import parse_base64
 
 KEPT_SNAKE_CASE = frozenset({"mirror_percent"})
 """The one snake_case property in Istio's CRDs."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from mirror_addon.istio.diagnostics import FieldPath
 from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.local_reply_validation import DEPRECATED
-from mirror_addon.istio.resources import ConsistentHashLB
-from mirror_addon.istio.resources import HTTPCookie
-from mirror_addon.istio.resources import LoadBalancerSettings
-from mirror_addon.istio.resources import WarmupConfiguration
+from mirror_addon.istio.resources.destination_rule import ConsistentHashLB
+from mirror_addon.istio.resources.destination_rule import HTTPCookie
+from mirror_addon.istio.resources.destination_rule import LoadBalancerSettings
+from mirror_addon.istio.resources.destination_rule import WarmupConfiguration
 from mirror_addon.istio.values import check_duration
 from mirror_addon.istio.values import check_one_of
 

@@ -6,8 +6,8 @@ from mirror_addon.istio.diagnostics import FieldPath
 from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.names import is_dns_label
 from mirror_addon.istio.names import validate_labels
-from mirror_addon.istio.resources import HTTPMatchRequest
-from mirror_addon.istio.resources import StringMatch
+from mirror_addon.istio.resources.virtual_service import HTTPMatchRequest
+from mirror_addon.istio.resources.virtual_service import StringMatch
 from mirror_addon.istio.values import check_gateway_names
 from mirror_addon.istio.values import check_one_of
 from mirror_addon.istio.values import check_port

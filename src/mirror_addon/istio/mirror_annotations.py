@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mirror_addon.istio.durations import parse_duration
 from mirror_addon.istio.fields import describe
 from mirror_addon.istio.fields import nearest
 from mirror_addon.istio.moments import parse_end
 from mirror_addon.istio.moments import parse_interval
 from mirror_addon.istio.moments import say_moment
-from mirror_addon.istio.resources import parse_duration
 from mirror_addon.istio.values import is_token
 
 PREFIX = "mirror-addon/"

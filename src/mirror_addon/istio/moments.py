@@ -9,7 +9,7 @@ from datetime import timedelta
 from pydantic import TypeAdapter
 from pydantic import ValidationError
 
-from mirror_addon.istio.resources import parse_duration
+from mirror_addon.istio.durations import parse_duration
 
 _EXACT_DURATION = re.compile(r"P(?=[0-9T])([0-9]+W|([0-9]+D)?(T(?=[0-9])([0-9]+H)?([0-9]+M)?([0-9]+([.,][0-9]+)?S)?)?)")
 _TIMEDELTA = TypeAdapter(timedelta)

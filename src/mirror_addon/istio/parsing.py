@@ -25,27 +25,17 @@ from mirror_addon.istio.fields import nearest
 from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.metadata import Metadata
 from mirror_addon.istio.metadata import read_metadata
-from mirror_addon.istio.resources import DestinationRuleSpec
-from mirror_addon.istio.resources import GatewaySpec
-from mirror_addon.istio.resources import KubernetesServiceSpec
-from mirror_addon.istio.resources import Message
-from mirror_addon.istio.resources import ServiceEntrySpec
-from mirror_addon.istio.resources import Spec
-from mirror_addon.istio.resources import VirtualServiceSpec
-from mirror_addon.istio.resources import WorkloadEntrySpec
-from mirror_addon.istio.resources import snake_case_names
+from mirror_addon.istio.resources.kinds import ISTIO_GROUP
+from mirror_addon.istio.resources.kinds import ISTIO_KINDS
+from mirror_addon.istio.resources.kinds import ISTIO_VERSIONS
+from mirror_addon.istio.resources.kinds import SKIPPED_ISTIO_KINDS
+from mirror_addon.istio.resources.kinds import Spec
+from mirror_addon.istio.resources.kubernetes_service import KubernetesServiceSpec
+from mirror_addon.istio.resources.messages import Message
+from mirror_addon.istio.resources.messages import snake_case_names
 from mirror_addon.istio.validation import validate
 
-_GROUP = "networking.istio.io"
-_VERSIONS = ("v1alpha3", "v1beta1", "v1")
-_SPECS: dict[str, type[Spec]] = {
-    "VirtualService": VirtualServiceSpec,
-    "DestinationRule": DestinationRuleSpec,
-    "ServiceEntry": ServiceEntrySpec,
-    "WorkloadEntry": WorkloadEntrySpec,
-    "Gateway": GatewaySpec,
-}
-_OTHER_KINDS = ("EnvoyFilter", "ProxyConfig", "Sidecar", "WorkloadGroup")
+_ISTIO_LISTS = frozenset(f"{kind}List" for kind in ISTIO_KINDS)
 _FIELDS = ("apiVersion", "kind", "metadata", "spec", "status")
 _NO_CHECKS: AnnotationChecks = {}
 
@@ -137,7 +127,9 @@ class _Reader:
         if not isinstance(kind, str) or not isinstance(api_version, str):
             return None
         group, _, version = api_version.rpartition("/")
-        if kind == "List" or (group == _GROUP and kind.removesuffix("List") in _SPECS and kind.endswith("List")):
+        if kind == "List" or (
+            group == ISTIO_GROUP and kind.removesuffix("List") in ISTIO_KINDS and kind.endswith("List")
+        ):
             self._list(document, value, findings)
             return None
         spec_type = self._spec_type(kind, group, version, findings)
@@ -168,23 +160,26 @@ class _Reader:
         """The type of an object's spec; None for what is skipped, or refused as a likely slip of the pen."""
         if (group, version, kind) == ("", "v1", "Service"):
             return KubernetesServiceSpec
-        if group == _GROUP:
-            if kind not in _SPECS and kind not in _OTHER_KINDS:
-                findings.error(("kind",), f"{kind!r} is no kind of {_GROUP}; {nearest(kind, (*_SPECS, *_OTHER_KINDS))}")
+        if group == ISTIO_GROUP:
+            if kind not in ISTIO_KINDS and kind not in SKIPPED_ISTIO_KINDS:
+                findings.error(
+                    ("kind",),
+                    f"{kind!r} is no kind of {ISTIO_GROUP}; {nearest(kind, (*ISTIO_KINDS, *SKIPPED_ISTIO_KINDS))}",
+                )
                 return None
-            if kind in _SPECS:
-                if version in _VERSIONS:
-                    return _SPECS[kind]
-                findings.error(("apiVersion",), f"unknown version {version!r}; write '{_GROUP}/v1'")
+            if kind in ISTIO_KINDS:
+                if version in ISTIO_VERSIONS:
+                    return ISTIO_KINDS[kind]
+                findings.error(("apiVersion",), f"unknown version {version!r}; write '{ISTIO_GROUP}/v1'")
                 return None
-        elif kind in _SPECS and not group:
-            findings.error(("apiVersion",), f"a {kind} is of the group {_GROUP}; write '{_GROUP}/v1'")
+        elif kind in ISTIO_KINDS and not group:
+            findings.error(("apiVersion",), f"a {kind} is of the group {ISTIO_GROUP}; write '{ISTIO_GROUP}/v1'")
             return None
         self.skipped[kind] += 1
         return None
 
 
-_EXAMPLE = {"kind": "kind: VirtualService", "apiVersion": f"apiVersion: {_GROUP}/v1"}
+_EXAMPLE = {"kind": "kind: VirtualService", "apiVersion": f"apiVersion: {ISTIO_GROUP}/v1"}
 
 
 def _read_spec(spec_type: type[Spec], document: Document, value: Any, findings: Findings) -> tuple[Spec | None, bool]:

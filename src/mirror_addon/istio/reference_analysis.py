@@ -13,10 +13,10 @@ from mirror_addon.istio.names import resolve_short_name
 from mirror_addon.istio.registry import Registry
 from mirror_addon.istio.registry import Service
 from mirror_addon.istio.registry import selects
-from mirror_addon.istio.resources import Destination
-from mirror_addon.istio.resources import DestinationRuleSpec
-from mirror_addon.istio.resources import Subset
-from mirror_addon.istio.resources import VirtualServiceSpec
+from mirror_addon.istio.resources.destination_rule import DestinationRuleSpec
+from mirror_addon.istio.resources.destination_rule import Subset
+from mirror_addon.istio.resources.virtual_service import Destination
+from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
 
 NOT_FOUND = "IST0101"
 PORT_NOT_SELECTED = "IST0112"

@@ -13,8 +13,8 @@ from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.host_index import HostIndex
 from mirror_addon.istio.names import DOMAIN_SUFFIX
 from mirror_addon.istio.names import resolve_short_name
-from mirror_addon.istio.resources import KubernetesServiceSpec
-from mirror_addon.istio.resources import ServiceEntrySpec
+from mirror_addon.istio.resources.kubernetes_service import KubernetesServiceSpec
+from mirror_addon.istio.resources.service_entry import ServiceEntrySpec
 
 Labels = Mapping[str, str]
 

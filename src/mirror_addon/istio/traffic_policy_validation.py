@@ -5,13 +5,13 @@ from __future__ import annotations
 from mirror_addon.istio.diagnostics import FieldPath
 from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.load_balancer_validation import validate_load_balancer
-from mirror_addon.istio.resources import ClientTLSSettings
-from mirror_addon.istio.resources import ConnectionPoolSettings
-from mirror_addon.istio.resources import HTTPSettings
-from mirror_addon.istio.resources import OutlierDetection
-from mirror_addon.istio.resources import PortTrafficPolicy
-from mirror_addon.istio.resources import TCPSettings
-from mirror_addon.istio.resources import TrafficPolicy
+from mirror_addon.istio.resources.destination_rule import ClientTLSSettings
+from mirror_addon.istio.resources.destination_rule import ConnectionPoolSettings
+from mirror_addon.istio.resources.destination_rule import HTTPSettings
+from mirror_addon.istio.resources.destination_rule import OutlierDetection
+from mirror_addon.istio.resources.destination_rule import PortTrafficPolicy
+from mirror_addon.istio.resources.destination_rule import TCPSettings
+from mirror_addon.istio.resources.destination_rule import TrafficPolicy
 from mirror_addon.istio.values import check_duration
 from mirror_addon.istio.values import check_selector
 

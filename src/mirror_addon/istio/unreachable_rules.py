@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from mirror_addon.istio.findings import Findings
-from mirror_addon.istio.resources import HTTPMatchRequest
-from mirror_addon.istio.resources import HTTPRoute
-from mirror_addon.istio.resources import StringMatch
+from mirror_addon.istio.resources.virtual_service import HTTPMatchRequest
+from mirror_addon.istio.resources.virtual_service import HTTPRoute
+from mirror_addon.istio.resources.virtual_service import StringMatch
 
 UNREACHABLE = "IST0130"
 INEFFECTIVE = "IST0131"

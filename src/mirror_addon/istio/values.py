@@ -12,8 +12,8 @@ from mirror_addon.istio.diagnostics import FieldPath
 from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.names import domain_problem
 from mirror_addon.istio.names import is_dns_label
-from mirror_addon.istio.resources import Percent
-from mirror_addon.istio.resources import PortSelector
+from mirror_addon.istio.resources.messages import Percent
+from mirror_addon.istio.resources.messages import PortSelector
 
 MAX_PORT = 65535
 MAX_REGEX = 1024

@@ -10,7 +10,7 @@ from mirror_addon.istio.http_route_validation import validate_destination
 from mirror_addon.istio.http_route_validation import validate_route
 from mirror_addon.istio.names import domain_problem
 from mirror_addon.istio.names import is_ip
-from mirror_addon.istio.resources import VirtualServiceSpec
+from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
 from mirror_addon.istio.unreachable_rules import find_unreachable
 from mirror_addon.istio.values import check_export_to
 from mirror_addon.istio.values import check_gateway_names

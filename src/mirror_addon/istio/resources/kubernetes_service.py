@@ -1,0 +1,27 @@
+"""The parts of a core/v1 Service that are read."""
+
+from __future__ import annotations
+
+from mirror_addon.istio.resources.messages import Int32
+from mirror_addon.istio.resources.messages import Items
+from mirror_addon.istio.resources.messages import Map
+from mirror_addon.istio.resources.messages import PartialMessage
+
+
+class KubernetesServicePort(PartialMessage):
+    """A port of a core/v1 Service; `target_port` may be a container port's name."""
+
+    name: str = ""
+    port: Int32 = 0
+    protocol: str = "TCP"
+    app_protocol: str = ""
+    target_port: int | str | None = None
+
+
+class KubernetesServiceSpec(PartialMessage):
+    """What is read of a core/v1 Service: its ports. Its pods are not on this machine."""
+
+    ports: Items[KubernetesServicePort] = ()
+    selector: Map[str] = {}
+    type: str = ""
+    external_name: str = ""
