@@ -74,9 +74,9 @@ def test_merge_keys_as_go_yaml_does(text: str, expected: dict[str, int]) -> None
 @pytest.mark.parametrize(
     ("text", "line", "column", "part"),
     [
-        ("a: 1\nb: 2\na: 3\n", 3, 1, "'a' stands here twice, first in line 1, column 1"),
-        ("x:\n  - {k: 1, j: 2, k: 3}\n", 2, 18, "'k' stands here twice, first in line 2, column 6"),
-        ("a: &x [*x]\n", 1, 8, "stands inside what it names"),
+        ("a: 1\nb: 2\na: 3\n", 3, 1, "the key 'a' is repeated; it stands first in line 1, column 1"),
+        ("x:\n  - {k: 1, j: 2, k: 3}\n", 2, 18, "the key 'k' is repeated; it stands first in line 2, column 6"),
+        ("a: &x [*x]\n", 1, 8, "is used inside the node that it refers to"),
         ("? [a]\n: 1\n", 1, 3, "cannot be a key"),
         ("~: 1\n", 1, 1, "null cannot be a key"),
         ("a: *nothing\n", 1, 4, ""),

@@ -21,6 +21,7 @@ MAX_NODES = 1_000_000
 """Of one file, keys included, an alias counted as all that it stands for."""
 MAX_DEPTH = 200
 TOO_MANY = f"the file has more than {MAX_NODES:,} nodes, aliases counted as what they stand for; split it"
+TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 _CHUNK = 4096
 _MAX_DIRECTIVES = 100
 """libyaml compares each with all before it."""

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from mirror_addon.istio.resources.messages import EMPTY_MAP
 from mirror_addon.istio.resources.messages import Duration
 from mirror_addon.istio.resources.messages import Int32
 from mirror_addon.istio.resources.messages import Items
@@ -42,7 +43,7 @@ class LocalityDistribution(Message):
     """`from` is a Python keyword."""
 
     from_: str = Field(default="", alias="from")
-    to: Map[UInt32] = {}
+    to: Map[UInt32] = EMPTY_MAP
 
 
 class LocalityFailover(Message):
@@ -180,14 +181,14 @@ class TrafficPolicy(Message):
 
 class Subset(Message):
     name: str = ""
-    labels: Map[str] = {}
+    labels: Map[str] = EMPTY_MAP
     traffic_policy: TrafficPolicy | None = None
 
 
 class WorkloadSelector(Message):
     """istio/api `type/v1beta1/selector.proto`; a ServiceEntry's selector is another message, with `labels`."""
 
-    match_labels: Map[str] = {}
+    match_labels: Map[str] = EMPTY_MAP
 
 
 class DestinationRuleSpec(Message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mirror_addon.istio.resources.messages import EMPTY_MAP
 from mirror_addon.istio.resources.messages import Int32
 from mirror_addon.istio.resources.messages import Items
 from mirror_addon.istio.resources.messages import Map
@@ -22,6 +23,6 @@ class KubernetesServiceSpec(PartialMessage):
     """What is read of a core/v1 Service: its ports. Its pods are not on this machine."""
 
     ports: Items[KubernetesServicePort] = ()
-    selector: Map[str] = {}
+    selector: Map[str] = EMPTY_MAP
     type: str = ""
     external_name: str = ""

@@ -91,6 +91,8 @@ def parse_base64(value: object) -> bytes:
 
 Items = Annotated[tuple[T, ...], BeforeValidator(_list)]
 Map = Annotated[dict[str, T], BeforeValidator(_map)]
+EMPTY_MAP: Any = Field(default_factory=dict)
+"""The default of a map; `= {}` would be copied with `copy.deepcopy` for each message, which takes longer."""
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 """Seconds."""
 Base64 = Annotated[bytes, BeforeValidator(parse_base64)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from mirror_addon.istio.resources.messages import EMPTY_MAP
 from mirror_addon.istio.resources.messages import Items
 from mirror_addon.istio.resources.messages import Map
 from mirror_addon.istio.resources.messages import Message
@@ -21,8 +22,8 @@ class ServicePort(Message):
 
 class WorkloadEntrySpec(Message):
     address: str = ""
-    ports: Map[UInt32] = {}
-    labels: Map[str] = {}
+    ports: Map[UInt32] = EMPTY_MAP
+    labels: Map[str] = EMPTY_MAP
     network: str = ""
     locality: str = ""
     weight: UInt32 = 0
@@ -32,7 +33,7 @@ class WorkloadEntrySpec(Message):
 class WorkloadSelector(Message):
     """A DestinationRule's selector is another message, with `matchLabels`."""
 
-    labels: Map[str] = {}
+    labels: Map[str] = EMPTY_MAP
 
 
 class ServiceEntrySpec(Message):

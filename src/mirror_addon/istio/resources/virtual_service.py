@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from mirror_addon.istio.resources.messages import EMPTY_MAP
 from mirror_addon.istio.resources.messages import Base64
 from mirror_addon.istio.resources.messages import Duration
 from mirror_addon.istio.resources.messages import Int32
@@ -30,8 +31,8 @@ class Destination(Message):
 
 
 class HeaderOperations(Message):
-    set: Map[str] = {}
-    add: Map[str] = {}
+    set: Map[str] = EMPTY_MAP
+    add: Map[str] = EMPTY_MAP
     remove: Items[str] = ()
 
 
@@ -46,13 +47,13 @@ class HTTPMatchRequest(Message):
     scheme: StringMatch | None = None
     method: StringMatch | None = None
     authority: StringMatch | None = None
-    headers: Map[StringMatch] = {}
+    headers: Map[StringMatch] = EMPTY_MAP
     port: UInt32 = 0
-    source_labels: Map[str] = {}
+    source_labels: Map[str] = EMPTY_MAP
     gateways: Items[str] = ()
-    query_params: Map[StringMatch] = {}
+    query_params: Map[StringMatch] = EMPTY_MAP
     ignore_uri_case: bool = False
-    without_headers: Map[StringMatch] = {}
+    without_headers: Map[StringMatch] = EMPTY_MAP
     source_namespace: str = ""
     stat_prefix: str = ""
 
@@ -166,7 +167,7 @@ class L4MatchAttributes(Message):
     destination_subnets: Items[str] = ()
     port: UInt32 = 0
     source_subnet: str = ""
-    source_labels: Map[str] = {}
+    source_labels: Map[str] = EMPTY_MAP
     gateways: Items[str] = ()
     source_namespace: str = ""
 
