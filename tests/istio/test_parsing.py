@@ -126,7 +126,7 @@ def test_both_spellings(parse: Parse, make: Make) -> None:
 
 def test_camel_case_wins(parse: Parse, make: Make) -> None:
     parsed = parse(make("VirtualService", ROUTE + "  mirror_percent: 5\n  mirrorPercent: 7\n"))
-    assert "'mirrorPercent' stands here too and wins" in lines(parsed)[0]
+    assert "'mirrorPercent' is set too and takes precedence" in lines(parsed)[0]
     assert parsed.resources[0].spec.http[0].mirror_percent == 7
 
 

@@ -29,6 +29,7 @@ def validate_load_balancer(balancer: LoadBalancerSettings, path: FieldPath, find
     for name, value in (
         ("localityLbSetting", balancer.locality_lb_setting),
         ("zoneAwareLbSetting", balancer.zone_aware_lb_setting),
+        ("backendUtilization", balancer.backend_utilization),
         ("warmup", balancer.warmup),
     ):
         if value is not None:

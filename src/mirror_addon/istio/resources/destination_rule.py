@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from typing import Literal
 
 from pydantic import Field
@@ -13,7 +12,6 @@ from mirror_addon.istio.resources.messages import Int32
 from mirror_addon.istio.resources.messages import Items
 from mirror_addon.istio.resources.messages import Map
 from mirror_addon.istio.resources.messages import Message
-from mirror_addon.istio.resources.messages import Percent
 from mirror_addon.istio.resources.messages import PortSelector
 from mirror_addon.istio.resources.messages import UInt32
 from mirror_addon.istio.resources.messages import UInt64
@@ -58,6 +56,21 @@ class LocalityLoadBalancerSetting(Message):
     enabled: bool | None = None
 
 
+class ZoneAwareLoadBalancerSetting(Message):
+    failover: Items[LocalityFailover] = ()
+    failover_priority: Items[str] = ()
+    enabled: bool | None = None
+    min_cluster_size: UInt64 | None = None
+
+
+class BackendUtilization(Message):
+    error_utilization_penalty_percent: float | None = None
+    metric_names_for_computing_utilization: Items[str] = ()
+    weight_expiration_period: Duration | None = None
+    weight_stabilization_period: Duration | None = None
+    weight_update_period: Duration | None = None
+
+
 class ConsistentHashLB(Message):
     http_header_name: str | None = None
     http_cookie: HTTPCookie | None = None
@@ -78,7 +91,8 @@ class LoadBalancerSettings(Message):
     simple: Literal["UNSPECIFIED", "LEAST_CONN", "RANDOM", "PASSTHROUGH", "ROUND_ROBIN", "LEAST_REQUEST"] | None = None
     consistent_hash: ConsistentHashLB | None = None
     locality_lb_setting: LocalityLoadBalancerSetting | None = None
-    zone_aware_lb_setting: dict[str, Any] | None = None
+    zone_aware_lb_setting: ZoneAwareLoadBalancerSetting | None = None
+    backend_utilization: BackendUtilization | None = None
     warmup_duration_secs: Duration | None = None
     warmup: WarmupConfiguration | None = None
 
@@ -100,8 +114,6 @@ class TCPSettings(Message):
 class HTTP2Keepalive(Message):
     interval: Duration | None = None
     timeout: Duration | None = None
-    connection_idle_interval: Duration | None = None
-    interval_jitter: Percent | None = None
 
 
 class HTTPSettings(Message):
@@ -131,6 +143,7 @@ class OutlierDetection(Message):
     base_ejection_time: Duration | None = None
     max_ejection_percent: Int32 = 0
     min_health_percent: Int32 = 0
+    outlier_detection_http_error_codes: Items[UInt32] = ()
 
 
 class ClientTLSSettings(Message):
@@ -166,6 +179,7 @@ class ProxyProtocol(Message):
 class RetryBudget(Message):
     percent: float | None = None
     min_retry_concurrency: UInt32 = 0
+    budget_interval: Duration | None = None
 
 
 class TrafficPolicy(Message):

@@ -172,8 +172,13 @@ class L4MatchAttributes(Message):
     source_namespace: str = ""
 
 
-class TLSMatchAttributes(L4MatchAttributes):
+class TLSMatchAttributes(Message):
     sni_hosts: Items[str] = ()
+    destination_subnets: Items[str] = ()
+    port: UInt32 = 0
+    source_labels: Map[str] = EMPTY_MAP
+    gateways: Items[str] = ()
+    source_namespace: str = ""
 
 
 class RouteDestination(Message):
