@@ -81,7 +81,7 @@ def test_merge_keys_as_go_yaml_does(text: str, expected: dict[str, int]) -> None
         ("~: 1\n", 1, 1, "null cannot be a key"),
         ("a: *nothing\n", 1, 4, ""),
         ("a: {<<: 5}\n", 1, 9, "<< takes a mapping"),
-        ("a: !!int five\n", 1, 4, "'five' is no int"),
+        ("a: !!int five\n", 1, 4, "'five' is not of type int"),
         ("a: {{ .Values.port }}\n", 1, 5, "template"),
         ("a:\n\tb: 1\n", 2, 1, "spaces, not tabs"),
         ("a: 'open\n", 2, 1, "is not YAML"),

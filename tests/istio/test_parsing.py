@@ -70,7 +70,7 @@ def test_all_versions(version: str) -> None:
     [
         ("- a\n", "f:1:1: error IST0106 must be a Kubernetes object"),
         ("just text\n", "f:1:1: error IST0106 must be a Kubernetes object"),
-        ("a: 1\n", "f:1:1: warning IST0133 no Kubernetes object"),
+        ("a: 1\n", "f:1:1: warning IST0133 is not a Kubernetes object"),
         ("kind: VirtualService\n", "f:1:1: error IST0106 apiVersion: apiVersion is missing"),
         ("apiVersion: v1\n", "f:1:1: error IST0106 kind: kind is missing"),
         ("apiVersion: 1\nkind: X\n", "f:1:13: error IST0106 apiVersion: apiVersion must be text"),

@@ -211,10 +211,9 @@ def _check_name(shape: _Shape, value: Any) -> str | None:
     return f"must be one of Istio's names; it is {describe(value)}: {hint}"
 
 
-def _check_number_or_text(_: _Shape, value: Any) -> str | None:
-    return (
-        None if _is_number(value) or isinstance(value, str) else f"must be a number or a name; it is {describe(value)}"
-    )
+def _check_integer_or_text(_: _Shape, value: Any) -> str | None:
+    good = isinstance(value, int | str) and not isinstance(value, bool)
+    return None if good else f"must be a whole number or a name; it is {describe(value)}"
 
 
 def _check_by_parser(parse: Callable[[object], object]) -> Callable[[_Shape, Any], str | None]:
@@ -234,7 +233,7 @@ _SCALAR_CHECKS: dict[str, Callable[[_Shape, Any], str | None]] = {
     "integer": _check_integer,
     "number": _check_number,
     "name": _check_name,
-    "number or text": _check_number_or_text,
+    "integer or text": _check_integer_or_text,
     "duration": _check_by_parser(parse_duration),
     "base64": _check_by_parser(parse_base64),
 }
@@ -258,7 +257,7 @@ def _shape(annotation: Any, metadata: Iterable[Any] = ()) -> _Shape:
         return _shape(arguments[0], annotation.__metadata__)
     if origin in (typing.Union, types.UnionType):
         members = [member for member in arguments if member is not type(None)]
-        return _shape(members[0], metadata) if len(members) == 1 else _Shape("number or text")
+        return _shape(members[0], metadata) if len(members) == 1 else _Shape("integer or text")
     for extra in metadata:
         if isinstance(extra, BeforeValidator) and extra.func in _PARSERS:
             return _Shape(_PARSERS[typing.cast(Any, extra.func)])

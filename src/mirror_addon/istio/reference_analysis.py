@@ -1,4 +1,4 @@
-"""References between resources: hosts, ports, subsets, gateways and delegates that are not there."""
+"""References of virtual services and destination rules to hosts, ports, subsets and delegates that are missing."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ class References:
             key = (route.delegate.namespace or resource.namespace, route.delegate.name)
             delegate = self._virtual_services.get(key)
             if delegate is None or delegate.spec.hosts:
-                why = "is not there" if delegate is None else "has hosts and so is no delegate"
+                why = "is missing" if delegate is None else "has hosts, so it is not a delegate"
                 findings.error(
                     ("spec", "http", index, "delegate"),
-                    f"the VirtualService {key[0]}/{key[1]} {why}; this rule is left out",
+                    f"the VirtualService {key[0]}/{key[1]} {why}; this rule is ignored",
                     code=NOT_FOUND,
                 )
 

@@ -11,6 +11,6 @@ class GatewayServer(PartialMessage):
 
 
 class GatewaySpec(PartialMessage):
-    """What is read of a Gateway: the hosts it lets in. This proxy listens where its options say."""
+    """A Gateway: the hosts that it accepts. The addresses on which this proxy listens are mitmproxy's options."""
 
     servers: Items[GatewayServer] = ()

@@ -10,7 +10,7 @@ from mirror_addon.istio.resources.messages import PartialMessage
 
 
 class KubernetesServicePort(PartialMessage):
-    """A port of a core/v1 Service; `target_port` may be a container port's name."""
+    """A port of a core/v1 Service; `target_port` can be the name of a container's port."""
 
     name: str = ""
     port: Int32 = 0
@@ -20,7 +20,7 @@ class KubernetesServicePort(PartialMessage):
 
 
 class KubernetesServiceSpec(PartialMessage):
-    """What is read of a core/v1 Service: its ports. Its pods are not on this machine."""
+    """A core/v1 Service. Its pods are not on this machine; `selector` selects WorkloadEntries."""
 
     ports: Items[KubernetesServicePort] = ()
     selector: Map[str] = EMPTY_MAP
