@@ -276,11 +276,8 @@ def _shape(annotation: Any, metadata: Iterable[Any] = ()) -> _Shape:
 
 
 def _bounds(metadata: Iterable[Any]) -> tuple[int, int]:
-    low, high = -(2**63), 2**63 - 1
-    for extra in metadata:
-        for bound in extra.metadata if isinstance(extra, FieldInfo) else (extra,):
-            if isinstance(bound, annotated_types.Ge):
-                low = typing.cast(int, bound.ge)
-            elif isinstance(bound, annotated_types.Le):
-                high = typing.cast(int, bound.le)
-    return low, high
+    """Return the range of an integer; its bounds are wrapped in a FieldInfo where it is the item of a list or map."""
+    bounds = [bound for extra in metadata for bound in (extra.metadata if isinstance(extra, FieldInfo) else (extra,))]
+    low = next(bound.ge for bound in bounds if isinstance(bound, annotated_types.Ge))
+    high = next(bound.le for bound in bounds if isinstance(bound, annotated_types.Le))
+    return typing.cast(int, low), typing.cast(int, high)
