@@ -153,3 +153,12 @@ def test_broken_documents_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(composing, "MAX_NODES", 1000)
     found = problems(b"---\n[" + b"a," * 700 + b"}\n---\n[" + b"a," * 700 + b"}\n---\n[b]\n")
     assert "split it" in found[-1][2]
+
+
+def test_reading_ends_after_twenty_syntax_errors() -> None:
+    _, diagnostics = compose("f", b"---\na: [\n" * 30)
+    assert len(diagnostics) == 20
+
+
+def test_lines_that_end_with_a_carriage_return() -> None:
+    assert problems(b"a: [\r\rb: }\r---\rc: d\r")[0][0] == 3

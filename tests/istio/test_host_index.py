@@ -41,3 +41,8 @@ hosts = st.text(alphabet="ab.", min_size=1, max_size=5).flatmap(lambda text: st.
 @given(st.lists(hosts, max_size=8), hosts)
 def test_the_index_agrees_with_comparing_each(known: list[str], host: str) -> None:
     assert HostIndex(known).overlaps(host) is any(host_matches(one, host) for one in known)
+
+
+def test_wildcards_that_cover_known_hosts() -> None:
+    index = HostIndex(["a.b.c", "*.d"])
+    assert [index.overlaps(host) for host in ("*.b.c", "*.c", "*.x", "*", "*.d")] == [True, True, False, True, True]

@@ -176,3 +176,8 @@ def test_words_say_what_is_over() -> None:
     assert "(now)" in found.words(90)[1] and ", over)" in found.words(90)[0]
     assert found.words()[2] == "mirror-addon/when: ~c 500"
     assert str(found) == "expires 1970-01-01T00:01:00Z, active 1970-01-01T00:01:00Z/PT1M, when ~c 500"
+
+
+def test_what_identifies_a_user() -> None:
+    texts = ["source", "header:x-user", "cookie:sid", "query:u"]
+    assert [str(parse_annotation("sample-by", text, None)) for text in texts] == texts

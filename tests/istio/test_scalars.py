@@ -125,3 +125,8 @@ def test_tag_against_its_value() -> None:
 
 def test_keys_are_text() -> None:
     assert [as_key(value) for value in (True, 8, 1.5, "a", None)] == ["true", "8", "1.5", "a", None]
+
+
+def test_yamls_other_tags_do_not_change_the_value() -> None:
+    assert resolve_tagged("tag:yaml.org,2002:value", "5", True) == 5
+    assert resolve_tagged("tag:yaml.org,2002:value", "5", False) == "5"

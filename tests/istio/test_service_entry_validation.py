@@ -91,6 +91,10 @@ IP = "endpoints: [{address: 1.2.3.4}]\n"
             "hosts: [a.b, c.d]\nports: [{number: 1, name: a, protocol: TCP}]\naddresses: [1.1.1.1]",
             [(*W, "spec.ports[0].protocol")],
         ),
+        (
+            "hosts: [a.b, c.d]\nports: [{number: 1, name: a, protocol: MONGO}]",
+            [],
+        ),
         ("hosts: [a.b, c.d]\n" + P + S + IP, []),
         (H + P + S + IP + "exportTo: ['*', '.']", [(*E, "spec.exportTo")]),
         (H + P + "resolution: static", [(*E, "spec.resolution")]),
