@@ -1,4 +1,4 @@
-"""Section 5.6 of the fact sheet: endpoints, and WorkloadEntries."""
+"""Validation: endpoints, and WorkloadEntries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Section 5.4 of the fact sheet: faults, CORS, redirects, direct responses."""
+"""Validation: faults, CORS, redirects, direct responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Section 5.6 of the fact sheet, a row each."""
+"""Validation of service entries, a row for each rule."""
 
 from __future__ import annotations
 

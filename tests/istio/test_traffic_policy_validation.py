@@ -1,4 +1,4 @@
-"""Section 5.5 of the fact sheet: what stands in a traffic policy."""
+"""Validation: what stands in a traffic policy."""
 
 from __future__ import annotations
 
