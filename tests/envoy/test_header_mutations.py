@@ -4,8 +4,8 @@ import pytest
 
 from mirror_addon.envoy.header_mutations import header_mutations
 from mirror_addon.envoy.notes import Notes
-from mirror_addon.istio.resources import HeaderOperations
-from mirror_addon.istio.resources import Headers
+from mirror_addon.istio.resources.virtual_service import HeaderOperations
+from mirror_addon.istio.resources.virtual_service import Headers
 
 SET, ADD = "OVERWRITE_IF_EXISTS_OR_ADD", "APPEND_IF_EXISTS_OR_ADD"
 

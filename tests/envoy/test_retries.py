@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mirror_addon.envoy.retries import retry_policy
-from mirror_addon.istio.resources import HTTPRetry
+from mirror_addon.istio.resources.virtual_service import HTTPRetry
 
 
 def test_istios_default() -> None:

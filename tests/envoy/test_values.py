@@ -8,8 +8,8 @@ from mirror_addon.envoy.values import endpoint_address
 from mirror_addon.envoy.values import fraction
 from mirror_addon.envoy.values import string_matcher
 from mirror_addon.envoy.values import typed
-from mirror_addon.istio.resources import Percent
-from mirror_addon.istio.resources import StringMatch
+from mirror_addon.istio.resources.messages import Percent
+from mirror_addon.istio.resources.virtual_service import StringMatch
 from mirror_addon.routing.clusters import Endpoint
 from mirror_addon.routing.fractions import from_integer
 from mirror_addon.routing.fractions import from_percent

@@ -13,6 +13,7 @@ from mirror_addon.istio.parsing import ParsedRules
 from mirror_addon.istio.parsing import Source
 from mirror_addon.istio.parsing import parse_sources
 
+HOST = "b.default.svc.cluster.local"
 Brief = tuple[str, str, str]
 """Severity, code and field path."""
 
@@ -62,3 +63,30 @@ def analyzed() -> Callable[..., list[Diagnostic]]:
         return sorted(analyze(parsed.resources, overrides=overrides))
 
     return find
+
+
+@pytest.fixture
+def entry(make: Callable[..., str]) -> str:
+    """A service b with one endpoint."""
+    return make(
+        "ServiceEntry",
+        f"hosts: [{HOST}]\nresolution: STATIC\nports: [{{number: 80, name: http, protocol: HTTP}}]\n"
+        "endpoints: [{address: 1.2.3.4, labels: {version: v1}}]",
+        "entry",
+    )
+
+
+@pytest.fixture
+def rule(make: Callable[..., str]) -> str:
+    """The subset v1 of service b."""
+    return make("DestinationRule", "host: b\nsubsets: [{name: v1, labels: {version: v1}}]", "rule")
+
+
+@pytest.fixture
+def route() -> Callable[..., str]:
+    """Text of a virtual service with one route, in flow style."""
+
+    def text(http: str, name: str = "vs", head: str = "hosts: [x.y]\ngateways: [gw/g]") -> str:
+        return object_text("VirtualService", f"{head}\nhttp:\n- {{{http}}}", name)
+
+    return text

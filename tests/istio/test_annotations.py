@@ -33,7 +33,7 @@ spec:
   - route: [{destination: {host: b, subset: v1}}]
     mirror: {host: b, subset: v2}
 """
-CHECKS = {"when": lambda text: "" if "~" in text else "is no filter", "ignore": lambda text: ""}
+CHECKS = {"when": lambda text: "" if "~" in text else "is not a filter", "ignore": lambda text: ""}
 
 
 def check(text: str) -> list[Diagnostic]:
@@ -68,15 +68,15 @@ def test_a_file_with_all_of_them_is_in_order() -> None:
     ("old", "new", "line", "column", "said"),
     [
         ('max-rps: "5"', "max-rps: 5", 8, 27, "must be text; it is the number 5: put it in quotes"),
-        ('max-requests: "1000"', 'max-requests: "many"', 9, 32, "is no count"),
+        ('max-requests: "1000"', 'max-requests: "many"', 9, 32, "is not a count"),
         ("max-latency: 500ms", "max-latency: 500", 10, 31, "must be text; it is the number 500: put it in quotes"),
-        ("max-latency: 500ms", "max-latency: '500'", 10, 31, "is no duration; write it as in '500ms'"),
+        ("max-latency: 500ms", "max-latency: '500'", 10, 31, "is not a duration; write it as in '500ms'"),
         ("max-latency: 500ms", "max_latency: 500ms", 10, 5, "did you mean 'mirror-addon/max-latency'"),
-        ("methods: safe", "methods: GET POST", 11, 27, "is no method"),
-        ("when: ~c 500", "when: c 500", 12, 24, "is no filter"),
+        ("methods: safe", "methods: GET POST", 11, 27, "is not a method"),
+        ("when: ~c 500", "when: c 500", 12, 24, "is not a filter"),
         ("cookie:sid", "kookie:sid", 13, 29, "did you mean 'cookie'?"),
         ("sample-by:", "sampleby:", 13, 5, "did you mean 'mirror-addon/sample-by'"),
-        ("+08:00/PT30M", "+08:00/P1M", 7, 26, "is no duration here"),
+        ("+08:00/PT30M", "+08:00/P1M", 7, 26, "is not a duration here"),
         ('\'{"X-Mirror-Shadow": "1"}\'', "{X-Mirror-Shadow: 1}", 15, 31, "must be text; it is a mapping"),
     ],
 )

@@ -74,14 +74,14 @@ def test_merge_keys_as_go_yaml_does(text: str, expected: dict[str, int]) -> None
 @pytest.mark.parametrize(
     ("text", "line", "column", "part"),
     [
-        ("a: 1\nb: 2\na: 3\n", 3, 1, "'a' stands here twice, first in line 1, column 1"),
-        ("x:\n  - {k: 1, j: 2, k: 3}\n", 2, 18, "'k' stands here twice, first in line 2, column 6"),
-        ("a: &x [*x]\n", 1, 8, "stands inside what it names"),
+        ("a: 1\nb: 2\na: 3\n", 3, 1, "the key 'a' is repeated; it stands first in line 1, column 1"),
+        ("x:\n  - {k: 1, j: 2, k: 3}\n", 2, 18, "the key 'k' is repeated; it stands first in line 2, column 6"),
+        ("a: &x [*x]\n", 1, 8, "is used inside the node that it refers to"),
         ("? [a]\n: 1\n", 1, 3, "cannot be a key"),
         ("~: 1\n", 1, 1, "null cannot be a key"),
         ("a: *nothing\n", 1, 4, ""),
         ("a: {<<: 5}\n", 1, 9, "<< takes a mapping"),
-        ("a: !!int five\n", 1, 4, "'five' is no int"),
+        ("a: !!int five\n", 1, 4, "'five' is not of type int"),
         ("a: {{ .Values.port }}\n", 1, 5, "template"),
         ("a:\n\tb: 1\n", 2, 1, "spaces, not tabs"),
         ("a: 'open\n", 2, 1, "is not YAML"),
@@ -153,3 +153,12 @@ def test_broken_documents_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(composing, "MAX_NODES", 1000)
     found = problems(b"---\n[" + b"a," * 700 + b"}\n---\n[" + b"a," * 700 + b"}\n---\n[b]\n")
     assert "split it" in found[-1][2]
+
+
+def test_reading_ends_after_twenty_syntax_errors() -> None:
+    _, diagnostics = compose("f", b"---\na: [\n" * 30)
+    assert len(diagnostics) == 20
+
+
+def test_lines_that_end_with_a_carriage_return() -> None:
+    assert problems(b"a: [\r\rb: }\r---\rc: d\r")[0][0] == 3

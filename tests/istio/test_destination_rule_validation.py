@@ -1,4 +1,4 @@
-"""Section 5.5 of the fact sheet: the object, its subsets and its traffic policies."""
+"""Validation: the object, its subsets and its traffic policies."""
 
 from __future__ import annotations
 

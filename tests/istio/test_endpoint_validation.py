@@ -1,4 +1,4 @@
-"""Section 5.6 of the fact sheet: endpoints, and WorkloadEntries."""
+"""Validation: endpoints, and WorkloadEntries."""
 
 from __future__ import annotations
 
@@ -54,3 +54,8 @@ def test_workload_entries(
     make: Callable[..., str], briefs: Callable[..., list[object]], spec: str, expected: list[object]
 ) -> None:
     assert briefs(make("WorkloadEntry", spec)) == expected
+
+
+def test_a_unix_socket_needs_static_resolution(make: Callable[..., str], briefs: Callable[..., list[object]]) -> None:
+    spec = f"hosts: [a.b]\n{PORT}\nresolution: DNS\nendpoints: [{{address: 'unix:///x'}}]"
+    assert briefs(make("ServiceEntry", spec)) == [(*E, "spec.endpoints[0].address")]

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from mirror_addon.istio.analysis import analyze
 from mirror_addon.istio.parsing import Source
 from mirror_addon.istio.parsing import parse_sources
-from mirror_addon.istio.resources import DestinationRuleSpec
-from mirror_addon.istio.resources import Message
-from mirror_addon.istio.resources import ServiceEntrySpec
-from mirror_addon.istio.resources import VirtualServiceSpec
+from mirror_addon.istio.resources.destination_rule import DestinationRuleSpec
+from mirror_addon.istio.resources.messages import Message
+from mirror_addon.istio.resources.service_entry import ServiceEntrySpec
+from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
 
 KINDS: dict[str, type[Message]] = {
     "VirtualService": VirtualServiceSpec,

@@ -1,4 +1,4 @@
-"""Section 5.2 of the fact sheet, a row each: a route in flow style and what is found under spec.http[0]."""
+"""A row for each rule of validation: a route in flow style, and what is found under spec.http[0]."""
 
 from __future__ import annotations
 
@@ -106,6 +106,7 @@ def test_right(route: Callable[..., list[object]], text: str) -> None:
         (f"{R}, headers: {{response: {{remove: ['']}}}}", "headers.response.remove[0]"),
         (f"{R}, headers: {{request: {{set: {{'': v}}}}}}", "headers.request.set."),
         (f'{R}, headers: {{request: {{set: {{x: "a\\nb"}}}}}}', "headers.request.set.x"),
+        (f'{R}, headers: {{request: {{set: {{"x\\ty": v}}}}}}', "headers.request.set.x\ty"),
         (f"{R}, headers: {{request: {{set: {{x: 100%}}}}}}", "headers.request.set.x"),
         (
             "route: [{destination: {host: a.b}, headers: {response: {add: {':status': '1'}}}}]",

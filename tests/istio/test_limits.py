@@ -21,3 +21,19 @@ def test_too_many_nodes_are_refused_at_once(text: bytes) -> None:
     _, found = compose("f", text)
     assert len(found) == 1
     assert "more than 1,000,000 nodes" in found[0].message
+
+
+SEPARATORS_ONLY = {
+    "in quotes": (b"a: '" + b"," * 1_100_000 + b"'", []),
+    "too deep": (b"[" * 500 + b"a," * 1_100_000, ["nested more than 200 levels deep"]),
+    "too deep for libyaml": (b"[" * 1_100_000, ["nested more than 200 levels deep"]),
+    "after an error": (b"a: [}\n" + b"," * 1_100_000, ["is not YAML"]),
+}
+
+
+@pytest.mark.parametrize(("text", "messages"), SEPARATORS_ONLY.values(), ids=SEPARATORS_ONLY.keys())
+def test_separators_without_nodes(text: bytes, messages: list[str]) -> None:
+    _, found = compose("f", text)
+    assert [item.message.startswith(message) for item, message in zip(found, messages, strict=True)] == [True] * len(
+        found
+    )

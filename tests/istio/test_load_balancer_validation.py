@@ -1,4 +1,4 @@
-"""Section 5.5 of the fact sheet: load balancing."""
+"""Validation: load balancing."""
 
 from __future__ import annotations
 

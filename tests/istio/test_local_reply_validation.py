@@ -1,4 +1,4 @@
-"""Section 5.4 of the fact sheet: faults, CORS, redirects, direct responses."""
+"""Validation: faults, CORS, redirects, direct responses."""
 
 from __future__ import annotations
 
@@ -50,11 +50,16 @@ def route(make: Callable[..., str], briefs: Callable[..., list[tuple[str, str, s
         (f"{R}, corsPolicy: {{allowOrigins: [{{exact: a}}], allowMethods: [GET, '*']}}", []),
         (f"{R}, corsPolicy: {{allowMethods: [get]}}", [(*E, "corsPolicy.allowMethods[0]")]),
         (f"{R}, corsPolicy: {{allowHeaders: ['a b']}}", [(*E, "corsPolicy.allowHeaders[0]")]),
+        (f"{R}, corsPolicy: {{allowHeaders: [X-A], exposeHeaders: [X-B]}}", []),
         (f"{R}, corsPolicy: {{exposeHeaders: ['']}}", [(*E, "corsPolicy.exposeHeaders[0]")]),
         (f"{R}, corsPolicy: {{maxAge: 24h}}", []),
         (f"{R}, corsPolicy: {{maxAge: 1500ms}}", [(*E, "corsPolicy.maxAge")]),
         (f"{R}, corsPolicy: {{allowOrigin: [a]}}", [("warning", "IST0002", "corsPolicy.allowOrigin")]),
         (f"{R}, corsPolicy: {{unmatchedPreflights: NEVER}}", [(*E, "corsPolicy.unmatchedPreflights")]),
+        (
+            f"{R}, fault: {{delay: {{fixedDelay: 1s, percent: 101}}}}",
+            [(*E, "fault.delay.percent"), ("warning", "IST0002", "fault.delay.percent")],
+        ),
         ("redirect: {uri: /a, prefixRewrite: /b}", [(*E, "redirect")]),
         ("match: [{uri: {exact: /a}}], redirect: {prefixRewrite: /b}", [(*E, "redirect.prefixRewrite")]),
         ("match: [{uri: {prefix: /a}}], redirect: {prefixRewrite: /b}", []),

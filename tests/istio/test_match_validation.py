@@ -1,4 +1,4 @@
-"""Section 5.3 of the fact sheet: what a match may ask for."""
+"""Validation: what a match may ask for."""
 
 from __future__ import annotations
 

@@ -29,9 +29,9 @@ def test_a_moment(text: str) -> None:
     [
         ("2026-11-22T20:00:00", "has no offset"),
         ("2026-11-22", "has no offset"),
-        ("tomorrow", "is no time"),
-        ("", "is no time"),
-        ("2026-13-01T00:00:00Z", "is no time"),
+        ("tomorrow", "is not a time"),
+        ("", "is not a time"),
+        ("2026-13-01T00:00:00Z", "is not a time"),
     ],
 )
 def test_no_moment(text: str, said: str) -> None:

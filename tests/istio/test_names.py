@@ -1,12 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from mirror_addon.istio.host_index import HostIndex
 from mirror_addon.istio.names import domain_problem
-from mirror_addon.istio.names import host_matches
 from mirror_addon.istio.names import is_ip
 from mirror_addon.istio.names import resolve_short_name
 
@@ -54,27 +50,3 @@ def test_ips() -> None:
     assert is_ip("::1")
     assert not is_ip("fe80::1%eth0")
     assert not is_ip("1.2.3")
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "match"),
-    [
-        ("a.b", "a.b", True),
-        ("*.b", "a.b", True),
-        ("*.b", "b", False),
-        ("*", "a", True),
-        ("*.b", "*.a.b", True),
-        ("*.b", "*.c", False),
-    ],
-)
-def test_host_matches_both_ways(one: str, other: str, match: bool) -> None:
-    assert host_matches(one, other) is match
-    assert host_matches(other, one) is match
-
-
-hosts = st.text(alphabet="ab.", min_size=1, max_size=5).flatmap(lambda text: st.sampled_from([text, "*" + text, "*"]))
-
-
-@given(st.lists(hosts, max_size=8), hosts)
-def test_the_index_says_what_comparing_each_says(known: list[str], host: str) -> None:
-    assert HostIndex(known).overlaps(host) is any(host_matches(one, host) for one in known)

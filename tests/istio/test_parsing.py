@@ -3,12 +3,17 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+from pydantic import AfterValidator
 
 from mirror_addon.istio.parsing import ParsedRules
 from mirror_addon.istio.parsing import Source
 from mirror_addon.istio.parsing import parse_sources
+from mirror_addon.istio.resources.kinds import ISTIO_KINDS
+from mirror_addon.istio.resources.messages import Message
+from mirror_addon.istio.resources.messages import UInt32
 
 Parse = Callable[..., ParsedRules]
 Make = Callable[..., str]
@@ -70,7 +75,7 @@ def test_all_versions(version: str) -> None:
     [
         ("- a\n", "f:1:1: error IST0106 must be a Kubernetes object"),
         ("just text\n", "f:1:1: error IST0106 must be a Kubernetes object"),
-        ("a: 1\n", "f:1:1: warning IST0133 no Kubernetes object"),
+        ("a: 1\n", "f:1:1: warning IST0133 is not a Kubernetes object"),
         ("kind: VirtualService\n", "f:1:1: error IST0106 apiVersion: apiVersion is missing"),
         ("apiVersion: v1\n", "f:1:1: error IST0106 kind: kind is missing"),
         ("apiVersion: 1\nkind: X\n", "f:1:13: error IST0106 apiVersion: apiVersion must be text"),
@@ -126,7 +131,7 @@ def test_both_spellings(parse: Parse, make: Make) -> None:
 
 def test_camel_case_wins(parse: Parse, make: Make) -> None:
     parsed = parse(make("VirtualService", ROUTE + "  mirror_percent: 5\n  mirrorPercent: 7\n"))
-    assert "'mirrorPercent' stands here too and wins" in lines(parsed)[0]
+    assert "'mirrorPercent' is set too and takes precedence" in lines(parsed)[0]
     assert parsed.resources[0].spec.http[0].mirror_percent == 7
 
 
@@ -194,3 +199,40 @@ def test_the_collector_runs_again_afterwards(parse: Parse) -> None:
     assert gc.isenabled()
     parse("a: 1")
     assert gc.isenabled()
+
+
+def test_a_collector_that_is_off_stays_off(parse: Parse) -> None:
+    gc.disable()
+    try:
+        parse("a: 1")
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_other_kinds_of_istio_are_skipped(parse: Parse, make: Make) -> None:
+    parsed = parse(make("Sidecar", "egress: []"))
+    assert (parsed.skipped, parsed.diagnostics) == ({"Sidecar": 1}, ())
+
+
+def test_a_list_without_items(parse: Parse) -> None:
+    parsed = parse("apiVersion: networking.istio.io/v1\nkind: VirtualServiceList\n")
+    assert (parsed.resources, parsed.diagnostics) == ((), ())
+
+
+def test_what_only_pydantic_refuses_is_an_error_too(parse: Parse, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`fields` is to know every reason; where it does not, the object is refused, and nothing is raised."""
+
+    class Refusing(Message):
+        number: Annotated[UInt32, AfterValidator(refuse)] = 0
+
+    monkeypatch.setitem(ISTIO_KINDS, "WorkloadEntry", Refusing)
+    parsed = parse(make("WorkloadEntry", "number: 5"))
+    assert parsed.resources == ()
+    assert [str(item) for item in parsed.diagnostics] == [
+        "rules.yaml:7:11: error IST0106 spec.number: Value error, five is refused"
+    ]
+
+
+def refuse(_: int) -> int:
+    raise ValueError("five is refused")

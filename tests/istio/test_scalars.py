@@ -119,9 +119,14 @@ def test_unknown_tag_leaves_text() -> None:
 
 
 def test_tag_against_its_value() -> None:
-    with pytest.raises(ValueError, match="no int"):
+    with pytest.raises(ValueError, match="not of type int"):
         resolve_tagged("tag:yaml.org,2002:int", "abc", True)
 
 
 def test_keys_are_text() -> None:
     assert [as_key(value) for value in (True, 8, 1.5, "a", None)] == ["true", "8", "1.5", "a", None]
+
+
+def test_yamls_other_tags_do_not_change_the_value() -> None:
+    assert resolve_tagged("tag:yaml.org,2002:value", "5", True) == 5
+    assert resolve_tagged("tag:yaml.org,2002:value", "5", False) == "5"

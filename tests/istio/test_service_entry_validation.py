@@ -1,4 +1,4 @@
-"""Section 5.6 of the fact sheet, a row each."""
+"""Validation of service entries, a row for each rule."""
 
 from __future__ import annotations
 
@@ -90,6 +90,10 @@ IP = "endpoints: [{address: 1.2.3.4}]\n"
         (
             "hosts: [a.b, c.d]\nports: [{number: 1, name: a, protocol: TCP}]\naddresses: [1.1.1.1]",
             [(*W, "spec.ports[0].protocol")],
+        ),
+        (
+            "hosts: [a.b, c.d]\nports: [{number: 1, name: a, protocol: MONGO}]",
+            [],
         ),
         ("hosts: [a.b, c.d]\n" + P + S + IP, []),
         (H + P + S + IP + "exportTo: ['*', '.']", [(*E, "spec.exportTo")]),

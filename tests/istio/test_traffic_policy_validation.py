@@ -1,4 +1,4 @@
-"""Section 5.5 of the fact sheet: what stands in a traffic policy."""
+"""Validation: what stands in a traffic policy."""
 
 from __future__ import annotations
 
@@ -75,8 +75,10 @@ def test_policies(
 
 def test_what_is_not_emulated(make: Callable[..., str], briefs: Callable[..., list[tuple[str, str, str]]]) -> None:
     policy = (
-        "{outlierDetection: {}, connectionPool: {tcp: {}}, tunnel: {}, retryBudget: {percent: 1.5}, "
-        "tls: {mode: ISTIO_MUTUAL}, loadBalancer: {simple: PASSTHROUGH, warmup: {duration: 1s}}}"
+        "{outlierDetection: {outlierDetectionHttpErrorCodes: [500]}, connectionPool: {tcp: {}}, tunnel: {}, "
+        "retryBudget: {percent: 1.5, budgetInterval: 10s}, "
+        "tls: {mode: ISTIO_MUTUAL}, "
+        "loadBalancer: {simple: PASSTHROUGH, warmup: {duration: 1s}, backendUtilization: {weightUpdatePeriod: 1s}}}"
     )
     found = briefs(make("DestinationRule", f"host: a.b\ntrafficPolicy: {policy}"), infos=True)
     assert {severity for severity, _, _ in found} == {"info"}
@@ -88,4 +90,5 @@ def test_what_is_not_emulated(make: Callable[..., str], briefs: Callable[..., li
         "mode",
         "simple",
         "warmup",
+        "backendUtilization",
     }

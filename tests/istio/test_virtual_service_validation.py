@@ -1,4 +1,4 @@
-"""Section 5.1 of the fact sheet: the whole object."""
+"""Validation: the whole object."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from mirror_addon.admission.overrides import Override
 from mirror_addon.admission.overrides import rule_key
-from mirror_addon.istio.resources import Percent
+from mirror_addon.istio.resources.messages import Percent
 from mirror_addon.live_page.state import not_started
 from mirror_addon.routing.fractions import from_percent
 from mirror_addon.routing.table import RouteTable

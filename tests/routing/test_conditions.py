@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mirror_addon.istio.resources import HTTPMatchRequest
+from mirror_addon.istio.resources.virtual_service import HTTPMatchRequest
 from mirror_addon.routing.conditions import compile_conditions
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.lookup import RequestLookup

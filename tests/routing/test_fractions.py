@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from mirror_addon.istio.resources import Percent
+from mirror_addon.istio.resources.messages import Percent
 from mirror_addon.routing.fractions import Fraction
 from mirror_addon.routing.fractions import from_integer
 from mirror_addon.routing.fractions import from_percent

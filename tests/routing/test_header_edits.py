@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mirror_addon.istio.resources import HeaderOperations
+from mirror_addon.istio.resources.virtual_service import HeaderOperations
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.header_edits import JOINED_REQUEST_FIELDS
 from mirror_addon.routing.header_edits import compile_edit

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror_addon.istio.mirror_annotations import SampleBy
-from mirror_addon.istio.resources import Percent
+from mirror_addon.istio.resources.messages import Percent
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.fractions import ALWAYS
 from mirror_addon.routing.fractions import NEVER

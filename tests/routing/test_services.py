@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from mirror_addon.istio.parsing import Source
 from mirror_addon.istio.parsing import parse_sources
-from mirror_addon.istio.resources import WorkloadEntrySpec
+from mirror_addon.istio.resources.service_entry import WorkloadEntrySpec
 from mirror_addon.routing.services import build_services
 from mirror_addon.routing.services import workload_labels
 

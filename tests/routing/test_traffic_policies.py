@@ -6,7 +6,7 @@ import pytest
 
 from mirror_addon.istio.parsing import Source
 from mirror_addon.istio.parsing import parse_sources
-from mirror_addon.istio.resources import TrafficPolicy
+from mirror_addon.istio.resources.destination_rule import TrafficPolicy
 from mirror_addon.routing.clusters import TLS
 from mirror_addon.routing.clusters import HashPolicy
 from mirror_addon.routing.identity import Identity

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mirror_addon.istio.moments import say_moment
-from mirror_addon.istio.resources import Percent
+from mirror_addon.istio.resources.messages import Percent
 from mirror_addon.options.values import share
 from mirror_addon.routing.decision import Rule
 from mirror_addon.routing.fractions import from_percent

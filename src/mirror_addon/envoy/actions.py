@@ -14,8 +14,8 @@ from mirror_addon.envoy.values import Message
 from mirror_addon.envoy.values import duration
 from mirror_addon.envoy.values import fraction
 from mirror_addon.envoy.values import safe_regex
-from mirror_addon.istio.resources import HTTPRedirect
-from mirror_addon.istio.resources import HTTPRewrite
+from mirror_addon.istio.resources.virtual_service import HTTPRedirect
+from mirror_addon.istio.resources.virtual_service import HTTPRewrite
 from mirror_addon.routing.clusters import Cluster
 from mirror_addon.routing.clusters import HashPolicy
 from mirror_addon.routing.mirrors import MirrorPolicy

@@ -8,8 +8,8 @@ from mirror_addon.envoy.values import duration
 from mirror_addon.envoy.values import fraction
 from mirror_addon.envoy.values import string_matcher
 from mirror_addon.envoy.values import typed
-from mirror_addon.istio.resources import CorsPolicy
-from mirror_addon.istio.resources import StringMatch
+from mirror_addon.istio.resources.virtual_service import CorsPolicy
+from mirror_addon.istio.resources.virtual_service import StringMatch
 from mirror_addon.routing.cors import allowed_origins
 from mirror_addon.routing.faults import Fault
 from mirror_addon.routing.regexes import Regex

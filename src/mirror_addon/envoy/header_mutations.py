@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from mirror_addon.envoy.notes import Notes
 from mirror_addon.envoy.values import Message
-from mirror_addon.istio.resources import HeaderOperations
-from mirror_addon.istio.resources import Headers
+from mirror_addon.istio.resources.virtual_service import HeaderOperations
+from mirror_addon.istio.resources.virtual_service import Headers
 from mirror_addon.routing.header_edits import is_editable
 
 _OPERATOR = re.compile(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from mirror_addon.envoy.values import Message
 from mirror_addon.envoy.values import safe_regex
 from mirror_addon.envoy.values import string_matcher
-from mirror_addon.istio.resources import HTTPMatchRequest
-from mirror_addon.istio.resources import StringMatch
+from mirror_addon.istio.resources.virtual_service import HTTPMatchRequest
+from mirror_addon.istio.resources.virtual_service import StringMatch
 from mirror_addon.routing.conditions import CLAIMS
 from mirror_addon.routing.regexes import Regex
 from mirror_addon.routing.uris import Uri

@@ -8,9 +8,9 @@ from typing import Any
 
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.mirror_annotations import PREFIX
-from mirror_addon.istio.resources import DestinationRuleSpec
-from mirror_addon.istio.resources import Message
-from mirror_addon.istio.resources import TrafficPolicy
+from mirror_addon.istio.resources.destination_rule import DestinationRuleSpec
+from mirror_addon.istio.resources.destination_rule import TrafficPolicy
+from mirror_addon.istio.resources.messages import Message
 
 _EXPORTED = {
     "load_balancer": {"simple", "consistent_hash"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mirror_addon.envoy.values import Message
 from mirror_addon.envoy.values import duration
 from mirror_addon.envoy.values import typed
-from mirror_addon.istio.resources import HTTPRetry
+from mirror_addon.istio.resources.virtual_service import HTTPRetry
 
 _ATTEMPTS = 2
 _RETRY_ON = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"

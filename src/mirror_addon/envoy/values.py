@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mirror_addon.istio.resources import StringMatch
+from mirror_addon.istio.resources.virtual_service import StringMatch
 from mirror_addon.routing.clusters import Endpoint
 from mirror_addon.routing.fractions import HUNDRED
 from mirror_addon.routing.fractions import Fraction

@@ -1,4 +1,4 @@
-"""Findings across resources, as `istioctl analyze` makes them."""
+"""Findings that concern several resources, as `istioctl analyze` makes them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from mirror_addon.istio.registry import Registry
 
 
 def analyze(resources: Sequence[Resource[Any]], *, overrides: Collection[tuple[str, str]] = ()) -> list[Diagnostic]:
-    """What is wrong between resources: IST0101, 0109, 0112, 0132, 0140, 0173, 0174, 0177.
+    """Return what is wrong between resources: codes IST0101, 0109, 0112, 0132, 0140, 0173, 0174 and 0177.
 
-    `overrides` are the full host and the subset (or "") of endpoints given by option; they satisfy references.
+    `overrides` are the full host and the subset (or "") of each endpoint given by option; they satisfy references.
     """
     analysis = _Analysis(resources)
     virtual_services = analysis.of_kind("VirtualService")
@@ -41,7 +41,7 @@ def analyze(resources: Sequence[Resource[Any]], *, overrides: Collection[tuple[s
 
 
 class _Analysis:
-    """The resources by kind, and each one's findings."""
+    """The resources, and the findings of each."""
 
     def __init__(self, resources: Sequence[Resource[Any]]) -> None:
         self._resources = resources

@@ -1,4 +1,4 @@
-"""Annotations: whether they are known, where they belong, and whether this proxy can read those meant for it."""
+"""Validates annotations: Istio's forbidden ones, and the names, places and values of `mirror-addon/...`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.mirror_annotations import KNOWN
 from mirror_addon.istio.mirror_annotations import PREFIX
 from mirror_addon.istio.mirror_annotations import parse_annotation
-from mirror_addon.istio.resources import VirtualServiceSpec
+from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
 
 _REFUSED = {
     "internal.istio.io/webhook-always-reject",
@@ -20,13 +20,13 @@ _REFUSED = {
     "internal.istio.io/parents",
     "istio.io/dry-run",
 }
-"""Istio's webhook refuses an object with one of them (validation.go)."""
+"""Istio's webhook refuses objects with one of them (istio `pkg/config/validation/validation.go`)."""
 AnnotationChecks = Mapping[str, Callable[[str], str]]
-"""By name without the prefix: what is wrong with a value of which this package knows nothing, or an empty text."""
+"""Checks by other rooms, by annotation name without the prefix; each returns what is wrong with a value, or ""."""
 
 
 def validate_annotations(kind: str, annotations: Mapping[str, str], findings: Findings) -> None:
-    """Names, of all kinds of objects."""
+    """Check the annotations' names, for objects of all kinds."""
     for name in annotations:
         path: FieldPath = ("metadata", "annotations", name)
         if name in _REFUSED:
@@ -44,7 +44,7 @@ def validate_annotations(kind: str, annotations: Mapping[str, str], findings: Fi
 def validate_mirror_annotations(
     resource: Resource[VirtualServiceSpec], findings: Findings, checks: AnnotationChecks
 ) -> None:
-    """Values, of a virtual service, and whether it has a mirror that they could be for."""
+    """Check the values of a virtual service's `mirror-addon/...` annotations, and warn where nothing is mirrored."""
     given = [name for name in KNOWN if PREFIX + name in resource.annotations]
     for name in given:
         path = ("metadata", "annotations", PREFIX + name)
@@ -57,7 +57,7 @@ def validate_mirror_annotations(
             if name in checks and (problem := checks[name](text)):
                 findings.error(path, problem)
     spec = resource.spec
-    # A delegate may get its mirrors from the root, and a root its rules from delegates.
+    # A delegate can inherit its mirrors from the root, and a root has the rules of its delegates.
     alone = spec.hosts and all(http.delegate is None for http in spec.http)
     if given and alone and not any(http.mirror is not None or http.mirrors for http in spec.http):
         path = ("metadata", "annotations", PREFIX + given[0])

@@ -1,4 +1,4 @@
-"""Resources that are each right by themselves and do not go together."""
+"""Conflicts between resources that are each valid by themselves."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.host_index import HostIndex
 from mirror_addon.istio.names import resolve_short_name
 from mirror_addon.istio.reference_analysis import NOT_FOUND
-from mirror_addon.istio.resources import GatewaySpec
-from mirror_addon.istio.resources import ServiceEntrySpec
-from mirror_addon.istio.resources import VirtualServiceSpec
+from mirror_addon.istio.resources.gateway import GatewaySpec
+from mirror_addon.istio.resources.service_entry import ServiceEntrySpec
+from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
 from mirror_addon.istio.virtual_service_validation import MESH
 from mirror_addon.istio.virtual_service_validation import applies_to_mesh
 
@@ -30,7 +30,7 @@ _MOST_NAMED = 5
 
 
 def find_duplicates(resources: Sequence[Resource[Any]], findings_of: FindingsOf) -> None:
-    """The same object twice: an API server would keep the one applied last."""
+    """Warn of a second object with the same kind, namespace and name: an API server keeps the one applied last."""
     first: dict[tuple[str, str, str], Resource[Any]] = {}
     for resource in resources:
         earlier = first.setdefault((resource.kind, resource.namespace, resource.name), resource)
@@ -38,13 +38,16 @@ def find_duplicates(resources: Sequence[Resource[Any]], findings_of: FindingsOf)
             line, _ = earlier.document.locate(("metadata", "name"))
             findings_of(resource).warning(
                 ("metadata", "name"),
-                f"the {resource.kind} {resource.namespace}/{resource.name} stands in "
+                f"the {resource.kind} {resource.namespace}/{resource.name} is also in "
                 f"{earlier.document.file}:{line} too; an API server keeps only one of them",
             )
 
 
 def find_mesh_conflicts(virtual_services: Sequence[VirtualService], findings_of: FindingsOf) -> None:
-    """One host in several virtual services of the mesh that a namespace sees together: only the oldest counts."""
+    """Find hosts of several virtual services for the mesh whose exportTo overlaps: sidecars use only the oldest.
+
+    Source: istio `pilot/pkg/networking/core/httproute.go`, where the first virtual service keeps a domain.
+    """
     claims: dict[str, list[tuple[VirtualService, int]]] = defaultdict(list)
     for resource in virtual_services:
         if resource.spec.hosts and applies_to_mesh(resource.spec):
@@ -63,8 +66,8 @@ def find_mesh_conflicts(virtual_services: Sequence[VirtualService], findings_of:
             if others:
                 findings_of(resource).error(
                     ("spec", "hosts", index),
-                    f"{host} is claimed by {', '.join(others)} too, and a sidecar takes only the oldest; "
-                    "join them into one VirtualService",
+                    f"{host} is claimed by {', '.join(others)} too, and a sidecar uses only the oldest; "
+                    "merge them into one VirtualService",
                     code=CONFLICTING_MESH_HOSTS,
                 )
 
@@ -81,7 +84,7 @@ def _scope(resource: VirtualService) -> set[str]:
 def find_gateway_problems(
     virtual_services: Sequence[VirtualService], gateways: Sequence[Resource[GatewaySpec]], findings_of: FindingsOf
 ) -> None:
-    """Gateways that are not there, and hosts that they do not let in; nothing where no Gateway document is known."""
+    """Find gateways that are missing, and hosts that they do not accept; nothing where there is no Gateway document."""
     if not gateways:
         return
     known = {
@@ -105,13 +108,13 @@ def find_gateway_problems(
                 if not hosts.overlaps(host):
                     findings_of(resource).warning(
                         ("spec", "hosts", number),
-                        f"the Gateway {name} does not let this host in; add it to a server's hosts there",
+                        f"the Gateway {name} does not accept this host; add it to the hosts of one of its servers",
                         code=HOST_NOT_IN_GATEWAY,
                     )
 
 
 def _gateway_key(name: str, namespace: str) -> tuple[str, str]:
-    """`namespace/name`, `name` in the own namespace, or the old `name.namespace.svc...`."""
+    """Return namespace and name of `namespace/name`, `name`, or the old form `name.namespace.svc...`."""
     if "/" in name:
         before, _, after = name.partition("/")
         return before, after
@@ -120,7 +123,10 @@ def _gateway_key(name: str, namespace: str) -> tuple[str, str]:
 
 
 def find_ineffective_subsets(virtual_services: Sequence[VirtualService], findings_of: FindingsOf) -> None:
-    """A gateway's route to a host does not pass through the subset rules that a mesh virtual service has for it."""
+    """Find gateway routes to a host for which another, mesh-only virtual service selects subsets.
+
+    A gateway routes to the host directly, so the other virtual service is not applied.
+    """
     split: dict[str, VirtualService] = {}
     for resource in virtual_services:
         if resource.spec.hosts and applies_to_mesh(resource.spec) and _has_subsets(resource.spec):
@@ -150,7 +156,7 @@ def _has_subsets(spec: VirtualServiceSpec) -> bool:
 
 
 def find_protocol_conflicts(entries: Sequence[Resource[ServiceEntrySpec]], findings_of: FindingsOf) -> None:
-    """Two ServiceEntries with one host and port and different protocols."""
+    """Find ServiceEntries that have a host and port in common, with different protocols."""
     first: dict[tuple[str, int], tuple[Resource[ServiceEntrySpec], str]] = {}
     for resource in entries:
         for host in resource.spec.hosts:
@@ -161,6 +167,6 @@ def find_protocol_conflicts(entries: Sequence[Resource[ServiceEntrySpec]], findi
                     findings_of(resource).warning(
                         ("spec", "ports", index, "protocol"),
                         f"{host}:{port.number} is {protocol or 'without protocol'} in {other.document.file}:{line}; "
-                        "give both the same",
+                        "use the same protocol in both",
                         code=PORT_PROTOCOLS_DIFFER,
                     )

@@ -1,4 +1,4 @@
-"""DestinationRule: Istio's rules for the object and its subsets."""
+"""DestinationRule: Istio's validation of the object and its subsets."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.names import domain_problem
 from mirror_addon.istio.names import is_dns_label
 from mirror_addon.istio.names import validate_labels
-from mirror_addon.istio.resources import ClientTLSSettings
-from mirror_addon.istio.resources import DestinationRuleSpec
-from mirror_addon.istio.resources import TrafficPolicy
+from mirror_addon.istio.resources.destination_rule import ClientTLSSettings
+from mirror_addon.istio.resources.destination_rule import DestinationRuleSpec
+from mirror_addon.istio.resources.destination_rule import TrafficPolicy
 from mirror_addon.istio.traffic_policy_validation import validate_traffic_policy
 from mirror_addon.istio.values import check_export_to
 
@@ -30,11 +30,11 @@ def validate_destination_rule(resource: Resource[DestinationRuleSpec], findings:
     for index, subset in enumerate(spec.subsets):
         here = ("spec", "subsets", index)
         if not is_dns_label(subset.name):
-            what = f"{subset.name!r:.80} is no subset name (DNS-1123 label)" if subset.name else "name is missing"
+            what = f"{subset.name!r:.80} is not a subset name (DNS-1123 label)" if subset.name else "name is missing"
             findings.error((*here, "name"), f"{what}; use lower-case letters, digits and '-'")
         elif first.setdefault(subset.name, index) != index:
             findings.error(
-                (*here, "name"), f"the subset {subset.name!r} stands here twice, first as subsets[{first[subset.name]}]"
+                (*here, "name"), f"the subset {subset.name!r} is repeated; the first is subsets[{first[subset.name]}]"
             )
         validate_labels(subset.labels, (*here, "labels"), findings)
         if subset.traffic_policy is not None:
@@ -44,7 +44,7 @@ def validate_destination_rule(resource: Resource[DestinationRuleSpec], findings:
         validate_labels(spec.workload_selector.match_labels, ("spec", "workloadSelector", "matchLabels"), findings)
         if any(name not in (".", resource.namespace) for name in spec.export_to):
             findings.error(
-                ("spec", "exportTo"), "with a workloadSelector a rule is for its own namespace only; write ['.']"
+                ("spec", "exportTo"), "with a workloadSelector a rule applies in its own namespace only; write ['.']"
             )
 
 
@@ -65,6 +65,6 @@ def _lacks_ca(tls: ClientTLSSettings) -> bool:
 
 def _no_ca(tls: ClientTLSSettings) -> str:
     return (
-        f"TLS mode {tls.mode} without caCertificates: the server's certificate is judged by the system's roots; "
+        f"TLS mode {tls.mode} without caCertificates: the server's certificate is verified with the system's roots; "
         "name a CA file, or set insecureSkipVerify"
     )

@@ -1,4 +1,4 @@
-"""What is wrong with a document: where, how badly, and what to do about it."""
+"""A finding about a document: its position, severity, code, and a message that says what to change."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 
 FieldPath = tuple[str | int, ...]
-"""Where in a document: `("spec", "http", 0, "mirror")`."""
+"""A place in a document: `("spec", "http", 0, "mirror")`."""
 
 
 class Severity(enum.StrEnum):
@@ -18,7 +18,7 @@ class Severity(enum.StrEnum):
 
 
 def format_path(path: FieldPath) -> str:
-    """`("spec", "http", 0, "mirror")` as people write it: `spec.http[0].mirror`."""
+    """Return a path as text: `spec.http[0].mirror` for `("spec", "http", 0, "mirror")`."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -30,7 +30,7 @@ def format_path(path: FieldPath) -> str:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Diagnostic:
-    """One finding, with the code that `istioctl analyze` would print.
+    """One finding, with the code that `istioctl analyze` prints for it.
 
     `line` and `column` count from 1; `path` is the field path as text, empty for the whole document.
     """

@@ -1,4 +1,4 @@
-"""Documents with positions, and the Kubernetes objects read from them."""
+"""The positions of values in a YAML document, and the Kubernetes objects that are read from documents."""
 
 from __future__ import annotations
 
@@ -9,20 +9,25 @@ from typing import Generic
 from typing import TypeVar
 
 from mirror_addon.istio.diagnostics import FieldPath
-from mirror_addon.istio.resources import Spec
-from mirror_addon.istio.resources import snake_case
+from mirror_addon.istio.resources.kinds import Spec
+from mirror_addon.istio.resources.messages import snake_case
 
 S = TypeVar("S", bound=Spec)
 
 MERGE = 0
-"""Stands among a mapping's keys for a plain `<<`."""
+"""The key of a plain `<<` in `Nodes.keys`."""
 
 
 class Nodes:
-    """The nodes of one YAML document in the order of the text: compact, cheap to pickle, unfolded when asked.
+    """The nodes of one YAML document, in the order of the text.
 
-    For each node but mapping keys: `starts` and `key_starts` (line << 32 | column, from 0; without key its own start),
-    `keys` (None for a sequence's item), `ends` (the index after its last descendant). `aliases` maps alias to anchor.
+    They are four columns instead of a tree of objects, because all documents are pickled and few are ever searched;
+    a node's children are collected when they are first asked for.
+
+    Each node except mapping keys has an index. `starts` and `key_starts` are the positions of the value and of its key
+    (line << 32 | column, both from 0; an item of a sequence has its own position as `key_starts`), `keys` the keys
+    (None for an item of a sequence), `ends` the index after the last descendant. `aliases` maps the index of an alias
+    to that of the node that it stands for.
     """
 
     __slots__ = ("_children", "aliases", "ends", "key_starts", "keys", "starts")
@@ -46,7 +51,7 @@ class Nodes:
         return Nodes, (self.starts, self.key_starts, self.keys, self.ends, self.aliases)
 
     def children(self, node: int) -> dict[str | int, int]:
-        """The node's children by key or by index, those merged in with `<<` included."""
+        """Return the node's children by key or by index, including those merged with `<<`."""
         node = self.aliases.get(node, node)
         found = self._children.get(node)
         if found is None:
@@ -78,21 +83,21 @@ class Document:
     def __init__(self, file: str, nodes: Nodes, root: int = 0, changed: float | None = None) -> None:
         self.file = file
         self.changed = changed
-        """When the file was last changed, in seconds since the epoch; None: nobody knows."""
+        """When the file was last changed, in seconds since the epoch; None where that is unknown."""
         self._nodes = nodes
         self._root = root
 
     def locate(self, path: FieldPath) -> tuple[int, int]:
-        """Line and column, from 1, of the value at `path`, or of its nearest ancestor that exists.
+        """Return line and column, from 1, of the value at `path`, or of its nearest existing ancestor.
 
-        A value written in lines of its own below its key begins at the key. Fields are found in both spellings.
+        A block collection below its key begins at the key. Fields are found in both spellings.
         """
         node, _ = self._find(path)
         start = self._nodes.starts[node]
         return (start >> 32) + 1, (start & 0xFFFFFFFF) + 1
 
     def locate_key(self, path: FieldPath) -> tuple[int, int]:
-        """Line and column, from 1, of the key at the end of `path`; otherwise as `locate`."""
+        """Return line and column, from 1, of the key at the end of `path`; as `locate` where that is missing."""
         node, spelled = self._find(path)
         if len(spelled) < len(path):
             return self.locate(path)
@@ -100,16 +105,16 @@ class Document:
         return (start >> 32) + 1, (start & 0xFFFFFFFF) + 1
 
     def spelled(self, path: FieldPath) -> FieldPath:
-        """`path` as the document spells it (`mirror_percent` for `mirrorPercent`)."""
+        """Return `path` as the document spells it (`mirror_percent` for `mirrorPercent`)."""
         _, found = self._find(path)
         return (*found, *path[len(found) :])
 
     def names(self) -> set[str]:
-        """All mapping keys of the whole YAML document."""
+        """Return all mapping keys of the whole YAML document."""
         return {key for key in self._nodes.keys if isinstance(key, str)}
 
     def item(self, path: FieldPath) -> Document:
-        """The part of this document at `path` as a document of its own."""
+        """Return the part of this document at `path` as a document of its own."""
         return Document(self.file, self._nodes, self._find(path)[0], self.changed)
 
     def _find(self, path: FieldPath) -> tuple[int, FieldPath]:

@@ -1,4 +1,4 @@
-"""The addresses of workloads: a ServiceEntry's endpoints and WorkloadEntries."""
+"""Workloads: Istio's validation of a ServiceEntry's endpoints and of WorkloadEntries."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from mirror_addon.istio.names import domain_problem
 from mirror_addon.istio.names import is_dns_label
 from mirror_addon.istio.names import is_ip
 from mirror_addon.istio.names import validate_labels
-from mirror_addon.istio.resources import ServiceEntrySpec
-from mirror_addon.istio.resources import WorkloadEntrySpec
+from mirror_addon.istio.resources.service_entry import ServiceEntrySpec
+from mirror_addon.istio.resources.service_entry import WorkloadEntrySpec
 from mirror_addon.istio.values import check_port
 
 UNIX = "unix://"
 
 
 def validate_workload(workload: WorkloadEntrySpec, path: FieldPath, findings: Findings) -> None:
-    """The rules that hold wherever a workload's address stands."""
+    """Check what endpoints and WorkloadEntries have in common."""
     address = workload.address
     if not address:
         if not workload.network:
@@ -30,7 +30,7 @@ def validate_workload(workload: WorkloadEntrySpec, path: FieldPath, findings: Fi
         findings.error((*path, "address"), f"address {address!r:.80} is neither an IP address nor a host: {problem}")
     for name, port in workload.ports.items():
         if not is_dns_label(name):
-            findings.error((*path, "ports", name), f"{name!r:.80} is no port name (DNS-1123 label)", at_key=True)
+            findings.error((*path, "ports", name), f"{name!r:.80} is not a port name (DNS-1123 label)", at_key=True)
         check_port(port, (*path, "ports", name), findings)
     validate_labels(workload.labels, (*path, "labels"), findings)
 
@@ -45,13 +45,13 @@ def validate_endpoints(spec: ServiceEntrySpec, findings: Findings) -> None:
                 known = ", ".join(sorted(names)) or "none"
                 findings.error(
                     (*here, "ports", name),
-                    f"{name!r:.80} is no port of this service; its port names are: {known}",
+                    f"{name!r:.80} is not a port of this service; its port names are: {known}",
                     at_key=True,
                 )
         address = endpoint.address
         if address.startswith(UNIX):
             if len(spec.ports) != 1:
-                findings.error((*here, "address"), "a Unix socket serves a service of exactly one port")
+                findings.error((*here, "address"), "a Unix socket needs a service with exactly one port")
             if spec.resolution not in ("STATIC", "NONE"):
                 findings.error((*here, "address"), f"a Unix socket needs resolution STATIC, not {spec.resolution}")
         elif address and spec.resolution == "STATIC" and not is_ip(address) and not domain_problem(address):

@@ -1,4 +1,4 @@
-"""Mirrors that nobody has put an end to: for those who want to be told of all (`check --strict`)."""
+"""Mirrors without an expiry date, for `check --strict`."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from mirror_addon.istio.diagnostics import Diagnostic
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.mirror_annotations import PREFIX
-from mirror_addon.istio.resources import HTTPRoute
-from mirror_addon.istio.resources import VirtualServiceSpec
+from mirror_addon.istio.resources.virtual_service import HTTPRoute
+from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
 
 CODE = "MIRROR0001"
-"""No code of istioctl's: Istio knows no end of a mirror."""
+"""Not a code of istioctl: Istio has no expiry of mirrors."""
 EXPIRES = PREFIX + "expires"
 
 
 def find_endless_mirrors(resources: Sequence[Resource[Any]]) -> list[Diagnostic]:
-    """A warning for each rule that mirrors and has no `mirror-addon/expires`, its own or of all who delegate to it."""
+    """Return a warning for each mirroring rule without `mirror-addon/expires`.
+
+    A delegate does not need the annotation where all virtual services that delegate to it have it.
+    """
     services = [resource for resource in resources if isinstance(resource.spec, VirtualServiceSpec)]
     found = []
     for resource in services:
@@ -29,7 +32,7 @@ def find_endless_mirrors(resources: Sequence[Resource[Any]]) -> list[Diagnostic]
             if field := _mirror_of(http):
                 findings.warning(
                     ("spec", "http", index, field),
-                    f"this mirror never ends; give the virtual service the annotation {EXPIRES}, as in '72h'",
+                    f"this mirror never expires; add to the virtual service the annotation {EXPIRES}, as in '72h'",
                     CODE,
                     at_key=True,
                 )
@@ -38,7 +41,7 @@ def find_endless_mirrors(resources: Sequence[Resource[Any]]) -> list[Diagnostic]
 
 
 def _mirror_of(http: HTTPRoute) -> str:
-    """The field with a mirror that gets requests, or an empty text."""
+    """Return the field with a mirror that receives requests, or an empty text."""
     off = http.mirror_percent == 0
     if http.mirror_percentage is not None:
         off = http.mirror_percentage.value <= 0

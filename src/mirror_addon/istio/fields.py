@@ -1,7 +1,8 @@
-"""A document's values against the fields of a message: unknown fields, spellings and wrong types, in people's words.
+"""Checks a document's values against the fields of a message: unknown fields, spellings and wrong types.
 
-pydantic judges the same when it builds the message; this module is asked where it refused, to say why, and to give
-back what is left without the offending parts, so that the remaining checks can go on.
+pydantic makes the same checks when it builds the message, and faster. This module is used only where pydantic refused
+a message: it reports each reason in terms of the YAML text, and returns the values without the offending parts, so
+that the remaining checks can continue.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import functools
 import math
 import types
 import typing
+from collections.abc import Callable
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -21,20 +23,24 @@ from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
 from mirror_addon.istio.diagnostics import FieldPath
+from mirror_addon.istio.durations import parse_duration
 from mirror_addon.istio.findings import Findings
-from mirror_addon.istio.resources import Message
-from mirror_addon.istio.resources import parse_base64
-from mirror_addon.istio.resources import parse_duration
+from mirror_addon.istio.resources.messages import Message
+from mirror_addon.istio.resources.messages import parse_base64
 
 KEPT_SNAKE_CASE = frozenset({"mirror_percent"})
-"""The one snake_case property in Istio's CRDs."""
+"""The only snake_case property in Istio's CRDs; an API server drops all others."""
 _DROP: Any = object()
+_SCALARS: dict[Any, str] = {str: "text", bool: "flag", float: "number"}
 _PARSERS = {parse_duration: "duration", parse_base64: "base64"}
 
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """What a field takes: `kind` is a word of `_conform`, `item` the shape of a list's or map's items."""
+    """What a field accepts.
+
+    `kind` is `message`, `list`, `map` or a key of `_SCALAR_CHECKS`; `item` is the shape of a list's or map's items.
+    """
 
     kind: str
     item: _Shape | None = None
@@ -45,14 +51,17 @@ class _Shape:
 
 
 def conform(message: type[Message], value: Any, path: FieldPath, findings: Findings) -> tuple[Any, bool]:
-    """`value` without what `message` cannot take, and whether its types were right; all else goes to `findings`."""
+    """Return `value` without what `message` cannot accept, and whether all types were right.
+
+    Everything that is wrong is added to `findings`. Unknown fields are errors, but not wrong types.
+    """
     conformer = _Conformer(findings)
     cleaned = conformer.conform(_Shape("message", message=message), value, path)
     return ({} if cleaned is _DROP else cleaned), conformer.well_typed
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """For an unknown name: `did you mean 'x'?` or the list of what is known."""
+    """Return a hint for an unknown name: `did you mean 'x'?`, or the list of known names."""
     known = sorted(known)
     lowered = {item.lower().replace("_", ""): item for item in known}
     close = difflib.get_close_matches(name.lower().replace("_", ""), lowered, n=1, cutoff=0.6)
@@ -60,7 +69,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def describe(value: Any) -> str:
-    """What a value is, in words: `the number 5`, `a list`."""
+    """Return a value's description for a message: `the number 5`, `a list`."""
     match value:
         case None:
             return "null"
@@ -89,7 +98,7 @@ class _Conformer:
                 return self._list(shape, value, path)
             case "map":
                 return self._map(shape, value, path)
-        problem = _scalar_problem(shape, value)
+        problem = _SCALAR_CHECKS[shape.kind](shape, value)
         return value if problem is None else self._wrong(path, problem)
 
     def _wrong(self, path: FieldPath, problem: str) -> Any:
@@ -121,11 +130,13 @@ class _Conformer:
         return cleaned
 
     def _snake_case(self, key: str, camel: str, value: dict[str, Any], path: FieldPath) -> bool:
-        """Whether the value under a snake_case key counts."""
+        """Return whether the value under a snake_case key is used, and warn where a cluster would not use it."""
         if key in KEPT_SNAKE_CASE and camel not in value:
             return True
         if camel in value:
-            self.findings.warning((*path, key), f"{camel!r} stands here too and wins; remove this one", at_key=True)
+            self.findings.warning(
+                (*path, key), f"{camel!r} is set too and takes precedence; remove this one", at_key=True
+            )
             return False
         self.findings.warning(
             (*path, key), f"a real API server drops this spelling; write {camel!r} to have it there too", at_key=True
@@ -157,63 +168,87 @@ class _Conformer:
         return {key: item for key, item in items.items() if item is not _DROP}
 
 
-def _scalar_problem(shape: _Shape, value: Any) -> str | None:
-    """Why `value` is not of the shape, or None."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    match shape.kind:
-        case "text":
-            return None if isinstance(value, str) else text_problem(value)
-        case "flag":
-            return None if isinstance(value, bool) else f"must be true or false; it is {describe(value)}"
-        case "integer":
-            if not number or isinstance(value, float):
-                return f"must be a whole number; it is {describe(value)}{_quotes(value)}"
-            if not shape.low <= value <= shape.high:
-                return f"must be a whole number from {shape.low} to {shape.high}; it is {value}"
-        case "number":
-            if not number:
-                return f"must be a number; it is {describe(value)}{_quotes(value)}"
-            if not math.isfinite(value):
-                return f"must be a finite number; it is {value}"
-        case "name":
-            if not isinstance(value, str) or value not in shape.names:
-                hint = nearest(value, shape.names) if isinstance(value, str) else f"known: {', '.join(shape.names)}"
-                return f"must be one of Istio's names; it is {describe(value)}: {hint}"
-        case "duration" | "base64":
-            try:
-                (parse_duration if shape.kind == "duration" else parse_base64)(value)
-            except ValueError as error:
-                return str(error)
-        case "number or text":
-            if not number and not isinstance(value, str):
-                return f"must be a number or a name; it is {describe(value)}"
-    return None
-
-
 def text_problem(value: Any) -> str:
-    """Why a value that is no text cannot stand where text must."""
-    if isinstance(value, dict | list):
-        return f"must be text; it is {describe(value)}"
-    return f"must be text; it is {describe(value)}: put it in quotes"
+    """Return why a value that is not text cannot be used where text is needed."""
+    hint = "" if isinstance(value, dict | list) else ": put it in quotes"
+    return f"must be text; it is {describe(value)}{hint}"
 
 
 def _quotes(value: Any) -> str:
     return ": remove the quotes" if isinstance(value, str) and value.strip().lstrip("-").isdecimal() else ""
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _check_text(_: _Shape, value: Any) -> str | None:
+    return None if isinstance(value, str) else text_problem(value)
+
+
+def _check_flag(_: _Shape, value: Any) -> str | None:
+    return None if isinstance(value, bool) else f"must be true or false; it is {describe(value)}"
+
+
+def _check_integer(shape: _Shape, value: Any) -> str | None:
+    if not _is_number(value) or isinstance(value, float):
+        return f"must be a whole number; it is {describe(value)}{_quotes(value)}"
+    if not shape.low <= value <= shape.high:
+        return f"must be a whole number from {shape.low} to {shape.high}; it is {value}"
+    return None
+
+
+def _check_number(_: _Shape, value: Any) -> str | None:
+    if not _is_number(value):
+        return f"must be a number; it is {describe(value)}{_quotes(value)}"
+    return None if math.isfinite(value) else f"must be a finite number; it is {value}"
+
+
+def _check_name(shape: _Shape, value: Any) -> str | None:
+    if isinstance(value, str) and value in shape.names:
+        return None
+    hint = nearest(value, shape.names) if isinstance(value, str) else f"known: {', '.join(shape.names)}"
+    return f"must be one of Istio's names; it is {describe(value)}: {hint}"
+
+
+def _check_integer_or_text(_: _Shape, value: Any) -> str | None:
+    good = isinstance(value, int | str) and not isinstance(value, bool)
+    return None if good else f"must be a whole number or a name; it is {describe(value)}"
+
+
+def _check_by_parser(parse: Callable[[object], object]) -> Callable[[_Shape, Any], str | None]:
+    def check(_: _Shape, value: Any) -> str | None:
+        try:
+            parse(value)
+        except ValueError as error:
+            return str(error)
+        return None
+
+    return check
+
+
+_SCALAR_CHECKS: dict[str, Callable[[_Shape, Any], str | None]] = {
+    "text": _check_text,
+    "flag": _check_flag,
+    "integer": _check_integer,
+    "number": _check_number,
+    "name": _check_name,
+    "integer or text": _check_integer_or_text,
+    "duration": _check_by_parser(parse_duration),
+    "base64": _check_by_parser(parse_base64),
+}
+"""By the shape's kind: why a value is not of that shape, or None."""
+
+
 @functools.cache
 def _fields(message: type[Message]) -> dict[str, tuple[str, _Shape]]:
-    """Each accepted spelling of a field with its camelCase name and shape."""
+    """Return, by each accepted spelling of a field, its camelCase name and shape."""
     fields = {}
     for name, info in message.model_fields.items():
         camel = info.alias or name
-        fields[camel] = fields[name] = (camel, _field_shape(info))
-    # A keyword's stand-in (`from_`) is no spelling of the proto layer.
+        fields[camel] = fields[name] = (camel, _shape(info.annotation, info.metadata))
+    # `from_` replaces a Python keyword in our code only.
     return {key: found for key, found in fields.items() if not key.endswith("_")}
-
-
-def _field_shape(info: FieldInfo) -> _Shape:
-    return _shape(info.annotation, info.metadata)
 
 
 def _shape(annotation: Any, metadata: Iterable[Any] = ()) -> _Shape:
@@ -222,7 +257,7 @@ def _shape(annotation: Any, metadata: Iterable[Any] = ()) -> _Shape:
         return _shape(arguments[0], annotation.__metadata__)
     if origin in (typing.Union, types.UnionType):
         members = [member for member in arguments if member is not type(None)]
-        return _shape(members[0], metadata) if len(members) == 1 else _Shape("number or text")
+        return _shape(members[0], metadata) if len(members) == 1 else _Shape("integer or text")
     for extra in metadata:
         if isinstance(extra, BeforeValidator) and extra.func in _PARSERS:
             return _Shape(_PARSERS[typing.cast(Any, extra.func)])
@@ -237,15 +272,12 @@ def _shape(annotation: Any, metadata: Iterable[Any] = ()) -> _Shape:
     if annotation is int:
         low, high = _bounds(metadata)
         return _Shape("integer", low=low, high=high)
-    return _Shape({str: "text", bool: "flag", float: "number"}.get(annotation, "anything"))
+    return _Shape(_SCALARS[annotation])
 
 
 def _bounds(metadata: Iterable[Any]) -> tuple[int, int]:
-    low, high = -(2**63), 2**63 - 1
-    for extra in metadata:
-        for bound in extra.metadata if isinstance(extra, FieldInfo) else (extra,):
-            if isinstance(bound, annotated_types.Ge):
-                low = typing.cast(int, bound.ge)
-            elif isinstance(bound, annotated_types.Le):
-                high = typing.cast(int, bound.le)
-    return low, high
+    """Return the range of an integer; its bounds are wrapped in a FieldInfo where it is the item of a list or map."""
+    bounds = [bound for extra in metadata for bound in (extra.metadata if isinstance(extra, FieldInfo) else (extra,))]
+    low = next(bound.ge for bound in bounds if isinstance(bound, annotated_types.Ge))
+    high = next(bound.le for bound in bounds if isinstance(bound, annotated_types.Le))
+    return typing.cast(int, low), typing.cast(int, high)

@@ -1,4 +1,4 @@
-"""Where the checks put what they find."""
+"""Collects what the checks of one document find."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from mirror_addon.istio.documents import Document
 SCHEMA_ERROR = "IST0106"
 SCHEMA_WARNING = "IST0133"
 MAX_FINDINGS = 10_000
-"""Of one document and severity; what goes beyond is counted."""
+"""Per document and severity; further findings are only counted, so that a hostile file cannot fill the memory."""
 
 
 class Findings:
     """Collects the diagnostics of one document.
 
-    Paths may be given in camelCase; they are printed, and found, as the document spells them.
+    Paths are given in camelCase; they are located and printed as the document spells them. With `at_key` a finding is
+    located at its field's key instead of its value.
     """
 
     def __init__(self, document: Document) -> None:

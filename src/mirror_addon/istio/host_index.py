@@ -1,4 +1,4 @@
-"""Many hosts, asked at once whether one of them overlaps with another, without comparing with each."""
+"""Finds out whether a host overlaps with one of many hosts, without comparing it with each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class HostIndex:
-    """A set of hosts, wildcards among them; overlap as in `names.host_matches`."""
+    """A set of hosts and wildcards. They overlap as in istio `pkg/config/host/name.go`, `Matches`."""
 
     def __init__(self, hosts: Iterable[str]) -> None:
         self._exact: set[str] = set()
@@ -21,7 +21,7 @@ class HostIndex:
         self._backwards: list[str] | None = None
 
     def overlaps(self, host: str) -> bool:
-        """Whether one of the hosts is `host`, is a wildcard for it, or has it for a wildcard."""
+        """Return whether one of the hosts equals `host`, is a wildcard that covers it, or is covered by it."""
         if host in self._exact:
             return True
         name = host.removeprefix("*")

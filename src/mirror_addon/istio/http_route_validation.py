@@ -1,4 +1,4 @@
-"""HTTPRoute: Istio's rules for one `http` item and what stands in it."""
+"""HTTPRoute: Istio's validation of one `http` item (istio `pkg/config/validation/virtualservice.go`)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from mirror_addon.istio.match_validation import validate_match
 from mirror_addon.istio.names import domain_problem
 from mirror_addon.istio.names import is_dns_label
 from mirror_addon.istio.names import is_ip
-from mirror_addon.istio.resources import Destination
-from mirror_addon.istio.resources import HeaderOperations
-from mirror_addon.istio.resources import Headers
-from mirror_addon.istio.resources import HTTPRetry
-from mirror_addon.istio.resources import HTTPRewrite
-from mirror_addon.istio.resources import HTTPRoute
+from mirror_addon.istio.resources.virtual_service import Destination
+from mirror_addon.istio.resources.virtual_service import HeaderOperations
+from mirror_addon.istio.resources.virtual_service import Headers
+from mirror_addon.istio.resources.virtual_service import HTTPRetry
+from mirror_addon.istio.resources.virtual_service import HTTPRewrite
+from mirror_addon.istio.resources.virtual_service import HTTPRoute
 from mirror_addon.istio.values import check_duration
 from mirror_addon.istio.values import check_mirror_percent
 from mirror_addon.istio.values import check_selector
@@ -78,7 +78,7 @@ def validate_route(route: HTTPRoute, path: FieldPath, *, is_delegate: bool, in_m
         validate_cors(route.cors_policy, (*path, "corsPolicy"), findings)
     if route.timeout is not None:
         check_duration(route.timeout, (*path, "timeout"), findings)
-        findings.info((*path, "timeout"), "not emulated: timeout (of the primary; a shadow's deadline it is)")
+        findings.info((*path, "timeout"), "not emulated: timeout (of the primary; shadows have it)")
     if route.retries is not None:
         _validate_retries(route.retries, (*path, "retries"), findings)
         findings.info((*path, "retries"), "not emulated: retries", at_key=True)
@@ -89,7 +89,7 @@ def _validate_root(route: HTTPRoute, path: FieldPath, is_delegate: bool, finding
         findings.error((*path, "delegate"), "a delegate cannot delegate further; give this virtual service hosts")
     given = [name for name, value in (("route", route.route), ("redirect", route.redirect)) if value]
     if given:
-        findings.error((*path, "delegate"), f"cannot stand beside {' and '.join(given)}; the delegate has them")
+        findings.error((*path, "delegate"), f"cannot be combined with {' and '.join(given)}; the delegate has them")
 
 
 def _validate_action(route: HTTPRoute, path: FieldPath, findings: Findings) -> None:
@@ -101,10 +101,10 @@ def _validate_action(route: HTTPRoute, path: FieldPath, findings: Findings) -> N
     if route.redirect is not None:
         conflicts = others + (["directResponse"] if route.direct_response is not None else [])
         if conflicts:
-            findings.error((*path, "redirect"), f"cannot stand beside {', '.join(conflicts)}; remove it or those")
+            findings.error((*path, "redirect"), f"cannot be combined with {', '.join(conflicts)}; keep one")
     elif route.direct_response is not None:
         if others:
-            findings.error((*path, "directResponse"), f"cannot stand beside {', '.join(others)}; remove it or those")
+            findings.error((*path, "directResponse"), f"cannot be combined with {', '.join(others)}; keep one")
     elif not route.route:
         findings.error(path, "needs one of route, redirect, directResponse or delegate")
 
@@ -118,11 +118,11 @@ def _validate_destinations(route: HTTPRoute, path: FieldPath, findings: Findings
         if item.headers is not None:
             _validate_headers(item.headers, (*here, "headers"), findings)
     if len(route.route) > 1 and sum(item.weight for item in route.route) == 0:
-        findings.error((*path, "route"), "the weights of several destinations must not all be 0; give them weights")
+        findings.error((*path, "route"), "the weights of several destinations must not all be 0")
 
 
 def validate_destination(destination: Destination | None, path: FieldPath, findings: Findings) -> None:
-    """`path` is that of the message with the field `destination`."""
+    """Check a required destination; `path` is that of the message with the field `destination`."""
     if destination is None:
         findings.error(path, "destination is missing; write destination: {host: ...}")
         return
@@ -132,12 +132,12 @@ def validate_destination(destination: Destination | None, path: FieldPath, findi
 def _validate_target(destination: Destination, path: FieldPath, findings: Findings) -> None:
     host = destination.host
     if host == "*":
-        findings.error((*path, "host"), "'*' is no destination; name one host")
+        findings.error((*path, "host"), "'*' is not a destination; name one host")
     elif problem := domain_problem(host, True):
         cure = "; declare a ServiceEntry for the address and name its host here" if is_ip(host) else "; name a service"
         findings.error((*path, "host"), f"host {host!r:.80} {problem}{cure}")
     if destination.subset and not is_dns_label(destination.subset):
-        findings.error((*path, "subset"), f"{destination.subset!r:.80} is no subset name (DNS-1123 label)")
+        findings.error((*path, "subset"), f"{destination.subset!r:.80} is not a subset name (DNS-1123 label)")
     check_selector(destination.port, (*path, "port"), findings)
 
 
@@ -145,7 +145,7 @@ def _validate_mirrors(route: HTTPRoute, path: FieldPath, findings: Findings) -> 
     if route.mirror is not None:
         _validate_target(route.mirror, (*path, "mirror"), findings)
         if route.mirrors:
-            findings.error((*path, "mirror"), "cannot stand beside mirrors; move it there")
+            findings.error((*path, "mirror"), "cannot be combined with mirrors; move it there")
     if route.mirror_percent is not None:
         if route.mirror_percent > 100:
             findings.error((*path, "mirrorPercent"), f"must be from 0 to 100; it is {route.mirror_percent}")
@@ -164,7 +164,7 @@ def _validate_rewrite(rewrite: HTTPRewrite, path: FieldPath, findings: Findings)
     regex = rewrite.uri_regex_rewrite
     if regex is not None:
         if rewrite.uri:
-            findings.error(path, "only one of uri and uriRegexRewrite may stand here; keep one")
+            findings.error(path, "only one of uri and uriRegexRewrite may be set; keep one")
         if not regex.match or not regex.rewrite:
             findings.error((*path, "uriRegexRewrite"), "needs both match and rewrite")
         elif problem := regex_problem(regex.match):
@@ -174,7 +174,7 @@ def _validate_rewrite(rewrite: HTTPRewrite, path: FieldPath, findings: Findings)
 
 
 def _warn_of_double_slash(route: HTTPRoute, rewrite: HTTPRewrite, path: FieldPath, findings: Findings) -> None:
-    """Istio replaces the matched prefix as it is: `/serviceB` by `/` makes `//info` of `/serviceB/info`."""
+    """Warn where Envoy's literal replacement of the prefix `/serviceB` by `/` turns `/serviceB/info` into `//info`."""
     if not rewrite.uri.endswith("/"):
         return
     for match in route.match:
@@ -215,7 +215,7 @@ def _validate_operations(operations: HeaderOperations, path: FieldPath, request:
             if _CONTROL.search(value):
                 findings.error(here, "a header's value cannot hold control characters; remove them")
             elif not _HEADER_VALUE.fullmatch(value):
-                findings.error(here, "'%' without its pair; write '%%' for a percent sign")
+                findings.error(here, "'%' begins a command operator that does not end; write '%%' for a percent sign")
     for index, name in enumerate(operations.remove):
         _validate_operation_name(name, (*path, "remove", index), False, findings)
 
@@ -236,10 +236,10 @@ def _validate_retries(retries: HTTPRetry, path: FieldPath, findings: Findings) -
     if retries.attempts == 0 and (
         retries.per_try_timeout is not None or retries.retry_on or retries.retry_remote_localities is not None
     ):
-        findings.error(path, "has no attempts, so its other fields make no sense; set attempts, or remove them")
+        findings.error(path, "has no attempts, so its other fields have no effect; set attempts, or remove them")
     check_duration(retries.per_try_timeout, (*path, "perTryTimeout"), findings)
     check_duration(retries.backoff, (*path, "backoff"), findings)
     for token in retries.retry_on.split(",") if retries.retry_on else ():
         if token not in RETRY_POLICIES and token not in _STATUSES:
-            spaces = " (Istio takes no spaces here)" if token.strip() in RETRY_POLICIES | _STATUSES else ""
-            findings.error((*path, "retryOn"), f"{token!r:.80} is no retry policy nor an HTTP status{spaces}")
+            spaces = " (Istio accepts no spaces here)" if token.strip() in RETRY_POLICIES | _STATUSES else ""
+            findings.error((*path, "retryOn"), f"{token!r:.80} is not a retry policy nor an HTTP status{spaces}")

@@ -1,4 +1,8 @@
-"""How much of a file is read at all, judged before anything is built of it."""
+"""Limits on a file's size and nodes, checked before any value is built from it.
+
+The files may come from a shared repository. A few kilobytes of aliases can stand for billions of nodes, so aliases are
+counted as the nodes that they stand for.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +22,13 @@ from yaml.events import SequenceStartEvent
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_NODES = 1_000_000
-"""Of one file, keys included, an alias counted as all that it stands for."""
+"""Per file, keys included; an alias counts as all the nodes that it stands for."""
 MAX_DEPTH = 200
-TOO_MANY = f"the file has more than {MAX_NODES:,} nodes, aliases counted as what they stand for; split it"
+TOO_MANY = f"the file has more than {MAX_NODES:,} nodes, counting aliases as what they stand for; split it"
+TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 _CHUNK = 4096
 _MAX_DIRECTIVES = 100
-"""libyaml compares each with all before it."""
+"""libyaml compares each directive with all before it, so its time grows with the square of their number."""
 
 _OPENING = frozenset({MappingStartEvent, SequenceStartEvent})
 _CLOSING = frozenset({MappingEndEvent, SequenceEndEvent})
@@ -32,7 +37,7 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class Refused(Exception):
-    """The file asks for more than the limits; nothing of it is kept."""
+    """A file exceeds a limit; none of its documents is kept. Line and column count from 1."""
 
     def __init__(self, line: int, column: int, message: str) -> None:
         self.line = line
@@ -41,16 +46,16 @@ class Refused(Exception):
 
 
 def position(text: bytes, offset: int) -> tuple[int, int]:
-    """Line and column, from 1, of the byte at `offset`."""
+    """Return line and column, from 1, of the byte at `offset`."""
     line_start = text.rfind(b"\n", 0, offset) + 1
     return text.count(b"\n", 0, offset) + 1, len(text[line_start:offset].decode(errors="replace")) + 1
 
 
 def check_bytes(text: bytes) -> None:
-    """Raises Refused for a file that is too large, or no text in UTF-8."""
+    """Raise Refused for a file that is too large or not UTF-8 text."""
     if len(text) > MAX_BYTES:
         size, limit = len(text) / 1024 / 1024, MAX_BYTES // 1024 // 1024
-        raise Refused(1, 1, f"the file has {size:.1f} MiB, more than the {limit} MiB that are read; split it")
+        raise Refused(1, 1, f"the file has {size:.1f} MiB, more than the limit of {limit} MiB; split it")
     if text.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise Refused(1, 1, "the file is UTF-16; save it as UTF-8")
     try:
@@ -68,7 +73,10 @@ def check_bytes(text: bytes) -> None:
 
 
 def check_density(text: bytes, parser: Any) -> None:
-    """Counts the nodes of a text that has separators enough for too many, before anything is built of them."""
+    """Raise Refused for a text with too many nodes, before anything is built from them.
+
+    The nodes are counted only where the text has enough separators for that many.
+    """
     if sum(map(text.count, (b",", b"\n", b":", b"[", b"{"))) < MAX_NODES:
         return
     count = depth = 0
@@ -80,8 +88,8 @@ def check_density(text: bytes, parser: Any) -> None:
                 raise Refused(1, 1, TOO_MANY)
             depth += sum(chunk[kind] for kind in _OPENING) - sum(chunk[kind] for kind in _CLOSING)
             if depth > MAX_DEPTH:
-                # libyaml's time grows with the square of the depth; the composer says where it is too much.
+                # libyaml's time grows with the square of the depth. The composer will stop at the limit, and report it.
                 return
     except yaml.YAMLError:
-        # Said by the composer, which goes on behind the error and counts itself.
+        # The composer reports the error, continues after it, and counts nodes too.
         return

@@ -1,14 +1,14 @@
-"""LoadBalancerSettings: Istio's rules for how an endpoint is picked."""
+"""LoadBalancerSettings: Istio's validation of how an endpoint is chosen."""
 
 from __future__ import annotations
 
 from mirror_addon.istio.diagnostics import FieldPath
 from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.local_reply_validation import DEPRECATED
-from mirror_addon.istio.resources import ConsistentHashLB
-from mirror_addon.istio.resources import HTTPCookie
-from mirror_addon.istio.resources import LoadBalancerSettings
-from mirror_addon.istio.resources import WarmupConfiguration
+from mirror_addon.istio.resources.destination_rule import ConsistentHashLB
+from mirror_addon.istio.resources.destination_rule import HTTPCookie
+from mirror_addon.istio.resources.destination_rule import LoadBalancerSettings
+from mirror_addon.istio.resources.destination_rule import WarmupConfiguration
 from mirror_addon.istio.values import check_duration
 from mirror_addon.istio.values import check_one_of
 
@@ -25,10 +25,11 @@ def validate_load_balancer(balancer: LoadBalancerSettings, path: FieldPath, find
     if balancer.consistent_hash is not None:
         _validate_consistent_hash(balancer.consistent_hash, (*path, "consistentHash"), findings)
     if balancer.locality_lb_setting is not None and balancer.zone_aware_lb_setting is not None:
-        findings.error((*path, "localityLbSetting"), "cannot stand beside zoneAwareLbSetting; keep one")
+        findings.error((*path, "localityLbSetting"), "cannot be combined with zoneAwareLbSetting; keep one")
     for name, value in (
         ("localityLbSetting", balancer.locality_lb_setting),
         ("zoneAwareLbSetting", balancer.zone_aware_lb_setting),
+        ("backendUtilization", balancer.backend_utilization),
         ("warmup", balancer.warmup),
     ):
         if value is not None:
@@ -57,7 +58,7 @@ def _validate_consistent_hash(chosen: ConsistentHashLB, path: FieldPath, finding
     if chosen.minimum_ring_size:
         here = (*path, "minimumRingSize")
         if given:
-            findings.error(here, f"cannot stand beside {given[0]}; write it there")
+            findings.error(here, f"cannot be combined with {given[0]}; write it there")
         findings.warning(here, "is deprecated; write ringHash: {minimumRingSize: ...}", at_key=True)
     if chosen.maglev is not None and chosen.maglev.table_size is not None:
         size = chosen.maglev.table_size
@@ -74,7 +75,7 @@ def _validate_cookie(cookie: HTTPCookie, path: FieldPath, findings: Findings) ->
         if not attribute.name:
             findings.error(here, "a cookie attribute needs a name")
         elif attribute.name in seen:
-            findings.error(here, f"the attribute {attribute.name!r:.80} stands here twice; remove one")
+            findings.error(here, f"the attribute {attribute.name!r:.80} is repeated; remove one")
         seen.add(attribute.name)
 
 

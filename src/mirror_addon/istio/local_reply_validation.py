@@ -1,4 +1,4 @@
-"""Redirect, direct response, fault and CORS: Istio's rules for what the proxy answers by itself."""
+"""Redirect, direct response, fault and CORS: Istio's validation of the responses that the proxy itself sends."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from mirror_addon.istio.diagnostics import FieldPath
 from mirror_addon.istio.fields import nearest
 from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.match_validation import validate_string_match
-from mirror_addon.istio.resources import Abort
-from mirror_addon.istio.resources import CorsPolicy
-from mirror_addon.istio.resources import Delay
-from mirror_addon.istio.resources import HTTPDirectResponse
-from mirror_addon.istio.resources import HTTPFaultInjection
-from mirror_addon.istio.resources import HTTPRedirect
-from mirror_addon.istio.resources import HTTPRoute
+from mirror_addon.istio.resources.virtual_service import Abort
+from mirror_addon.istio.resources.virtual_service import CorsPolicy
+from mirror_addon.istio.resources.virtual_service import Delay
+from mirror_addon.istio.resources.virtual_service import HTTPDirectResponse
+from mirror_addon.istio.resources.virtual_service import HTTPFaultInjection
+from mirror_addon.istio.resources.virtual_service import HTTPRedirect
+from mirror_addon.istio.resources.virtual_service import HTTPRoute
 from mirror_addon.istio.values import MAX_PORT
 from mirror_addon.istio.values import check_duration
 from mirror_addon.istio.values import check_fault_percent
@@ -47,7 +47,7 @@ _BODY_LIMIT = 1024 * 1024
 
 def validate_redirect(redirect: HTTPRedirect, route: HTTPRoute, path: FieldPath, findings: Findings) -> None:
     if redirect.uri and redirect.prefix_rewrite:
-        findings.error(path, "only one of uri and prefixRewrite may stand here; keep one")
+        findings.error(path, "only one of uri and prefixRewrite may be set; keep one")
     if redirect.prefix_rewrite and any(match.uri is not None and match.uri.prefix is None for match in route.match):
         findings.error((*path, "prefixRewrite"), "each match of this route must have uri.prefix; use uri instead")
     anything = redirect.uri or redirect.prefix_rewrite or redirect.authority or redirect.scheme
@@ -83,9 +83,9 @@ def validate_direct_response(response: HTTPDirectResponse, path: FieldPath, find
     check_one_of(given, (*path, "body"), findings)
     size = len(octets) if octets is not None else len((text or "").encode("utf-8", "surrogatepass"))
     if size > _BODY_LIMIT:
-        findings.error((*path, "body"), f"a body has at most 1 MiB, this one has {size:,} bytes")
+        findings.error((*path, "body"), f"the body has {size:,} bytes; Istio accepts at most 1 MiB")
     elif size > _BODY_WARNING:
-        findings.warning((*path, "body"), f"{size:,} bytes; above 100 KiB they burden the control plane")
+        findings.warning((*path, "body"), f"{size:,} bytes; Istio warns above 100 KiB")
 
 
 def validate_fault(fault: HTTPFaultInjection, path: FieldPath, findings: Findings) -> None:
@@ -122,7 +122,7 @@ def _validate_abort(abort: Abort, path: FieldPath, findings: Findings) -> None:
     if abort.grpc_status is not None and abort.grpc_status not in GRPC_STATUSES:
         findings.error(
             (*path, "grpcStatus"),
-            f"{abort.grpc_status!r:.40} is no gRPC status; {nearest(abort.grpc_status, GRPC_STATUSES)}",
+            f"{abort.grpc_status!r:.40} is not a gRPC status; {nearest(abort.grpc_status, GRPC_STATUSES)}",
         )
     if abort.http2_error is not None:
         findings.error((*path, "http2Error"), "is not supported by Istio; write httpStatus", at_key=True)
@@ -142,12 +142,12 @@ def validate_cors(cors: CorsPolicy, path: FieldPath, findings: Findings) -> None
     for index, method in enumerate(cors.allow_methods):
         if method not in CORS_METHODS:
             findings.error(
-                (*path, "allowMethods", index), f"{method!r:.40} is no method here; {nearest(method, CORS_METHODS)}"
+                (*path, "allowMethods", index), f"{method!r:.40} is not a method here; {nearest(method, CORS_METHODS)}"
             )
     for name, headers in (("allowHeaders", cors.allow_headers), ("exposeHeaders", cors.expose_headers)):
         for index, header in enumerate(headers):
             if not is_token(header):
-                findings.error((*path, name, index), f"{header!r:.80} is no header name")
+                findings.error((*path, name, index), f"{header!r:.80} is not a header name")
     if cors.max_age is not None:
         check_duration(cors.max_age, (*path, "maxAge"), findings)
         if round(cors.max_age * 1e9) % 1_000_000_000:

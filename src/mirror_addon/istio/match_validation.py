@@ -1,4 +1,4 @@
-"""HTTPMatchRequest and StringMatch: Istio's rules for what a route may ask of a request."""
+"""HTTPMatchRequest and StringMatch: Istio's validation of a route's conditions."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from mirror_addon.istio.diagnostics import FieldPath
 from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.names import is_dns_label
 from mirror_addon.istio.names import validate_labels
-from mirror_addon.istio.resources import HTTPMatchRequest
-from mirror_addon.istio.resources import StringMatch
+from mirror_addon.istio.resources.virtual_service import HTTPMatchRequest
+from mirror_addon.istio.resources.virtual_service import StringMatch
 from mirror_addon.istio.values import check_gateway_names
 from mirror_addon.istio.values import check_one_of
 from mirror_addon.istio.values import check_port
@@ -19,7 +19,7 @@ JWT_CLAIM = "@request.auth.claims"
 
 
 def is_jwt_claim(header: str) -> bool:
-    """Whether a header condition is one on a JSON Web Token's claim, which only gateways know."""
+    """Return whether a header condition is on a claim of a JSON Web Token, which only gateways support."""
     return header.lower().startswith(JWT_CLAIM)
 
 
@@ -43,17 +43,19 @@ def validate_match(match: HTTPMatchRequest, path: FieldPath, in_mesh: bool, find
     if match.gateways:
         check_gateway_names(match.gateways, path, findings)
     if match.source_namespace and not is_dns_label(match.source_namespace):
-        findings.error((*path, "sourceNamespace"), f"{match.source_namespace!r:.80} is no namespace (DNS-1123 label)")
+        findings.error(
+            (*path, "sourceNamespace"), f"{match.source_namespace!r:.80} is not a namespace (DNS-1123 label)"
+        )
 
 
 def validate_string_match(
     match: StringMatch, path: FieldPath, findings: Findings, *, empty_prefix: bool = False, star: bool = False
 ) -> None:
-    """`star`: the regex `*` stands for presence here, as it does in withoutHeaders and queryParams."""
+    """Check one condition. With `star` the regex `*` is accepted, which means presence; see Istio's validation.go."""
     if match.regex is not None and not (star and match.regex == "*") and (problem := regex_problem(match.regex)):
         findings.error((*path, "regex"), problem)
     if match.prefix == "" and not empty_prefix:
-        findings.error((*path, "prefix"), "an empty prefix is refused; write {} to ask for presence")
+        findings.error((*path, "prefix"), "an empty prefix is refused; write {} to test for presence")
     given = [name for name in ("exact", "prefix", "regex") if getattr(match, name) is not None]
     check_one_of(given, path, findings)
 
@@ -65,4 +67,4 @@ def _validate_header_name(name: str, path: FieldPath, in_mesh: bool, findings: F
                 path, "conditions on JWT claims work on gateways only; name gateways other than mesh", at_key=True
             )
     elif name.lower() not in PSEUDO_HEADERS and not is_token(name):
-        findings.error(path, f"{name!r:.80} is no header name", at_key=True)
+        findings.error(path, f"{name!r:.80} is not a header name", at_key=True)

@@ -1,4 +1,4 @@
-"""An object's metadata: its name and namespace, labels and annotations."""
+"""Reads an object's metadata: name, namespace, labels and annotations."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ class Metadata:
 
     @classmethod
     def unknown(cls, namespace: str, value: Any) -> Metadata:
-        """Stands in for unusable metadata while the rest of the object, and what is left of it, is looked at."""
+        """Return a replacement for unusable metadata, so that the rest of the object can be validated."""
         given = value.get("annotations") if isinstance(value, dict) else None
         texts = given.items() if isinstance(given, dict) else ()
         return cls("", namespace, annotations={name: text for name, text in texts if isinstance(text, str)})
 
 
 def read_metadata(kind: str, value: Any, default_namespace: str, findings: Findings) -> Metadata | None:
-    """The metadata of an object of `kind`, or None where an API server would not store it."""
+    """Return the metadata of an object of `kind`, or None where an API server would not store the object."""
     if not isinstance(value, dict):
         what = "is missing" if value is None else f"must be a mapping; it is {describe(value)}"
         findings.error(("metadata",), f"metadata {what}; give the object at least metadata.name")
@@ -75,7 +75,7 @@ def read_metadata(kind: str, value: Any, default_namespace: str, findings: Findi
         if texts[key] and not (_NAME.fullmatch(texts[key]) and len(texts[key]) <= _LONGEST_NAME):
             findings.warning(
                 ("metadata", key),
-                f"{texts[key]!r:.80} is no Kubernetes name, an API server refuses it; "
+                f"{texts[key]!r:.80} is not a Kubernetes name, an API server refuses it; "
                 "use lower-case letters, digits, '-' and '.'",
             )
     labels, labels_usable = _texts(value, "labels", findings)
@@ -89,7 +89,7 @@ def read_metadata(kind: str, value: Any, default_namespace: str, findings: Findi
 
 
 def _texts(value: dict[str, Any], key: str, findings: Findings) -> tuple[dict[str, str], bool]:
-    """A mapping of names to texts, without those that are none, and whether all were."""
+    """Return a mapping's values that are text, and whether all were."""
     given = value.get(key)
     if given is None:
         return {}, True

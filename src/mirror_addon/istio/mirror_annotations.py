@@ -1,4 +1,4 @@
-"""What `mirror-addon/...` on a VirtualService says: a text each, read to typed values."""
+"""Reads the annotations `mirror-addon/...` of a VirtualService into typed values."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mirror_addon.istio.durations import parse_duration
 from mirror_addon.istio.fields import describe
 from mirror_addon.istio.fields import nearest
 from mirror_addon.istio.moments import parse_end
 from mirror_addon.istio.moments import parse_interval
 from mirror_addon.istio.moments import say_moment
-from mirror_addon.istio.resources import parse_duration
 from mirror_addon.istio.values import is_token
 
 PREFIX = "mirror-addon/"
@@ -43,7 +43,7 @@ _SOURCES = ("header", "cookie", "query")
 
 @dataclass(frozen=True, slots=True)
 class SampleBy:
-    """What makes two requests the same user's."""
+    """The part of a request that identifies its user, for sampling per user."""
 
     kind: str
     """`header`, `cookie`, `query` or `source`."""
@@ -55,7 +55,7 @@ class SampleBy:
 
 @dataclass(frozen=True, slots=True)
 class MirrorAnnotations:
-    """The annotations of one virtual service. What is not given is as if there were no such annotation."""
+    """The annotations of one virtual service; a field has its default where its annotation is missing."""
 
     expires: float | None = None
     """Seconds since the epoch."""
@@ -68,17 +68,17 @@ class MirrorAnnotations:
     methods: frozenset[bytes] | None = None
     """In upper case."""
     when: str = ""
-    """A mitmproxy filter, which this package cannot read."""
+    """A mitmproxy filter expression; only rooms that know mitmproxy can check it."""
     sample_by: SampleBy | None = None
     remove_headers: tuple[str, ...] = ()
     set_headers: tuple[tuple[str, str], ...] = ()
     ignore: str = ""
-    """What is not compared; for `compare`."""
+    """Paths that are not compared, in the syntax of `compare`."""
     texts: tuple[tuple[str, str], ...] = ()
-    """All that are given, names without the prefix, values as written."""
+    """All annotations that were read: names without the prefix, values as written."""
 
     def closed(self, now: float) -> str | None:
-        """Why nothing is mirrored at `now`: `expired`, `inactive`, or None."""
+        """Return why nothing is mirrored at `now` (seconds since the epoch): `expired`, `inactive`, or None."""
         if self.expires is not None and now >= self.expires:
             return "expired"
         if self.active is not None and not self.active[0] <= now < self.active[1]:
@@ -86,7 +86,7 @@ class MirrorAnnotations:
         return None
 
     def within(self, outer: MirrorAnnotations | None) -> MirrorAnnotations:
-        """With what is not given taken from those of the root that delegates, as Istio does with fields."""
+        """Return these annotations, completed from those of the delegating root, as Istio merges fields."""
         if outer is None:
             return self
         given = dict(self.texts)
@@ -95,7 +95,7 @@ class MirrorAnnotations:
         return dataclasses.replace(self, **inherited, texts=texts)
 
     def words(self, now: float | None = None) -> list[str]:
-        """A line each, for a trace; with `now`, where that moment lies."""
+        """Return a line for each annotation, for a trace; with `now`, also whether it is in effect then."""
         said = []
         for name, text in self.texts:
             line = f"{PREFIX}{name}: {text}"
@@ -115,13 +115,13 @@ class MirrorAnnotations:
 def _number(text: str) -> float:
     value = float(text) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else math.nan
     if not 0 < value < 1e9:
-        raise ValueError(f"{text!r:.80} is no rate; write requests a second as a number above 0, as in '5' or '0.5'")
+        raise ValueError(f"{text!r:.80} is not a rate; write requests a second as a number above 0, as in '5' or '0.5'")
     return value
 
 
 def _count(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,12}", text) or int(text) < 1:
-        raise ValueError(f"{text!r:.80} is no count; write a whole number, 1 or more")
+        raise ValueError(f"{text!r:.80} is not a count; write a whole number, 1 or more")
     return int(text)
 
 
@@ -129,7 +129,7 @@ def _latency(text: str) -> float:
     try:
         seconds = parse_duration(text)
     except ValueError:
-        raise ValueError(f"{text!r:.80} is no duration; write it as in '500ms' or '1.5s'") from None
+        raise ValueError(f"{text!r:.80} is not a duration; write it as in '500ms' or '1.5s'") from None
     if seconds < 0.001:
         raise ValueError(f"{text!r:.80} is too short; write 1ms or more, or leave the annotation out")
     return seconds
@@ -143,16 +143,16 @@ def _methods(text: str) -> frozenset[bytes] | None:
         return None
     for name in names:
         if not is_token(name):
-            raise ValueError(f"{name!r:.80} is no method; write methods with commas, as in GET,HEAD, or safe")
+            raise ValueError(f"{name!r:.80} is not a method; write methods with commas, as in GET,HEAD, or safe")
         if name.lower() in ("safe", "all"):
-            raise ValueError(f"{name!r:.80} stands alone; write either that or methods with commas, as in GET,HEAD")
+            raise ValueError(f"{name!r:.80} cannot be combined with methods; write one or the other")
     return frozenset(name.upper().encode() for name in names)
 
 
 def _list(text: str, what: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     if not all(names):
-        raise ValueError(f"there is nothing {'here' if len(names) == 1 else 'between two commas'}; write {what}")
+        raise ValueError(f"{'is empty' if len(names) == 1 else 'has an empty item'}; write {what}")
     return names
 
 
@@ -162,11 +162,11 @@ def _sample_by(text: str) -> SampleBy:
         return SampleBy(kind)
     if kind not in _SOURCES:
         write = "write header:NAME, cookie:NAME, query:NAME or source"
-        raise ValueError(f"{text!r:.80} names nothing to sample by, {nearest(kind, (*_SOURCES, 'source'))} {write}")
+        raise ValueError(f"{text!r:.80} is not something to sample by, {nearest(kind, (*_SOURCES, 'source'))} {write}")
     if not name:
-        raise ValueError(f"say which {kind}: {kind}:NAME")
+        raise ValueError(f"needs a name: {kind}:NAME")
     if kind != "query" and not is_token(name):
-        raise ValueError(f"{name!r:.80} is no name of a {kind}")
+        raise ValueError(f"{name!r:.80} is not a name of a {kind}")
     return SampleBy(kind, name)
 
 
@@ -182,29 +182,31 @@ def _set_headers(text: str) -> tuple[tuple[str, str], ...]:
     try:
         pairs = json.loads(text, object_pairs_hook=lambda found: found)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"is no JSON ({error}); {example}") from None
+        raise ValueError(f"is not JSON ({error}); {example}") from None
     if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs) or not pairs:
         raise ValueError(f"names no headers; {example}")
     seen: set[str] = set()
     for name, value in pairs:
         _check_name(name, "set")
         if name.lower() in seen:
-            raise ValueError(f"{name!r:.80} stands here twice; keep one")
+            raise ValueError(f"{name!r:.80} is repeated; keep one")
         seen.add(name.lower())
         if not isinstance(value, str):
             raise ValueError(f"the value of {name!r:.80} must be text in quotes; it is {describe(value)}")
         if _CONTROL.search(value):
-            raise ValueError(f"the value of {name!r:.80} has control characters, which no header may hold; remove them")
+            raise ValueError(
+                f"the value of {name!r:.80} has control characters, which a header cannot contain; remove them"
+            )
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise ValueError(f"the value of {name!r:.80} is half a character; write it whole") from None
+            raise ValueError(f"the value of {name!r:.80} contains a lone surrogate, which is not a character") from None
     return tuple((name, value.strip()) for name, value in pairs)
 
 
 def _check_name(name: str, done: str) -> None:
     if not is_token(name):
-        raise ValueError(f"{name!r:.80} is no header name; names are letters, digits and '-'")
+        raise ValueError(f"{name!r:.80} is not a header name; names are letters, digits and '-'")
     if name.lower() in UNTOUCHABLE:
         raise ValueError(f"{name} cannot be {done}: a shadow has its own Host, framing and connection; leave it out")
 
@@ -233,16 +235,20 @@ _FIELDS = {name: name.replace("-", "_") for name in KNOWN}
 
 
 def parse_annotation(name: str, text: str, changed: float | None) -> Any:
-    """The typed value of an annotation, `name` without the prefix. Raises ValueError, which says what to write.
+    """Return the typed value of an annotation; `name` is without the prefix.
 
-    `changed` is when the file was last changed, in seconds since the epoch, or None where nobody knows.
+    Raises ValueError with a message that says what to write. `changed` is when the file was last changed, in seconds
+    since the epoch, or None where that is unknown.
     """
     text = text.strip()
     return parse_end(text, changed) if name == "expires" else _PARSERS[name](text)
 
 
 def read_annotations(annotations: Mapping[str, str], changed: float | None) -> MirrorAnnotations | None:
-    """Those of a virtual service; None where it has none. What cannot be read, which `check` reports, is left out."""
+    """Return the `mirror-addon/...` annotations of a virtual service, or None where it has none.
+
+    Annotations that cannot be read are left out; `validate_mirror_annotations` reports them.
+    """
     values: dict[str, Any] = {}
     texts = []
     for name in KNOWN:

@@ -1,4 +1,21 @@
-"""Files into resources: what is read of each document, and what is wrong with it."""
+"""Reads the YAML text of Istio's resources into typed resources and diagnostics.
+
+Theory of operation. This room is pure: it computes resources and diagnostics from bytes, without files, clock, sockets
+or mitmproxy, so it runs in any process: the proxy, its rules compiler, `mirror-addon check`. The steps are these:
+
+1. `parse_sources`, here, takes the bytes of each file. `composing` splits them into YAML documents, within the
+   `limits`, and continues after a syntax error. `document_builder` turns a document's events into plain values, typed
+   as kubectl types them (`scalars`), and a `documents.Document`, which knows the position of each value.
+2. `_Reader`, here, makes a `documents.Resource` of each Kubernetes object: `metadata`, and the spec as one of the types
+   in `resources`, which pydantic builds. Where pydantic refuses a value, `fields` reports why, and removes that part.
+3. `validation` checks each object by itself, by the rules of Istio's webhook, with a `..._validation` module for each
+   kind or message. `annotations` checks annotations, which `mirror_annotations` reads.
+4. `analysis.analyze` checks the resources of all files together, as `istioctl analyze` does.
+
+Every check adds to a `findings.Findings`, which locates field paths in the document. The result are
+`diagnostics.Diagnostic`s: file, line, column, code, severity and a message that says what to change. An error does not
+end reading, so one run reports everything. Whether resources with errors may be used is decided in `rules`.
+"""
 
 from __future__ import annotations
 
@@ -25,27 +42,17 @@ from mirror_addon.istio.fields import nearest
 from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.metadata import Metadata
 from mirror_addon.istio.metadata import read_metadata
-from mirror_addon.istio.resources import DestinationRuleSpec
-from mirror_addon.istio.resources import GatewaySpec
-from mirror_addon.istio.resources import KubernetesServiceSpec
-from mirror_addon.istio.resources import Message
-from mirror_addon.istio.resources import ServiceEntrySpec
-from mirror_addon.istio.resources import Spec
-from mirror_addon.istio.resources import VirtualServiceSpec
-from mirror_addon.istio.resources import WorkloadEntrySpec
-from mirror_addon.istio.resources import snake_case_names
+from mirror_addon.istio.resources.kinds import ISTIO_GROUP
+from mirror_addon.istio.resources.kinds import ISTIO_KINDS
+from mirror_addon.istio.resources.kinds import ISTIO_VERSIONS
+from mirror_addon.istio.resources.kinds import SKIPPED_ISTIO_KINDS
+from mirror_addon.istio.resources.kinds import Spec
+from mirror_addon.istio.resources.kubernetes_service import KubernetesServiceSpec
+from mirror_addon.istio.resources.messages import Message
+from mirror_addon.istio.resources.messages import snake_case_names
 from mirror_addon.istio.validation import validate
 
-_GROUP = "networking.istio.io"
-_VERSIONS = ("v1alpha3", "v1beta1", "v1")
-_SPECS: dict[str, type[Spec]] = {
-    "VirtualService": VirtualServiceSpec,
-    "DestinationRule": DestinationRuleSpec,
-    "ServiceEntry": ServiceEntrySpec,
-    "WorkloadEntry": WorkloadEntrySpec,
-    "Gateway": GatewaySpec,
-}
-_OTHER_KINDS = ("EnvoyFilter", "ProxyConfig", "Sidecar", "WorkloadGroup")
+_ISTIO_LISTS = frozenset(f"{kind}List" for kind in ISTIO_KINDS)
 _FIELDS = ("apiVersion", "kind", "metadata", "spec", "status")
 _NO_CHECKS: AnnotationChecks = {}
 
@@ -57,12 +64,12 @@ class Source:
     name: str
     text: bytes
     changed: float | None = None
-    """When it was last changed, in seconds since the epoch; None: nobody knows, and no duration from then on ends."""
+    """When the file was last changed, in seconds since the epoch. None where unknown: durations from then never end."""
 
 
 @dataclass(frozen=True)
 class ParsedRules:
-    """Everything that was read. `skipped` counts the objects of other kinds, by kind."""
+    """The resources, in the order of the text, and diagnostics. `skipped` counts objects of other kinds, by kind."""
 
     resources: tuple[Resource[Any], ...]
     diagnostics: tuple[Diagnostic, ...]
@@ -75,12 +82,11 @@ def parse_sources(
     default_namespace: str = "default",
     annotation_checks: AnnotationChecks = _NO_CHECKS,
 ) -> ParsedRules:
-    """Reads and validates each object of each document by itself; `analysis` looks at them together.
+    """Read and validate each object of each document by itself.
 
-    Resources keep the order of the sources and of their documents. An object that an API server would not store, for
-    its YAML, its metadata or the type of a field, gives no resource; other findings do not keep it out. Objects
-    without a namespace are given `default_namespace`. `annotation_checks` judge the annotations that only others can
-    read. Whatever the sources hold, nothing is raised.
+    An object that an API server would not store, because of its YAML, its metadata or the type of a field, is left out
+    of the resources; with other errors it stays. Objects without a namespace get `default_namespace`.
+    `annotation_checks` check the annotations whose syntax only other rooms know. No source raises an exception.
     """
     reader = _Reader(default_namespace, annotation_checks)
     with collector_paused():
@@ -95,7 +101,7 @@ def parse_sources(
 
 @contextlib.contextmanager
 def collector_paused() -> Iterator[None]:
-    """No cyclic collection inside: it would scan the growing tree again and again, with no garbage in it."""
+    """Pause Python's cyclic garbage collector, which would scan the growing tree repeatedly without finding garbage."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -128,7 +134,7 @@ class _Reader:
             return None
         kind, api_version = value.get("kind"), value.get("apiVersion")
         if kind is None and api_version is None:
-            findings.warning((), "no Kubernetes object (it has neither apiVersion nor kind); skipped")
+            findings.warning((), "is not a Kubernetes object (it has neither apiVersion nor kind); skipped")
             return None
         for name, given in (("kind", kind), ("apiVersion", api_version)):
             if not isinstance(given, str):
@@ -137,7 +143,9 @@ class _Reader:
         if not isinstance(kind, str) or not isinstance(api_version, str):
             return None
         group, _, version = api_version.rpartition("/")
-        if kind == "List" or (group == _GROUP and kind.removesuffix("List") in _SPECS and kind.endswith("List")):
+        if kind == "List" or (
+            group == ISTIO_GROUP and kind.removesuffix("List") in ISTIO_KINDS and kind.endswith("List")
+        ):
             self._list(document, value, findings)
             return None
         spec_type = self._spec_type(kind, group, version, findings)
@@ -165,33 +173,35 @@ class _Reader:
             self.read(document.item(("items", index)), item)
 
     def _spec_type(self, kind: str, group: str, version: str, findings: Findings) -> type[Spec] | None:
-        """The type of an object's spec; None for what is skipped, or refused as a likely slip of the pen."""
+        """Return the type of an object's spec; None where the object is skipped or refused."""
         if (group, version, kind) == ("", "v1", "Service"):
             return KubernetesServiceSpec
-        if group == _GROUP:
-            if kind not in _SPECS and kind not in _OTHER_KINDS:
-                findings.error(("kind",), f"{kind!r} is no kind of {_GROUP}; {nearest(kind, (*_SPECS, *_OTHER_KINDS))}")
+        if group == ISTIO_GROUP:
+            if kind not in ISTIO_KINDS and kind not in SKIPPED_ISTIO_KINDS:
+                findings.error(
+                    ("kind",),
+                    f"{kind!r} is not a kind of {ISTIO_GROUP}; {nearest(kind, (*ISTIO_KINDS, *SKIPPED_ISTIO_KINDS))}",
+                )
                 return None
-            if kind in _SPECS:
-                if version in _VERSIONS:
-                    return _SPECS[kind]
-                findings.error(("apiVersion",), f"unknown version {version!r}; write '{_GROUP}/v1'")
+            if kind in ISTIO_KINDS:
+                if version in ISTIO_VERSIONS:
+                    return ISTIO_KINDS[kind]
+                findings.error(("apiVersion",), f"unknown version {version!r}; write '{ISTIO_GROUP}/v1'")
                 return None
-        elif kind in _SPECS and not group:
-            findings.error(("apiVersion",), f"a {kind} is of the group {_GROUP}; write '{_GROUP}/v1'")
+        elif kind in ISTIO_KINDS and not group:
+            findings.error(("apiVersion",), f"a {kind} is of the group {ISTIO_GROUP}; write '{ISTIO_GROUP}/v1'")
             return None
         self.skipped[kind] += 1
         return None
 
 
-_EXAMPLE = {"kind": "kind: VirtualService", "apiVersion": f"apiVersion: {_GROUP}/v1"}
+_EXAMPLE = {"kind": "kind: VirtualService", "apiVersion": f"apiVersion: {ISTIO_GROUP}/v1"}
 
 
 def _read_spec(spec_type: type[Spec], document: Document, value: Any, findings: Findings) -> tuple[Spec | None, bool]:
-    """The typed spec, without its offending parts where it has some, and whether it was well typed."""
+    """Return the typed spec, without the parts that it cannot have, and whether all types were right."""
     well_typed = True
-    if value is None:
-        value = {}
+    value = {} if value is None else value
     if snake_case_names(document.names()) - KEPT_SNAKE_CASE:
         value, well_typed = conform(spec_type, value, ("spec",), findings)
     try:

@@ -1,4 +1,4 @@
-"""References between resources: hosts, ports, subsets, gateways and delegates that are not there."""
+"""References of virtual services and destination rules to hosts, ports, subsets and delegates that are missing."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from mirror_addon.istio.names import resolve_short_name
 from mirror_addon.istio.registry import Registry
 from mirror_addon.istio.registry import Service
 from mirror_addon.istio.registry import selects
-from mirror_addon.istio.resources import Destination
-from mirror_addon.istio.resources import DestinationRuleSpec
-from mirror_addon.istio.resources import Subset
-from mirror_addon.istio.resources import VirtualServiceSpec
+from mirror_addon.istio.resources.destination_rule import DestinationRuleSpec
+from mirror_addon.istio.resources.destination_rule import Subset
+from mirror_addon.istio.resources.virtual_service import Destination
+from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
 
 NOT_FOUND = "IST0101"
 PORT_NOT_SELECTED = "IST0112"
@@ -46,10 +46,10 @@ class References:
             key = (route.delegate.namespace or resource.namespace, route.delegate.name)
             delegate = self._virtual_services.get(key)
             if delegate is None or delegate.spec.hosts:
-                why = "is not there" if delegate is None else "has hosts and so is no delegate"
+                why = "is missing" if delegate is None else "has hosts, so it is not a delegate"
                 findings.error(
                     ("spec", "http", index, "delegate"),
-                    f"the VirtualService {key[0]}/{key[1]} {why}; this rule is left out",
+                    f"the VirtualService {key[0]}/{key[1]} {why}; this rule is ignored",
                     code=NOT_FOUND,
                 )
 

@@ -1,4 +1,4 @@
-"""The services and subsets that a set of resources declares, as far as analysis asks for them."""
+"""The services and subsets that a set of resources declares, for `reference_analysis`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.host_index import HostIndex
 from mirror_addon.istio.names import DOMAIN_SUFFIX
 from mirror_addon.istio.names import resolve_short_name
-from mirror_addon.istio.resources import KubernetesServiceSpec
-from mirror_addon.istio.resources import ServiceEntrySpec
+from mirror_addon.istio.resources.kubernetes_service import KubernetesServiceSpec
+from mirror_addon.istio.resources.service_entry import ServiceEntrySpec
 
 Labels = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One host of a ServiceEntry, or a Kubernetes Service. `endpoints` are the labels of each."""
+    """One host of a ServiceEntry, or a Kubernetes Service. `endpoints` are the labels of each endpoint."""
 
     host: str
     declared_by: Resource[Any]
@@ -30,7 +30,7 @@ class Service:
 
 
 class Registry:
-    """Services by full host and subsets by host, each as a client in some namespace sees them."""
+    """Services by full host and subsets by host, each as visible to a client in a namespace (exportTo)."""
 
     def __init__(self, resources: Sequence[Resource[Any]]) -> None:
         self._workloads: dict[str, list[Labels]] = defaultdict(list)
@@ -53,11 +53,11 @@ class Registry:
                     self._subsets[host, subset.name].append(resource)
 
     def services(self, host: str, namespace: str) -> list[Service]:
-        """The services of a host that a client in the namespace sees."""
+        """Return the services of a host that are visible to a client in the namespace."""
         return [service for service in self._services.get(host, ()) if _visible(service.declared_by, namespace)]
 
     def matching(self, pattern: str, namespace: str) -> list[Service]:
-        """The services of a host or, for a wildcard, of all hosts that it covers."""
+        """Return the services of a host or, for a wildcard, of all hosts that it covers."""
         if not pattern.startswith("*"):
             return self.services(pattern, namespace)
         suffix = pattern[1:]
@@ -65,7 +65,10 @@ class Registry:
         return [service for host in hosts for service in self.services(host, namespace)]
 
     def knows(self, host: str, namespace: str) -> bool:
-        """Whether the host is some service's, a wildcard ServiceEntry's included (as istioctl sees it)."""
+        """Return whether a service has the host, or a wildcard ServiceEntry covers it.
+
+        Source: istio `pkg/config/analysis/analyzers/util/service_lookup.go`.
+        """
         return bool(self.services(host, namespace)) or self._wildcards.overlaps(host)
 
     def has_subset(self, host: str, subset: str, namespace: str) -> bool:
@@ -95,7 +98,7 @@ class Registry:
             return self._select(spec.workload_selector.labels, namespace)
         if spec.endpoints:
             return tuple(endpoint.labels for endpoint in spec.endpoints)
-        # Without endpoints these go to the host itself, or to where the request was going: one address, no labels.
+        # With DNS the host itself is looked up, and with NONE the request's address is kept: one endpoint, no labels.
         return () if spec.resolution == "STATIC" else ({},)
 
     def _select(self, selector: Labels, namespace: str) -> tuple[Labels, ...]:
@@ -103,7 +106,7 @@ class Registry:
 
 
 def selects(selector: Labels, labels: Labels) -> bool:
-    """Whether the labels have all that the selector asks for."""
+    """Return whether the labels include all those of the selector."""
     return selector.items() <= labels.items()
 
 

@@ -20,7 +20,7 @@ _WORDS: dict[str, Scalar] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
 }
 MAYBE_TYPED = frozenset("+-.0123456789yYnNtTfFoO~")
-"""First characters of scalars that may be anything but text."""
+"""First characters of scalars that may be something other than text."""
 
 _INTEGER = re.compile(r"([+-]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
@@ -31,7 +31,7 @@ _INT64 = 1 << 63
 
 
 def resolve(text: str) -> Scalar:
-    """What a plain scalar stands for: `null`, a boolean, a number, or the text itself."""
+    """Return the value of a plain scalar: None, a boolean, a number, or the text itself."""
     if text and text[0] not in MAYBE_TYPED:
         return text
     if text in _WORDS:
@@ -42,7 +42,7 @@ def resolve(text: str) -> Scalar:
 
 
 def as_key(value: Scalar) -> str | None:
-    """A mapping key as JSON knows it, always text; None for `null`, which cannot be one."""
+    """Return a mapping key as JSON has it, always text; None for `null`, which cannot be a key."""
     match value:
         case None:
             return None
@@ -55,9 +55,9 @@ def as_key(value: Scalar) -> str | None:
 
 
 def resolve_tagged(tag: str, text: str, plain: bool) -> Scalar:
-    """A scalar with an explicit tag (`!!str 5`). A tag that is not YAML's own leaves the text.
+    """Return the value of a scalar with an explicit tag (`!!str 5`).
 
-    Raises ValueError where the text is not of the tag's type.
+    A tag that is not YAML's own is ignored. Raises ValueError where the text is not of the tag's type.
     """
     name = tag.removeprefix("tag:yaml.org,2002:")
     if name == tag or name in ("str", "timestamp", "binary"):
@@ -73,7 +73,7 @@ def resolve_tagged(tag: str, text: str, plain: bool) -> Scalar:
         case "null" if value is None:
             return value
         case "int" | "float" | "bool" | "null":
-            raise ValueError(f"{text!r} is no {name}; correct the value or drop the tag !!{name}")
+            raise ValueError(f"{text!r} is not of type {name}; correct the value or remove the tag !!{name}")
     return value if plain else text
 
 

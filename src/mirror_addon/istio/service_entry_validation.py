@@ -1,4 +1,4 @@
-"""ServiceEntry and WorkloadEntry: Istio's rules for services and where they listen."""
+"""ServiceEntry and WorkloadEntry: Istio's validation of services, their ports and their resolution."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.names import domain_problem
 from mirror_addon.istio.names import is_dns_label
 from mirror_addon.istio.names import validate_labels
-from mirror_addon.istio.resources import ServiceEntrySpec
-from mirror_addon.istio.resources import WorkloadEntrySpec
+from mirror_addon.istio.resources.service_entry import ServiceEntrySpec
+from mirror_addon.istio.resources.service_entry import WorkloadEntrySpec
 from mirror_addon.istio.values import check_export_to
 from mirror_addon.istio.values import check_port
 
@@ -47,12 +47,12 @@ def _validate_selector(spec: ServiceEntrySpec, findings: Findings) -> None:
         return
     path: FieldPath = ("spec", "workloadSelector")
     if spec.endpoints:
-        findings.error(path, "cannot stand beside endpoints; keep one")
+        findings.error(path, "cannot be combined with endpoints; keep one")
     if not selector.labels:
-        findings.warning(path, "has no labels and so selects nothing; give it labels", at_key=True)
+        findings.warning(path, "has no labels, so it selects nothing; add labels", at_key=True)
     for key, value in selector.labels.items():
         if not key or "*" in key or "*" in value:
-            findings.error((*path, "labels", key), "a selector has neither empty keys nor '*'", at_key=True)
+            findings.error((*path, "labels", key), "a selector cannot have empty keys or '*'", at_key=True)
     labels = {key: value for key, value in selector.labels.items() if key and "*" not in key + value}
     validate_labels(labels, (*path, "labels"), findings)
 
@@ -63,11 +63,11 @@ def _validate_hosts(spec: ServiceEntrySpec, findings: Findings) -> None:
     for index, host in enumerate(spec.hosts):
         here = ("spec", "hosts", index)
         if host == "*":
-            findings.error(here, "'*' is no service's host; name it")
+            findings.error(here, "'*' is not a service's host; name it")
         elif problem := domain_problem(host, True):
             findings.error(here, f"host {host!r:.80} {problem}")
         elif host.startswith("*") and not host.startswith("*.") and spec.resolution != "DYNAMIC_DNS":
-            findings.warning(here, f"{host!r} is a partial wildcard; write '*.' and whole labels")
+            findings.warning(here, f"{host!r} is a partial wildcard; write '*.' and complete labels")
 
 
 def _validate_addresses(spec: ServiceEntrySpec, findings: Findings) -> None:
@@ -92,13 +92,13 @@ def _validate_ports(spec: ServiceEntrySpec, findings: Findings) -> None:
         if port.target_port:
             check_port(port.target_port, (*here, "targetPort"), findings)
         if port.number in numbers:
-            findings.error((*here, "number"), f"the port {port.number} stands here twice; remove one")
+            findings.error((*here, "number"), f"the port {port.number} is repeated; remove one")
         if port.name in names:
-            findings.error((*here, "name"), f"the port name {port.name!r:.80} stands here twice; rename one")
+            findings.error((*here, "name"), f"the port name {port.name!r:.80} is repeated; rename one")
         names.add(port.name)
         numbers.add(port.number)
         if not is_dns_label(port.name):
-            what = f"{port.name!r:.80} is no port name (DNS-1123 label)" if port.name else "name is missing"
+            what = f"{port.name!r:.80} is not a port name (DNS-1123 label)" if port.name else "name is missing"
             findings.error((*here, "name"), f"{what}; write it as in 'name: http'")
         protocol = port.protocol.lower()
         if protocol and protocol not in PROTOCOLS:
@@ -108,7 +108,7 @@ def _validate_ports(spec: ServiceEntrySpec, findings: Findings) -> None:
         if protocol in _TCP_LIKE and not spec.addresses:
             findings.warning(
                 (*here, "protocol"),
-                "a TCP service is found by its address; set addresses, or an HTTP protocol",
+                "a TCP service is recognised by its address; set addresses, or an HTTP protocol",
                 code=ADDRESSES_REQUIRED,
             )
 
@@ -127,8 +127,8 @@ def _validate_resolution(spec: ServiceEntrySpec, findings: Findings) -> None:
                     if host.startswith("*"):
                         findings.error(
                             ("spec", "hosts", index),
-                            f"resolution {spec.resolution} without endpoints looks the host up, and cannot with a "
-                            "wildcard; give endpoints",
+                            f"resolution {spec.resolution} without endpoints looks the host up, which is "
+                            "impossible for a wildcard; add endpoints",
                         )
             if spec.resolution == "DNS_ROUND_ROBIN" and len(spec.endpoints) > 1:
                 findings.error(("spec", "endpoints"), "resolution DNS_ROUND_ROBIN takes one endpoint; write DNS")
@@ -162,4 +162,4 @@ def _validate_several_hosts(spec: ServiceEntrySpec, findings: Findings) -> None:
         if spec.resolution != "NONE":
             findings.error(here, f"several hosts cannot share a {port.protocol} port; write one ServiceEntry for each")
         elif spec.addresses:
-            findings.warning(here, "several hosts share an address and a TCP port: only one of them can be told apart")
+            findings.warning(here, "several hosts share an address and a TCP port: they cannot be distinguished")

@@ -1,17 +1,17 @@
-"""TrafficPolicy: Istio's rules for load balancing, connection pools, outlier detection and TLS."""
+"""TrafficPolicy: Istio's validation of connection pools, outlier detection and TLS; says what is not emulated."""
 
 from __future__ import annotations
 
 from mirror_addon.istio.diagnostics import FieldPath
 from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.load_balancer_validation import validate_load_balancer
-from mirror_addon.istio.resources import ClientTLSSettings
-from mirror_addon.istio.resources import ConnectionPoolSettings
-from mirror_addon.istio.resources import HTTPSettings
-from mirror_addon.istio.resources import OutlierDetection
-from mirror_addon.istio.resources import PortTrafficPolicy
-from mirror_addon.istio.resources import TCPSettings
-from mirror_addon.istio.resources import TrafficPolicy
+from mirror_addon.istio.resources.destination_rule import ClientTLSSettings
+from mirror_addon.istio.resources.destination_rule import ConnectionPoolSettings
+from mirror_addon.istio.resources.destination_rule import HTTPSettings
+from mirror_addon.istio.resources.destination_rule import OutlierDetection
+from mirror_addon.istio.resources.destination_rule import PortTrafficPolicy
+from mirror_addon.istio.resources.destination_rule import TCPSettings
+from mirror_addon.istio.resources.destination_rule import TrafficPolicy
 from mirror_addon.istio.values import check_duration
 from mirror_addon.istio.values import check_selector
 
@@ -29,7 +29,7 @@ def validate_traffic_policy(policy: TrafficPolicy, path: FieldPath, findings: Fi
             findings.error(here, "has no policy; set loadBalancer, connectionPool, outlierDetection or tls")
         _validate_common(port, here, findings)
     if policy.tunnel is not None and policy.proxy_protocol is not None:
-        findings.error((*path, "tunnel"), "cannot stand beside proxyProtocol; keep one")
+        findings.error((*path, "tunnel"), "cannot be combined with proxyProtocol; keep one")
     for name, value in (
         ("tunnel", policy.tunnel),
         ("proxyProtocol", policy.proxy_protocol),
@@ -83,7 +83,7 @@ def _validate_http(http: HTTPSettings, path: FieldPath, findings: Findings) -> N
     )
     check_duration(http.idle_timeout, (*path, "idleTimeout"), findings)
     if http.h2_upgrade_policy == "UPGRADE" and http.use_client_protocol:
-        findings.error(path, "h2UpgradePolicy UPGRADE cannot stand beside useClientProtocol; keep one")
+        findings.error(path, "h2UpgradePolicy UPGRADE cannot be combined with useClientProtocol; keep one")
     keep_alive = http.http2_keep_alive
     if keep_alive is not None:
         for name, value in (("interval", keep_alive.interval), ("timeout", keep_alive.timeout)):
@@ -118,14 +118,17 @@ def _validate_tls(tls: ClientTLSSettings, path: FieldPath, findings: Findings) -
     files = tls.client_certificate or tls.private_key or tls.ca_certificates
     if tls.credential_name and files:
         findings.error(
-            (*path, "credentialName"), "cannot stand beside clientCertificate, privateKey or caCertificates; keep one"
+            (*path, "credentialName"),
+            "cannot be combined with clientCertificate, privateKey or caCertificates; keep one",
         )
     elif tls.mode == "MUTUAL" and not tls.credential_name:
         for name, value in (("clientCertificate", tls.client_certificate), ("privateKey", tls.private_key)):
             if not value:
                 findings.error(path, f"mode MUTUAL needs {name}; name the file")
     if tls.insecure_skip_verify and (tls.ca_certificates or tls.subject_alt_names):
-        findings.error((*path, "insecureSkipVerify"), "cannot stand beside caCertificates or subjectAltNames; keep one")
+        findings.error(
+            (*path, "insecureSkipVerify"), "cannot be combined with caCertificates or subjectAltNames; keep one"
+        )
     if tls.mode == "ISTIO_MUTUAL":
         findings.info((*path, "mode"), "not emulated: ISTIO_MUTUAL (no mesh certificates here: plain text is sent)")
     if tls.credential_name:

@@ -1,4 +1,4 @@
-"""Rules and matches that no request reaches, because one above them takes it (IST0130, IST0131)."""
+"""Rules and matches that no request reaches, because an earlier one matches it (IST0130, IST0131)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from mirror_addon.istio.findings import Findings
-from mirror_addon.istio.resources import HTTPMatchRequest
-from mirror_addon.istio.resources import HTTPRoute
-from mirror_addon.istio.resources import StringMatch
+from mirror_addon.istio.resources.virtual_service import HTTPMatchRequest
+from mirror_addon.istio.resources.virtual_service import HTTPRoute
+from mirror_addon.istio.resources.virtual_service import StringMatch
 
 UNREACHABLE = "IST0130"
 INEFFECTIVE = "IST0131"
 _MOST_COMPARED = 1000
-"""Matches with one prefix that a further one is compared with: beyond, a hint more is not worth the time."""
+"""Earlier matches with the same prefix that a match is compared with; more would take too long for a hint."""
 
 _Conditions = frozenset[tuple[Any, ...]]
 
@@ -29,7 +29,7 @@ def find_unreachable(routes: Sequence[HTTPRoute], findings: Findings) -> None:
         if first_open is not None:
             findings.warning(
                 path,
-                f"is never reached: {_name(routes, first_open)} above it has no match and takes every request; "
+                f"is never reached: {_name(routes, first_open)} above it has no match, so every request matches it; "
                 "put that one last",
                 code=UNREACHABLE,
             )
@@ -68,9 +68,9 @@ def _string(match: StringMatch | None) -> tuple[str | None, str | None, str | No
 
 
 def _conditions(match: HTTPMatchRequest) -> _Conditions:
-    """All that a match asks for beside uri and port, each as one comparable value."""
+    """Return the conditions of a match other than uri and port, each as one comparable value."""
     found: list[tuple[Any, ...]] = []
-    # Istio takes a missing method for GET in this check.
+    # Istio treats a missing method as GET in this check (validation.go).
     method = _string(match.method) or ("GET", None, None)
     found.append(("method", method))
     for name, condition in (("scheme", match.scheme), ("authority", match.authority)):
@@ -94,7 +94,12 @@ def _conditions(match: HTTPMatchRequest) -> _Conditions:
 
 
 class _Prefixes:
-    """The prefix matches so far, found by the beginnings of a further one and by subsets of its conditions."""
+    """The prefix matches so far.
+
+    An earlier match covers a later one if its prefix begins the later prefix and its conditions are a subset of the
+    later conditions. To compare each pair would take quadratic time, so the matches are found in a dict: by each
+    beginning of the prefix, and by the subsets of the conditions where those are fewer than the known matches.
+    """
 
     def __init__(self) -> None:
         self._rules: dict[tuple[str, int, bool], dict[_Conditions, int]] = {}

@@ -1,4 +1,4 @@
-"""Validation of one object by itself: the rules of Istio's webhook."""
+"""Validates one object by itself, by the rules of Istio's webhook."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from mirror_addon.istio.virtual_service_validation import validate_virtual_servi
 
 
 def validate(resource: Resource[Any], findings: Findings, annotation_checks: AnnotationChecks) -> None:
-    """Puts into `findings` what Istio's webhook would refuse (IST0106) or warn of (IST0133 and others).
+    """Add to `findings` what Istio's webhook refuses (IST0106) or warns of (IST0133 and others).
 
-    At info level: what is right, but has no effect in this proxy ("not emulated").
+    Fields that are valid but have no effect in this proxy are reported at info level, as "not emulated".
     """
     match resource.kind:
         case "VirtualService":

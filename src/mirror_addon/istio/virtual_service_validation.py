@@ -1,4 +1,4 @@
-"""VirtualService: Istio's rules for the whole object."""
+"""VirtualService: Istio's validation of the whole object."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mirror_addon.istio.http_route_validation import validate_destination
 from mirror_addon.istio.http_route_validation import validate_route
 from mirror_addon.istio.names import domain_problem
 from mirror_addon.istio.names import is_ip
-from mirror_addon.istio.resources import VirtualServiceSpec
+from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
 from mirror_addon.istio.unreachable_rules import find_unreachable
 from mirror_addon.istio.values import check_export_to
 from mirror_addon.istio.values import check_gateway_names
@@ -19,7 +19,7 @@ MESH = "mesh"
 
 
 def applies_to_mesh(spec: VirtualServiceSpec) -> bool:
-    """Whether sidecars take it: without gateways, or with `mesh` among them."""
+    """Return whether it applies to sidecars: without gateways, or with `mesh` among them."""
     return not spec.gateways or MESH in spec.gateways
 
 
@@ -29,9 +29,11 @@ def validate_virtual_service(resource: Resource[VirtualServiceSpec], findings: F
     if is_delegate:
         for name, value in (("gateways", spec.gateways), ("tls", spec.tls), ("tcp", spec.tcp)):
             if value:
-                findings.error(("spec", name), "a virtual service without hosts is a delegate and cannot have this")
+                findings.error(
+                    ("spec", name), "a virtual service without hosts is a delegate, which cannot have this field"
+                )
     if not (spec.http or spec.tls or spec.tcp):
-        findings.error(("spec",), "has no rules; give it http, tls or tcp")
+        findings.error(("spec",), "has no rules; add http, tls or tcp")
     _validate_hosts(spec.hosts, in_mesh, findings)
     check_gateway_names(spec.gateways, ("spec",), findings)
     check_export_to(spec.export_to, resource.namespace, ("spec",), findings)
@@ -61,13 +63,13 @@ def _validate_hosts(hosts: Sequence[str], in_mesh: bool, findings: Findings) -> 
 
 
 def _find_overlaps(hosts: Sequence[str], findings: Findings) -> None:
-    """Each host once, wildcards included (`*.foo.com` and `a.foo.com` overlap)."""
+    """Find hosts that are repeated or covered by a wildcard (`*.foo.com` covers `a.foo.com`)."""
     seen: dict[str, int] = {}
     suffixes: dict[str, int] = {}
     for index, host in enumerate(hosts):
         first = seen.setdefault(host, index)
         if first != index:
-            findings.error(("spec", "hosts", index), f"{host!r} stands here twice; remove one")
+            findings.error(("spec", "hosts", index), f"{host!r} is repeated; remove one")
         elif host.startswith("*"):
             suffixes[host[1:]] = index
     lengths = {len(suffix) for suffix in suffixes}
@@ -78,5 +80,7 @@ def _find_overlaps(hosts: Sequence[str], findings: Findings) -> None:
         for length in lengths:
             covering = suffixes.get(name[len(name) - length :]) if length <= len(name) else None
             if covering is not None and covering != index:
-                findings.error(("spec", "hosts", index), f"{host!r} is covered by {hosts[covering]!r} here; remove one")
+                findings.error(
+                    ("spec", "hosts", index), f"{host!r} is covered by {hosts[covering]!r} in this list; remove one"
+                )
                 break

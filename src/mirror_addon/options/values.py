@@ -15,7 +15,7 @@ from pydantic import ByteSize
 from pydantic import TypeAdapter
 from pydantic import ValidationError
 
-from mirror_addon.istio.resources import parse_duration
+from mirror_addon.istio.durations import parse_duration
 
 SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 """RFC 9110 9.2.1, without TRACE."""

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from mirror_addon.istio.resources import HTTPMatchRequest
-from mirror_addon.istio.resources import StringMatch
+from mirror_addon.istio.resources.virtual_service import HTTPMatchRequest
+from mirror_addon.istio.resources.virtual_service import StringMatch
 from mirror_addon.routing.lookup import RequestLookup
 from mirror_addon.routing.regexes import Regex
 

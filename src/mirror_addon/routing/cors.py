@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mirror_addon.istio.resources import CorsPolicy
-from mirror_addon.istio.resources import StringMatch
+from mirror_addon.istio.resources.virtual_service import CorsPolicy
+from mirror_addon.istio.resources.virtual_service import StringMatch
 from mirror_addon.routing.conditions import string_test
 from mirror_addon.routing.decision import LocalResponse
 from mirror_addon.routing.decision import Request

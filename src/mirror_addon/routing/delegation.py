@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mirror_addon.istio.resources import Destination
-from mirror_addon.istio.resources import HTTPMatchRequest
-from mirror_addon.istio.resources import HTTPRoute
-from mirror_addon.istio.resources import StringMatch
+from mirror_addon.istio.resources.virtual_service import Destination
+from mirror_addon.istio.resources.virtual_service import HTTPMatchRequest
+from mirror_addon.istio.resources.virtual_service import HTTPRoute
+from mirror_addon.istio.resources.virtual_service import StringMatch
 from mirror_addon.routing import names
 
 Matches = tuple[tuple[HTTPMatchRequest, int | None], ...]

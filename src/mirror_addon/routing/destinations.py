@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from mirror_addon.istio.documents import Resource
-from mirror_addon.istio.resources import Destination
-from mirror_addon.istio.resources import Spec
+from mirror_addon.istio.resources.kinds import Spec
+from mirror_addon.istio.resources.virtual_service import Destination
 from mirror_addon.routing import names
 from mirror_addon.routing.clusters import ORIGINAL_DESTINATION
 from mirror_addon.routing.clusters import Cluster

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mirror_addon.istio.resources import Abort
-from mirror_addon.istio.resources import Delay
-from mirror_addon.istio.resources import HTTPFaultInjection
+from mirror_addon.istio.resources.virtual_service import Abort
+from mirror_addon.istio.resources.virtual_service import Delay
+from mirror_addon.istio.resources.virtual_service import HTTPFaultInjection
 from mirror_addon.routing.decision import LocalResponse
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.fields import Fields

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from mirror_addon.istio.resources import Percent
+from mirror_addon.istio.resources.messages import Percent
 
 HUNDRED = 100
 MILLION = 1_000_000

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from collections.abc import Set
 from dataclasses import dataclass
 
-from mirror_addon.istio.resources import HeaderOperations
+from mirror_addon.istio.resources.virtual_service import HeaderOperations
 from mirror_addon.routing.fields import Fields
 
 _HOST = ("host", ":authority")

@@ -7,7 +7,7 @@ from typing import Any
 from typing import Generic
 from typing import TypeVar
 
-from mirror_addon.istio.resources import Message
+from mirror_addon.istio.resources.messages import Message
 
 M = TypeVar("M", bound=Message)
 

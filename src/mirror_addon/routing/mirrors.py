@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mirror_addon.istio.mirror_annotations import MirrorAnnotations
-from mirror_addon.istio.resources import Destination
-from mirror_addon.istio.resources import HTTPRoute
+from mirror_addon.istio.resources.virtual_service import Destination
+from mirror_addon.istio.resources.virtual_service import HTTPRoute
 from mirror_addon.routing.clusters import ORIGINAL_DESTINATION
 from mirror_addon.routing.clusters import Cluster
 from mirror_addon.routing.decision import Mirror

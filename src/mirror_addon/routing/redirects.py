@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mirror_addon.istio.resources import HTTPDirectResponse
-from mirror_addon.istio.resources import HTTPRedirect
+from mirror_addon.istio.resources.virtual_service import HTTPDirectResponse
+from mirror_addon.istio.resources.virtual_service import HTTPRedirect
 from mirror_addon.routing.decision import Action
 from mirror_addon.routing.decision import LocalResponse
 from mirror_addon.routing.decision import Request

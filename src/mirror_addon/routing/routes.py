@@ -10,11 +10,11 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
 
-from mirror_addon.istio.resources import Destination
-from mirror_addon.istio.resources import HeaderOperations
-from mirror_addon.istio.resources import Headers
-from mirror_addon.istio.resources import HTTPRoute
-from mirror_addon.istio.resources import HTTPRouteDestination
+from mirror_addon.istio.resources.virtual_service import Destination
+from mirror_addon.istio.resources.virtual_service import HeaderOperations
+from mirror_addon.istio.resources.virtual_service import Headers
+from mirror_addon.istio.resources.virtual_service import HTTPRoute
+from mirror_addon.istio.resources.virtual_service import HTTPRouteDestination
 from mirror_addon.routing.clusters import Cluster
 from mirror_addon.routing.clusters import Endpoint
 from mirror_addon.routing.cors import compile_cors

@@ -12,11 +12,11 @@ from dataclasses import field
 from typing import cast
 
 from mirror_addon.istio.documents import Resource
-from mirror_addon.istio.resources import KubernetesServicePort
-from mirror_addon.istio.resources import KubernetesServiceSpec
-from mirror_addon.istio.resources import ServiceEntrySpec
-from mirror_addon.istio.resources import Spec
-from mirror_addon.istio.resources import WorkloadEntrySpec
+from mirror_addon.istio.resources.kinds import Spec
+from mirror_addon.istio.resources.kubernetes_service import KubernetesServicePort
+from mirror_addon.istio.resources.kubernetes_service import KubernetesServiceSpec
+from mirror_addon.istio.resources.service_entry import ServiceEntrySpec
+from mirror_addon.istio.resources.service_entry import WorkloadEntrySpec
 from mirror_addon.routing import names
 
 _UNIX = "unix:"

@@ -33,7 +33,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mirror_addon.istio.documents import Resource
-from mirror_addon.istio.resources import Spec
+from mirror_addon.istio.resources.kinds import Spec
 from mirror_addon.routing.clusters import Endpoint
 from mirror_addon.routing.decision import Action
 from mirror_addon.routing.decision import Decision

@@ -14,13 +14,13 @@ from typing import Any
 from typing import cast
 
 from mirror_addon.istio.documents import Resource
-from mirror_addon.istio.resources import ClientTLSSettings
-from mirror_addon.istio.resources import ConnectionPoolSettings
-from mirror_addon.istio.resources import DestinationRuleSpec
-from mirror_addon.istio.resources import LoadBalancerSettings
-from mirror_addon.istio.resources import Spec
-from mirror_addon.istio.resources import Subset
-from mirror_addon.istio.resources import TrafficPolicy
+from mirror_addon.istio.resources.destination_rule import ClientTLSSettings
+from mirror_addon.istio.resources.destination_rule import ConnectionPoolSettings
+from mirror_addon.istio.resources.destination_rule import DestinationRuleSpec
+from mirror_addon.istio.resources.destination_rule import LoadBalancerSettings
+from mirror_addon.istio.resources.destination_rule import Subset
+from mirror_addon.istio.resources.destination_rule import TrafficPolicy
+from mirror_addon.istio.resources.kinds import Spec
 from mirror_addon.routing import names
 from mirror_addon.routing.clusters import TLS
 from mirror_addon.routing.clusters import HashPolicy

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from mirror_addon.istio.resources import HTTPMatchRequest
-from mirror_addon.istio.resources import HTTPRewrite
+from mirror_addon.istio.resources.virtual_service import HTTPMatchRequest
+from mirror_addon.istio.resources.virtual_service import HTTPRewrite
 from mirror_addon.routing.regexes import Regex
 from mirror_addon.routing.regexes import substitution
 

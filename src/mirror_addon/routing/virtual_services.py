@@ -14,10 +14,10 @@ from typing import cast
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.mirror_annotations import MirrorAnnotations
 from mirror_addon.istio.mirror_annotations import read_annotations
-from mirror_addon.istio.resources import HTTPMatchRequest
-from mirror_addon.istio.resources import HTTPRoute
-from mirror_addon.istio.resources import Spec
-from mirror_addon.istio.resources import VirtualServiceSpec
+from mirror_addon.istio.resources.kinds import Spec
+from mirror_addon.istio.resources.virtual_service import HTTPMatchRequest
+from mirror_addon.istio.resources.virtual_service import HTTPRoute
+from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
 from mirror_addon.routing import names
 from mirror_addon.routing.conditions import Condition
 from mirror_addon.routing.conditions import compile_conditions

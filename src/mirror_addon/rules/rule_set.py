@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mirror_addon.istio.diagnostics import Diagnostic
 from mirror_addon.istio.names import resolve_short_name
-from mirror_addon.istio.resources import VirtualServiceSpec
+from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
 from mirror_addon.options.settings import Settings
 from mirror_addon.routing.clusters import Endpoint
 from mirror_addon.routing.identity import Identity
