@@ -17,10 +17,7 @@ _CLAIMS = "@request.auth.claims"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Condition:
-    """One condition. `words` say it, `actual` says what a request has in its place.
-
-    All of it can be pickled: a large table is compiled in a process of its own.
-    """
+    """One condition. `words` say it, `actual` says what a request has in its place."""
 
     words: str
     test: Callable[[Subject], bool]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
-from typing import Any
 from typing import Generic
 from typing import TypeVar
 
@@ -38,12 +37,6 @@ class VirtualHost:
     def at(self, port: int) -> Index | Scan | None:
         """The entries for a listener's port; None: the host is not claimed there."""
         return self.ports.get(port, self.other_ports) if self.ports else self.other_ports
-
-    def pieces(self) -> list[Any]:
-        """What most of it consists of: the entries of its services, then what its indexes are made of."""
-        entries = [entry for service in self.services for entry in service.entries]
-        indexes = [index for index in (self.other_ports, *self.ports.values()) if index is not None]
-        return entries + [piece for index in indexes for piece in index.pieces()]
 
     def unreachable(self, port: int) -> list[Entry]:
         """Entries that never see a request to this port: excluded, for another port, or behind a catch-all."""

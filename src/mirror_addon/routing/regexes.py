@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import re2
 
@@ -36,9 +35,6 @@ class Regex:
             self._compiled = None
             self.error = _text(error)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Regex, (self.pattern.decode(),)
-
     def matches(self, text: bytes) -> bool:
         """Whether the whole of `text` matches."""
         return self._compiled is not None and self._compiled.fullmatch(text) is not None
@@ -70,18 +66,14 @@ class RegexSet:
     then the patterns are asked one by one. Compiling a set holds the interpreter, so a big one is made in pieces.
     """
 
-    __slots__ = ("_pieces", "_regexes")
+    __slots__ = ("_pieces",)
 
     def __init__(self, regexes: Sequence[Regex]) -> None:
-        self._regexes = tuple(regexes)
         self._pieces = [
             (start, tuple(regexes[start : start + _PIECE]), _compiled_set(regexes[start : start + _PIECE]))
             for start in range(0, len(regexes), _PIECE)
         ]
         self.matches(regexes[0].literal_prefix if regexes else b"/")  # the first match is the slow one
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return RegexSet, (self._regexes,)
 
     def matches(self, text: bytes) -> list[int]:
         """Indices of the patterns that match the whole of `text`, ascending."""
@@ -110,16 +102,12 @@ def _compiled_set(regexes: Sequence[Regex]) -> re2.Set:
 class Substitution:
     r"""RE2's GlobalReplace: every match of a pattern replaced by a text in which `\0` to `\9` are groups."""
 
-    __slots__ = ("_compiled", "_parts", "_source")
+    __slots__ = ("_compiled", "_parts")
 
     def __init__(self, pattern: str, rewrite: str) -> None:
         """Raises re2.error for a pattern, ValueError for a rewrite that is not valid."""
-        self._source = pattern, rewrite
         self._compiled = re2.compile(pattern.encode(), _options(captures=True))
         self._parts = _template(rewrite.encode(), self._compiled.groups)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Substitution, self._source
 
     def __call__(self, text: bytes) -> bytes:
         out: list[bytes] = []

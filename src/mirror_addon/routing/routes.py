@@ -29,7 +29,6 @@ from mirror_addon.routing.header_edits import JOINED_RESPONSE_FIELDS
 from mirror_addon.routing.header_edits import HeaderEdit
 from mirror_addon.routing.header_edits import compile_edit
 from mirror_addon.routing.header_edits import host_of
-from mirror_addon.routing.kept import Kept
 from mirror_addon.routing.local_replies import local_reply
 from mirror_addon.routing.mirrors import MirrorPolicy
 from mirror_addon.routing.mirrors import mirror_destinations
@@ -58,14 +57,15 @@ class CompiledRoute:
     """A rule's action."""
 
     __slots__ = (
-        "_bounds", "_http", "_plain", "cors", "destinations", "fault", "local", "methods", "mirrors", "response_edits",
+        "_bounds", "_plain", "cors", "destinations", "fault", "http", "local", "methods", "mirrors", "response_edits",
         "rule", "sampler", "total",
     )  # fmt: skip
 
     def __init__(
         self, http: HTTPRoute, rule: Rule, clusters: Clusters, namespace: str, sample_seed: bytes = b""
     ) -> None:
-        self._http = Kept(http)
+        self.http = http
+        """The source, with inherited fields where the rule was delegated to."""
         self.rule = rule
         self.fault = compile_fault(http.fault)
         self.cors = compile_cors(http.cors_policy)
@@ -89,11 +89,6 @@ class CompiledRoute:
         sample_by = annotations.sample_by if annotations is not None else None
         self.sampler = Sampler(sample_by, sample_seed) if sample_by is not None else None
         self._plain = self.fault is None and self.cors is None and self.local is None
-
-    @property
-    def http(self) -> HTTPRoute:
-        """The source, with inherited fields where the rule was delegated to."""
-        return self._http.get()
 
     def decide(
         self, match: int | None, request: Request, target: bytes, path_end: int, rewrite: Rewrite | None, draw: int

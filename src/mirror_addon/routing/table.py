@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
-from typing import Any
 
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.resources import Spec
@@ -53,13 +52,6 @@ class RouteTable:
         self._normalize = LEVELS[identity.path_normalization]
         self._edge = identity.use_remote_address
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_normalize"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._normalize = LEVELS[self.identity.path_normalization]
-
     @classmethod
     def build(
         cls,
@@ -75,10 +67,6 @@ class RouteTable:
         every subset without one of its own. Findings never stop it: what a cluster would not route, this does not.
         """
         return cls(resources, identity, endpoint_overrides or {}, mirror_to)
-
-    def pieces(self) -> list[Any]:
-        """What most of a table consists of, each piece after those it refers to: it can travel, and end, in steps."""
-        return self.clusters.pieces() + [piece for host in self.virtual_hosts for piece in host.pieces()]
 
     def route(self, request: Request, draw: int) -> Decision:
         """What becomes of a request. `draw` is its 64-bit random number, which decides all that is left to chance."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from typing import cast
 
 from mirror_addon.istio.documents import Resource
@@ -24,7 +23,6 @@ from mirror_addon.routing.delegation import merge_route
 from mirror_addon.routing.delegation import numbered
 from mirror_addon.routing.destinations import Clusters
 from mirror_addon.routing.identity import Identity
-from mirror_addon.routing.kept import Kept
 from mirror_addon.routing.redirects import redirect_rewrite
 from mirror_addon.routing.routes import CompiledRoute
 from mirror_addon.routing.uris import Rewrite
@@ -50,22 +48,12 @@ class Entry:
     catch_all: bool
     excluded: str = ""
     """Why this proxy never gets it (gateways, source labels); empty where it does."""
-    kept: Kept[HTTPMatchRequest] | None = None
+    source: HTTPMatchRequest | None = None
+    """The match it was compiled from, merged where the rule was delegated to; None: every request."""
 
     def __str__(self) -> str:
         rule = f"{self.route.rule.virtual_service} {self.route.rule.rule}"
         return rule if self.match is None else f"{rule} match[{self.match}]"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Entry, (
-            self.route, self.match, self.uri, self.conditions, self.rewrite, self.port, self.catch_all, self.excluded,
-            self.kept,
-        )  # fmt: skip
-
-    @property
-    def source(self) -> HTTPMatchRequest | None:
-        """The match it was compiled from, merged where the rule was delegated to; None: every request."""
-        return self.kept.get() if self.kept is not None else None
 
     @property
     def methods(self) -> frozenset[bytes] | None:
@@ -157,7 +145,7 @@ def _route_entries(
             port=match.port if match else 0,
             catch_all=is_catch_all(uri, match),
             excluded=_excluded(match, namespace, identity) if match else "",
-            kept=Kept(match) if match else None,
+            source=match,
         )
 
 
