@@ -83,8 +83,8 @@ def log_mirrors(rule_set: RuleSet) -> None:
         logger.info("mirror: and %d more rules that mirror; see mirror.rules", len(rule_set.mirrors) - SHOWN)
     if rule_set.unsafe:
         logger.info(
-            "mirror: POST, PUT, DELETE and other unsafe methods are mirrored too, to %s: what they do is done there "
-            "again. mirror_methods=safe, or mirror-addon/methods: safe, leaves them out",
+            "mirror: POST, PUT, DELETE and other unsafe methods are mirrored too, to %s, where they take effect a second "
+            "time. mirror_methods=safe, or the annotation mirror-addon/methods: safe, leaves them out",
             ", ".join(rule_set.unsafe),
         )
 

@@ -1,7 +1,7 @@
 """Notice that files have changed, by looking at them again and again.
 
-A thread asks twice a second for the state of all files (`files.state_of`: a few system calls a file). If it is another
-state than that of the files which were read last, and stays the same for a moment, the files are read again.
+A thread asks four times a second for the state of all files (`files.state_of`: a few system calls a file). If it is
+another state than that of the files which were read last, and stays the same for a moment, the files are read again.
 
 Why not the kernel's notifications (inotify, as in watchfiles): they need descriptors and watches, of which a machine
 has a limited number. They do not exist on network file systems and for folders that another machine or a container
@@ -31,11 +31,11 @@ from mirror_addon.rules.files import state_of
 
 logger = logging.getLogger(__name__)
 
-PAUSE = 0.4
+PAUSE = 0.25
 """Seconds between two looks: a change is to be in force within two seconds, which includes reading the rules."""
 LOOKING = 0.04
 """The most of a core that looking may take: with many files the pauses are longer."""
-SETTLED = 0.15
+SETTLED = 0.1
 """Seconds without another change after which files are read: somebody who copies a folder writes one after another."""
 MOST_CHANGES = 5
 """Changes after which files are read although they have not settled."""
