@@ -155,3 +155,9 @@ async def test_garbage_that_was_exempt_is_found_in_the_end(monkeypatch: pytest.M
         assert lost() is not None
         await in_background(lambda: None)
     assert lost() is None
+
+
+def test_a_collection_of_the_youngest_counts_as_something_to_do() -> None:
+    before = background._young_collections()
+    gc.collect(0)
+    assert background._young_collections() > before

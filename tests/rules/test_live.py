@@ -127,6 +127,19 @@ async def test_references_are_warnings_in_the_log_and_many_are_counted(
     assert "and 5 more" in caplog.text
 
 
+async def test_many_rules_that_mirror_are_counted(
+    live: LiveRules, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    route = "  - {match: [{uri: {exact: /%d}}], route: [{destination: {host: b}}], mirror: {host: c}}\n"
+    head, _, _ = RULE.partition("  http:")
+    (tmp_path / "a.yaml").write_text(head + "  http:\n" + "".join(route % n for n in range(SHOWN + 5)))
+    live.load(settings(tmp_path))
+    assert caplog.text.count("; mirrored to c ") == SHOWN
+    assert "mirror: and 5 more rules that mirror; see mirror.rules" in caplog.text
+    assert "unsafe methods are mirrored too, to c, where they take effect a second time" in caplog.text
+
+
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(30):
         while not condition():

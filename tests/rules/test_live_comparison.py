@@ -123,6 +123,7 @@ async def test_other_options_name_another_file_and_the_first_is_watched_no_more(
     other = tmp_path / "other.yaml"
     other.write_text(OTHERS)
     live.watch(settings(compare="other.yaml"), taker.take)
+    live.watch(settings(compare="other.yaml", methods="safe"), taker.take)
     file.write_text("rules: [")
     await until(lambda: taker.text == OTHERS)
     other.write_text(RULES)
