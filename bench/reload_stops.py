@@ -48,7 +48,7 @@ QUIET = 2.0
 PATIENCE = 120.0
 STEPS = 12
 WORK = 0.0002
-PAUSE = 0.002
+PAUSE = 0.01
 """Seconds between two requests."""
 
 HEAD = """apiVersion: networking.istio.io/v1

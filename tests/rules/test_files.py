@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from mirror_addon.istio.mirror_annotations import read_annotations
+from mirror_addon.rules.files import Parsed
 from mirror_addon.rules.files import State
 from mirror_addon.rules.files import is_there
 from mirror_addon.rules.files import is_used_up
@@ -257,3 +258,22 @@ def test_used_up_descriptors_say_nothing_about_the_rules(tmp_path: Path, folder:
     assert is_used_up(caught.value)
     assert not is_used_up(FileNotFoundError(errno.ENOENT, "")) and not is_used_up(ValueError()) and not is_used_up(None)
     assert len(read_rules([path])[0]) == 1
+
+
+def test_a_file_that_has_not_changed_is_not_parsed_again(tmp_path: Path) -> None:
+    parsed: Parsed = {}
+    other = BAD.replace("name: a", "name: b") + "---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\n"
+    (tmp_path / "a.yaml").write_text(BAD)
+    (tmp_path / "b.yaml").write_text(other)
+    first = load_rules([tmp_path], parsed=parsed)
+    assert first.diagnostics == load_rules([tmp_path]).diagnostics
+    assert len(first.diagnostics) == 4 and first.skipped == {"Secret": 1}
+    (tmp_path / "b.yaml").write_text(other + "\n")
+    second = load_rules([tmp_path], parsed=parsed)
+    assert second.diagnostics == first.diagnostics and second.skipped == first.skipped
+    assert second.resources[0] is first.resources[0] and second.resources[1] is not first.resources[1]
+    elsewhere = load_rules([tmp_path], parsed=parsed, default_namespace="elsewhere")
+    assert {item.namespace for item in elsewhere.resources} == {"elsewhere"}
+    (tmp_path / "a.yaml").unlink()
+    load_rules([tmp_path], parsed=parsed)
+    assert [Path(source.name).name for _, source in parsed] == ["b.yaml"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections import Counter
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterator
@@ -20,7 +21,9 @@ from mirror_addon.istio.diagnostics import Severity
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.findings import SCHEMA_ERROR
 from mirror_addon.istio.limits import MAX_BYTES
+from mirror_addon.istio.parsing import ParsedRules
 from mirror_addon.istio.parsing import Source
+from mirror_addon.istio.parsing import collector_paused
 from mirror_addon.istio.parsing import parse_sources
 from mirror_addon.rules.annotation_checks import CHECKS
 
@@ -28,6 +31,10 @@ SUFFIXES = (".yaml", ".yml", ".json")
 
 State = dict[str, tuple[int, ...]]
 """By path; see `state_of`."""
+
+
+Parsed = dict[tuple[str, Source], ParsedRules]
+"""Files that were parsed, by the namespace of documents without one, and name, content and time of change."""
 
 
 @dataclass(frozen=True)
@@ -60,19 +67,35 @@ def load_rules(
     *,
     default_namespace: str = "default",
     overrides: Collection[tuple[str, str]] = (),
+    parsed: Parsed | None = None,
 ) -> LoadedRules:
     """Read, validate and analyze the files and folders in `paths`.
 
     `overrides` are the full host and subset (or "") of endpoints given by option; they satisfy references.
+    `parsed` holds what was parsed before: files that it has are not parsed again, and it then holds the present files.
     Raises OSError as `read_rules` does.
     """
     sources, unreadable = read_rules(paths)
-    parsed = parse_sources(sources, default_namespace=default_namespace, annotation_checks=CHECKS)
-    found = [*unreadable, *parsed.diagnostics, *analyze(parsed.resources, overrides=overrides)]
+    before = parsed or {}
+    with collector_paused():
+        files = {
+            (default_namespace, source): before.get((default_namespace, source))
+            or parse_sources([source], default_namespace=default_namespace, annotation_checks=CHECKS)
+            for source in sources
+        }
+    if parsed is not None:
+        parsed.clear()
+        parsed.update(files)
+    resources = tuple(resource for file in files.values() for resource in file.resources)
+    skipped: Counter[str] = Counter()
+    for file in files.values():
+        skipped.update(file.skipped)
+    found = [*unreadable, *(finding for file in files.values() for finding in file.diagnostics)]
+    found += analyze(resources, overrides=overrides)
     return LoadedRules(
-        resources=parsed.resources,
+        resources=resources,
         diagnostics=tuple(sorted(found)),
-        skipped=parsed.skipped,
+        skipped=skipped,
         refused=any(finding.code == SCHEMA_ERROR and finding.severity is Severity.ERROR for finding in found),
     )
 

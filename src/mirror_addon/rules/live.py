@@ -4,9 +4,9 @@ Theory of operation of this room. All of it runs in the proxy's process.
 
 - At the start `LiveRules.load` reads the rules in the event loop, which serves no request yet. `files` reads YAML from
   disk, `rule_set` compiles it to a `RouteTable` (room `routing`), and what Istio would refuse stops the start.
-- `watcher` then looks for changes of the files. After one, `LiveRules.reload` reads and compiles all files anew in a
-  thread (`background`), while requests are routed by the table before. There are no partial updates: 1,000 routes take
-  0.25 s of CPU, and 10,000 take 2 s.
+- `watcher` then looks for changes of the files. After one, `LiveRules.reload` reads and compiles the files anew in a
+  thread (`background`), while requests are routed by the table before. Files that have not changed are not parsed
+  again; everything else is done for the whole set: 1,000 routes in one file take 0.2 s of CPU, and 10,000 take 2 s.
 - In the event loop, between two requests, the new table takes the place of the one before. Tables are immutable, so a
   request that has met one keeps it until it ends. A set that cannot be read, or that Istio would refuse, changes
   nothing: the log and `problem` say why.
@@ -34,6 +34,7 @@ from mirror_addon.options.settings import Settings
 from mirror_addon.routing.table import RouteTable
 from mirror_addon.rules.background import beside_the_loop
 from mirror_addon.rules.background import in_background
+from mirror_addon.rules.files import Parsed
 from mirror_addon.rules.files import is_there
 from mirror_addon.rules.files import rules_paths
 from mirror_addon.rules.rule_set import RuleSet
@@ -83,8 +84,8 @@ def log_mirrors(rule_set: RuleSet) -> None:
         logger.info("mirror: and %d more rules that mirror; see mirror.rules", len(rule_set.mirrors) - SHOWN)
     if rule_set.unsafe:
         logger.info(
-            "mirror: POST, PUT, DELETE and other unsafe methods are mirrored too, to %s, where they take effect a second "
-            "time. mirror_methods=safe, or the annotation mirror-addon/methods: safe, leaves them out",
+            "mirror: POST, PUT, DELETE and other unsafe methods are mirrored too, to %s, where they take effect a "
+            "second time. mirror_methods=safe, or the annotation mirror-addon/methods: safe, leaves them out",
             ", ".join(rule_set.unsafe),
         )
 
@@ -99,6 +100,8 @@ class LiveRules:
         self._local_address = local_address
         self._settings: Settings | None = None
         self._watch = FileWatch("the rules", ())
+        self._parsed: Parsed = {}
+        """The files as they were read last: an edit of one file does not parse the others again."""
         self._reloading = asyncio.Lock()
         self._recent: deque[RouteTable] = deque(maxlen=KEPT)
         self._followers: list[Callable[[RouteTable], None]] = []
@@ -115,7 +118,7 @@ class LiveRules:
         try:
             watch.state = watch.look()
             with collector_paused():
-                rule_set = load_rule_set(settings, self._local_address)
+                rule_set = load_rule_set(settings, self._local_address, parsed=self._parsed)
         except OSError as error:
             raise RulesRefused(f"the rules cannot be read: {error}") from None
         log_findings(rule_set)
@@ -152,7 +155,9 @@ class LiveRules:
         vanished = [str(path) for path in rules_paths(settings.rules) if not is_there(path)]
         if vanished and self.table is not None and not settings.to:
             return self._keep(f"{', '.join(vanished)} is gone")
-        rule_set = await in_background(lambda: load_rule_set(settings, self._local_address, only_good=True))
+        rule_set = await in_background(
+            lambda: load_rule_set(settings, self._local_address, only_good=True, parsed=self._parsed)
+        )
         if settings is not self._settings:
             return "the rules that were read are not used: the options changed meanwhile, or the proxy ends"
         log_findings(rule_set)

@@ -13,6 +13,7 @@ from mirror_addon.routing.clusters import Endpoint
 from mirror_addon.routing.identity import Identity
 from mirror_addon.routing.table import MirrorTo
 from mirror_addon.routing.table import RouteTable
+from mirror_addon.rules.files import Parsed
 from mirror_addon.rules.files import is_there
 from mirror_addon.rules.files import load_rules
 from mirror_addon.rules.files import rules_paths
@@ -40,12 +41,14 @@ class RuleSet:
     """Labels of the mirrors that get requests whose methods may change something."""
 
 
-def load_rule_set(settings: Settings, local_address: bytes, *, only_good: bool = False) -> RuleSet:
+def load_rule_set(
+    settings: Settings, local_address: bytes, *, only_good: bool = False, parsed: Parsed | None = None
+) -> RuleSet:
     """Read the files that `settings` name, and build the table.
 
-    `local_address` is this machine's address, as it appears in X-Forwarded-For. `only_good`: a refused set has an empty
-    table, which takes less time, for a caller that does not use it. Bad input raises nothing; OSError is raised as by
-    `read_rules`.
+    `local_address` is this machine's address, as it appears in X-Forwarded-For. `only_good`: a refused set has an
+    empty table, which takes less time, for a caller that does not use it. `parsed` is as in `load_rules`. Bad input
+    raises nothing; OSError is raised as by `read_rules`.
     """
     overrides = {
         (resolve_short_name(override.host, settings.namespace), override.subset): Endpoint(
@@ -56,7 +59,7 @@ def load_rule_set(settings: Settings, local_address: bytes, *, only_good: bool =
     paths = rules_paths(settings.rules)
     if settings.to and settings.rules == ("rules",) and not is_there(paths[0]):
         paths = []  # `mirror_to` needs no rules, and this is only the option's default
-    loaded = load_rules(paths, default_namespace=settings.namespace, overrides=frozenset(overrides))
+    loaded = load_rules(paths, default_namespace=settings.namespace, overrides=frozenset(overrides), parsed=parsed)
     table = RouteTable.build(
         () if only_good and loaded.refused else loaded.resources,
         Identity(
