@@ -4,8 +4,8 @@ import asyncio
 import gc
 import sys
 import threading
-import time
 import weakref
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,9 +13,16 @@ from mirror_addon.istio.parsing import collector_paused
 from mirror_addon.rules import background
 from mirror_addon.rules.background import LOOK_AGAIN
 from mirror_addon.rules.background import SWITCH_INTERVAL
+from mirror_addon.rules.background import beside_the_loop
 from mirror_addon.rules.background import exempt_what_is_loaded
 from mirror_addon.rules.background import in_background
-from mirror_addon.rules.giving_way import breathe
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_exempt() -> Iterator[None]:
+    yield
+    background._exemptions.clear()
+    gc.unfreeze()
 
 
 def test_collector_is_paused_and_put_back() -> None:
@@ -38,7 +45,7 @@ async def test_work_runs_in_a_thread_while_the_loop_goes_on() -> None:
         assert go_on.wait(10)
         return 7
 
-    task = asyncio.ensure_future(in_background(work, lambda _: False))
+    task = asyncio.ensure_future(in_background(work))
     await asyncio.sleep(0)
     go_on.set()
     assert await task == 7
@@ -55,33 +62,47 @@ async def test_all_is_put_back_after_a_failure() -> None:
         raise LookupError("no")
 
     with pytest.raises(LookupError):
-        await in_background(work, lambda _: False)
+        await in_background(work)
     assert sys.getswitchinterval() == before and gc.isenabled()
+
+
+def test_all_is_put_back_after_the_last_of_several() -> None:
+    """Whichever ends first."""
+    before = sys.getswitchinterval()
+    one, other = beside_the_loop(), beside_the_loop()
+    one.__enter__()
+    other.__enter__()
+    one.__exit__(None, None, None)
+    assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL) and not gc.isenabled()
+    other.__exit__(None, None, None)
+    assert sys.getswitchinterval() == before and gc.isenabled()
+
+
+def test_what_others_have_set_is_kept() -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL / 5)
+    shorter = sys.getswitchinterval()
+    assert shorter < SWITCH_INTERVAL
+    gc.disable()
+    try:
+        with beside_the_loop():
+            assert sys.getswitchinterval() <= shorter
+        assert sys.getswitchinterval() <= shorter and not gc.isenabled()
+    finally:
+        sys.setswitchinterval(before)
+        gc.enable()
 
 
 def test_what_is_loaded_is_exempt() -> None:
     gc.unfreeze()
     exempt_what_is_loaded()
     assert gc.get_freeze_count() > 10_000
-    gc.unfreeze()
 
 
-async def test_what_lives_long_is_exempt_from_collection() -> None:
+async def test_a_result_is_exempt_from_collection() -> None:
     gc.unfreeze()
-    assert await in_background(lambda: [{}], lambda result: len(result) == 1) == [{}]
+    assert await in_background(lambda: [{}]) == [{}]
     assert gc.get_freeze_count() > 0
-    gc.unfreeze()
-
-
-async def test_work_gives_way() -> None:
-    def work() -> tuple[float, float]:
-        begin, used = time.perf_counter(), time.thread_time()
-        while time.thread_time() - used < 0.02:
-            breathe()
-        return time.perf_counter() - begin, time.thread_time() - used
-
-    wall, used = await in_background(work, lambda _: False)
-    assert wall > 2 * used
 
 
 class Ring:
@@ -108,7 +129,7 @@ async def test_garbage_that_was_exempt_is_found_when_there_is_nothing_to_do(monk
     monkeypatch.setattr(background, "IDLE", 0.01)
     lost = exempt_garbage()
     for _ in range(LOOK_AGAIN - 1):
-        await in_background(lambda: None, lambda _: True)
+        await in_background(lambda: None)
     looks: list[int] = []
 
     def busy() -> int:
@@ -116,7 +137,7 @@ async def test_garbage_that_was_exempt_is_found_when_there_is_nothing_to_do(monk
         return len(looks)
 
     monkeypatch.setattr(background, "_young_collections", busy)
-    await in_background(lambda: None, lambda _: True)
+    await in_background(lambda: None)
     async with asyncio.timeout(20):
         while len(looks) < 4:
             await asyncio.sleep(0.005)
@@ -125,7 +146,6 @@ async def test_garbage_that_was_exempt_is_found_when_there_is_nothing_to_do(monk
     async with asyncio.timeout(20):
         while lost() is not None:
             await asyncio.sleep(0.005)
-    gc.unfreeze()
 
 
 async def test_garbage_that_was_exempt_is_found_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,26 +153,11 @@ async def test_garbage_that_was_exempt_is_found_in_the_end(monkeypatch: pytest.M
     lost = exempt_garbage()
     for _ in range(3):
         assert lost() is not None
-        await in_background(lambda: None, lambda _: True)
+        await in_background(lambda: None)
     assert lost() is None
-    gc.unfreeze()
 
 
-async def test_young_garbage_goes_while_work_rests() -> None:
-    """The collector is paused for as long as the work takes."""
-
-    class Ring:
-        def __init__(self) -> None:
-            self.ring = self
-
-    def work() -> bool:
-        ring = Ring()
-        lost = weakref.ref(ring)
-        del ring
-        assert not gc.isenabled()
-        deadline = time.monotonic() + 10
-        while lost() is not None and time.monotonic() < deadline:
-            breathe()
-        return lost() is None
-
-    assert await in_background(work, lambda _: False)
+def test_a_collection_of_the_youngest_counts_as_something_to_do() -> None:
+    before = background._young_collections()
+    gc.collect(0)
+    assert background._young_collections() > before

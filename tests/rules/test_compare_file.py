@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,25 +10,51 @@ from mirror_addon.options.settings import Settings
 from mirror_addon.options.settings import parse_settings
 from mirror_addon.rules.compare_file import comparison_rules
 
-
-def settings(**options: Any) -> Settings:
-    return parse_settings(
-        {each.name: each.default for each in OPTIONS} | {f"mirror_{k}": v for k, v in options.items()}
-    )
+RULES = "rules:\n  - {path: $.id, ignore: true}\n"
 
 
-def test_rules_are_read_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def settings(compare: str = "compare.yaml") -> Settings:
+    return parse_settings({each.name: each.default for each in OPTIONS} | {"mirror_compare": compare})
+
+
+def test_the_text_is_returned_as_it_is(folder: Path) -> None:
+    (folder / "compare.yaml").write_text(RULES)
+    assert comparison_rules(settings()) == RULES
+    assert comparison_rules(settings("~/compare.yaml")) == RULES
+
+
+def test_the_default_file_may_be_missing_or_empty(folder: Path) -> None:
     assert comparison_rules(settings()) == ""
-    with pytest.raises(OptionError, match=r"^mirror_compare=other\.yaml: no such file"):
-        comparison_rules(settings(compare="other.yaml"))
-    with pytest.raises(OptionError, match="mirror_compare="):
-        comparison_rules(settings(compare="a\0b"))
-    (tmp_path / "compare.yaml").write_text("- nonsense: [")
-    with pytest.raises(OptionError, match=r"^mirror_compare=compare\.yaml: compare\.yaml:"):
+    (folder / "compare.yaml").write_text("")
+    assert comparison_rules(settings()) == ""
+
+
+def test_a_file_that_was_named_must_exist() -> None:
+    with pytest.raises(OptionError, match=r"^mirror_compare=other\.yaml: no such file; name one that exists$"):
+        comparison_rules(settings("other.yaml"))
+
+
+def test_a_folder_is_no_file(folder: Path) -> None:
+    (folder / "other").mkdir()
+    with pytest.raises(OptionError, match=r"Is a directory.*; name a file of rules of comparison") as caught:
+        comparison_rules(settings("other"))
+    assert isinstance(caught.value.__cause__, IsADirectoryError)
+
+
+def test_text_that_is_no_utf_8(folder: Path) -> None:
+    (folder / "compare.yaml").write_bytes(b"\xff")
+    with pytest.raises(OptionError, match="utf-8"):
         comparison_rules(settings())
-    (tmp_path / "compare.yaml").write_bytes(b"\xff")
-    with pytest.raises(OptionError, match="mirror_compare="):
+
+
+def test_rules_that_cannot_be_parsed(folder: Path) -> None:
+    (folder / "compare.yaml").write_text("rules: [")
+    with pytest.raises(OptionError, match=r"^mirror_compare=compare\.yaml: compare\.yaml:1:"):
         comparison_rules(settings())
-    (tmp_path / "compare.yaml").write_text("")
-    comparison_rules(settings())

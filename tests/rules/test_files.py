@@ -1,13 +1,23 @@
 from __future__ import annotations
 
+import errno
 import os
+import resource
+import shutil
 import tempfile
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mirror_addon.istio.mirror_annotations import read_annotations
+from mirror_addon.rules.files import Parsed
+from mirror_addon.rules.files import State
 from mirror_addon.rules.files import is_there
+from mirror_addon.rules.files import is_used_up
 from mirror_addon.rules.files import load_rules
 from mirror_addon.rules.files import read_rules
 from mirror_addon.rules.files import rules_paths
@@ -152,3 +162,118 @@ def test_a_path_that_cannot_be_looked_at_is_refused_and_named(name: str) -> None
 def test_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert rules_paths(["~/rules", "rules"]) == [tmp_path / "rules", Path("rules")]
+
+
+@pytest.mark.parametrize(
+    "away", [shutil.rmtree, lambda folder: folder.rename(folder.with_name(f".{time.monotonic_ns()}"))]
+)
+@pytest.mark.parametrize("when", ["before it is listed", "after it was listed"])
+def test_a_folder_that_vanishes_during_the_walk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str, away: Callable[[Path], object]
+) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "rules.yaml").write_text("{}")
+    vanishing = tmp_path / "b"
+    before = tmp_path / "a" if when == "before it is listed" else vanishing
+
+    def walk(*arguments: Any, **options: Any) -> Iterator[Any]:
+        for found in original(*arguments, **options):
+            if found[0] == str(before) and vanishing.exists():
+                away(vanishing)
+            yield found
+
+    original = os.walk
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "walk", walk)
+        sources, problems = read_rules([tmp_path])
+    assert [Path(source.name).parent.name for source in sources] == ["a", "c"]
+    (problem,) = problems
+    assert problem.file == str(vanishing) and "cannot be read: No such file" in problem.message
+    vanishing.mkdir()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "walk", walk)
+        during = state_of([tmp_path])
+    assert during[str(vanishing)] == (errno.ENOENT,)
+    assert during != state_of([tmp_path]), "who has read it then reads again"
+
+
+def test_the_state_is_another_when_something_else_is_read(tmp_path: Path) -> None:
+    states: list[State] = []
+
+    def changed() -> bool:
+        states.append(state_of([tmp_path]))
+        return states[-1] not in states[:-1]
+
+    file = tmp_path / "a.yaml"
+    assert changed()
+    file.write_text("a: 1")
+    assert changed()
+    file.write_text("a: 12")
+    assert changed()
+    (tmp_path / "b.txt").write_text("")
+    (tmp_path / ".c.yaml").write_text("")
+    assert not changed()
+    file.chmod(0o640)
+    assert changed(), "it may be readable now"
+    (tmp_path / "new").write_text("a: 12")
+    os.utime(tmp_path / "new", ns=(file.stat().st_atime_ns, file.stat().st_mtime_ns))
+    os.replace(tmp_path / "new", file)
+    assert changed()
+    shutil.rmtree(tmp_path)
+    assert state_of([tmp_path]) == {}
+
+
+def test_a_folder_that_may_not_be_listed_has_a_state_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a user who may read everything the test has to be one who may not."""
+    (tmp_path / "sub").mkdir()
+    listed = state_of([tmp_path])
+    original = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if str(path) == str(tmp_path / "sub"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return original(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert state_of([tmp_path]) == listed | {str(tmp_path / "sub"): (errno.EACCES,)}
+
+
+@pytest.mark.parametrize("folder", [True, False])
+def test_used_up_descriptors_say_nothing_about_the_rules(tmp_path: Path, folder: bool) -> None:
+    (tmp_path / "a.yaml").write_text("{}")
+    path = tmp_path if folder else tmp_path / "a.yaml"
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files") as caught:
+            read_rules([path])
+        if folder:
+            with pytest.raises(OSError, match="Too many open files"):
+                state_of([path])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert is_used_up(caught.value)
+    assert not is_used_up(FileNotFoundError(errno.ENOENT, "")) and not is_used_up(ValueError()) and not is_used_up(None)
+    assert len(read_rules([path])[0]) == 1
+
+
+def test_a_file_that_has_not_changed_is_not_parsed_again(tmp_path: Path) -> None:
+    parsed: Parsed = {}
+    other = BAD.replace("name: a", "name: b") + "---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\n"
+    (tmp_path / "a.yaml").write_text(BAD)
+    (tmp_path / "b.yaml").write_text(other)
+    first = load_rules([tmp_path], parsed=parsed)
+    assert first.diagnostics == load_rules([tmp_path]).diagnostics
+    assert len(first.diagnostics) == 4 and first.skipped == {"Secret": 1}
+    (tmp_path / "b.yaml").write_text(other + "\n")
+    second = load_rules([tmp_path], parsed=parsed)
+    assert second.diagnostics == first.diagnostics and second.skipped == first.skipped
+    assert second.resources[0] is first.resources[0] and second.resources[1] is not first.resources[1]
+    elsewhere = load_rules([tmp_path], parsed=parsed, default_namespace="elsewhere")
+    assert {item.namespace for item in elsewhere.resources} == {"elsewhere"}
+    (tmp_path / "a.yaml").unlink()
+    load_rules([tmp_path], parsed=parsed)
+    assert [Path(source.name).name for _, source in parsed] == ["b.yaml"]

@@ -36,6 +36,18 @@ def test_a_line_a_rule(tmp_path: Path) -> None:
     assert "; mirrored to serviceB/v2 100 % -> no endpoint (" in line
 
 
+def test_rules_that_do_not_mirror(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a}\n"
+        "spec: {hosts: [a.test], http: [{directResponse: {status: 204}}]}\n"
+    )
+    values = {option.name: option.default for option in OPTIONS} | {"mirror_rules": [str(tmp_path)]}
+    made = load_rule_set(parse_settings(values), b"192.0.2.1").table
+    (line,) = rule_lines(made)
+    assert line.startswith("default/a http[0]: a.test, any path: ") and "mirrored" not in line
+    assert list(rule_lines(made, mirrored_only=True)) == []
+
+
 @pytest.mark.parametrize(
     ("annotations", "match", "methods", "unsafe"),
     [

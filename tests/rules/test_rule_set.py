@@ -26,12 +26,12 @@ def test_only_good(tmp_path: Path) -> None:
     whole = load_rule_set(settings, b"192.0.2.1")
     good = load_rule_set(settings, b"192.0.2.1", only_good=True)
     assert not good.refused
-    assert (good.documents, good.rules, len(good.table.pieces())) == (1, 2, 2)
-    assert (whole.documents, whole.rules, len(whole.table.pieces())) == (1, 2, 2)
+    assert (good.documents, good.rules, len(good.table.virtual_hosts)) == (1, 2, 1)
+    assert (whole.documents, whole.rules, len(whole.table.virtual_hosts)) == (1, 2, 1)
     (tmp_path / "b.yaml").write_text("kind: [")
     left = load_rule_set(settings, b"192.0.2.1")
     nothing = load_rule_set(settings, b"192.0.2.1", only_good=True)
     assert left.refused and nothing.refused
     assert left.diagnostics == nothing.diagnostics
-    assert (left.documents, left.rules, len(left.table.pieces())) == (1, 2, 2)
-    assert (nothing.documents, nothing.rules, len(nothing.table.pieces())) == (1, 2, 0)
+    assert (left.documents, left.rules, len(left.table.virtual_hosts)) == (1, 2, 1)
+    assert (nothing.documents, nothing.rules, len(nothing.table.virtual_hosts)) == (1, 2, 0)

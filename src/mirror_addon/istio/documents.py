@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
-from typing import Any
 from typing import Generic
 from typing import TypeVar
 
@@ -21,8 +20,8 @@ MERGE = 0
 class Nodes:
     """The nodes of one YAML document, in the order of the text.
 
-    They are four columns instead of a tree of objects, because all documents are pickled and few are ever searched;
-    a node's children are collected when they are first asked for.
+    They are four columns instead of a tree of objects, because every document is kept and few are ever searched: a
+    node's children are collected when they are first asked for.
 
     Each node except mapping keys has an index. `starts` and `key_starts` are the positions of the value and of its key
     (line << 32 | column, both from 0; an item of a sequence has its own position as `key_starts`), `keys` the keys
@@ -46,9 +45,6 @@ class Nodes:
         self.ends = ends
         self.aliases = aliases
         self._children: dict[int, dict[str | int, int]] = {}
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Nodes, (self.starts, self.key_starts, self.keys, self.ends, self.aliases)
 
     def children(self, node: int) -> dict[str | int, int]:
         """Return the node's children by key or by index, including those merged with `<<`."""

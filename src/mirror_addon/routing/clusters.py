@@ -9,7 +9,6 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from dataclasses import field
 from itertools import accumulate
-from typing import Any
 
 from mirror_addon.routing.names import without_port
 from mirror_addon.routing.randomness import derived
@@ -23,11 +22,6 @@ class Endpoint:
     port: int
     labels: tuple[tuple[str, str], ...] = ()
     weight: int = 1
-
-    def __reduce__(self) -> str | tuple[Any, ...]:
-        if self is ORIGINAL_DESTINATION:
-            return "ORIGINAL_DESTINATION"  # pickle by name: it is compared with `is`
-        return Endpoint, (self.address, self.port, self.labels, self.weight)
 
     def __str__(self) -> str:
         """`127.0.0.1:9001`, `[::1]:9001`."""

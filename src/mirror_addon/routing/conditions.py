@@ -21,10 +21,7 @@ CLAIMS = "@request.auth.claims"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Condition:
-    """One condition. `words` describe it; `actual` describes what a request has instead, for a trace.
-
-    Functions are module-level ones and partials, so that a condition can be pickled.
-    """
+    """One condition. `words` describe it; `actual` describes what a request has instead, for a trace."""
 
     words: str
     test: Callable[[RequestLookup], bool]

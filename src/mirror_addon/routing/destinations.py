@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
-from typing import Any
 
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.resources.kinds import Spec
@@ -36,11 +35,6 @@ class Clusters:
         self._identity = identity
         self._overrides = overrides
         self._clusters: dict[tuple[str, str, int], Cluster] = {}
-
-    def pieces(self) -> list[Any]:
-        """What they consist of, and are made of."""
-        services = [piece for service in self.services.values() for piece in (*service.instances, service)]
-        return services + self._rules.pieces() + list(self._clusters.values())
 
     def target(self, destination: Destination, namespace: str) -> ResolvedDestination:
         """Return what a Destination means in a document of `namespace`."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
-from typing import Any
 from typing import Generic
 from typing import TypeVar
 
@@ -43,12 +42,6 @@ class VirtualHost:
     def at(self, port: int) -> Index | Scan | None:
         """Return the entries for a listener's port; None where the host is not claimed on that port."""
         return self.ports.get(port, self.other_ports) if self.ports else self.other_ports
-
-    def pieces(self) -> list[Any]:
-        """What most of it consists of: the entries of its services, then what its indexes are made of."""
-        entries = [entry for service in self.services for entry in service.entries]
-        indexes = [index for index in (self.other_ports, *self.ports.values()) if index is not None]
-        return entries + [piece for index in indexes for piece in index.pieces()]
 
     def unreachable(self, port: int) -> list[RouteEntry]:
         """Return the entries that no request to this port reaches: excluded, for another port, after a catch-all."""

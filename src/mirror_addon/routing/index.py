@@ -14,7 +14,6 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import Any
 
 from mirror_addon.routing.lookup import RequestLookup
 from mirror_addon.routing.regexes import Regex
@@ -101,18 +100,18 @@ def _regex(entry: RouteEntry) -> Regex:
 class _PrefixTree:
     """The sorted prefixes: bisection finds the longest prefix of a path, its parents are the shorter ones."""
 
-    __slots__ = ("_keys", "nodes")
+    __slots__ = ("_keys", "_nodes")
 
     def __init__(self, plain: dict[bytes, list[Ranked]], regexes: dict[bytes, list[Ranked]]) -> None:
         self._keys = sorted(plain.keys() | regexes.keys())
-        self.nodes: list[_Node] = []
+        self._nodes: list[_Node] = []
         stack: list[_Node] = []
         for key in self._keys:
             while stack and not key.startswith(stack[-1].prefix):
                 stack.pop()
             node = _Node(key, stack[-1] if stack else None, plain.get(key, ()), regexes.get(key, ()))
             stack.append(node)
-            self.nodes.append(node)
+            self._nodes.append(node)
 
     def longest(self, path: bytes) -> _Node | None:
         """Return the longest prefix of `path`.
@@ -121,7 +120,7 @@ class _PrefixTree:
         is a prefix of that key too and therefore among its parents.
         """
         index = bisect_right(self._keys, path) - 1
-        node = self.nodes[index] if index >= 0 else None
+        node = self._nodes[index] if index >= 0 else None
         while node is not None and not path.startswith(node.prefix):
             node = node.parent
         return node
@@ -166,11 +165,6 @@ class Index:
         any_case = [item for item in ranked if item[1].uri.ignore_case]
         self._any_case = _Half(any_case) if any_case else None
 
-    def pieces(self) -> list[Any]:
-        """What most of it consists of, apart from its entries."""
-        halves = (self._cased, self._any_case)
-        return [node for half in halves if half is not None for node in half.prefixes.nodes]
-
     def find(self, lookup: RequestLookup) -> RouteEntry | None:
         """Return the first entry that a request meets; None where there is none."""
         path = lookup.path
@@ -197,10 +191,6 @@ class Scan:
 
     def __init__(self, entries: Sequence[RouteEntry]) -> None:
         self.entries = tuple(entries)
-
-    def pieces(self) -> list[Any]:
-        """Nothing but its entries."""
-        return []
 
     def find(self, lookup: RequestLookup) -> RouteEntry | None:
         """Return the first entry that a request meets; None where there is none."""

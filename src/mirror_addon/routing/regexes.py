@@ -6,7 +6,6 @@ Envoy 1.40 matches bytes, not UTF-8 characters (`.` does not match a two-byte ch
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import re2
 
@@ -39,9 +38,6 @@ class Regex:
         except re2.error as error:
             self._compiled = None
             self.error = _text(error)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Regex, (self.pattern.decode(),)
 
     def matches(self, text: bytes) -> bool:
         """Whether the whole of `text` matches."""
@@ -78,18 +74,14 @@ class RegexSet:
     one. Compiling a set holds the GIL, so a large one is made in pieces.
     """
 
-    __slots__ = ("_pieces", "_regexes")
+    __slots__ = ("_pieces",)
 
     def __init__(self, regexes: Sequence[Regex]) -> None:
-        self._regexes = tuple(regexes)
         self._pieces = [
             (start, tuple(regexes[start : start + _PIECE]), _compiled_set(regexes[start : start + _PIECE]))
             for start in range(0, len(regexes), _PIECE)
         ]
         self.matches(regexes[0].literal_prefix if regexes else b"/")  # RE2 builds its automaton at the first match
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return RegexSet, (self._regexes,)
 
     def matches(self, text: bytes) -> list[int]:
         """Return the indices of the patterns that match the whole of `text`, ascending."""
@@ -121,16 +113,12 @@ def _compiled_set(regexes: Sequence[Regex]) -> re2.Set | None:
 class Substitution:
     r"""RE2's GlobalReplace: every match of a pattern replaced by a text in which `\0` to `\9` are groups."""
 
-    __slots__ = ("_compiled", "_parts", "_source")
+    __slots__ = ("_compiled", "_parts")
 
     def __init__(self, pattern: str, rewrite: str) -> None:
         """Raises re2.error for a pattern, ValueError for a rewrite that is not valid."""
-        self._source = pattern, rewrite
         self._compiled = re2.compile(pattern.encode(), _options(captures=True))
         self._parts = _template(rewrite.encode(), self._compiled.groups)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Substitution, self._source
 
     def __call__(self, text: bytes) -> bytes:
         out: list[bytes] = []

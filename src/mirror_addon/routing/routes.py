@@ -33,7 +33,6 @@ from mirror_addon.routing.header_edits import JOINED_RESPONSE_FIELDS
 from mirror_addon.routing.header_edits import HeaderEdit
 from mirror_addon.routing.header_edits import compile_edit
 from mirror_addon.routing.header_edits import host_of
-from mirror_addon.routing.kept import Kept
 from mirror_addon.routing.local_replies import local_reply
 from mirror_addon.routing.mirrors import MirrorPolicy
 from mirror_addon.routing.mirrors import mirror_destinations
@@ -62,14 +61,15 @@ class CompiledRoute:
     """The action of a rule."""
 
     __slots__ = (
-        "_bounds", "_http", "_plain", "cors", "destinations", "fault", "local", "methods", "mirrors", "response_edits",
+        "_bounds", "_plain", "cors", "destinations", "fault", "http", "local", "methods", "mirrors", "response_edits",
         "rule", "sampler", "total",
     )  # fmt: skip
 
     def __init__(
         self, http: HTTPRoute, rule: Rule, clusters: Clusters, namespace: str, sample_seed: bytes = b""
     ) -> None:
-        self._http = Kept(http)
+        self.http = http
+        """The source, with inherited fields where the rule was delegated to."""
         self.rule = rule
         self.fault = compile_fault(http.fault)
         self.cors = compile_cors(http.cors_policy)
@@ -94,11 +94,6 @@ class CompiledRoute:
         self.sampler = Sampler(sample_by, sample_seed) if sample_by is not None else None
         # Most rules have none of these; `decide` then goes straight to the destination.
         self._plain = self.fault is None and self.cors is None and self.local is None
-
-    @property
-    def http(self) -> HTTPRoute:
-        """The message it was compiled from, merged with the root's where the rule is a delegate's."""
-        return self._http.get()
 
     def decide(
         self, match: int | None, request: Request, target: bytes, path_end: int, rewrite: Rewrite | None, draw: int

@@ -30,7 +30,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
-from typing import Any
 
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.resources.kinds import Spec
@@ -78,13 +77,6 @@ class RouteTable:
         self._normalize = LEVELS[identity.path_normalization]
         self._edge = identity.use_remote_address
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_normalize"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._normalize = LEVELS[self.identity.path_normalization]
-
     @classmethod
     def build(
         cls,
@@ -101,10 +93,6 @@ class RouteTable:
         cluster would ignore is ignored.
         """
         return cls(resources, identity, endpoint_overrides or {}, mirror_to)
-
-    def pieces(self) -> list[Any]:
-        """What most of a table consists of, each piece after those it refers to: it can travel, and end, in steps."""
-        return self.clusters.pieces() + [piece for host in self.virtual_hosts for piece in host.pieces()]
 
     def route(self, request: Request, draw: int) -> Decision:
         """Decide what happens to a request. `draw` is its 64-bit random number, the only source of chance."""

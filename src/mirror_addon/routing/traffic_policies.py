@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
-from typing import Any
 from typing import cast
 
 from mirror_addon.istio.documents import Resource
@@ -137,11 +136,6 @@ class DestinationRules:
             if rules and (rule := _most_specific(rules, host)):
                 return rule
         return None
-
-    def pieces(self) -> list[Any]:
-        """What they consist of, subsets before their rules."""
-        rules = [rule for namespace in self._by_namespace.values() for rule in namespace.values()]
-        return [piece for rule in rules for piece in (*rule.subsets.values(), rule)]
 
 
 def _most_specific(rules: dict[str, DestinationRule], host: str) -> DestinationRule | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from typing import cast
 
 from mirror_addon.istio.documents import Resource
@@ -27,7 +26,6 @@ from mirror_addon.routing.delegation import merge_route
 from mirror_addon.routing.delegation import numbered
 from mirror_addon.routing.destinations import Clusters
 from mirror_addon.routing.identity import Identity
-from mirror_addon.routing.kept import Kept
 from mirror_addon.routing.lookup import RequestLookup
 from mirror_addon.routing.redirects import redirect_rewrite
 from mirror_addon.routing.routes import CompiledRoute
@@ -54,17 +52,12 @@ class RouteEntry:
     catch_all: bool
     excluded: str = ""
     """Why it does not apply to this proxy (gateways, source labels); empty where it does."""
-    kept: Kept[HTTPMatchRequest] | None = None
+    source: HTTPMatchRequest | None = None
+    """The match it was compiled from, merged with the root's where it is a delegate's; None: every request."""
 
     def __str__(self) -> str:
         rule = f"{self.route.rule.virtual_service} {self.route.rule.rule}"
         return rule if self.match is None else f"{rule} match[{self.match}]"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return RouteEntry, (
-            self.route, self.match, self.uri, self.conditions, self.rewrite, self.port, self.catch_all, self.excluded,
-            self.kept,
-        )  # fmt: skip
 
     def holds(self, lookup: RequestLookup) -> bool:
         """Whether a request meets all conditions except the uri's."""
@@ -72,11 +65,6 @@ class RouteEntry:
             if not condition.test(lookup):
                 return False
         return True
-
-    @property
-    def source(self) -> HTTPMatchRequest | None:
-        """The match it was compiled from, merged with the root's where it is a delegate's; None: every request."""
-        return self.kept.get() if self.kept is not None else None
 
     @property
     def methods(self) -> frozenset[bytes] | None:
@@ -171,7 +159,7 @@ def _route_entries(
             port=match.port if match else 0,
             catch_all=is_catch_all(uri, match),
             excluded=_excluded(match, namespace, identity) if match else "",
-            kept=Kept(match) if match else None,
+            source=match,
         )
 
 

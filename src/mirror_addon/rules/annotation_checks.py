@@ -1,4 +1,8 @@
-"""What is wrong with the annotations that `istio` cannot read itself. Loads who can, when it is needed."""
+"""Checks of the annotations that the room `istio` cannot check itself, because their syntax belongs to other rooms.
+
+Each takes an annotation's text and returns what is wrong with it, or an empty string. The modules that know the syntax
+are imported when they are needed: most rules have no such annotation.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,8 @@ from mirror_addon.istio.annotations import AnnotationChecks
 
 
 def when_problem(text: str) -> str:
-    """Of `mirror-addon/when`."""
-    from mirror_addon.admission.when import compile_when  # loads mitmproxy
+    """Check `mirror-addon/when`, a mitmproxy filter expression."""
+    from mirror_addon.admission.when import compile_when  # imports mitmproxy
 
     try:
         compile_when(text.strip())
@@ -17,7 +21,7 @@ def when_problem(text: str) -> str:
 
 
 def ignore_problem(text: str) -> str:
-    """Of `mirror-addon/ignore`."""
+    """Check `mirror-addon/ignore`, paths that a comparison leaves out."""
     from mirror_addon.compare.rules import DEFAULT_RULES
     from mirror_addon.compare.rules import RulesError
 

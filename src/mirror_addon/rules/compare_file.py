@@ -11,8 +11,10 @@ from mirror_addon.options.settings import Settings
 
 
 def comparison_rules(settings: Settings) -> str:
-    """The text of the rules of comparison, which can be parsed; empty if the file that need not exist does not.
-    Raises OptionError."""
+    """The text of the rules of comparison, checked; empty if the file does not exist and need not.
+
+    Raises OptionError, with the OSError as its cause where the file cannot be read.
+    """
     try:
         text = Path(os.path.expanduser(settings.compare)).read_text()
     except FileNotFoundError:
@@ -20,9 +22,9 @@ def comparison_rules(settings: Settings) -> str:
             return ""
         raise OptionError(f"mirror_compare={settings.compare}: no such file; name one that exists") from None
     except (OSError, ValueError) as error:
-        raise OptionError(f"mirror_compare={settings.compare}: {error}; name a file of rules of comparison") from None
+        raise OptionError(f"mirror_compare={settings.compare}: {error}; name a file of rules of comparison") from error
     if text:
-        from mirror_addon.compare.rules import Rules  # much to import, for those who have such a file
+        from mirror_addon.compare.rules import Rules  # imports much, and most have no such file
         from mirror_addon.compare.rules import RulesError
 
         try:

@@ -1,10 +1,12 @@
-"""Rules on disk: which files are read, and everything that reading them gives. The rim of `istio`, with its I/O."""
+"""Rules on disk: which files are read, and what they hold. The I/O of `istio`, which itself opens no file."""
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 import stat
+from collections import Counter
+from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -19,19 +21,28 @@ from mirror_addon.istio.diagnostics import Severity
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.findings import SCHEMA_ERROR
 from mirror_addon.istio.limits import MAX_BYTES
+from mirror_addon.istio.parsing import ParsedRules
 from mirror_addon.istio.parsing import Source
+from mirror_addon.istio.parsing import collector_paused
 from mirror_addon.istio.parsing import parse_sources
 from mirror_addon.rules.annotation_checks import CHECKS
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
+State = dict[str, tuple[int, ...]]
+"""By path; see `state_of`."""
+
+
+Parsed = dict[tuple[str, Source], ParsedRules]
+"""Files that were parsed, by the namespace of documents without one, and name, content and time of change."""
+
 
 @dataclass(frozen=True)
 class LoadedRules:
-    """A whole rules set, diagnostics in order of file and line.
+    """A whole rule set, diagnostics in order of file and line.
 
-    `refused`: the set must not replace a running one, for YAML that does not parse, a path that is not there, or an
-    IST0106 error.
+    `refused`: the set must not replace the one in force, because of YAML that does not parse, a path that does not
+    exist, or an IST0106 error.
     """
 
     resources: tuple[Resource[Any], ...]
@@ -41,13 +52,13 @@ class LoadedRules:
 
 
 def rules_paths(names: Sequence[str]) -> list[Path]:
-    """The paths that `mirror_rules` names, `~` and `~name` resolved where there is such a user."""
+    """The paths that the option `mirror_rules` names; `~` and `~name` are resolved where there is such a user."""
     return [Path(os.path.expanduser(name)) for name in names]
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is a file or folder; not where that cannot be known (a folder above that may not be searched, a
-    name that is too long), for which `Path.exists` raises."""
+    """Whether there is a file or folder. False where that cannot be known (a folder above that may not be searched, a
+    name that is too long): `Path.exists` raises there."""
     return os.path.exists(path)
 
 
@@ -56,68 +67,110 @@ def load_rules(
     *,
     default_namespace: str = "default",
     overrides: Collection[tuple[str, str]] = (),
+    parsed: Parsed | None = None,
 ) -> LoadedRules:
-    """Reads, validates and analyzes the files and folders in `paths`.
+    """Read, validate and analyze the files and folders in `paths`.
 
     `overrides` are the full host and subset (or "") of endpoints given by option; they satisfy references.
+    `parsed` holds what was parsed before: files that it has are not parsed again, and it then holds the present files.
+    Raises OSError as `read_rules` does.
     """
     sources, unreadable = read_rules(paths)
-    parsed = parse_sources(sources, default_namespace=default_namespace, annotation_checks=CHECKS)
-    found = [*unreadable, *parsed.diagnostics, *analyze(parsed.resources, overrides=overrides)]
+    before = parsed or {}
+    with collector_paused():
+        files = {
+            (default_namespace, source): before.get((default_namespace, source))
+            or parse_sources([source], default_namespace=default_namespace, annotation_checks=CHECKS)
+            for source in sources
+        }
+    if parsed is not None:
+        parsed.clear()
+        parsed.update(files)
+    resources = tuple(resource for file in files.values() for resource in file.resources)
+    skipped: Counter[str] = Counter()
+    for file in files.values():
+        skipped.update(file.skipped)
+    found = [*unreadable, *(finding for file in files.values() for finding in file.diagnostics)]
+    found += analyze(resources, overrides=overrides)
     return LoadedRules(
-        resources=parsed.resources,
+        resources=resources,
         diagnostics=tuple(sorted(found)),
-        skipped=parsed.skipped,
+        skipped=skipped,
         refused=any(finding.code == SCHEMA_ERROR and finding.severity is Severity.ERROR for finding in found),
     )
 
 
 def read_rules(paths: Sequence[Path | str]) -> tuple[list[Source], list[Diagnostic]]:
-    """The files of `paths`, folders searched for *.yaml, *.yml and *.json, in order of their names.
+    """Read the files of `paths`; folders are searched for *.yaml, *.yml and *.json, in order of their names.
 
-    Names that begin with a dot are left out below a folder (a ConfigMap's `..data`, editors' files); no file is read
-    twice, by whatever name. What cannot be read is in the diagnostics. An empty folder gives nothing.
+    Names that begin with a dot are left out below a folder (a ConfigMap's `..data`, editors' files). No file is read
+    twice, by whatever name. The diagnostics list what cannot be read. An empty folder gives nothing.
+    Raises OSError where no file can be read at present, because descriptors or memory are used up.
     """
     sources: list[Source] = []
     problems: list[Diagnostic] = []
     seen: set[tuple[int, int]] = set()
+
+    def failed(error: OSError) -> None:
+        problems.append(_problem(Path(error.filename), error))
+
     for path in map(Path, paths):
-        for file in _files(path, problems):
+        for file in _files(path, failed):
             try:
                 source = _read(file, seen)
             except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-                why = error.strerror if isinstance(error, OSError) and error.strerror else error
-                problems.append(_problem(file, f"cannot be read: {why}; {_cure(error)}"))
+                if is_used_up(error):
+                    raise
+                problems.append(_problem(file, error))
                 continue
             if source is not None:
                 sources.append(source)
     return sources, problems
 
 
-def state_of(paths: Sequence[Path | str]) -> dict[str, tuple[int, int, int]]:
-    """Inode, bytes and time of change (nanoseconds) of all files that `read_rules` reads, as far as they can be known:
-    who finds another state has other rules to read."""
-    found = {}
+def state_of(paths: Sequence[Path | str]) -> State:
+    """The state of all that `read_rules` reads: whoever finds another state has other rules to read.
+
+    Of a file these are its inode, its bytes, and its times of change in nanoseconds. The time of the inode (ctime)
+    tells of changed permissions, and of content that was copied together with its time. Raises OSError where the state
+    cannot be known at present, because descriptors or memory are used up.
+    """
+    found: State = {}
+
+    def failed(error: OSError) -> None:
+        found[str(error.filename)] = (error.errno or 0,)
+
     for path in map(Path, paths):
-        for file in _files(path, []):
-            with contextlib.suppress(OSError, ValueError):
+        if os.path.isdir(path):
+            found[str(path)] = ()  # an empty folder and a missing one are not the same
+        for file in _files(path, failed):
+            try:
                 status = file.stat()
-                found[str(file)] = status.st_ino, status.st_size, status.st_mtime_ns
+            except (OSError, ValueError):
+                continue
+            found[str(file)] = status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
     return found
 
 
-def _files(path: Path, problems: list[Diagnostic]) -> Iterator[Path]:
-    """The file itself, or a folder's files, symbolic links followed."""
+def _files(path: Path, failed: Callable[[OSError], None]) -> Iterator[Path]:
+    """The file itself, or a folder's files, symbolic links followed. Folders that cannot be read go to `failed`."""
     if not os.path.isdir(path):  # never raises, as Path.is_dir may
         yield path
         return
     visited: set[tuple[int, int]] = set()
 
-    def failed(error: OSError) -> None:
-        problems.append(_problem(Path(error.filename), f"cannot be read: {error.strerror}; {_cure(error)}"))
+    def unreadable(error: OSError) -> None:
+        if is_used_up(error):
+            raise error
+        failed(error)
 
-    for folder, folders, names in os.walk(path, onerror=failed, followlinks=True):
-        status = os.stat(folder)
+    for folder, folders, names in os.walk(path, onerror=unreadable, followlinks=True):
+        try:
+            status = os.stat(folder)
+        except OSError as error:  # it was removed after it was listed
+            unreadable(error)
+            folders.clear()
+            continue
         if (status.st_dev, status.st_ino) in visited:
             folders.clear()
             continue
@@ -128,9 +181,15 @@ def _files(path: Path, problems: list[Diagnostic]) -> Iterator[Path]:
                 yield Path(folder, name)
 
 
+def is_used_up(error: BaseException | None) -> bool:
+    """Whether the error says nothing about the file, but that descriptors or memory are used up at present."""
+    return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
 def _read(file: Path, seen: set[tuple[int, int]]) -> Source | None:
-    """The file's bytes, one more than allowed at most; None where they were read before."""
-    # Not to wait for a pipe's writer; asked of the open file, so that it is the one that is read.
+    """The file's bytes, at most one more than allowed; None where they were read before."""
+    # O_NONBLOCK: opening a named pipe would wait for its writer. The status is that of the open file, because the name
+    # may lead to another one by now.
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0))
     with open(descriptor, "rb") as opened:
         status = os.fstat(descriptor)
@@ -142,13 +201,15 @@ def _read(file: Path, seen: set[tuple[int, int]]) -> Source | None:
         return Source(str(file), opened.read(MAX_BYTES + 1), status.st_mtime)
 
 
+def _problem(file: Path, error: Exception) -> Diagnostic:
+    why = error.strerror if isinstance(error, OSError) and error.strerror else error
+    message = f"cannot be read: {why}; {_cure(error)}"
+    return Diagnostic(str(file), 1, 1, SCHEMA_ERROR, Severity.ERROR, message)
+
+
 def _cure(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "give an existing file or folder (option mirror_rules, or PATH)"
     if isinstance(error, PermissionError):
         return "let this user read it"
     return "remove it or give another"
-
-
-def _problem(file: Path, message: str) -> Diagnostic:
-    return Diagnostic(str(file), 1, 1, SCHEMA_ERROR, Severity.ERROR, message)

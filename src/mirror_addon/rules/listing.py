@@ -1,4 +1,4 @@
-"""Rules in a line each, for the log at the start, `mirror.rules` and `mirror.status`."""
+"""Rules as lines of text, for the log at the start, `mirror.rules` and `mirror.status`."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def describe(view: RuleView) -> str:
 
 
 def rule_lines(table: RouteTable, *, mirrored_only: bool = False) -> Iterator[str]:
-    """The rules of `table` in the order in which they are listed."""
+    """One line for each rule of `table`, in the order of `trace.rules`."""
     return (describe(view) for view in rules(table) if view.mirrors or not mirrored_only)
 
 
 def unsafe_targets(table: RouteTable, methods: Set[bytes] | None) -> list[str]:
-    """Labels of the mirrors that get requests which may change something, where `methods` (None: all) are mirrored."""
+    """Labels of the mirrors that get requests which may change something, if `methods` (None: all) are mirrored."""
     targets: dict[str, None] = {}
     for host in table.virtual_hosts:
         for service in host.services:
@@ -41,6 +41,6 @@ def unsafe_targets(table: RouteTable, methods: Set[bytes] | None) -> list[str]:
 
 
 def _may_be_unsafe(*allowed: Set[bytes] | None) -> bool:
-    """Whether a method that all of these let pass may change something."""
+    """Whether a method that is in all of these sets (None: all methods) may change something."""
     given = [methods for methods in allowed if methods is not None]
     return not given or not set.intersection(*map(set, given)) <= SAFE_METHODS

@@ -1,4 +1,4 @@
-"""The rules of comparison in force: read again when their file changes, kept when it breaks."""
+"""The rules of comparison in force: read again when `compare.yaml` changes; a file with errors changes nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 from mirror_addon.options.settings import OptionError
 from mirror_addon.options.settings import Settings
 from mirror_addon.rules.compare_file import comparison_rules
-from mirror_addon.rules.watcher import reload_on_change
+from mirror_addon.rules.files import is_used_up
+from mirror_addon.rules.watcher import FileWatch
 
 logger = logging.getLogger(__name__)
 
@@ -21,41 +22,47 @@ class LiveComparison:
 
     def __init__(self) -> None:
         self.problem = ""
-        """Why what the file says now is not in force, or empty."""
+        """Why the present text of the file is not in force, or empty."""
         self._take: Callable[[str], bool] = lambda text: False
         self._settings: Settings | None = None
         self._reloading = asyncio.Lock()
-        self._watcher: asyncio.Task[None] | None = None
+        self._watch = FileWatch("", ())
 
     def watch(self, settings: Settings, take: Callable[[str], bool]) -> None:
-        """From now on, when the file changes that `settings` name, give `take` its text, if that can be parsed; it says
-        whether that is another than before. Needs a running loop, and settings whose file could be read."""
+        """From now on, when the file changes that `settings` name, call `take` with its text, if that can be parsed.
+        `take` returns whether the text differs from that before. Needs a running loop, and a file that could be
+        read."""
         self._take = take
         before, self._settings = self._settings, settings
         self.problem = ""
         if before is None or before.compare != settings.compare:
             self.stop()
-            path = Path(os.path.expanduser(settings.compare))
-            watching = reload_on_change(settings.compare, [path], self.reload, self.reload)
-            self._watcher = asyncio.create_task(watching)
+            # Its state is not known: the first look reads the file again, in case it has changed since it was read.
+            self._watch = FileWatch(settings.compare, [Path(os.path.expanduser(settings.compare))])
+            self._watch.start(self.reload)
 
     def stop(self) -> None:
         """Watch no more."""
-        if self._watcher:
-            self._watcher.cancel()
-            self._watcher = None
+        self._watch.stop()
 
     async def reload(self) -> None:
-        """Read the file again, off the loop; the log says what came of it, nothing if it says what it said."""
+        """Read the file again, off the loop, and log the result, but nothing if the text is the same as before.
+
+        The rules are in force when this returns. An unexpected error is raised, and leaves all as it is.
+        """
         async with self._reloading:
-            settings = self._settings
+            settings, watch = self._settings, self._watch
             if settings is None:
                 return
             text = problem = ""
             try:
+                watch.state = await asyncio.to_thread(watch.look)
                 text = await asyncio.to_thread(comparison_rules, settings)
-            except OptionError as error:
+            except Exception as error:
                 problem = f"{error}; the rules of comparison read before stay in force"
+                if not isinstance(error, OptionError) or is_used_up(error.__cause__):
+                    self.problem = problem
+                    raise
             if settings is not self._settings:
                 return
             mended, self.problem = bool(self.problem), problem

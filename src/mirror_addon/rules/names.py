@@ -1,4 +1,4 @@
-"""Rules by the names that people give them."""
+"""Finding rules by the names that people use for them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from mirror_addon.routing.decision import Rule
 
 
 class UnknownRule(ValueError):
-    """No rule is called so; the text says which are."""
+    """No rule has this name; the text lists the names there are."""
 
 
 def names_of(rule: Rule) -> set[str]:
-    """All that a rule answers to: `default/serviceB http[0]`, the same with `/`, its own name, its virtual service."""
+    """All names of a rule: `default/serviceB http[0]`, the same with `/`, its own name, its virtual service's."""
     service, _, short = rule.virtual_service.rpartition("/")
     names = {rule.rule} if not service else set[str]()
     for owner in {rule.virtual_service, short} - {""}:
@@ -28,7 +28,7 @@ def names_of(rule: Rule) -> set[str]:
 
 
 def find_rules(text: str, rules: Iterable[Rule]) -> list[Rule]:
-    """Those of `rules` that `text` names; all of a virtual service where it names that. Raises UnknownRule."""
+    """The rules that `text` names, which are all of a virtual service if it names that. Raises UnknownRule."""
     text = " ".join(text.split())
     rules = list(rules)
     exact = [rule for rule in rules if text and text in (str(rule), rule.virtual_service)]

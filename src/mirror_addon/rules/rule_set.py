@@ -1,4 +1,4 @@
-"""From options and files to a table: what the addon and the command line both start with."""
+"""From options and files to a route table: what the addon and the command line both start with."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from mirror_addon.routing.clusters import Endpoint
 from mirror_addon.routing.identity import Identity
 from mirror_addon.routing.table import MirrorTo
 from mirror_addon.routing.table import RouteTable
+from mirror_addon.rules.files import Parsed
 from mirror_addon.rules.files import is_there
 from mirror_addon.rules.files import load_rules
 from mirror_addon.rules.files import rules_paths
@@ -22,10 +23,10 @@ from mirror_addon.rules.listing import unsafe_targets
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """A table and what was found while it was made.
+    """A table, and what was found while it was made.
 
-    `refused`: the proxy does not take this set (YAML that does not parse, a value Istio refuses, a missing path); the
-    table then holds what is left, as `explain` wants it.
+    `refused`: the proxy does not take this set, because of YAML that does not parse, a value that Istio refuses, or a
+    missing path. The table then holds the rest of the rules, which `mirror-addon explain` shows.
     """
 
     table: RouteTable
@@ -33,17 +34,21 @@ class RuleSet:
     refused: bool
     documents: int
     rules: int
-    """HTTP routes of all virtual services."""
+    """The number of HTTP routes of all virtual services."""
     mirrors: Sequence[str]
-    """The rules that mirror, in a line each."""
+    """The rules that mirror, one line each."""
     unsafe: Sequence[str]
-    """Labels of the mirrors that get methods which change something."""
+    """Labels of the mirrors that get requests whose methods may change something."""
 
 
-def load_rule_set(settings: Settings, local_address: bytes, *, only_good: bool = False) -> RuleSet:
-    """Read the rules' files and build the table. Reads files, else pure; raises nothing for bad input.
+def load_rule_set(
+    settings: Settings, local_address: bytes, *, only_good: bool = False, parsed: Parsed | None = None
+) -> RuleSet:
+    """Read the files that `settings` name, and build the table.
 
-    `only_good`: who has no use for what is left of a refused set gets an empty table with it, sooner.
+    `local_address` is this machine's address, as it appears in X-Forwarded-For. `only_good`: a refused set has an
+    empty table, which takes less time, for a caller that does not use it. `parsed` is as in `load_rules`. Bad input
+    raises nothing; OSError is raised as by `read_rules`.
     """
     overrides = {
         (resolve_short_name(override.host, settings.namespace), override.subset): Endpoint(
@@ -53,8 +58,8 @@ def load_rule_set(settings: Settings, local_address: bytes, *, only_good: bool =
     }
     paths = rules_paths(settings.rules)
     if settings.to and settings.rules == ("rules",) and not is_there(paths[0]):
-        paths = []  # the mirror without YAML needs no rules folder
-    loaded = load_rules(paths, default_namespace=settings.namespace, overrides=frozenset(overrides))
+        paths = []  # `mirror_to` needs no rules, and this is only the option's default
+    loaded = load_rules(paths, default_namespace=settings.namespace, overrides=frozenset(overrides), parsed=parsed)
     table = RouteTable.build(
         () if only_good and loaded.refused else loaded.resources,
         Identity(

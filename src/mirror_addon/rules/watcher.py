@@ -1,113 +1,179 @@
-"""When the rules' files change: watchfiles, made to survive editors, vanishing folders and ConfigMap swaps."""
+"""Notice that files have changed, by looking at them again and again.
+
+A thread asks four times a second for the state of all files (`files.state_of`: a few system calls a file). If it is
+another state than that of the files which were read last, and stays the same for a moment, the files are read again.
+
+Why not the kernel's notifications (inotify, as in watchfiles): they need descriptors and watches, of which a machine
+has a limited number. They do not exist on network file systems and for folders that another machine or a container
+shares. They do not tell what was changed before they were set up, and a watch ends with the folder that it was set up
+for, so that a second one is needed beside it. Looking has none of these limits, and reports the same change whichever
+way it was made: a write, a rename, a swapped link of a ConfigMap, changed permissions. Three files take 0.1 ms a look,
+and 1,000 files 10 ms, for which the pause is then made longer. mitmproxy watches its scripts in this way too.
+
+A watch ends only with its task. Whatever fails meanwhile (no descriptors left, an error of our own in a reload) is
+logged once for each kind of problem, and tried again.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
+import time
 from collections.abc import AsyncIterator
 from collections.abc import Awaitable
 from collections.abc import Callable
-from collections.abc import Iterable
 from collections.abc import Sequence
 from pathlib import Path
 
-from watchfiles import awatch
+from mirror_addon.processes.tasks import start_task
+from mirror_addon.rules.files import State
+from mirror_addon.rules.files import state_of
 
 logger = logging.getLogger(__name__)
 
-# How long watchfiles gathers events at most, and how long it waits for silence (milliseconds): one save of an editor is
-# several events, and a change must be in force within two seconds. Its threads ask for the interpreter's lock at every
-# step, which a busy proxy feels: with steps of 50 ms it took some percent longer for each request.
-DEBOUNCE = 800
-STEP = 400
-
-IS_ON = 0.5
-"""Seconds after which a watch is on, on the busiest machine."""
-
-
-def _folders(paths: Iterable[Path]) -> list[Path]:
-    return [path for path in paths if os.path.isdir(path)]
-
-
-def _parents(paths: Iterable[Path]) -> list[Path]:
-    return sorted({path.parent for path in paths if os.path.isdir(path.parent)})
+PAUSE = 0.25
+"""Seconds between two looks: a change is to be in force within two seconds, which includes reading the rules."""
+LOOKING = 0.04
+"""The most of a core that looking may take: with many files the pauses are longer."""
+SETTLED = 0.1
+"""Seconds without another change after which files are read: somebody who copies a folder writes one after another."""
+MOST_CHANGES = 5
+"""Changes after which files are read although they have not settled."""
+RETRY = 1.0
+LONGEST_RETRY = 60.0
+"""Seconds before a reload that failed is tried again although no file has changed; doubled each time."""
 
 
-class _Watch:
-    """Two watches: into the folders, and beside every path, where a file or folder is renamed over, removed or made.
+class FileWatch:
+    """A watch of files and folders.
 
-    The second is not recursive: the parent of a rules file may be somebody's home.
+    `name` says in the log what is watched. A path may be missing: it counts as changed when it appears.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self.paths = [Path(os.path.abspath(path)) for path in paths]
-        self.changed = asyncio.Event()
-        self._inside: asyncio.Task[None] | None = None
-        self._beside: asyncio.Task[None] | None = None
+    def __init__(self, name: str, paths: Sequence[Path]) -> None:
+        self.name = name
+        self.paths = tuple(paths)
+        self.state: State | None = None
+        """The state of the files just before they were read last, set by who reads them. None: they must be read."""
+        self._pause = PAUSE
+        self._looking = _Problems()
+        self._reloading = _Problems()
+        self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        self._watch_inside()
-        if parents := _parents(self.paths):
-            self._beside = asyncio.create_task(self._run_beside(parents))
+    def look(self) -> State:
+        """The state of the files now. Reads folders; raises OSError as `state_of` does."""
+        return state_of(self.paths)
 
-    def _watch_inside(self) -> None:
-        if self._inside:
-            self._inside.cancel()
-        self._inside = None
-        if folders := _folders(self.paths):
-            self._inside = asyncio.create_task(self._run_inside(folders))
+    @property
+    def running(self) -> bool:
+        """Whether it was started, and not stopped."""
+        return self._task is not None
 
-    async def _run_inside(self, folders: Sequence[Path]) -> None:
-        async for _ in awatch(*folders, watch_filter=None, debounce=DEBOUNCE, step=STEP):
-            self.changed.set()
+    def start(self, reload: Callable[[], Awaitable[None]]) -> None:
+        """From now on, call `reload` after each change. Needs a running loop."""
+        self.stop()
+        self._task = start_task(self._run(reload), f"the watch of {self.name}")
 
-    async def _run_beside(self, parents: Sequence[Path]) -> None:
-        names = {str(path) for path in self.paths}
-        async for changes in awatch(*parents, watch_filter=None, recursive=False, debounce=DEBOUNCE, step=STEP):
-            if any(path in names for _, path in changes):
-                # The folder may be another one of the same name now: watch that one.
-                self._watch_inside()
-                self.changed.set()
+    def stop(self) -> None:
+        """End the watch, and a reload that it has begun."""
+        if self._task:
+            self._task.cancel()
+            self._task = None
 
-    async def stop(self) -> None:
-        tasks = [task for task in (self._inside, self._beside) if task]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async def changed(self) -> None:
+        """Return when the files are in another state than `state`, which is set to the new one."""
+        while True:
+            await asyncio.sleep(self._pause)
+            now = await self._look()
+            if now is not None and now != self.state:
+                self.state = await self._settled(now)
+                return
+
+    async def _settled(self, now: State) -> State:
+        for _ in range(MOST_CHANGES):
+            await asyncio.sleep(SETTLED)
+            before, later = now, await self._look()
+            now = before if later is None else later
+            if now == before:
+                break
+        return now
+
+    async def _look(self) -> State | None:
+        """The state of the files; None where it cannot be known at present, which is logged."""
+
+        def look() -> tuple[State, float]:
+            begin = time.thread_time()
+            return self.look(), time.thread_time() - begin
+
+        try:
+            state, seconds = await asyncio.to_thread(look)
+        except Exception as error:  # no descriptors, no memory, no thread: these are the proxy's limits, not its end
+            if self._looking.is_new(error):
+                logger.warning(
+                    "mirror: cannot look for changes of %s: %s; a change is noticed when this works again",
+                    self.name,
+                    _text(error),
+                )
+            return None
+        if self._looking.are_over():
+            logger.info("mirror: looking for changes of %s works again", self.name)
+        self._pause = max(PAUSE, seconds / LOOKING)
+        return state
+
+    async def _run(self, reload: Callable[[], Awaitable[None]]) -> None:
+        retry: float | None = None
+        while True:
+            try:
+                async with asyncio.timeout(retry):
+                    await self.changed()
+            except TimeoutError:
+                pass  # the reload that failed is tried again
+            try:
+                await reload()
+            except Exception as error:
+                if self._reloading.is_new(error):
+                    logger.error(
+                        "mirror: cannot reload %s: %s: %s; it is tried again",
+                        self.name,
+                        type(error).__name__,
+                        _text(error),
+                        exc_info=error,
+                    )
+                retry = RETRY if retry is None else min(2 * retry, LONGEST_RETRY)
+            else:
+                if self._reloading.are_over():
+                    logger.info("mirror: reloading %s works again", self.name)
+                retry = None
+
+
+class _Problems:
+    """The problems that were met since it last worked, so that each is logged once, and not at every attempt."""
+
+    def __init__(self) -> None:
+        self._met: set[str] = set()
+
+    def is_new(self, error: Exception) -> bool:
+        kind = f"{type(error).__name__}: {_text(error)}"
+        new = kind not in self._met
+        self._met.add(kind)
+        return new
+
+    def are_over(self) -> bool:
+        """It worked: whether there were any problems before."""
+        over = bool(self._met)
+        self._met.clear()
+        return over
+
+
+def _text(error: Exception) -> str:
+    """Without the name of the file, which may be another one each time."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
 async def changes(paths: Sequence[Path]) -> AsyncIterator[None]:
-    """Yields within a second of every change at or below `paths`, once for changes that come together.
-
-    A path may be missing: it counts as changed when it appears, if its parent is there. Ends with the generator.
-    """
-    watch = _Watch(paths)
-    watch.start()
-    try:
-        while True:
-            await watch.changed.wait()
-            watch.changed.clear()
-            yield
-    finally:
-        await watch.stop()
-
-
-async def reload_on_change(
-    name: str, paths: Sequence[Path], reload: Callable[[], Awaitable[None]], look: Callable[[], Awaitable[None]]
-) -> None:
-    """`reload` at every change at or below `paths`, until this is cancelled; where that cannot be watched, the log says
-    so, and calls them `name`. Once, when the watch is on, `look` for a change that it missed."""
-
-    async def look_for_missed() -> None:
-        await asyncio.sleep(IS_ON)
-        await look()
-
-    missed = asyncio.create_task(look_for_missed())
-    try:
-        async for _ in changes(paths):
-            await reload()
-    except OSError as error:
-        logger.warning("mirror: cannot watch %s (%s); use the command mirror.reload", name, error)
-    finally:
-        missed.cancel()
+    """Yield after each change at or below `paths`, once for changes that come together. Ends with the generator."""
+    watch = FileWatch("the rules", paths)
+    watch.state = await watch._look()
+    while True:
+        await watch.changed()
+        yield

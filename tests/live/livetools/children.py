@@ -1,8 +1,7 @@
-"""The processes that somebody started, from Linux's /proc."""
+"""Waiting for a process, from Linux's /proc, and rules that keep it busy."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,40 +12,10 @@ from livetools.recorder import PATIENCE
 T = TypeVar("T")
 
 
-def children(pid: int = 0) -> set[int]:
-    """Pids of what `pid` (0: this process) started and has not waited for, zombies among them."""
-    parent = str(pid or os.getpid())
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                status = (entry / "stat").read_text()
-            except OSError:  # gone meanwhile
-                continue
-            if status.rpartition(") ")[2].split()[1] == parent:
-                found.add(int(entry.name))
-    return found
-
-
-def compilers(pid: int = 0) -> set[int]:
-    """Those among them that read rules."""
-    found = set()
-    for child in children(pid):
-        try:
-            command = Path(f"/proc/{child}/cmdline").read_bytes()
-        except OSError:
-            continue
-        if b"rules.compiler" in command:
-            found.add(child)
-    return found
-
-
-def at_work(pid: int) -> bool:
-    """Whether a process that reads rules has come so far as to give way to others."""
-    try:
-        return os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, 0)
-    except ProcessLookupError:
-        return False
+def cpu_ticks(pid: int) -> int:
+    """The CPU time that a process has used, user and system, in clock ticks."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def wait_for(what: Callable[[], T]) -> T:
