@@ -25,10 +25,10 @@ def own_address() -> str:
         for _, name in socket.if_nameindex():
             request = struct.pack(f"{_IFREQ_SIZE}s", name.encode()[:15])
             try:
-                answer = fcntl.ioctl(sock.fileno(), _SIOCGIFADDR, request)
+                reply = fcntl.ioctl(sock.fileno(), _SIOCGIFADDR, request)
             except OSError:
                 continue  # an interface without an IPv4 address
-            address = ipaddress.IPv4Address(answer[_IPV4_OFFSET : _IPV4_OFFSET + 4])
+            address = ipaddress.IPv4Address(reply[_IPV4_OFFSET : _IPV4_OFFSET + 4])
             if not address.is_loopback:
                 return str(address)
     return "127.0.0.1"

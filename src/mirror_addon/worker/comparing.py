@@ -1,6 +1,6 @@
 """The second half of the worker: it pairs responses, compares them, and records and reports the result.
 
-`PairBook` says when all that a shadow is compared with has arrived; `compare.comparison` compares it, and `Recorder`
+`PairBook` knows when all that a shadow is compared with has arrived; `compare.comparison` compares it, and `Recorder`
 writes its line. Small bodies are compared at once. Bigger ones are compared in a thread, one pair at a time: the event
 loop must stay free for the lanes, which measure the mirrors' response times on it. The thread only compares; record
 and report are made in the loop's thread, so that no lock is needed.
@@ -51,14 +51,14 @@ UNANSWERED = Answer(None, error="unanswered")
 
 
 class Comparing:
-    """`tell(number, report, differences)` is called once for every shadow that joined or was noted; `differences` is
+    """`report(number, report, differences)` is called once for every shadow that joined or was noted; `differences` is
     JSON, or empty. `log(text)` gets what the user should know. All methods belong to the event loop's thread."""
 
     def __init__(
-        self, budget: Budget, tell: Callable[[int, VerdictReport, bytes], None], log: Callable[[str], None]
+        self, budget: Budget, report: Callable[[int, VerdictReport, bytes], None], log: Callable[[str], None]
     ) -> None:
         self._budget = budget
-        self._tell = tell
+        self._report = report
         self._log = log
         self._compares = False
         self._rules: Rules = DEFAULT_RULES
@@ -69,7 +69,7 @@ class Comparing:
         self._thread = ThreadPoolExecutor(1, "compare", _yield_to_the_loop)
         self._in_thread: dict[PendingPair, tuple[Match, Future[Comparison]]] = {}
         self._before: dict[str, bytes] | None = None
-        """The record's last lines, by id, while the proxy says which shadows a lost worker had."""
+        """The record's last lines, by id, while the proxy sends NOTEs of a lost worker's shadows."""
 
     def configure(self, recording: Recording) -> None:
         """Use these settings for the pairs that are matched from now on."""
@@ -107,7 +107,7 @@ class Comparing:
         shadow has two lines.
         """
         if note.again and (line := self._lines_before().get(note.id)) is not None:
-            self._tell(number, *_report_of(line))
+            self._report(number, *_report_of(line))
             return
         pair = self.join(number, note.label, note.id, note.subject)
         pair.sent = False
@@ -229,7 +229,7 @@ class Comparing:
         self._book.settled(pair)
         answered = None if primary is None else (primary.status, primary.ms, primary.bytes, primary.error)
         report = VerdictReport(comparison.verdict, comparison.notes, comparison.more, recorded, answered)
-        self._tell(pair.number, report, to_json(differences_of(comparison)) if comparison.differences else b"")
+        self._report(pair.number, report, to_json(differences_of(comparison)) if comparison.differences else b"")
 
     def close(self) -> None:
         """At the end of the worker: record every pair that is not settled, with what is known of it.

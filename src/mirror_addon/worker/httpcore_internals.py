@@ -1,7 +1,7 @@
 """What the worker uses of httpcore beyond its documented interface, in one place.
 
 `pyproject.toml` allows the versions of httpcore with which this was tested. Where another one is installed
-nevertheless, `missing` says at the worker's start what is not there, and each function documents what it does then.
+nevertheless, `missing` reports at the worker's start what is not there, and each function documents what it does then.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ class Outgoing:
                 parts += run
         self._transport.write(b"".join(parts))
 
-    # Back-pressure: asyncio says through the protocol's methods of these names when the backlog is full.
+    # Back-pressure: to be called by the protocol's methods of the same names, when the backlog is full or empty again.
 
     def pause_writing(self) -> None:
         self._writable.clear()

@@ -83,7 +83,7 @@ _BUDGET_BYTES = 64 * 1024 * 1024
 _LOOKUP_THREADS = 64
 """A lookup that hangs occupies one of them. asyncio's own executor has a few more threads than there are processors."""
 NICENESS = 10
-"""Where processor time is short, the proxy goes first: a client waits for it, and nobody for a shadow."""
+"""Where processor time is short, the proxy goes first: a client waits for its response, and no one for a shadow's."""
 
 
 class Worker(asyncio.Protocol):
@@ -293,7 +293,7 @@ def _describe(context: dict[str, Any]) -> str:
 
 def main(descriptor: int, concurrency: int) -> None:
     """The process's whole life: serve the socket of this descriptor, with so many lanes per target. Never returns."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole terminal; the proxy says when to end
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal, the proxy too
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
     logging.disable()  # of the libraries: httpcore logs every step of a request
