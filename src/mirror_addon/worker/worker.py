@@ -293,9 +293,7 @@ def _describe(context: dict[str, Any]) -> str:
 
 def main(descriptor: int, concurrency: int) -> None:
     """The process's whole life: serve the socket of this descriptor, with so many lanes per target. Never returns."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches every process of a terminal; the proxy ends its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal, the proxy too
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
     logging.disable()  # of the libraries: httpcore logs every step of a request
