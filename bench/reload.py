@@ -1,10 +1,10 @@
 """What reloads of many rules add to requests in flight: `python -m bench.reload [--routes 10000] [--every 2]`.
 
-One steady load, below what the proxy can do, runs all the time: requests are due at fixed moments, and a latency counts
-from then on, whoever is late. Spells without reloads and spells in which the rules' file is rewritten again and again,
-every fourth time with an error in it, take turns (one without, two with, one without), so that whatever else the
-machine does falls on both. Prints the latencies of both in Markdown, and where the true ratio of their p99 lies with
-95 %, by a bootstrap of the turns.
+A steady load, below what the proxy can do, runs all the time: requests are due at fixed moments, and a latency counts
+from then on, even if the client itself is late. Spells without reloads and spells in which the rules' file is rewritten
+again and again, every fourth time with an error in it, take turns (one without, two with, one without), so that both
+are measured under the same conditions. Prints the latencies of both in Markdown, and where the true ratio of their p99
+lies with 95 %, by a bootstrap of the turns.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from bench.report import machine
 
 CONNECTIONS = 8
 GRACE = 10.0
-"""Seconds that an answer may take."""
+"""Seconds that a response may take."""
 LEAD_IN = 1.5
-"""Seconds from the first rewrite until reloads are surely under way: the watch gathers changes."""
+"""Seconds from the first rewrite until reloads are surely under way."""
 LEAD_OUT = 3.0
 """Seconds from the last rewrite until its reload is surely over."""
 ROUTE = """  - match: [{{uri: {{prefix: /team{0}/service{1}/}}}}]
@@ -194,7 +194,7 @@ async def measure(
 @click.option("--routes", default=1000, show_default=True)
 @click.option("--turns", default=10, show_default=True, help="Each of four spells.")
 @click.option("--seconds", default=6.0, show_default=True, help="Of a spell.")
-@click.option("--every", default=1.2, show_default=True, help="Seconds between rewrites; the watch needs one.")
+@click.option("--every", default=1.2, show_default=True, help="Seconds between rewrites.")
 @click.option("--rate", default=100.0, show_default=True, help="Requests a second.")
 def main(routes: int, turns: int, seconds: float, every: float, rate: float) -> None:
     with tempfile.TemporaryDirectory() as temporary, stub("0") as v1, stub("0") as v2:
