@@ -3,8 +3,8 @@
 A steady load, below what the proxy can do, runs all the time: requests are due at fixed moments, and a latency counts
 from then on, even if the client itself is late. Spells without reloads and spells in which the rules' file is rewritten
 again and again, every fourth time with an error in it, take turns (one without, two with, one without), so that both
-are measured under the same conditions. Prints the latencies of both in Markdown, and the interval in which the true
-ratio of their p99 lies with 95 %, by a bootstrap of the turns.
+are measured under the same conditions. Prints the latencies of both in Markdown, and where the true ratio of their p99
+lies with 95 %, by a bootstrap of the turns.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ Theory of operation of this room. All of it runs in the proxy's process.
 
 A reload in a thread shares the interpreter's lock with the loop, and so makes requests slower while it lasts. A
 process of its own would not, but its result must be pickled, sent and unpickled. `python -m bench.reload_stops`
-measures what is felt: with the thread a new table is in force in half the time or less.
+measures what is felt: with the thread a new table is in force in a fraction of the time.
 
 `live_comparison` does the same for `compare.yaml`. `names` and `listing` are about the rules as people call and see
 them.
