@@ -231,7 +231,7 @@ async def test_a_primary_whose_shadows_are_gone(view: View, addon: MirrorAddon) 
     other = primary_flow()
     show_pair(view, flows, other)
     show_pair(view, flows, primary_flow())
-    assert "No shadow to b/v2: let go for newer ones (mirror_pairs)." in told(addon, other)
+    assert "No shadow to b/v2: removed to make room for newer ones (mirror_pairs)." in told(addon, other)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,11 @@ from __future__ import annotations
 import io
 
 import pytest
+from enginetools import until
 from mitmproxy import http
 from mitmproxy.addons.save import Save
 from mitmproxy.addons.view import View
+from mitmproxy.flow import Flow
 from mitmproxy.io import FlowReader
 from mitmproxy.io import FlowWriter
 from mitmproxy.test import taddons
@@ -62,7 +64,7 @@ async def test_a_pair_that_was_not_expected_is_none_of_ours(view: View) -> None:
     assert list(view) == []
 
 
-async def test_the_oldest_are_let_go(view: View) -> None:
+async def test_the_oldest_are_removed(view: View) -> None:
     flows = ShadowFlows(2)
     pairs = []
     for _ in range(4):
@@ -72,9 +74,71 @@ async def test_the_oldest_are_let_go(view: View) -> None:
     for primary, flow in gone:
         assert view.get_by_id(flow.id) is None
         assert view.get_by_id(primary.id) is primary
-        assert primary.comment.endswith("b/v2: let go for newer ones (mirror_pairs)")
+        assert primary.comment.endswith("b/v2: removed to make room for newer ones (mirror_pairs)")
         assert primary.metadata[meta.SHADOWS_KEY] == []
     assert all(view.get_by_id(flow.id) is flow for _, flow in kept)
+
+
+class Redrawn:
+    """An addon that records which flows mitmproxy is asked to draw again."""
+
+    def __init__(self) -> None:
+        self.events: list[list[Flow]] = []
+
+    def update(self, flows: list[Flow]) -> None:
+        self.events.append(list(flows))
+
+
+def show_proxied(view: View, flows: ShadowFlows, primary: http.HTTPFlow) -> None:
+    """Show a pair whose shadow is announced before its primary has a response, as in the proxy."""
+    view.add([primary])
+    response, primary.response = primary.response, None
+    request = shadow_request(primary)
+    shadow = in_flight(primary, request)
+    flows.expect(shadow, request, primary, b"")
+    primary.response = response
+    flows.pair(pair_of(primary, result_of(request), shadow=shadow))
+
+
+async def test_primaries_are_redrawn_only_when_their_comments_change() -> None:
+    view, redrawn, flows = View(), Redrawn(), ShadowFlows(2)
+    with taddons.context(view, redrawn):
+        primaries = [primary_flow() for _ in range(4)]
+        for primary in primaries[:2]:
+            show_proxied(view, flows, primary)
+        flows.flush()
+        assert redrawn.events == []
+        for primary in primaries[2:]:
+            show_proxied(view, flows, primary)
+        assert redrawn.events == [], "redrawn at once"
+        flows.flush()
+        flows.flush()
+        assert redrawn.events == [primaries[:2]]
+
+
+async def test_a_primary_is_redrawn_once_a_batch_and_without_flush() -> None:
+    view, redrawn, flows, primary = View(), Redrawn(), ShadowFlows(10), primary_flow()
+    with taddons.context(view, redrawn):
+        for number in range(2):
+            request = shadow_request(primary, number)
+            shadow = in_flight(primary, request)
+            flows.expect(shadow, request, primary, b"")
+            dropped = result_of(request, outcome="dropped", reason="queue_full", status=None)
+            flows.pair(pair_of(primary, dropped, shadow=shadow))
+        await until(lambda: redrawn.events)
+        assert redrawn.events == [[primary]]
+
+
+@pytest.mark.parametrize("live", [True, False])
+async def test_the_comment_of_a_request_that_is_sent_again_is_redrawn(live: bool) -> None:
+    """mitmproxy draws a live flow itself, with its response; one that is over it does not."""
+    view, redrawn, flows, primary = View(), Redrawn(), ShadowFlows(10), primary_flow()
+    primary.response, primary.live = None, live
+    with taddons.context(view, redrawn):
+        request = shadow_request(primary)
+        flows.expect(in_flight(primary, request), request, primary, b"")
+        flows.flush()
+        assert redrawn.events == ([] if live else [[primary]])
 
 
 async def test_what_a_person_marked_or_commented_stays(view: View) -> None:

@@ -1,4 +1,4 @@
-"""What the client asked, of a flow whose exchange is gone: read from a file, or routed before a reload."""
+"""The client's request of a flow that has no exchange: it was read from a file, or routed before a reload."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from mirror_addon.shadow_flows import metadata as meta
 
 
 def asked_request(flow: http.HTTPFlow, local_address: bytes) -> Request:
-    """The request as the client sent it. What this addon's proxy did to one is undone as far as the flow says: its line
-    is in the metadata, its fields are those that were sent on, without the hop that the proxy added."""
+    """Return the request as the client sent it, as far as the flow tells.
+
+    Method, scheme, authority and path are in the metadata. The header fields are those that left the proxy, without the
+    hop that it appended to X-Forwarded-For. `local_address` is this machine's, as in that field.
+    """
     request = heads.read_request(flow, local_address)
     line = [part.encode("latin-1", "replace") for part in meta.texts_of(flow, meta.ASKED_KEY)]
     if len(line) != 4:

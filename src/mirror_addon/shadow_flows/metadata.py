@@ -1,7 +1,7 @@
-"""What a pair leaves in its flows' metadata, so that `-w` keeps it and a file read back shows it again.
+"""The metadata of the flows of a pair. `-w` stores it, so that a file that is read again shows its pairs.
 
 mitmproxy's file format takes numbers, text and lists of them. A comparison is therefore kept as JSON text, whose
-escapes also carry what UTF-8 cannot.
+escapes can also hold lone surrogates, which UTF-8 cannot.
 """
 
 from __future__ import annotations
@@ -19,49 +19,53 @@ if TYPE_CHECKING:
     from mirror_addon.compare.comparison import Comparison
 
 ID_KEY = "mirror_id"
-"""A flow's id when the pair was made: mitmproxy gives flows that are loaded or duplicated in the view new ids."""
+"""The id of a flow when its pair was made. mitmproxy gives new ids to flows that are loaded or duplicated in a view."""
 PRIMARY_KEY = "mirror_of"
-"""Of a shadow: id of its primary."""
+"""Of a shadow: the id of its primary."""
 SHADOWS_KEY = "mirror_shadows"
-"""Of a primary: `mirror_id` of each shadow that has a flow."""
+"""Of a primary: the `mirror_id` of each shadow that has a flow."""
 ASKED_KEY = "mirror_asked"
-"""Of a primary: method, scheme, authority and path as the client sent them, before any rewrite (Latin-1 read)."""
+"""Of a primary: method, scheme, authority and path as the client sent them, before any rewrite; decoded as Latin-1."""
 MISSING_KEY = "mirror_missing"
-"""Of a primary: `LABEL: REASON` of each shadow that was dropped, or whose flow was taken out of the view."""
+"""Of a primary: `LABEL: REASON` of each shadow that was dropped, or whose flow was removed from the view."""
 TARGET_KEY = "mirror_target"
 CONTROL_KEY = "mirror_control"
-"""Of a shadow that went to the primary's own destination: what differs there is the primary's own noise."""
+"""Of a shadow that went to the primary's own destination: what differs there is noise of the primary."""
 RULE_KEY = "mirror_rule"
 VERDICT_KEY = "mirror_verdict"
 COMPARISON_KEY = "mirror_comparison"
 ANSWERED_KEY = "mirror_answered"
-"""Of a shadow: when the two answers that were compared had arrived; others were put there since if it differs."""
+"""Of a shadow: when the two responses that were compared were complete. Other times in the flows mean that one of them
+has another response now."""
 ADAPTIONS_KEY = "mirror_adaptions"
 CUT_KEY = "mirror_cut"
-"""Of a shadow: bytes kept and bytes received, where its answer's body was cut."""
+"""Of a shadow: bytes kept and bytes received, where the body of its response was cut."""
 COMMENT_KEY = "mirror_comment"
-"""Of a shadow: the comment it was given, to tell a person's from ours."""
+"""Of a shadow: the comment that it was given. If it has another, a person wrote it."""
+
+_NO_DIFFERENCES = '{"differences": [], "notes": [], "more": 0}'
+_encode = json.JSONEncoder(default=str).encode
 
 
 def is_shadow_flow(flow: mitm_flow.Flow) -> bool:
-    """Whether `flow` is one of those made of shadows."""
+    """Return whether `flow` was made of a shadow."""
     return PRIMARY_KEY in flow.metadata
 
 
 def text_of(flow: mitm_flow.Flow, key: str) -> str:
-    """A text of the metadata; empty where there is none."""
+    """Return a text of the metadata, an empty one if there is none."""
     value = flow.metadata.get(key)
     return value if isinstance(value, str) else ""
 
 
 def texts_of(flow: mitm_flow.Flow, key: str) -> list[str]:
-    """A list of texts of the metadata. Files may come from anywhere: what is no text is passed over."""
+    """Return a list of texts of the metadata. Files may come from anywhere: what is not text is left out."""
     values = flow.metadata.get(key)
     return [value for value in values if isinstance(value, str)] if isinstance(values, (list, tuple)) else []
 
 
 def numbers_of(flow: mitm_flow.Flow, key: str) -> tuple[float, float] | None:
-    """A pair of numbers of the metadata."""
+    """Return a pair of numbers of the metadata, None if there is none."""
     values = flow.metadata.get(key)
     if (
         isinstance(values, (list, tuple))
@@ -73,37 +77,35 @@ def numbers_of(flow: mitm_flow.Flow, key: str) -> tuple[float, float] | None:
 
 
 def add_text(flow: mitm_flow.Flow, key: str, value: str) -> None:
-    """Append to a list of the metadata."""
+    """Append to a list of texts of the metadata."""
     flow.metadata[key] = [*texts_of(flow, key), value]
 
 
 def answered(primary: http.HTTPFlow, shadow: http.HTTPFlow) -> list[float]:
-    """When the two answers had arrived, 0 for one that did not."""
+    """Return when the two responses were complete, in seconds since the epoch; 0 for one that is not."""
     return [(flow.response.timestamp_end or 0.0) if flow.response else 0.0 for flow in (primary, shadow)]
 
 
 def write_comparison(shadow: http.HTTPFlow, primary: http.HTTPFlow, comparison: Comparison) -> None:
-    """Keep a comparison of the answers that `primary` and `shadow` have now."""
+    """Keep in the shadow's flow a comparison of the responses that `primary` and `shadow` have now."""
     shadow.metadata[VERDICT_KEY] = comparison.verdict or ""
     shadow.metadata[ANSWERED_KEY] = answered(primary, shadow)
-    shadow.metadata[COMPARISON_KEY] = json.dumps(
-        {
-            "differences": [
-                [each.path, each.kind, each.primary, each.shadow, each.noise, each.where]
-                for each in comparison.differences
-            ],
-            "notes": comparison.notes,
-            "more": comparison.more,
-        },
-        default=str,
+    if not (comparison.differences or comparison.notes or comparison.more):
+        shadow.metadata[COMPARISON_KEY] = _NO_DIFFERENCES
+        return
+    rows = [
+        [each.path, each.kind, each.primary, each.shadow, each.noise, each.where] for each in comparison.differences
+    ]
+    shadow.metadata[COMPARISON_KEY] = _encode(
+        {"differences": rows, "notes": comparison.notes, "more": comparison.more},
     )
 
 
 def read_comparison(shadow: http.HTTPFlow) -> Comparison | None:
-    """The comparison that was kept, None where there is none or a file was tampered with."""
+    """Return the comparison that was kept, None if there is none or it cannot be read."""
     if COMPARISON_KEY not in shadow.metadata:
         return None
-    from mirror_addon.compare.comparison import Comparison  # much to import, for proxies that compare
+    from mirror_addon.compare.comparison import Comparison  # a slow import, which only some proxies need
 
     try:
         kept: Any = json.loads(text_of(shadow, COMPARISON_KEY))
@@ -118,7 +120,7 @@ def read_comparison(shadow: http.HTTPFlow) -> Comparison | None:
 
 
 def is_current(primary: http.HTTPFlow, shadow: http.HTTPFlow) -> bool:
-    """Whether the two flows still hold the answers that were compared: nobody edited or replayed one."""
+    """Return whether the two flows still hold the responses that were compared: neither was edited or replayed."""
     kept = numbers_of(shadow, ANSWERED_KEY)
     return (
         kept is not None and list(kept) == answered(primary, shadow) and not (primary.modified() or shadow.modified())
