@@ -16,8 +16,8 @@ def section(title: str) -> str:
     return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
-def test_options_with_their_defaults() -> None:
-    rows = re.findall(r"^\| `(mirror_\w+)`[^|]*\| (?:`([^`]*)`)? *\|", section("Options"), re.M)
+def test_options_with_their_defaults_and_help() -> None:
+    rows = re.findall(r"^\| `(mirror_\w+)`[^|]*\| (?:`([^`]*)`)? *\| (.*) \|$", section("Options"), re.M)
     wanted = []
     for option in OPTIONS:
         default = option.default
@@ -25,7 +25,7 @@ def test_options_with_their_defaults() -> None:
             default = str(default).lower()
         elif isinstance(default, list):
             default = " ".join(default)
-        wanted.append((option.name, default))
+        wanted.append((option.name, default, option.help))
     assert rows == wanted
 
 

@@ -1,7 +1,16 @@
-"""The `mirror_*` options: their names, defaults and help, and how their text becomes `Settings`.
+"""The `mirror_*` options: their names, types, defaults and help texts, and how their values become `Settings`.
 
-Numbers, enums and durations are declared to mitmproxy as text and read here, because mitmproxy drops a whole addon
-without a word when it cannot convert a value itself.
+Theory of operation. `OPTIONS` is the one list of options. `MirrorAddon.load` declares each of them to mitmproxy; the
+command line, the README's table and the tests read the same list. Numbers, enums, sizes and durations are declared as
+text and parsed here, because mitmproxy removes a whole addon, without any message, if it cannot convert a value itself.
+
+`parse_settings` makes one immutable `Settings` of all values when the addon starts. When options change,
+`update_settings` parses those that changed and makes another `Settings`; every part of the addon that keeps values of
+its own is then given the new one. `values` has the functions that parse one text each. An option that cannot be parsed
+raises `OptionError`, which names the option, its value, and what to write instead; the values before it stay in force.
+
+This room is pure and does not import mitmproxy. It takes no file into account: whether a path can be read or written is
+checked by those who use it.
 """
 
 from __future__ import annotations
@@ -23,16 +32,16 @@ from mirror_addon.options.values import MirrorURL
 NORMALIZATIONS = ("NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES")
 
 COMPARE_FILE = "compare.yaml"
-"""Where rules of comparison are looked for; this one may be missing."""
+"""The default file with rules of comparison. It may be missing."""
 
 
 class OptionError(ValueError):
-    """A value that an option cannot take: `NAME=VALUE: what is wrong; what to write`."""
+    """A value that an option cannot have: `NAME=VALUE: what is wrong; what to write`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The options, read. Times are seconds, sizes bytes."""
+    """The values of all options. Times are in seconds, sizes in bytes."""
 
     rules: tuple[str, ...]
     endpoints: tuple[EndpointOverride, ...]
@@ -45,7 +54,7 @@ class Settings:
     request_id: bool
     path_normalization: str
     methods: frozenset[bytes] | None
-    """None: all."""
+    """Upper case; None: all."""
     expires: float | datetime | None
     """Seconds from the start of the run, or a moment."""
     timeout: float
@@ -55,7 +64,7 @@ class Settings:
     max_body: int
     responses: str
     record: str
-    """Path of the record, or empty."""
+    """Path of the record; empty: none."""
     record_bodies: bool
     record_rotate: int | None
     control: float
@@ -63,7 +72,7 @@ class Settings:
     redact: frozenset[bytes]
     """Header names in lower case."""
     compare: str
-    """Path of the rules of comparison; it need not exist where it is the default."""
+    """Path of the file with rules of comparison. It need not exist if it is the default."""
     pairs: int
     sample_seed: bytes
     web_port: int | None
@@ -73,7 +82,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option as mitmproxy shows it. `kind` is a type that mitmproxy can convert without fail, but for bool."""
+    """One option as mitmproxy shows it. `kind` is text, a list of texts or bool; `parse` raises ValueError."""
 
     name: str
     kind: Any
@@ -102,7 +111,7 @@ OPTIONS = (
         Sequence[str],
         [],
         values.each(values.parse_mirror_url),
-        "The mirror without YAML: URLs to which requests that no rule claims are mirrored; they pass through as ever.",
+        "URLs to mirror to, without YAML: requests that match no rule pass through unchanged and are mirrored there.",
     ),
     Option(
         "mirror_namespace", str, "default", values.namespace, "Namespace of this proxy and of documents without one."
@@ -112,16 +121,16 @@ OPTIONS = (
         Sequence[str],
         [],
         values.each(values.some_text),
-        "Gateways this proxy acts as, 'mesh' among them. Decides which virtual services apply; none given: all.",
+        "Gateways this proxy acts as, 'mesh' included. Decides which virtual services apply. Empty: all.",
     ),
     Option(
         "mirror_use_remote_address",
         bool,
         True,
         bool,
-        "An edge: append the client's address to the primary's X-Forwarded-For. A sidecar (false) leaves it alone.",
+        "As an edge, append the client's address to the primary's X-Forwarded-For. As a sidecar (false), leave it.",
     ),
-    Option("mirror_enabled", bool, True, bool, "Send shadows. Off: route as ever, mirror nothing."),
+    Option("mirror_enabled", bool, True, bool, "Send shadows. Off: route requests, mirror none."),
     Option(
         "mirror_host_suffix",
         str,
@@ -134,14 +143,14 @@ OPTIONS = (
         bool,
         False,
         bool,
-        "Give routed requests without one an x-request-id, the same on primary and shadow.",
+        "Add an x-request-id to routed requests that have none, the same for primary and shadow.",
     ),
     Option(
         "mirror_path_normalization",
         str,
         "BASE",
         values.one_of(*NORMALIZATIONS),
-        "Of routed requests, Istio's names: NONE, BASE, MERGE_SLASHES, DECODE_AND_MERGE_SLASHES.",
+        "Normalization of paths of routed requests, as in Istio: NONE, BASE, MERGE_SLASHES, DECODE_AND_MERGE_SLASHES.",
     ),
     Option(
         "mirror_methods",
@@ -155,21 +164,21 @@ OPTIONS = (
         str,
         "",
         values.expiry,
-        "Duration (2h) or time (RFC 3339) after which nothing is mirrored any more.",
+        "Duration (2h) or time (RFC 3339) after which nothing is mirrored.",
     ),
     Option(
         "mirror_timeout",
         str,
         "30s",
         values.positive_duration,
-        "Deadline of a whole shadow, connect to last byte, where the route sets none.",
+        "Timeout of a whole shadow, from connect to last byte, if its route has none.",
     ),
     Option(
         "mirror_concurrency",
         str,
         "256",
         values.count,
-        "Shadows in flight per mirror target and worker.",
+        "Shadows in flight for each mirror target and worker.",
     ),
     Option("mirror_workers", str, "1", values.count, "Worker processes that send shadows."),
     Option(
@@ -177,37 +186,37 @@ OPTIONS = (
         str,
         "64MiB",
         values.size,
-        "Bytes of shadows that may wait, in proxy, pipe and worker together; beyond it they are dropped and counted.",
+        "Bytes of shadows that may wait in proxy, pipe and worker together. Beyond that they are dropped and counted.",
     ),
-    Option("mirror_max_body", str, "64MiB", values.size, "A bigger request body is not mirrored, and counted."),
+    Option("mirror_max_body", str, "64MiB", values.size, "Requests with a larger body are counted and not mirrored."),
     Option(
         "mirror_responses",
         str,
         "auto",
         values.one_of("auto", "keep", "discard"),
-        "The mirror's answers: keep (capped), discard, or auto: keep where there is a view, a record or a page.",
+        "Responses of mirrors: keep (up to a limit), discard, or auto: keep if there is a view, a record or a page.",
     ),
     Option(
         "mirror_record",
         str,
         "",
         values.any_text,
-        "Write a JSON line for each shadow, with both answers' statuses, times and differences, to this file.",
+        "File that gets a JSON line for each shadow, with status and time of both responses and their differences.",
     ),
-    Option("mirror_record_bodies", bool, False, bool, "Record headers and bodies too: for replay, and for tests."),
+    Option("mirror_record_bodies", bool, False, bool, "Record header fields and bodies too, for replay and for tests."),
     Option(
         "mirror_record_rotate",
         str,
         "",
         values.optional(values.size),
-        "Start another file when the record is this big (100MiB); none given: never.",
+        "Start another file when the record has this size (100MiB). Empty: never.",
     ),
     Option(
         "mirror_control",
         str,
         "0%",
         values.share,
-        "Share of GET and HEAD requests that are asked of the primary again, to learn what differs there by itself.",
+        "Share of GET and HEAD requests that are sent to the primary a second time, to learn how its responses vary.",
     ),
     Option(
         "mirror_redact",
@@ -221,30 +230,30 @@ OPTIONS = (
         str,
         COMPARE_FILE,
         values.some_text,
-        "Rules of comparison by hand: what to ignore, and which values are equal enough.",
+        "File with rules of comparison: what to ignore, and which values are close enough.",
     ),
-    Option("mirror_pairs", str, "1000", values.count, "Shadows that a view keeps; older ones are taken out of it."),
+    Option("mirror_pairs", str, "1000", values.count, "Shadows that a view keeps. Older ones are removed from it."),
     Option(
         "mirror_sample_seed",
         str,
         "mirror-addon",
         str.encode,
-        "Seed of sampling by user (mirror-addon/sample-by): another seed chooses other users.",
+        "Seed of sampling by user (mirror-addon/sample-by). Another seed selects other users.",
     ),
     Option(
         "mirror_web_port",
         str,
         "",
         values.optional(values.listening_port),
-        "Serve the live page, http://mirror-addon.test/ through the proxy, on this port of 127.0.0.1 too.",
+        "Port of 127.0.0.1 for the live page, which is also http://mirror-addon.test/ through the proxy.",
     ),
-    Option("mirror_drain", str, "2s", values.duration, "At shutdown, how long shadows may still finish."),
+    Option("mirror_drain", str, "2s", values.duration, "How long shadows may take to finish at shutdown."),
     Option(
         "mirror_fast_hooks",
         bool,
         True,
         bool,
-        "Have mitmproxy ask only those of its addons that have a hook, which takes a third off a request. Off: all.",
+        "Let mitmproxy call only the addons that have a hook, which saves a third of a request's time. Off: all.",
     ),
 )
 
@@ -252,7 +261,7 @@ BY_NAME: Mapping[str, Option] = {option.name: option for option in OPTIONS}
 
 
 def parse_option(name: str, value: Any) -> Any:
-    """The value of option `name`, read. Raises OptionError, which names option, value and cure."""
+    """Return the parsed value of option `name`. Raises OptionError."""
     try:
         return BY_NAME[name].parse(value)
     except ValueError as error:
@@ -261,20 +270,20 @@ def parse_option(name: str, value: Any) -> Any:
 
 
 def parse_settings(texts: Mapping[str, Any]) -> Settings:
-    """All options, read. Raises OptionError for the first that cannot be."""
+    """Parse all options, whose values are given by name. Raises OptionError for the first that cannot be parsed."""
     return Settings(
         **{option.name.removeprefix("mirror_"): parse_option(option.name, texts[option.name]) for option in OPTIONS}
     )
 
 
 def update_settings(settings: Settings, texts: Mapping[str, Any]) -> Settings:
-    """`settings` with the options in `texts` read anew, and no other. Raises OptionError."""
+    """Return `settings` with the options in `texts` replaced by newly parsed values. Raises OptionError."""
     changed = {name.removeprefix("mirror_"): parse_option(name, text) for name, text in texts.items()}
     return replace(settings, **changed)
 
 
 def unknown_option(name: str) -> str:
-    """What to tell somebody who set an option `mirror_*` that does not exist."""
+    """Return the error message for an option `mirror_*` that does not exist, with the name that is most like it."""
     short = {known.removeprefix("mirror_"): known for known in BY_NAME}
     near = difflib.get_close_matches(name.removeprefix("mirror_"), short, n=1)
     hint = f"did you mean {short[near[0]]}?" if near else f"there are {', '.join(BY_NAME)}"

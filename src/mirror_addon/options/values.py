@@ -1,4 +1,4 @@
-"""How an option's text becomes a value. Each function takes text and raises ValueError, which says what to write."""
+"""Functions that parse the text of an option. Each raises ValueError, whose message says what to write instead."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mirror_addon.istio.durations import parse_duration
 SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 """RFC 9110 9.2.1, without TRACE."""
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-"""RFC 9110 5.6.2: what methods and field names are made of."""
+"""RFC 9110 5.6.2: a method, or the name of a header field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class MirrorURL:
 
 
 def parse_endpoint(text: str) -> EndpointOverride:
-    """`serviceB/v2=127.0.0.1:9012`, `reviews=[::1]:80`. Raises ValueError."""
+    """Parse `serviceB/v2=127.0.0.1:9012` or `reviews=[::1]:80`."""
     name, equals, target = text.partition("=")
     host, slash, subset = name.strip().partition("/")
     address, colon, port = target.strip().rpartition(":")
@@ -64,7 +64,7 @@ def _port(text: str) -> int:
 
 
 def parse_mirror_url(text: str) -> MirrorURL:
-    """`http://localhost:9002/base`. Raises ValueError."""
+    """Parse `http://localhost:9002/base`."""
     try:
         url = urlsplit(text)
         port = url.port
@@ -73,7 +73,7 @@ def parse_mirror_url(text: str) -> MirrorURL:
     if url.scheme not in ("http", "https") or not url.hostname:
         raise ValueError("write a URL with http or https and a host, as in http://localhost:9002")
     if url.query or url.fragment or url.username is not None:
-        raise ValueError("only scheme, host, port and path count here; leave the rest out")
+        raise ValueError("only scheme, host, port and path are used here; leave the rest out")
     if re.search(r"[^\x21-\x7e]", url.path):
         raise ValueError("percent-encode the path")
     if port is None:
@@ -84,7 +84,7 @@ def parse_mirror_url(text: str) -> MirrorURL:
 
 
 def positive_duration(text: str) -> float:
-    """Seconds."""
+    """Parse a Go duration above 0 (`1m30s`) into seconds."""
     seconds = parse_duration(text)
     if seconds <= 0:
         raise ValueError("must be more than 0")
@@ -92,7 +92,7 @@ def positive_duration(text: str) -> float:
 
 
 def duration(text: str) -> float:
-    """Seconds, 0 among them."""
+    """Parse a Go duration, which may be 0, into seconds."""
     seconds = parse_duration(text)
     if seconds < 0:
         raise ValueError("must not be negative")
@@ -100,6 +100,7 @@ def duration(text: str) -> float:
 
 
 def count(text: str) -> int:
+    """Parse a whole number from 1 to 999999."""
     if not re.fullmatch(r"[0-9]{1,6}", text.strip()) or int(text) < 1:
         raise ValueError("must be a whole number, 1 or more")
     return int(text)
@@ -109,7 +110,7 @@ _SIZE = TypeAdapter(ByteSize)
 
 
 def size(text: str) -> int:
-    """Bytes: `64MiB`, `500kB`."""
+    """Parse a size (`64MiB`, `500kB`) into bytes."""
     try:
         found = int(_SIZE.validate_python(text.strip()))
     except (ValidationError, OverflowError):
@@ -120,6 +121,8 @@ def size(text: str) -> int:
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
+    """Return a parser that accepts these texts only."""
+
     def parse(text: str) -> str:
         if text not in choices:
             raise ValueError(f"must be one of {', '.join(choices)}")
@@ -129,7 +132,7 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
 
 def methods(text: str) -> frozenset[bytes] | None:
-    """None: all."""
+    """Parse `all` (None), `safe`, or a list of methods with commas."""
     names = [name.strip() for name in text.split(",")]
     if names == ["all"]:
         return None
@@ -142,7 +145,7 @@ def methods(text: str) -> frozenset[bytes] | None:
 
 
 def expiry(text: str) -> float | datetime | None:
-    """Seconds from the start of the run, a moment, or None for never."""
+    """Parse a duration into seconds from the start of the run, a time into a moment, an empty text into None."""
     if not text:
         return None
     try:
@@ -157,28 +160,33 @@ def expiry(text: str) -> float | datetime | None:
 
 
 def host_suffix(text: str) -> str:
+    """Accept characters of a host name (RFC 3986 3.2.2, unreserved), or none."""
     if not re.fullmatch(r"[0-9A-Za-z._~-]*", text):
-        raise ValueError("must fit into a host name: letters, digits, '-', '.'")
+        raise ValueError("must have characters of a host name only: letters, digits, '-', '.'")
     return text
 
 
 def namespace(text: str) -> str:
+    """Accept a label of RFC 1123 in lower case."""
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", text):
         raise ValueError("must be a Kubernetes namespace: lower-case letters, digits and '-'")
     return text
 
 
 def each(parse: Callable[[str], Any]) -> Callable[[Sequence[str]], tuple[Any, ...]]:
+    """Return a parser of lists whose items are parsed by `parse`."""
     return lambda texts: tuple(parse(text) for text in texts)
 
 
 def some_text(text: str) -> str:
+    """Accept a text that is not empty."""
     if not text.strip():
         raise ValueError("must not be empty")
     return text
 
 
 def endpoint_override(override: str) -> EndpointOverride:
+    """Parse an endpoint as `parse_endpoint` does, and refuse what looks like an IPv4 address and is none."""
     endpoint = parse_endpoint(override)
     if re.fullmatch(r"[0-9.]+", endpoint.address):
         try:
@@ -189,16 +197,17 @@ def endpoint_override(override: str) -> EndpointOverride:
 
 
 def optional(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """None for an empty text."""
+    """Return a parser that makes None of an empty text."""
     return lambda text: parse(text) if text.strip() else None
 
 
 def listening_port(text: str) -> int:
+    """Parse a port from 1 to 65535."""
     return _port(text.strip())
 
 
 def share(text: str) -> float:
-    """`1%` as 0.01."""
+    """Parse a percentage (`1%`) into a number from 0 to 1."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?%?", text.strip())
     if not match or float(match[1]) > 100:
         raise ValueError("must be a percentage from 0% to 100%, as in 1%")
@@ -206,13 +215,16 @@ def share(text: str) -> float:
 
 
 def field_names(text: str) -> frozenset[bytes]:
-    """Header names with commas, in lower case; an empty text names none."""
+    """Parse names of header fields with commas into lower case. An empty text has none."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
         if not TOKEN.fullmatch(name):
-            raise ValueError(f"{name!r} is not a header name; write names with commas, as in Authorization,Cookie")
+            raise ValueError(
+                f"{name!r} is not the name of a header field; write names with commas, as in Authorization,Cookie"
+            )
     return frozenset(name.lower().encode() for name in names)
 
 
 def any_text(text: str) -> str:
+    """Accept any text."""
     return text
