@@ -95,7 +95,9 @@ async def test_the_end_of_the_run(caplog: pytest.LogCaptureFixture, clock: Clock
     expiry_log.of_rules([])
     assert said(caplog) == []
     clock.now += 0.1
-    assert await until(caplog, 1) == ["mirror: mirror_expires is over: nothing is mirrored any more; routing goes on"]
+    assert await until(caplog, 1) == [
+        "mirror: mirror_expires has passed: nothing is mirrored any more; routing goes on"
+    ]
     expiry_log.of_run(None)
     expiry_log.look()
     assert len(caplog.records) == 1

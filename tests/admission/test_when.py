@@ -89,25 +89,25 @@ def test_the_end_decides_the_rest(text: str, ended: http.HTTPFlow, holds: bool) 
 @pytest.mark.parametrize(("text", "at"), [("~zz", 1), ("~m (", 4), ("~c abc", 4), ("(~m GET", 8), ("~m GET )", 8)])
 def test_what_is_no_filter(text: str, at: int) -> None:
     """Where, as far as this version of pyparsing can tell."""
-    with pytest.raises(ValueError, match=f"is no mitmproxy filter(?: at character {at})?; write one as in"):
+    with pytest.raises(ValueError, match=f"is not a mitmproxy filter(?: at character {at})?; write one such as"):
         compile_when(text)
 
 
 def test_where_a_filter_ends_too_early() -> None:
-    with pytest.raises(ValueError, match=r"is no mitmproxy filter at character 8; write one as in"):
+    with pytest.raises(ValueError, match=r"is not a mitmproxy filter at character 8; write one such as"):
         compile_when("~m GET )")
 
 
 def test_brackets_are_not_too_deep() -> None:
     When("( ( ~m GET | ( ( ~c 500 ) ) ) )")
     When("~u '[(((((((]'")
-    with pytest.raises(ValueError, match="more than 4 deep"):
+    with pytest.raises(ValueError, match="more than 4 levels of brackets"):
         When("( ( ( ( ( ~c 500 ) ) ) ) )")
 
 
 @pytest.mark.parametrize("text", ["", "~m [", "~u '*'"])
 def test_what_cannot_be_compiled(text: str) -> None:
-    with pytest.raises(ValueError, match="is no mitmproxy filter"):
+    with pytest.raises(ValueError, match="is not a mitmproxy filter"):
         compile_when(text)
 
 

@@ -61,7 +61,7 @@ def test_a_filter_stands_after_the_captures(tmp_path: Path) -> None:
         ((), "CAPTURE"),
         (("gone.mitm",), "There is no file 'gone.mitm'"),
         (("~m GET",), "name a capture"),
-        (("{}", "--filter", "~q ("), "is no mitmproxy filter"),
+        (("{}", "--filter", "~q ("), "is not a mitmproxy filter"),
         (("{}", "--speed", "2", "--rate", "3/s"), "give one"),
         (("{}", "--speed", "slow"), "must be how many times"),
         (("{}", "--loop", "0"), "--loop without a number"),

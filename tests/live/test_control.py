@@ -242,7 +242,7 @@ def test_a_mirror_that_becomes_slow_gets_less_until_it_is_quick_again(web: Web, 
     v2.behave(behave)
     began, held, sent = len(web.output), Skips(web, "backoff"), counter(web, "offered")
     web.wait_until(lambda: asked() and held() >= 3)
-    web.wait_for(r"default/careful -> serviceB/v2: answers in \d+ ms \(max-latency 300 ms\): backing off", after=began)
+    web.wait_for(r"default/careful -> serviceB/v2: responds in \d+ ms \(max-latency 300 ms\): backing off", after=began)
     (told,) = LivePage(web.address).status()["backoffs"]
     assert (told["virtual_service"], told["target"], told["active"]) == ("default/careful", "serviceB/v2", True)
     assert told["share"] < 1 and told["median_ms"] > 300 and told["max_ms"] == 300

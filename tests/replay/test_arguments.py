@@ -128,7 +128,7 @@ def test_captures_and_a_filter_in_several_arguments(tmp_path: Path) -> None:
         (["gone"], "There is no file 'gone'"),
         (["~nobody-at-all/x"], "Nothing to replay"),
         ([], "Nothing to replay"),
-        ([__file__, "~q ("], "is no mitmproxy filter"),
+        ([__file__, "~q ("], "is not a mitmproxy filter"),
     ],
 )
 def test_no_selection(arguments: list[str], message: str) -> None:

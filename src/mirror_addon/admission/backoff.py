@@ -1,10 +1,12 @@
-"""Sends less to a mirror that has become slow: `mirror-addon/max-latency`.
+"""The annotation `mirror-addon/max-latency`: fewer shadows for a mirror that has become slow.
 
-Half as much each second while the mirror is slow, an eighth of all more each second while it is not (AIMD, as TCP does
-it), so that a mirror under too much load gets what it can bear. What is held back is spread evenly, not drawn.
+The share of shadows that pass is halved each second while the mirror is slow, and grows by an eighth each second while
+it is not (additive increase, multiplicative decrease, as in TCP: RFC 5681). An overloaded mirror thus gets about as
+many shadows as it can serve. Those that pass are spread evenly; there is no random draw.
 
-Slow is a median above the limit. Load makes all answers slower, which a median shows; an endpoint that is slow by
-nature, or one answer in a thousand that takes for ever, moves averages and p99 and is no reason to send less.
+A mirror is slow if the median of its response times is above the limit. Overload makes all responses slower, which a
+median shows. A few slow endpoints, or one response in a thousand that takes very long, change the mean and the 99th
+percentile, and are no reason to send less.
 """
 
 from __future__ import annotations
@@ -20,38 +22,48 @@ from typing import Any
 from mirror_addon.dispatch.in_flight import Shadow
 from mirror_addon.routing.decision import Rule
 
+logger = logging.getLogger(__name__)
+
 PERIOD = 1.0
-"""Seconds between two judgements; and the longest time without a shadow while there are requests."""
+"""Seconds between two changes of the share. Also the longest time without a shadow while there are requests."""
 LEAST = 3
-"""So many answers make a mirror slow; to be quick again one is enough."""
+"""Response times that are needed to call a mirror slow. One is enough to call it quick again."""
 KEPT = 64
-"""The last answers since a judgement, of which the median is taken."""
+"""The newest response times since the last change of the share. The median is that of these."""
 EXPIRES = 10.0
-"""Seconds after which an answer says nothing any more."""
+"""Seconds after which a response time no longer counts."""
 STEP = 1 / 8
+"""By this the share grows in a period. A power of two, as `FLOOR` is, so that all shares are exact."""
 FLOOR = 1 / 64
-"""Powers of two, so that all shares are exact."""
+"""The smallest share."""
 
 
 class Backoff:
-    """What share of the shadows is let through to a target that should answer within `limit` seconds. Pure: `now` is
-    the seconds of a monotonic clock."""
+    """The share of shadows that pass to a target which should respond within `limit` seconds.
+
+    Pure: `now` is in seconds of a monotonic clock.
+    """
 
     def __init__(self, limit: float, now: float) -> None:
         self.limit = limit
         self.share = 1.0
         self.active = False
-        """From the first cut on, until the mirror is found quick while all shadows are let through."""
+        """Whether shadows are held back: from the first cut until the mirror is quick while all shadows pass."""
         self._latency = math.nan
+        """The median at the last change of the share."""
         self._judged_at = now
-        self._answers: deque[tuple[float, float]] = deque(maxlen=KEPT)
+        self._times: deque[tuple[float, float]] = deque(maxlen=KEPT)
+        """When each response came, and after how many seconds."""
         self._passed_at = now
         self._credit = 0.0
+        """Grows by `share` with each shadow. One passes when it has reached 1."""
         self._unanswered = 0
+        """Shadows that have passed since the last response."""
         self._waiting_since = math.inf
+        """When they became `LEAST`."""
 
     def take(self, now: float) -> bool:
-        """May a shadow pass? One that may is handed over, and its end is told."""
+        """Return whether a shadow may pass. If so, `ended` or `dropped` must be called for it later."""
         if self.share < 1:
             self._credit += self.share
             if self._credit < 1 and now - self._passed_at < PERIOD:
@@ -64,38 +76,39 @@ class Backoff:
         return True
 
     def ended(self, now: float, seconds: float) -> None:
-        """A shadow was answered after so many seconds, or failed (infinity)."""
+        """A shadow has its response, after `seconds`; infinity if it failed."""
         self._unanswered = 0
         self._waiting_since = math.inf
-        self._answers.append((now, seconds))
+        self._times.append((now, seconds))
 
     def dropped(self) -> None:
-        """A shadow came to no end that says anything of the mirror."""
+        """A shadow was dropped on this side, which says nothing about the mirror."""
         self._unanswered = max(self._unanswered - 1, 0)
         if self._unanswered < LEAST:
             self._waiting_since = math.inf
 
     def judge(self, now: float) -> bool:
-        """Change the share by what is known, once in a period. True: `active` has changed.
+        """Change the share, at most once a period. Return whether `active` has changed.
 
-        Where several shadows wait and none ends, the mirror is as slow as that has lasted: one that hangs is not left
-        to itself until their timeouts. Without any sign of the mirror the share stays.
+        If several shadows wait and none has ended, the time they have waited counts as the response time, so that a
+        mirror that hangs is noticed before the shadows time out. Without response times and waiting shadows the share
+        stays as it is.
         """
         if now - self._judged_at < PERIOD:
             return False
-        answers = self._answers
-        while answers and now - answers[0][0] > EXPIRES:
-            answers.popleft()
-        if answers:
-            latency = sorted(seconds for _, seconds in answers)[len(answers) // 2]
-            if latency > self.limit and len(answers) < LEAST:
+        times = self._times
+        while times and now - times[0][0] > EXPIRES:
+            times.popleft()
+        if times:
+            latency = sorted(seconds for _, seconds in times)[len(times) // 2]
+            if latency > self.limit and len(times) < LEAST:
                 return False
         else:
             latency = now - self._waiting_since
             if latency <= self.limit:
                 return False
         self._latency, self._judged_at = latency, now
-        answers.clear()
+        times.clear()
         before = self.active
         if latency > self.limit:
             self.share = max(self.share / 2, FLOOR)
@@ -107,29 +120,29 @@ class Backoff:
         return self.active is not before
 
     def latency(self, now: float) -> float | None:
-        """The seconds that were compared last, infinity if most shadows failed; None if that is long ago."""
+        """Return the median at the last change of the share, in seconds; infinity if most shadows failed, None if that
+        was more than `EXPIRES` ago."""
         return self._latency if now - self._judged_at <= EXPIRES and not math.isnan(self._latency) else None
 
 
-logger = logging.getLogger(__name__)
-
-
 class Backoffs:
-    """Asks them, tells them of ends, and logs when one begins and when it is over.
+    """A ShadowObserver with all back-offs: one for each virtual service, target and limit, from the first shadow on.
 
-    There is one from the first shadow of a virtual service for a target on. It is judged by all answers of that target,
-    whichever virtual service they are for, and holds back only its own's.
+    Each is judged by all responses of its target, whichever virtual service they are for, and holds back only the
+    shadows of its own virtual service. The log says when one begins and when it is over.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._backoffs: dict[str, dict[tuple[str, float], Backoff]] = {}
+        """By the label of the target, then by virtual service and limit."""
 
     def __bool__(self) -> bool:
         return bool(self._backoffs)
 
     def take(self, virtual_service: str, target: str, limit: float) -> bool:
-        """May a shadow pass to the target with that label, which should answer within `limit` seconds?"""
+        """Return whether a shadow may pass to the target with that label, which should respond within `limit` seconds.
+        If so, `outcome` must be called with it later."""
         now = self._clock()
         backoffs = self._backoffs.setdefault(target, {})
         backoff = backoffs.get((virtual_service, limit))
@@ -139,7 +152,7 @@ class Backoffs:
         return backoff.take(now)
 
     def outcome(self, shadow: Shadow) -> None:
-        """A ShadowObserver. A shadow that was dropped says nothing of the mirror; one that failed counts as slow."""
+        """Take the outcome of a shadow. One that was dropped says nothing about the mirror; one that failed is slow."""
         backoffs = self._backoffs.get(shadow.label) if self._backoffs else None
         result = shadow.result
         if not backoffs or result is None:
@@ -154,7 +167,8 @@ class Backoffs:
             self._judge(virtual_service, result.label, backoff, now)
 
     def keep(self, rules: Collection[Rule]) -> None:
-        """Another table is in force, whose limited rules are these: what is of others, or of other limits, goes."""
+        """Another table is in force, and `rules` are those of it that mirror. Remove the back-offs that have no rule
+        with the same virtual service and limit."""
         limits = {
             (rule.virtual_service, rule.annotations.max_latency) for rule in rules if rule.annotations is not None
         }
@@ -166,7 +180,8 @@ class Backoffs:
                 del self._backoffs[target]
 
     def as_list(self) -> list[dict[str, Any]]:
-        """Plain values for scripts. A median of None: there were no answers of late, or most were failures."""
+        """Return the back-offs as JSON values. `median_ms` is None if there are no recent responses, or if most shadows
+        failed."""
         found = []
         now = self._clock()
         for virtual_service, target, backoff in self._all():
@@ -184,7 +199,7 @@ class Backoffs:
         return found
 
     def lines(self) -> Iterator[str]:
-        """The same for people."""
+        """Return a line of text for each back-off."""
         now = self._clock()
         for virtual_service, target, backoff in self._all():
             state = ", backing off" if backoff.active else ""
@@ -199,11 +214,11 @@ class Backoffs:
     def _judge(virtual_service: str, target: str, backoff: Backoff, now: float) -> None:
         if not backoff.judge(now):
             return
-        said = f"{virtual_service} -> {target}: {_latency(backoff, now)}"
+        what = f"{virtual_service} -> {target}: {_latency(backoff, now)}"
         if backoff.active:
-            logger.warning("mirror: %s: backing off; clients do not notice, and mirror.status shows how far", said)
+            logger.warning("mirror: %s: backing off; clients are not affected, mirror.status shows the share", what)
         else:
-            logger.info("mirror: %s: backing off is over", said)
+            logger.info("mirror: %s: backing off is over", what)
 
 
 def _share(backoff: Backoff) -> str:
@@ -213,9 +228,9 @@ def _share(backoff: Backoff) -> str:
 def _latency(backoff: Backoff, now: float) -> str:
     latency = backoff.latency(now)
     if latency is None:
-        found = "no answer of late"
+        found = "no recent responses"
     elif math.isinf(latency):
         found = "most shadows fail"
     else:
-        found = f"answers in {latency * 1000:.0f} ms"
+        found = f"responds in {latency * 1000:.0f} ms"
     return f"{found} (max-latency {backoff.limit * 1000:.0f} ms)"

@@ -1,4 +1,22 @@
-"""Which of a request's mirrors get a shadow now, and the hand-over of those that do."""
+"""Which of a request's mirrors get a shadow now.
+
+Theory of operation. The routing table has decided which mirrors a request has, from the rules alone. This room decides
+whether each of them gets a shadow at this moment, from state that rules do not have: options and switches that may
+change while the proxy runs, the clock, what was sent before, and the response. All of it runs in the proxy's event
+loop, once or twice a request, and sends nothing. A mirror that gets no shadow is counted as skipped, with a reason.
+
+In the order in which they are applied:
+
+    overrides   `mirror.pause RULE` and `mirror.percent`: change the decision itself, as soon as it is made.
+    when        `mirror-addon/when`, a filter over the flow. Some need the response; `mirroring` then holds the request.
+    gate        This module: the mirror's own reason, sampling, `mirror_enabled` and `mirror.pause`, `mirror_expires`
+                and the annotations `expires` and `active`, `mirror_methods`, loops.
+    limits      `max-requests` and `max-rps`, counted for each rule or virtual service and target.
+    backoff     `max-latency`: a share of the shadows, which follows the response times of the target.
+
+`limits` and `backoff` come last, because they count only shadows that nothing else forbids. `expiry_log` decides
+nothing: it logs when the passing of time has changed what the gate decides.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +39,15 @@ LOOPBACK_ADDRESSES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class AdmissionGate:
-    """The state that decides, beside the rules, whether a shadow is sent: switches, expiry, methods, loops.
+    """Decides whether a shadow is sent: switches, expiry, methods, loops, limits.
 
-    `started` is the moment the run began (`time.time()`), from which a duration in `mirror_expires` counts.
+    `local_address` is this machine's, as in X-Forwarded-For. `started` is the moment at which the run began, in seconds
+    since the epoch; a duration in `mirror_expires` counts from it.
     """
 
     def __init__(self, settings: Settings, counters: Counters, local_address: bytes, started: float) -> None:
         self.paused = False
+        """The switch of `mirror.pause` and `mirror.resume`."""
         self.overrides = Overrides()
         self.limits = Limits()
         self.counters = counters
@@ -37,6 +57,7 @@ class AdmissionGate:
         self.apply(settings)
 
     def apply(self, settings: Settings) -> None:
+        """Take options, in force for the next request."""
         self.settings = settings
         self._suffix = settings.host_suffix.encode()
         self._methods = settings.methods
@@ -47,7 +68,7 @@ class AdmissionGate:
             self.expires = None if expires is None else self.started + expires
 
     def listen(self, addresses: Collection[ListenAddress]) -> None:
-        """Tell the proxy's own addresses, so that a mirror which is one of them is not fed to itself."""
+        """Take the addresses at which the proxy listens. A mirror with one of them would be a loop."""
         own = set()
         for host, port in addresses:
             hosts = {host}
@@ -60,13 +81,15 @@ class AdmissionGate:
 
     @property
     def expired(self) -> bool:
+        """Whether `mirror_expires` has passed."""
         return self.expires is not None and time.time() >= self.expires
 
     def is_shadow(self, request: Request) -> bool:
-        """Whether `request` is itself a shadow: its Host has the suffix, or its last hop is this proxy's of a shadow.
+        """Return whether `request` is itself a shadow: its Host has the suffix, or this proxy is the last hop in its
+        X-Forwarded-For.
 
-        An edge names at least two hops on a shadow, its client and itself; one alone may be the client of an edge
-        before it on the same machine.
+        An edge (`mirror_use_remote_address`) puts at least two hops on a shadow, its client and itself. A single hop
+        with the address of this machine may be the client of another edge that runs here.
         """
         if self._suffix and self._suffix in request.authority:
             authority = request.authority
@@ -79,8 +102,10 @@ class AdmissionGate:
         return len(hops) > self.settings.use_remote_address and hops[-1].strip() == self.local_address
 
     def reason_to_skip(self, request: Request, mirror: Mirror, *, paused: bool | None = None) -> str | None:
-        """Why `mirror` gets no shadow of `request` (a word of the counters), or None. `paused`: in place of the switch,
-        for a request that a person sends again."""
+        """Return why `mirror` gets no shadow of `request`, a reason of the counters, or None if it gets one.
+
+        `paused` replaces the switch, for a request that a person sends again.
+        """
         if mirror.skipped:
             return mirror.skipped
         if not mirror.sampled:
@@ -103,10 +128,10 @@ class AdmissionGate:
     def due(
         self, request: Request, decision: Decision, *, instead: str | None = None, paused: bool | None = None
     ) -> list[Mirror]:
-        """The mirrors of `decision` that get a shadow; the others are counted with their reasons.
+        """Return the mirrors of `decision` that get a shadow, and count the others with their reasons.
 
-        `instead`: a reason that holds for all that would get one (`upgrade`, `aborted`). `paused` is passed on to
-        `reason_to_skip`.
+        `instead` is a reason for all mirrors that have no other: none of them gets a shadow then (`upgrade`,
+        `aborted`). `paused` is passed on to `reason_to_skip`.
         """
         due = []
         for mirror in decision.mirrors:

@@ -1,6 +1,6 @@
-"""How much a mirror gets: `mirror-addon/max-rps`, `mirror-addon/max-requests`, `mirror-addon/max-latency`.
+"""Limits of how much a mirror gets: `mirror-addon/max-rps`, `mirror-addon/max-requests`, `mirror-addon/max-latency`.
 
-The counts live beside the table, so that a reload for another reason does not begin them anew; another limit does.
+The counts are not part of the table, so that they survive a reload of the rules. A limit that has changed begins anew.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mirror_addon.routing.decision import Rule
 
 
 class TokenBucket:
-    """Lets `rate` a second pass on average, and after a pause at most those of one second (one at least) at once."""
+    """A token bucket that holds the tokens of one second, and at least one; `rate` is in tokens a second."""
 
     __slots__ = ("_at", "_tokens", "rate")
 
@@ -26,7 +26,7 @@ class TokenBucket:
         self._at = now
 
     def take(self, now: float) -> bool:
-        """May one pass at `now` (seconds of a monotonic clock)?"""
+        """Take a token, if there is one, and return whether there was. `now` is in seconds of a monotonic clock."""
         self._tokens = min(self._tokens + (now - self._at) * self.rate, max(self.rate, 1.0))
         self._at = now
         if self._tokens < 1:
@@ -36,7 +36,7 @@ class TokenBucket:
 
 
 class Quota:
-    """Lets `limit` pass, and none after them."""
+    """A number of shadows, after which there are none."""
 
     __slots__ = ("limit", "used")
 
@@ -44,15 +44,13 @@ class Quota:
         self.limit = limit
         self.used = 0
 
-    def take(self) -> bool:
-        if self.used >= self.limit:
-            return False
-        self.used += 1
-        return True
+    @property
+    def used_up(self) -> bool:
+        return self.used >= self.limit
 
 
 class Limits:
-    """The rate and the back-off of each virtual service and target, the quota of each rule and target."""
+    """The rate and the back-off of each virtual service and target, and the quota of each rule and target."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -61,15 +59,15 @@ class Limits:
         self._quotas: dict[tuple[Rule, str], Quota] = {}
 
     def take(self, rule: Rule, target: str, annotations: MirrorAnnotations) -> str | None:
-        """Count a shadow of `rule` for the target with that label, or say why there is none: `max_rps`,
-        `max_requests`, `backoff`."""
+        """Count a shadow of `rule` for the target with that label and return None; if it is not to be sent, return the
+        reason: `max_rps`, `max_requests` or `backoff`."""
         quota = None
         if annotations.max_requests is not None:
             key = _identity(rule), target
             quota = self._quotas.get(key)
             if quota is None or quota.limit != annotations.max_requests:
                 quota = self._quotas[key] = Quota(annotations.max_requests)
-            if quota.used >= quota.limit:
+            if quota.used_up:
                 return "max_requests"
         if annotations.max_rps is not None:
             now = self._clock()
@@ -83,16 +81,16 @@ class Limits:
         ):
             return "backoff"
         if quota is not None:
-            quota.take()
+            quota.used += 1
         return None
 
     def begin_anew(self, rules: Collection[Rule]) -> None:
-        """Forget what these rules have used up of `max-requests`."""
+        """Set the counts of `max-requests` of these rules to 0."""
         ours = {_identity(rule) for rule in rules}
         self._quotas = {key: quota for key, quota in self._quotas.items() if key[0] not in ours}
 
     def keep(self, rules: Collection[Rule]) -> None:
-        """Another table is in force, whose limited rules are these: what is of others goes."""
+        """Another table is in force, and `rules` are those of it that mirror. Remove the counts of other rules."""
         if not (self._quotas or self._buckets or self.backoffs):
             return
         self.backoffs.keep(rules)
@@ -102,12 +100,12 @@ class Limits:
         self._buckets = {key: bucket for key, bucket in self._buckets.items() if key[0] in services}
 
     def lines(self) -> Iterator[str]:
-        """The quotas, for people."""
+        """Return a line of text for each quota."""
         for (rule, target), quota in self._quotas.items():
-            over = ", over" if quota.used >= quota.limit else ""
+            over = ", over" if quota.used_up else ""
             yield f"{rule} -> {target}: {quota.used} of {quota.limit} requests{over}"
 
 
 def _identity(rule: Rule) -> Rule:
-    """The rule without what another reading of the same file may change."""
+    """Return the rule without the fields that change when a file is edited elsewhere: its line, its annotations."""
     return Rule(rule.virtual_service, rule.rule, rule.name, "")

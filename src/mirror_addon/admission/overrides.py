@@ -1,4 +1,4 @@
-"""What somebody said of a rule while the proxy runs, over the head of the files. Gone with the process."""
+"""Rules paused, or with another percentage, by a command while the proxy runs. Nothing of it is written to a file."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ RuleKey = tuple[str, str]
 
 
 def rule_key(rule: Rule) -> RuleKey:
-    """What a rule is known by across reloads: its name where it has one, else its place."""
+    """Return what identifies a rule across reloads: its name if it has one, else its place."""
     return rule.virtual_service, rule.name or rule.rule
 
 
 @dataclass(slots=True)
 class Override:
-    """Of one rule."""
+    """What was changed of one rule."""
 
     rule: Rule
     paused: bool = False
     fraction: Fraction | None = None
-    """In place of the percentages of all its mirrors."""
+    """Replaces the percentages of all its mirrors; None: they stay."""
 
     def words(self) -> str:
-        said = [f"{self.fraction} of the requests"] if self.fraction is not None else []
-        return ", ".join(["paused"] * self.paused + said)
+        """Return `paused`, `5 % of the requests`, or both."""
+        share = [f"{self.fraction} of the requests"] if self.fraction is not None else []
+        return ", ".join(["paused"] * self.paused + share)
 
 
 class Overrides:
-    """By rule. Empty, and thus false, where all is as the files say."""
+    """The overrides of all rules. False if there are none."""
 
     def __init__(self) -> None:
         self._by_rule: dict[RuleKey, Override] = {}
@@ -52,13 +53,13 @@ class Overrides:
             self._tidy(rule)
 
     def percent(self, rules: Iterable[Rule], fraction: Fraction | None) -> None:
-        """None: as the files say."""
+        """Mirror this fraction of the requests of `rules`; None: as the files have it."""
         for rule in rules:
             self._of(rule).fraction = fraction
             self._tidy(rule)
 
     def apply(self, decision: Decision, draw: int) -> None:
-        """Change a decision just made accordingly."""
+        """Apply the override of the decision's rule. `draw` is the random number with which the decision was made."""
         rule = decision.rule
         override = self._by_rule.get(rule_key(rule)) if rule is not None else None
         if override is None:
@@ -78,7 +79,8 @@ class Overrides:
                 mirror.skipped = "paused"
 
     def keep(self, rules: Collection[Rule]) -> list[str]:
-        """Another table is in force, with these rules. What is of others goes; a line for each."""
+        """Another table is in force, with these rules. Remove the overrides of other rules, and return a line of text
+        for each."""
         known = {rule_key(rule): rule for rule in rules} if self else {}
         gone = [override for key, override in self._by_rule.items() if key not in known]
         self._by_rule = {key: override for key, override in self._by_rule.items() if key in known}
@@ -87,6 +89,7 @@ class Overrides:
         return [f"{override.rule}: {override.words()}" for override in gone]
 
     def of(self, rule: Rule) -> Override | None:
+        """Return the override of `rule`, if there is one."""
         return self._by_rule.get(rule_key(rule))
 
     def paused(self) -> list[Rule]:
@@ -94,7 +97,7 @@ class Overrides:
         return [override.rule for override in self._by_rule.values() if override.paused]
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Return a line of text for each override."""
         return [f"{override.rule}: {override.words()}" for override in self._by_rule.values()]
 
     def _of(self, rule: Rule) -> Override:

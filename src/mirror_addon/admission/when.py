@@ -1,4 +1,7 @@
-"""`mirror-addon/when`: mitmproxy's filter expressions, asked as early as their answer is certain."""
+"""The annotation `mirror-addon/when`: a filter expression of mitmproxy, evaluated as soon as its result is certain.
+
+Many filters depend on the request alone. Then shadows need not wait for the response, and bodies may be streamed.
+"""
 
 from __future__ import annotations
 
@@ -31,52 +34,51 @@ _OF_REQUEST: tuple[type, ...] = (
     flowfilter.FUrl,
     flowfilter.FWebSocket,
 )
-"""What is known when the request is complete. All else may change until the response is."""
+"""Filters whose result is final when the request is complete. That of all others may change with the response."""
 _OF_EITHER: tuple[type, ...] = (flowfilter.FHead, flowfilter.FContentType, flowfilter.FBod)
-"""Hold for ever once the request alone meets them."""
+"""Filters over request and response: if the request alone matches, the result is final."""
 DEEPEST = 4
-"""Levels of brackets: each makes mitmproxy's parser several times slower, ten of them take it hours."""
+"""Levels of brackets. Each makes mitmproxy's parser several times slower; ten of them take hours."""
 _QUOTED = re.compile(r"""\"(?:[^"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'""")
 
 
 class When:
-    """A filter over flows."""
+    """A filter over flows. Raises ValueError if `text` is not one, with the place of the error."""
 
     def __init__(self, text: str) -> None:
-        """Raises ValueError, which says where reading stopped."""
         if _depth(text) > DEEPEST:
-            raise ValueError(f"{text!r:.80} has brackets in brackets more than {DEEPEST} deep; write it flatter")
+            raise ValueError(f"{text!r:.80} has more than {DEEPEST} levels of brackets; use fewer")
         try:
             self._filter: Any = flowfilter.parse(text)
         except ValueError as error:
-            at = getattr(error.__cause__, "loc", 0)  # 0 too where newer versions of pyparsing do not know
+            at = getattr(error.__cause__, "loc", 0)  # newer versions of pyparsing have no `loc`, or 0
             where = f" at character {at + 1}" if at else ""
             raise ValueError(
-                f"{text!r:.80} is no mitmproxy filter{where}; write one as in '~m POST & ~u /orders' or '~c 500'"
+                f"{text!r:.80} is not a mitmproxy filter{where}; write one such as '~m POST & ~u /orders' or '~c 500'"
             ) from None
         self._text = text
-        self._complained = False
+        self._has_failed = False
 
     def now(self, flow: http.HTTPFlow) -> bool | None:
-        """For a flow without response: whether it matches, None where that depends on what is still to come."""
+        """Return whether a flow matches that has no response yet; None if that depends on the response."""
         return self._guarded(self._certain, flow)
 
     def at_end(self, flow: http.HTTPFlow) -> bool:
-        """For a flow that has its response, or its error."""
+        """Return whether a flow matches that has its response or its error."""
         return bool(self._guarded(lambda term, ended: bool(term(ended)), flow))
 
-    def _guarded(self, ask: Any, flow: http.HTTPFlow) -> bool | None:
+    def _guarded(self, evaluate: Any, flow: http.HTTPFlow) -> bool | None:
         try:
-            found: bool | None = ask(self._filter, flow)
+            found: bool | None = evaluate(self._filter, flow)
             return found
-        except Exception as error:  # mitmproxy's code on whatever a client sent: no request may suffer
-            if not self._complained:
-                self._complained = True
+        except Exception as error:  # mitmproxy's filters see whatever a client sent, and the request must go on
+            if not self._has_failed:
+                self._has_failed = True
                 logger.warning("mirror: mirror-addon/when %s: %s: %s", self._text, type(error).__name__, error)
             return False
 
     def _certain(self, term: Any, flow: http.HTTPFlow) -> bool | None:
-        """Three-valued: `a & b` is False as soon as one of them is, `a | b` True, and so on."""
+        """Evaluate in three values, None for unknown: `a & b` is False if one of them is, `a | b` True if one is."""
         match term:
             case flowfilter.FNot():
                 found = self._certain(term.itm, flow)
@@ -85,16 +87,17 @@ class When:
                 decisive = isinstance(term, flowfilter.FOr)
                 parts = [self._certain(part, flow) for part in term.lst]
                 return decisive if decisive in parts else None if None in parts else not decisive
-        body_is_gone = flow.request.raw_content is None  # it is streamed
+        is_streamed = flow.request.raw_content is None
         holds: bool | None = bool(term(flow))
         if isinstance(term, flowfilter.FBodRequest):
-            return None if body_is_gone else holds
+            return None if is_streamed else holds
         if isinstance(term, _OF_REQUEST):
             return holds
         return holds if holds and isinstance(term, _OF_EITHER) else None
 
 
 def _depth(text: str) -> int:
+    """Return the levels of brackets outside quoted text."""
     depth = deepest = 0
     for character in _QUOTED.sub("", text):
         depth += {"(": 1, ")": -1}.get(character, 0)
@@ -104,5 +107,5 @@ def _depth(text: str) -> int:
 
 @functools.lru_cache(maxsize=1024)
 def compile_when(text: str) -> When:
-    """Raises ValueError."""
+    """Return the filter of a text, from a cache. Raises ValueError."""
     return When(text)
