@@ -1,4 +1,4 @@
-"""What one run of the proxy consists of, as the surfaces see it: commands, live page, Mirror Diff."""
+"""The parts of one run that the user interfaces share: commands, live page and Mirror Diff."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mirror_addon.statistics.pair_statistics import PairStatistics
 
 @dataclass(slots=True)
 class Session:
-    """One run, from a load of the script to the next."""
+    """One run of the addon, from one load of the script to the next."""
 
     local_address: bytes
     """This machine's address, as it appears in X-Forwarded-For."""
@@ -23,4 +23,4 @@ class Session:
     statistics: PairStatistics = field(default_factory=PairStatistics)
     exchanges: Exchanges = field(default_factory=Exchanges)
     writer: ShadowWriter | None = None
-    """None until a start that succeeded. Until then no request is touched."""
+    """None until the addon has started. Until then requests pass through unchanged."""

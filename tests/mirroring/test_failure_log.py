@@ -20,11 +20,11 @@ def test_a_line_when_it_begins_changes_and_ends(caplog: pytest.LogCaptureFixture
         return [record.message for record in caplog.records]
 
     assert note("sent") == []
-    assert note("failed", "connect") == ["mirror: shadows to b/v2 fail (connect: why); clients do not notice"]
+    assert note("failed", "connect") == ["mirror: shadows to b/v2 fail (connect: why); clients are not affected"]
     assert note("failed", "connect") == []
     assert note("dropped", "breaker_open") == []
     assert note("failed", "connect", "c/v2") != []
     assert note("failed", "timeout") != []
-    assert note("sent") == ["mirror: b/v2 answers again"]
+    assert note("sent") == ["mirror: b/v2 responds again"]
     assert note("sent") == []
     assert note("failed", "timeout") != []

@@ -14,6 +14,7 @@ from mirror_addon.options.settings import OptionError
 from mirror_addon.options.settings import parse_option
 from mirror_addon.options.settings import parse_settings
 from mirror_addon.options.settings import unknown_option
+from mirror_addon.options.settings import update_settings
 from mirror_addon.options.values import EndpointOverride
 from mirror_addon.options.values import MirrorURL
 
@@ -134,3 +135,13 @@ def test_any_text_is_a_value_or_an_option_error(name: str, text: str) -> None:
 def test_unknown_option_suggests_the_nearest() -> None:
     assert "did you mean mirror_endpoints?" in unknown_option("mirror_endpoint")
     assert "mirror_rules" in unknown_option("mirror_xyzzy")
+
+
+def test_an_update_parses_only_what_changed() -> None:
+    before = parse_settings(DEFAULTS)
+    after = update_settings(before, {"mirror_timeout": "1s", "mirror_enabled": False})
+    assert (before.timeout, before.enabled) == (30, True)
+    assert (after.timeout, after.enabled) == (1, False)
+    assert update_settings(after, {"mirror_timeout": "30s", "mirror_enabled": True}) == before
+    with pytest.raises(OptionError, match=r"^mirror_queue=0: "):
+        update_settings(before, {"mirror_timeout": "1s", "mirror_queue": "0"})

@@ -1,4 +1,20 @@
-"""Between mitmproxy's flows and the pure core: a flow's head as a `Request`, and a `Decision` done to a flow."""
+"""A flow's request head as a `Request`, and a `Decision` applied to a flow.
+
+Theory of operation. Only this room turns mitmproxy's flows into the values of the pure rooms, and applies those to
+flows. It runs in the proxy's event loop, in the hooks of `MirrorAddon`:
+
+    requestheaders   `heads.read_request` makes a `Request` of the flow. The table makes a `Decision` of that, and the
+                     two are kept as the flow's `Exchange`. `write_request` applies the decision to the flow; a local
+                     reply becomes its response (`answer`). `upstream_tls` is told which destination is dialled.
+    server_connect,  `upstream_tls` sets up TLS as the DestinationRule of that destination requires.
+    tls_start_server
+    request          `frame_body` frames a body of HTTP/2 for an HTTP/1 upstream.
+    response, error  `primary` makes of the flow's response what shadows are compared with.
+
+A primary is edited in `requestheaders`, because `request` would be too late for a body that is streamed. Flows are
+edited through `data`, the fields of mitmproxy's messages: their properties keep Host and other fields consistent in
+mitmproxy's way, which is not Envoy's.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +42,11 @@ HTTP2_AND_NEWER = frozenset({b"HTTP/2.0", b"HTTP/3"})
 
 @functools.lru_cache(maxsize=1024)
 def forwarded_address(peer: str, local_address: bytes) -> bytes:
-    """What a peer is called in X-Forwarded-For: its IP, or this machine's for a loopback peer (as Envoy does)."""
+    """Return the address for X-Forwarded-For of a client at the IP address `peer`: its own, or `local_address` for a
+    loopback client, as Envoy does."""
     try:
         address = ipaddress.ip_address(peer.partition("%")[0])
-    except ValueError:  # a Unix socket's path: Envoy appends nothing
+    except ValueError:  # the path of a Unix socket: Envoy appends nothing
         return b""
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
@@ -37,7 +54,7 @@ def forwarded_address(peer: str, local_address: bytes) -> bytes:
 
 
 def authority_port(authority: bytes, scheme: bytes) -> int:
-    """The port a client asked for: the authority's, else its scheme's."""
+    """Return the port of an authority, else the default port of the scheme."""
     host, colon, port = authority.rpartition(b":")
     if colon and not host.endswith(b":") and port.isdigit() and (b":" not in host or host.endswith(b"]")):
         return int(port)
@@ -45,20 +62,21 @@ def authority_port(authority: bytes, scheme: bytes) -> int:
 
 
 def join_cookies(fields: Fields) -> Fields:
-    """The crumbs of a Cookie in one field (RFC 9113 8.2.3), as rules see it and HTTP/1 upstreams get it."""
-    crumbs = [value for name, value in fields if name == b"cookie"]
-    if len(crumbs) < 2:
+    """Join Cookie fields that HTTP/2 has split (RFC 9113 8.2.3). Rules match the joined field, and HTTP/1 upstreams
+    need it."""
+    values = [value for name, value in fields if name == b"cookie"]
+    if len(values) < 2:
         return fields
     first = next(index for index, field in enumerate(fields) if field[0] == b"cookie")
     rest = tuple(field for field in fields[first + 1 :] if field[0] != b"cookie")
-    return (*fields[:first], (b"cookie", b"; ".join(crumbs)), *rest)
+    return (*fields[:first], (b"cookie", b"; ".join(values)), *rest)
 
 
 def read_request(flow: http.HTTPFlow, local_address: bytes) -> Request:
-    """The head of `flow`'s request as the client sent it.
+    """Return the head of `flow`'s request as the client sent it.
 
-    The authority is the target's own where it has one (HTTP/2, absolute-form), else Host (RFC 9112 3.2.2); the scheme
-    is that of the client's connection, as the listener saw it.
+    The authority is that of the request target if it has one (HTTP/2, absolute-form), else Host (RFC 9112 3.2.2). The
+    scheme is that of the client's connection. `local_address` is this machine's, as in X-Forwarded-For.
     """
     data = flow.request.data
     authority = data.authority
@@ -89,9 +107,9 @@ def read_request(flow: http.HTTPFlow, local_address: bytes) -> Request:
 
 
 def write_request(flow: http.HTTPFlow, request: Request, cluster: Cluster, endpoint: Endpoint) -> None:
-    """Make `flow` go to `endpoint`, as `request`. The original destination is where it would have gone anyway.
+    """Send `flow` to `endpoint`, as `request`. For the original destination its address is left as it is.
 
-    `data` is written directly: the properties of `http.Request` would rewrite Host to the endpoint's address.
+    `data` is written directly, because the properties of `http.Request` would set Host to the endpoint's address.
     """
     data = flow.request.data
     if endpoint is not ORIGINAL_DESTINATION:
@@ -113,11 +131,11 @@ def write_request(flow: http.HTTPFlow, request: Request, cluster: Cluster, endpo
 
 
 def frame_body(flow: http.HTTPFlow, decision: Decision) -> None:
-    """Frame a whole HTTP/2 body for an upstream that may speak HTTP/1, also where `frame_stream` did and nothing was
-    streamed.
+    """Frame the whole body of an HTTP/2 request for an upstream that may speak HTTP/1. This replaces the framing of
+    `frame_stream` if the body was not streamed after all.
 
-    mitmproxy sends a body that had no Content-Length without any framing at all, and crashes on HTTP/2 request
-    trailers; the upstream would read an empty body, then garbage, which may be a request.
+    mitmproxy sends a body that had no Content-Length without any framing, and fails on trailers of an HTTP/2 request.
+    The upstream would read an empty body and take the bytes that follow for another request.
     """
     request = flow.request
     if not _is_multiplexed(request):
@@ -128,7 +146,7 @@ def frame_body(flow: http.HTTPFlow, decision: Decision) -> None:
     if plain:
         request.trailers = None
     if request.raw_content is None or (request.stream and request.raw_content):
-        return  # it has passed as a stream
+        return  # it was streamed
     if plain:
         request.headers.pop("transfer-encoding", None)
     if request.raw_content and "content-length" not in request.headers:
@@ -136,31 +154,36 @@ def frame_body(flow: http.HTTPFlow, decision: Decision) -> None:
 
 
 def frame_stream(flow: http.HTTPFlow) -> None:
-    """The same for a body that is or may be streamed, whose length is not known."""
+    """Frame a body of an HTTP/2 request that is or may be streamed, and whose length is not known."""
     request = flow.request
     if _is_multiplexed(request) and request.data.scheme != b"https" and "content-length" not in request.headers:
         request.headers["transfer-encoding"] = "chunked"
 
 
 def can_stream(flow: http.HTTPFlow, decision: Decision) -> bool:
-    """Whether a body of unknown length can be streamed to its upstream: behind TLS that may speak HTTP/1, which needs a
-    frame, or HTTP/2, where the same frame is an error (RFC 9113 8.2.2)."""
+    """Return whether a body of unknown length can be streamed to its upstream.
+
+    It cannot if the protocol is known only after ALPN: HTTP/1 needs Transfer-Encoding, with which an HTTP/2 request
+    would be malformed (RFC 9113 8.2.2).
+    """
     return not (_is_multiplexed(flow.request) and flow.request.data.scheme == b"https" and _may_speak_http1(decision))
 
 
 def _may_speak_http1(decision: Decision) -> bool:
-    """Of an upstream behind TLS: not by the protocol of its port, nor as gRPC."""
+    """Return whether ALPN may choose HTTP/1 for an upstream with TLS. It does not if the protocol of its port is HTTP/2
+    or the request is gRPC."""
     cluster, request = decision.cluster, decision.request
     return not (cluster and cluster.is_http2) and not (request and is_grpc(request))
 
 
 def _is_multiplexed(request: http.Request) -> bool:
-    """HTTP/2 and 3 tell a body's end without its header fields."""
+    """Return whether the request came over HTTP/2 or HTTP/3, which need no header field to frame a body."""
     return request.data.http_version in HTTP2_AND_NEWER
 
 
 def is_upgrade(flow: http.HTTPFlow) -> bool:
-    """Whether the client asks to leave HTTP (RFC 9110 7.8). Not h2c: mitmproxy takes that offer out of the request."""
+    """Return whether the client asks to change to another protocol (RFC 9110 7.8). h2c is left out, because mitmproxy
+    removes that offer from the request."""
     for name, value in flow.request.data.headers.fields:
         if len(name) == 7 and name.lower() == b"upgrade" and value.strip().lower() != b"h2c":
             return "upgrade" in flow.request.headers.get("connection", "").lower()
@@ -168,9 +191,10 @@ def is_upgrade(flow: http.HTTPFlow) -> bool:
 
 
 def answer(flow: http.HTTPFlow, reply: LocalResponse) -> None:
-    """Answer `flow` here.
+    """Respond to `flow` with a local reply; it is not sent upstream.
 
-    A HEAD request and a 304 get the length of the body, not the body; a 204 has neither (RFC 9110 8.6, 9.3.2, 15.4.5).
+    The response to a HEAD request and a 304 have the length of the body and no body. A 204 has neither (RFC 9110 8.6,
+    9.3.2, 15.4.5).
     """
     response = http.Response.make(reply.status, reply.body, reply.headers)
     if flow.request.data.method == b"HEAD" or reply.status in (204, 304):
@@ -182,15 +206,16 @@ def answer(flow: http.HTTPFlow, reply: LocalResponse) -> None:
 
 
 def no_unix_sockets(cluster: Cluster, endpoint: Endpoint) -> LocalResponse:
-    """What mitmproxy cannot do for a primary; the worker can for a shadow."""
+    """Return the response to a primary whose endpoint is a Unix socket. mitmproxy cannot connect to one; workers can,
+    for shadows."""
     text = (
         f"{cluster.label} listens on {endpoint.address}, and mitmproxy cannot connect to a Unix socket.\n"
-        f"Give it an address: --set mirror_endpoints={cluster.label}=ADDRESS:PORT\n"
+        f"Set a TCP address: --set mirror_endpoints={cluster.label}=ADDRESS:PORT\n"
     )
     return LocalResponse(503, ((b"content-type", b"text/plain"),), text.encode())
 
 
 def give_request_id(request: Request) -> None:
-    """An `x-request-id` for a request that has none."""
+    """Add an `x-request-id` with a random UUID to a request that has none."""
     if not any(name.lower() == b"x-request-id" for name, _ in request.headers):
         request.headers = (*request.headers, (b"x-request-id", str(uuid.uuid4()).encode()))

@@ -1,4 +1,4 @@
-"""What a primary answered, as mitmproxy has it at the end of a flow."""
+"""The primary's response as shadows are compared with it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ _PORTS = {b"http": b":80", b"https": b":443"}
 
 
 class PrimaryEnd(NamedTuple):
-    """A primary's answer, and what is missing of it, for people."""
+    """A primary's response, and a note for people on what is missing in it."""
 
     answer: Answer
     note: str
 
 
 def url_of(request: Request) -> str:
-    """The absolute URL as the client asked it, without a default port. Bytes that are no UTF-8 are percent-encoded."""
+    """Return the absolute URL as the client sent it, without a default port.
+
+    If it is not UTF-8, all bytes above 0x7F are percent-encoded.
+    """
     scheme = request.scheme
     authority = request.authority.removesuffix(_PORTS.get(scheme, b":80"))
     path = b"" if request.path == b"*" else request.path
@@ -37,7 +40,8 @@ def url_of(request: Request) -> str:
 
 
 def status_and_time(flow: http.HTTPFlow) -> tuple[int | None, float | None]:
-    """The status of upstream's answer to `flow`, and the milliseconds from the whole request to the whole answer."""
+    """Return the status of the flow's response, and the milliseconds from the last byte of the request to the last byte
+    of the response; each is None if there is none."""
     response = flow.response
     if response is None:
         return None, None
@@ -47,9 +51,9 @@ def status_and_time(flow: http.HTTPFlow) -> tuple[int | None, float | None]:
 
 
 def primary_end(flow: http.HTTPFlow, exchange: Exchange, body_limit: int) -> PrimaryEnd:
-    """The answer of upstream to `flow`, before the route's edits of its header, with `body_limit` bytes of its body.
+    """Return the flow's response before the route's edits of its header, with up to `body_limit` bytes of its body.
 
-    A status that came before the answer broke off stays, with an error.
+    With a limit of 0 it has no header fields either. A response that was cut off has its status and an error.
     """
     response, error = flow.response, _error(flow)
     if response is None:
@@ -57,11 +61,11 @@ def primary_end(flow: http.HTTPFlow, exchange: Exchange, body_limit: int) -> Pri
     status, ms = status_and_time(flow)
     fields = exchange.answer_fields if exchange.answer_fields is not None else response.headers.fields
     if response.trailers:
-        fields = (*fields, *response.trailers.fields)  # as a shadow's over HTTP/2
+        fields = (*fields, *response.trailers.fields)  # as those of a shadow over HTTP/2
     content = response.raw_content
     note = ""
     if content is None:
-        note = "the primary's body was streamed, and is not compared"
+        note = "the primary's body was streamed and is not compared"
         length = response.headers.get("content-length", "")
         size = int(length) if length.isdigit() and len(length) < 19 else 0
     else:
@@ -74,7 +78,7 @@ def primary_end(flow: http.HTTPFlow, exchange: Exchange, body_limit: int) -> Pri
 
 
 def _error(flow: http.HTTPFlow) -> str:
-    """Why there is no complete answer, in a word; mitmproxy has a sentence."""
+    """Return why there is no complete response, as one of the words of records; mitmproxy has only a message."""
     if flow.error is None:
         return ""
     text = flow.error.msg.lower()

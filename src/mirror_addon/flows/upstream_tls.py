@@ -1,6 +1,7 @@
-"""TLS from the proxy to a routed destination, as its DestinationRule wants it (Istio ClientTLSSettings).
+"""TLS from the proxy to a routed destination, as its DestinationRule requires it (Istio's ClientTLSSettings).
 
-mitmproxy has one set of TLS options for all servers; here each destination has its own CA, names and certificate.
+mitmproxy has one set of TLS options for all servers. A DestinationRule gives each destination its own CA, names and
+client certificate, so the connection is set up here.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 def subject_alt_names(certificate: x509.Certificate) -> dict[str, list[tuple[str, str]]]:
-    """The names of a certificate, as `ssl.SSLSocket.getpeercert()` gives them."""
+    """Return the names of a certificate in the form of `ssl.SSLSocket.getpeercert()`."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
@@ -52,7 +53,7 @@ def _verifier(names: tuple[str, ...]) -> Callable[[SSL.Connection, X509, int, in
 
 @functools.lru_cache(maxsize=64)
 def client_context(tls: TLS, names: tuple[str, ...], insecure: bool) -> SSL.Context:
-    """An OpenSSL context for one destination. Raises SSL.Error where a file is missing or no certificate."""
+    """Return an OpenSSL context that accepts servers with one of `names`. Raises SSL.Error if a file cannot be used."""
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     if insecure:
@@ -71,7 +72,7 @@ def client_context(tls: TLS, names: tuple[str, ...], insecure: bool) -> SSL.Cont
 
 
 class UpstreamTLS:
-    """Remembers which connection of which client goes to which TLS destination, and sets that connection up."""
+    """Remembers which connection of which client goes to which destination with TLS, and sets that connection up."""
 
     def __init__(self) -> None:
         self._expected: weakref.WeakKeyDictionary[connection.Client, dict[tuple[str, int], tuple[TLS, str]]] = (
@@ -79,17 +80,19 @@ class UpstreamTLS:
         )
 
     def expect(self, client: connection.Client, endpoint: Endpoint, tls: TLS, authority: bytes) -> None:
-        """The next connection of `client` to `endpoint` is for this destination. Without an `sni` of its own, the
-        request's host is sent (Istio: SNI unset)."""
+        """From now on, connections of `client` to `endpoint` are for a destination with these settings. If they have no
+        `sni`, the host of the request's authority is sent (Istio: `sni` unset)."""
         host = authority.rpartition(b":")[0] if not authority.endswith(b"]") and b":" in authority else authority
         sni = tls.sni or host.strip(b"[]").decode("latin-1")
         self._expected.setdefault(client, {})[endpoint.address, endpoint.port] = (tls, sni)
 
     def server_connect(self, data: ServerConnectionHookData) -> None:
+        """mitmproxy's hook: set the server name."""
         if data.server.address and (found := self._find(data.client, data.server)):
             data.server.sni = found[1]
 
     def tls_start_server(self, data: mitm_tls.TlsData) -> None:
+        """mitmproxy's hook: set up the TLS connection."""
         server = data.conn
         if not isinstance(server, connection.Server) or not (found := self._find(data.context.client, server)):
             return
@@ -99,8 +102,8 @@ class UpstreamTLS:
                 tls, tls.subject_alt_names or (sni,), tls.insecure_skip_verify or ctx.options.ssl_insecure
             )
         except SSL.Error as error:
-            # Left to mitmproxy's own settings, which verify: the client gets a 502 and not an unverified answer.
-            logger.warning("mirror: TLS files of %s cannot be used: %s %s", server.address, tls, error)
+            # mitmproxy's own settings apply. They verify the server: the client gets a 502, not an unverified response.
+            logger.warning("mirror: TLS files for %s cannot be used: %s %s", server.address, tls, error)
             return
         ssl = SSL.Connection(context)
         try:

@@ -1,4 +1,4 @@
-"""What workers do with pairs, as the options say."""
+"""What workers do with pairs, as the options have it."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ COMPARED_BODY = 16 * 1024 * 1024
 
 
 def record_path(settings: Settings) -> Path | None:
-    """Where the record is, absolute; None where there is none."""
+    """Return the absolute path of the record, None if there is none."""
     return Path(os.path.abspath(os.path.expanduser(settings.record))) if settings.record else None
 
 
 def check_record(settings: Settings) -> None:
-    """Make the record's file if it is missing. Raises OptionError."""
+    """Create the record's file if it is missing. Raises OptionError if it cannot be written."""
     path = record_path(settings)
     if path is not None and (problem := why_unwritable(path)):
         raise OptionError(f"mirror_record={settings.record}: {problem}")
 
 
 def recording_of(settings: Settings, rules: str, *, compare: bool) -> Recording:
-    """What the workers are to do with pairs; `rules` are those of comparison."""
+    """Return what workers do with pairs: whether to `compare` them, by which `rules` (a text), and what to record."""
     path = record_path(settings)
     return Recording(
         settings.queue,

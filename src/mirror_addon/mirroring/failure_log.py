@@ -10,19 +10,19 @@ logger = logging.getLogger(__name__)
 
 
 class FailureLog:
-    """A ShadowObserver. Remembers, for each target, why its last shadow failed."""
+    """A ShadowObserver. Keeps for each target why its newest shadow failed."""
 
     def __init__(self) -> None:
         self._failing: dict[str, str] = {}
 
     def outcome(self, shadow: Shadow) -> None:
-        """Take the outcome of a shadow. A drop is this side's doing: it is counted, and says nothing of the mirror."""
+        """Take the outcome of a shadow. One that was dropped on this side says nothing about the mirror."""
         label, result = shadow.label, shadow.result
         assert result is not None
         if result.outcome == "sent":
             if self._failing.pop(label, ""):
-                logger.info("mirror: %s answers again", label)
+                logger.info("mirror: %s responds again", label)
         elif result.outcome == "failed" and self._failing.get(label) != result.reason:
             self._failing[label] = result.reason
             why = f"{result.reason}: {result.detail}" if result.detail else result.reason
-            logger.warning("mirror: shadows to %s fail (%s); clients do not notice", label, why)
+            logger.warning("mirror: shadows to %s fail (%s); clients are not affected", label, why)

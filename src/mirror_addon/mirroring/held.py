@@ -1,4 +1,4 @@
-"""Requests whose shadows wait for the primary's answer, because `mirror-addon/when` speaks of it."""
+"""Requests that wait for the primary's response, because their filter (`mirror-addon/when`) depends on it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from mirror_addon.flows.exchange import Exchange
 
 _OVERHEAD = 1024
-"""What a held request costs besides its body."""
+"""Bytes that a held request counts besides its body."""
 
 
 @dataclass(slots=True)
 class HeldRequest:
-    """A whole request. Its bytes count in the queue of `dispatcher`."""
+    """A complete request. Its `cost` in bytes counts in the queue of `dispatcher`."""
 
     flow: http.HTTPFlow
     exchange: Exchange
@@ -29,7 +29,7 @@ class HeldRequest:
 
 
 class HeldRequests:
-    """Holds requests until they are taken back."""
+    """The requests that are held, by their flows."""
 
     def __init__(self) -> None:
         self._held: dict[str, HeldRequest] = {}
@@ -42,11 +42,11 @@ class HeldRequests:
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """Bytes of all held requests."""
         return sum(held.cost for held in self._held.values())
 
     def hold(self, flow: http.HTTPFlow, exchange: Exchange, body: bytes, when: When, dispatcher: Dispatcher) -> bool:
-        """False: it does not fit into `mirror_queue`."""
+        """Hold a request. Returns False, and holds nothing, if it does not fit into `mirror_queue`."""
         cost = _OVERHEAD + len(body)
         if not dispatcher.reserve(cost):
             return False
@@ -54,17 +54,17 @@ class HeldRequests:
         return True
 
     def take(self, flow: http.HTTPFlow) -> HeldRequest | None:
-        """What is held of `flow`; it does not count any more."""
+        """Remove and return the held request of `flow`, None if there is none."""
         held = self._held.pop(flow.id, None)
         if held is not None:
             held.dispatcher.release(held.cost)
         return held
 
     def take_all(self) -> list[HeldRequest]:
-        """At the end."""
+        """Remove and return all held requests."""
         return [held for held in map(self.take, [held.flow for held in self._held.values()]) if held is not None]
 
     def take_dead(self) -> list[HeldRequest]:
-        """Those whose flow ended without a hook of mitmproxy."""
+        """Remove and return the held requests whose flows are no longer live: some end without a hook of mitmproxy."""
         dead = [held.flow for held in self._held.values() if not held.flow.live]
         return [held for held in map(self.take, dead) if held is not None]

@@ -1,4 +1,4 @@
-"""The shadows of a flow, ready to be handed over."""
+"""Makes the requests of shadows and controls, by the options in force."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ if TYPE_CHECKING:
 
 
 class ShadowMaker:
-    """Names shadows, and makes them by the options in force."""
+    """Makes shadows. `local_address` is this machine's, appended to X-Forwarded-For."""
 
     def __init__(self, settings: Settings, local_address: bytes) -> None:
         self._local_address = local_address
         self.apply(settings)
 
     def apply(self, settings: Settings) -> None:
+        """Take options, in force for the next shadow."""
         self._suffix = settings.host_suffix.encode()
         self._timeout = settings.timeout
         self._control_share = settings.control
 
     def shadow(self, exchange: Exchange, mirror: Mirror, id: str, body: int | None) -> ShadowRequest:
-        """The shadow for a mirror; `body` is the length of the request's, None if it comes in pieces."""
+        """Return the shadow for a mirror. `body` is the length of the request's body, None if that is streamed."""
         assert exchange.decision.request
         return shadow_request(
             exchange.decision.request,
@@ -47,7 +48,10 @@ class ShadowMaker:
     def control(
         self, exchange: Exchange, beside: Mirror, body: int | None, gate: AdmissionGate
     ) -> ShadowRequest | None:
-        """The primary asked again beside a mirror, if this request is one of the share for which that is done."""
+        """Return the control of a request, sent beside the shadow for the mirror `beside`; None if it gets none.
+
+        Only GET and HEAD requests without a body have one, and of these the share `mirror_control`.
+        """
         decision = exchange.decision
         if body != 0 or exchange.request.method not in SAFE or random.random() >= self._control_share:
             return None

@@ -1,4 +1,4 @@
-"""Bodies that pass in pieces: each piece goes to the primary and to the shadows."""
+"""Streamed request bodies: each chunk goes to the primary and to the shadows."""
 
 from __future__ import annotations
 
@@ -14,8 +14,12 @@ from mirror_addon.host.wide_reads import widen_reads
 
 
 def tee(flow: http.HTTPFlow, exchange: Exchange, begin: Callable[[], list[Upload]]) -> Callable[[bytes], Any]:
-    """What to put into `request.stream`: passes a body on and hands it to the shadows that `begin` opens at its first
-    byte. A function that stood there before goes on to have the last word on what passes."""
+    """Return a function for `request.stream` that passes chunks on and writes them to the shadows, which `begin` opens
+    at the first byte.
+
+    If `request.stream` was a function already, that of another addon, the primary gets what it returns; the shadows get
+    what the client sent.
+    """
     forward = flow.request.stream
 
     def tee(chunk: bytes) -> Any:
@@ -27,8 +31,8 @@ def tee(flow: http.HTTPFlow, exchange: Exchange, begin: Callable[[], list[Upload
             for upload in exchange.uploads:
                 upload.write(chunk)
         else:
-            # The end, or an empty part: when this has returned, mitmproxy knows. The hook that follows an end is
-            # another addon's where the script was saved meanwhile.
+            # The end of the body, or an empty chunk; mitmproxy marks the end only after this call. The `request` hook
+            # comes after an end too, but goes to another addon if the script was reloaded meanwhile.
             asyncio.get_running_loop().call_soon(_look_for_end, flow, exchange)
         return forward(chunk) if callable(forward) else chunk
 
@@ -41,7 +45,7 @@ def _look_for_end(flow: http.HTTPFlow, exchange: Exchange) -> None:
 
 
 def end(exchange: Exchange) -> None:
-    """The streamed body has passed."""
+    """End the uploads of an exchange whose body is complete."""
     exchange.settled = True
     for upload in exchange.uploads or ():
         upload.end()

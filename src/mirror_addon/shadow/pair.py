@@ -1,4 +1,4 @@
-"""What the proxy shows of a shadow's end: the shadow's answer beside the primary's."""
+"""A shadow and its primary after both have ended, as statistics, terminal and views get them."""
 
 from __future__ import annotations
 
@@ -14,34 +14,36 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Pair:
-    """A shadow and its primary, both at their end."""
+    """The result of a shadow beside that of its primary."""
 
     id: str
+    """Of the shadow."""
     flow_id: str
+    """Of the primary's flow."""
     rule: str
     """`default/serviceB http[0]`, or `mirror_to`."""
     route: str
-    """Label of the primary's cluster, empty where the request passed through."""
+    """Label of the primary's cluster; empty if the request passed through."""
     target: str
-    """Label of the mirror; of a control made by `mirror_control`, `control:LABEL`."""
+    """Label of the mirror; `control:LABEL` for a control of `mirror_control`."""
     method: str
     url: str
-    """Absolute, as the client asked it."""
+    """Absolute, as the client sent it."""
     control: bool
-    """The target is the primary's own destination: differences are the primary's own noise."""
+    """The target is the primary's own destination, so that differences are noise."""
     primary_status: int | None
-    """None where the client got no answer from upstream."""
+    """None if there was no response from upstream."""
     primary_ms: float | None
-    """From the whole request to the whole answer."""
+    """Milliseconds from the last byte of the request to the last byte of the response."""
     result: ShadowResult
-    """With header and body where something shows flows."""
+    """It has header fields and body if flows are shown or saved."""
     comparison: Comparison | None
-    """None: not compared. Values of redacted header fields are blanked."""
+    """None: not compared. Values of redacted header fields are left out."""
     view: Any = None
-    """What a list of flows needs to show the shadow as a flow; None where no list is shown or saved."""
+    """What `ShadowFlows.expect` kept to make the shadow's flow; None if flows are neither shown nor saved."""
 
 
 class PairObserver(Protocol):
-    """Is told each pair once, in the proxy's loop, and must be quick about it."""
+    """Gets each pair once, in the proxy's event loop; must return quickly."""
 
     def pair(self, pair: Pair) -> None: ...

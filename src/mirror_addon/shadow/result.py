@@ -1,4 +1,4 @@
-"""What became of one shadow."""
+"""The result of one shadow."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Outcome = Literal["sent", "failed", "dropped"]
 
 @dataclass(slots=True)
 class ShadowResult:
-    """The end of one shadow, told once for every shadow that was offered.
+    """The result of one shadow. There is exactly one for every shadow that was offered.
 
-    `sent`: the mirror answered, whatever the status. `failed`: it was tried and there is no complete answer; `reason`
-    is `connect`, `timeout`, `reset` or `protocol`, and what was received until then is filled in. `dropped`: it was
-    not tried, or given up by this side; `reason` is `queue_full`, `body_too_large`, `breaker_open`, `shutdown`,
-    `worker_lost`, or the word an upload was aborted with.
+    `sent`: the mirror's response is complete, whatever its status. `failed`: the shadow was tried and there is no
+    complete response; `reason` is `connect`, `timeout`, `reset` or `protocol`, and the fields have what was received
+    until then. `dropped`: it was not tried, or given up on this side; `reason` is `queue_full`, `body_too_large`,
+    `breaker_open`, `shutdown`, `worker_lost`, or the reason with which an upload was aborted.
     """
 
     id: str
@@ -27,27 +27,27 @@ class ShadowResult:
     outcome: Outcome
     reason: str = ""
     detail: str = ""
-    """For people: what exactly went wrong."""
+    """The error message, for people."""
     status: int | None = None
     http_version: str = ""
-    """`HTTP/1.1`, `HTTP/2`."""
+    """`HTTP/1.1` or `HTTP/2`; empty without a response."""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     body: bytes | None = None
-    """The first `keep_body` bytes as on the wire (content coding not undone), None where answers are discarded."""
+    """The first `keep_body` bytes as received, without decoding; None if responses are discarded."""
     bytes: int = 0
     """Body bytes received."""
     truncated: bool = False
-    """The answer was longer than `drain_body`, reading stopped there."""
+    """The response's body was longer than `drain_body`, and reading stopped there."""
     connect_ms: float | None = None
-    """Connection with TLS; None where one was reused or none came about."""
+    """Milliseconds for name lookup, TCP and TLS; None if a connection was reused or could not be made."""
     first_byte_ms: float | None = None
-    """From the start to the answer's head."""
+    """Milliseconds from the start to the head of the response."""
     total_ms: float = 0.0
-    """From a lane's taking the shadow up (so without its time in the queue) to the last byte."""
+    """Milliseconds from the start, when a lane takes the shadow from its queue, to the last byte."""
 
 
 def result_of(id: str, label: str, outcome: Outcome, reason: str, report: Report | None, body: bytes) -> ShadowResult:
-    """The result that a worker's report says, or none where it never came to that."""
+    """Return the result of a shadow from its worker's report; without a report it has only outcome and reason."""
     if report is None:
         return ShadowResult(id, label, outcome, reason)
     return ShadowResult(

@@ -1,4 +1,4 @@
-"""What a record line says of a shadow besides the two answers; it travels with the shadow to its worker. Pure."""
+"""What a record has of a mirrored request besides the responses. It is sent to the worker with each shadow. Pure."""
 
 from __future__ import annotations
 
@@ -6,27 +6,28 @@ from typing import NamedTuple
 
 
 class Subject(NamedTuple):
-    """Whom a shadow's answer is compared with, and what the pair is called. Text holds no lone surrogates."""
+    """The request of a shadow, and what its response is compared with. Texts have no lone surrogates."""
 
     group: str
-    """All shadows of one primary share it: the id of the primary's flow."""
+    """The id of the primary's flow, which all its shadows share."""
     start: float
     """When the request began, in seconds since the epoch."""
     rule: str
     """`default/serviceB http[0]`, or `mirror_to`."""
     route: str | None
-    """Label of the primary's cluster; None where the request passed through."""
+    """Label of the primary's cluster; None if the request passed through."""
     control: bool
-    """Its target is the primary's own destination."""
+    """The shadow's target is the primary's own destination."""
     controlled: bool
-    """It is not the control, but its group has one, for which the comparison waits."""
+    """The shadow is not a control, and its group has one, for which the comparison waits."""
     method: str
     url: str
-    """Absolute, as the client asked it, without a default port."""
+    """Absolute, as the client sent it, without a default port."""
     draw: int
+    """The random number of the request's decision."""
     client: str
-    """`ADDRESS:PORT` of the client's end of its connection, or empty."""
+    """`ADDRESS:PORT` of the client's end of its connection; empty if unknown."""
     ignore: str = ""
     """The annotation `mirror-addon/ignore`."""
     headers: tuple[tuple[bytes, bytes], ...] | None = None
-    """The client's request header with Host, where bodies are recorded."""
+    """The header fields of the client's request with Host, if bodies are recorded."""
