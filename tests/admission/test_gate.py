@@ -47,6 +47,7 @@ def test_a_sampled_mirror_with_an_endpoint_is_due() -> None:
     [
         ({}, {}, mirror(sampled=False), "percent"),
         ({}, {}, mirror(None, skipped="no_endpoint"), "no_endpoint"),
+        ({}, {}, mirror(None), "no_endpoint"),
         ({}, {}, mirror(skipped="local_reply"), "local_reply"),
         ({"enabled": False}, {}, mirror(), "paused"),
         ({"methods": "safe"}, {"method": b"POST"}, mirror(), "method"),
@@ -72,10 +73,18 @@ def test_reasons(options: dict[str, Any], asked: dict[str, Any], each: Mirror, r
         ({}, {"headers": ((b"X-Forwarded-For", OWN),)}),
         ({"host_suffix": ""}, {"authority": b"a.test-shadow"}),
         ({"host_suffix": ""}, {"headers": ((b"X-Forwarded-For", OWN + b",10.0.0.1"),)}),
+        ({}, {"headers": ((b"X-Custom", b"10.0.0.1," + OWN), (b"X-Forwarded-Was", b"10.0.0.1," + OWN))}),
     ],
 )
 def test_no_reason(options: dict[str, Any], asked: dict[str, Any]) -> None:
     assert gate(**options).reason_to_skip(request(**asked), mirror()) is None
+
+
+@pytest.mark.parametrize(
+    ("expires", "expired"), [("", False), ("1s", True), ("2001-01-01T00:00:00Z", True), ("2999-01-01T00:00:00Z", False)]
+)
+def test_whether_the_run_has_expired(expires: str, expired: bool) -> None:
+    assert gate(expires=expires).expired is expired
 
 
 def test_pause_and_resume() -> None:
@@ -95,6 +104,8 @@ def test_pause_and_resume() -> None:
         (("::", 9002), Endpoint("::1", 9002), True),
         (("0.0.0.0", 9002), Endpoint(OWN.decode(), 9002), True),
         (("127.0.0.1", 9003), Endpoint("127.0.0.1", 9002), False),
+        (("192.0.2.7", 9002), Endpoint("192.0.2.7", 9002), True),
+        (("192.0.2.7", 9002), Endpoint("localhost", 9002), False),
         (("", 9002), Endpoint("192.0.2.9", 9002), False),
     ],
 )

@@ -64,6 +64,7 @@ def test_another_percentage_with_the_same_draw() -> None:
     assert overrides.lines() == ["default/a http[0]: 5 % of the requests"]
     overrides.pause([PLAIN])
     assert overrides.lines() == ["default/a http[0]: paused, 5 % of the requests"]
+    assert overrides.paused() == [PLAIN]
     overrides.percent([PLAIN], None)
     overrides.resume([PLAIN])
     assert not overrides

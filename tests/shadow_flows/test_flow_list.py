@@ -11,6 +11,7 @@ from mitmproxy.flow import Flow
 from mitmproxy.io import FlowReader
 from mitmproxy.io import FlowWriter
 from mitmproxy.test import taddons
+from mitmproxy.test import tflow
 from pairtools import in_flight
 from pairtools import pair_of
 from pairtools import primary_flow
@@ -22,6 +23,7 @@ from mirror_addon.routing.decision import Request
 from mirror_addon.shadow_flows import flow_list
 from mirror_addon.shadow_flows import metadata as meta
 from mirror_addon.shadow_flows.flow_list import ShadowFlows
+from mirror_addon.shadow_flows.flow_list import find_flow
 
 
 async def test_a_pair_is_linked_both_ways(view: View) -> None:
@@ -168,6 +170,61 @@ async def test_flows_that_were_removed_by_hand_do_no_harm(view: View) -> None:
     view.clear()
     show_pair(view, flows, primary_flow())
     assert view.store_count() == 2
+
+
+async def test_several_shadows_of_one_primary(view: View) -> None:
+    flows, primary = ShadowFlows(10), primary_flow()
+    for number, label in enumerate(("b/v2", "b/v3", "b/v2")):
+        request = shadow_request(primary, number, label)
+        flows.expect(in_flight(primary, request), request, primary, b"")
+    assert primary.comment == "mirrored to b/v2, b/v3"
+    assert len(set(primary.metadata[meta.SHADOWS_KEY])) == 3
+
+
+async def test_a_control_is_marked_as_one(view: View) -> None:
+    flow = show_pair(view, ShadowFlows(10), primary_flow(), control=True)
+    assert flow.metadata[meta.CONTROL_KEY] is True
+    assert flow.comment.startswith("control of ")
+
+
+async def test_a_pair_that_was_not_compared(view: View) -> None:
+    flows, primary = ShadowFlows(10), primary_flow()
+    request = shadow_request(primary)
+    shadow = in_flight(primary, request)
+    flows.expect(shadow, request, primary, b"")
+    pair = pair_of(primary, result_of(request), shadow=shadow)
+    pair.comparison = None
+    flows.pair(pair)
+    made = view.get_by_id(primary.metadata[meta.SHADOWS_KEY][0])
+    assert made is not None and meta.VERDICT_KEY not in made.metadata
+
+
+async def test_a_shadow_whose_primary_was_removed_by_hand_makes_room_too(view: View) -> None:
+    flows, primary = ShadowFlows(1), primary_flow()
+    first = show_pair(view, flows, primary)
+    view.remove([primary])
+    show_pair(view, flows, primary_flow())
+    assert view.get_by_id(first.id) is None
+
+
+async def test_flows_are_found_by_their_id_and_by_that_of_which_they_are_copies(view: View) -> None:
+    primary = primary_flow()
+    shadow = show_pair(view, ShadowFlows(10), primary)
+    assert find_flow(shadow.id) is shadow
+    copied = shadow.copy()
+    view.remove([shadow])
+    assert find_flow(shadow.id) is None
+    view.add([copied])
+    assert find_flow(shadow.id) is copied
+    assert find_flow("") is None
+    tcp = tflow.ttcpflow()
+    view.add([tcp])
+    assert find_flow(tcp.id) is None
+
+
+async def test_without_a_view_nothing_is_found() -> None:
+    with taddons.context():
+        assert find_flow("1") is None
 
 
 async def test_a_file_has_them_too(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 from hypothesis import given
@@ -55,6 +56,29 @@ def test_answers_that_were_replaced_or_edited_are_not_the_compared_ones() -> Non
     assert meta.is_current(primary, shadow)
     shadow.response.timestamp_end += 1
     assert not meta.is_current(primary, shadow)
+
+
+def test_a_comparison_without_differences_is_written_as_any_other() -> None:
+    primary, same, noted = primary_flow(), primary_flow(), primary_flow()
+    meta.write_comparison(same, primary, Comparison("same"))
+    assert meta.read_comparison(saved_and_read(same)) == Comparison("same")
+    meta.write_comparison(noted, primary, Comparison("same", notes=("a note",)))
+    keys = [json.loads(meta.text_of(flow, meta.COMPARISON_KEY)).keys() for flow in (same, noted)]
+    assert keys[0] == keys[1]
+    assert meta.read_comparison(primary) is None
+
+
+def test_difference_parts_must_be_text() -> None:
+    flow = primary_flow()
+    flow.metadata[meta.COMPARISON_KEY] = '{"differences": [[1, "value", 1, 2, "", ""]], "notes": [], "more": 0}'
+    assert meta.read_comparison(flow) is None
+
+
+def test_shadow_flows_are_known_by_their_primary() -> None:
+    flow = primary_flow()
+    assert not meta.is_shadow_flow(flow)
+    flow.metadata[meta.PRIMARY_KEY] = "1"
+    assert meta.is_shadow_flow(flow)
 
 
 def test_metadata_of_others_is_passed_over() -> None:

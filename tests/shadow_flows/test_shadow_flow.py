@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from mitmproxy.flow import Error
+from mitmproxy.http import Headers
 from pairtools import pair_of
 from pairtools import primary_flow
 from pairtools import result_of
@@ -13,6 +15,7 @@ from mirror_addon.shadow_flows.shadow_flow import ExpectedShadow
 from mirror_addon.shadow_flows.shadow_flow import comment
 from mirror_addon.shadow_flows.shadow_flow import count_in_words
 from mirror_addon.shadow_flows.shadow_flow import make_flow
+from mirror_addon.shadow_flows.shadow_flow import status_of
 
 ONE = Difference("$.a", "value", 1, 2)
 NOISE = Difference("$.t", "value", 1, 2, "time")
@@ -77,6 +80,32 @@ def test_comments() -> None:
     assert comment(cut, primary, None).endswith(" · body cut at 2 of 9 bytes")
     cut.metadata[meta.CONTROL_KEY] = True
     assert comment(cut, primary, None).startswith(f"control of {primary.id[:4]} -> ")
+
+
+def test_the_status_of_a_flow_in_words() -> None:
+    flow = primary_flow()
+    assert status_of(flow) == "200"
+    flow.response = None
+    assert status_of(flow) == "no response"
+    flow.error = Error("timeout")
+    assert status_of(flow) == "failed"
+
+
+def test_flows_share_nothing_but_the_client() -> None:
+    """Messages are copies of a blank one: what one flow changes must not be in the next."""
+    primary = primary_flow()
+    shadow = shadow_request(primary)
+    first, second = (make_flow(ExpectedShadow(shadow, primary, b"a"), result_of(shadow)) for _ in range(2))
+    assert first.response and second.response
+    before = second.get_state()
+    for message in (first.request, first.response):
+        message.headers["x-new"] = "1"
+        message.content = b"other"
+        message.trailers = Headers()
+    first.request.path = "/other"
+    assert second.get_state() == before
+    assert set(vars(first.request.data)) == set(vars(primary.request.data))
+    assert primary.response and set(vars(first.response.data)) == set(vars(primary.response.data))
 
 
 def test_a_failed_shadow_says_why() -> None:
