@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from uuid import UUID
 
 import pytest
 from mitmproxy import http
@@ -276,3 +277,31 @@ def test_an_answer_without_body_does_not_send_one(status: int, length: str | Non
     assert flow.response
     assert flow.response.raw_content == (b"no\n" if status == 200 else b"")
     assert flow.response.headers.get("content-length") == length
+
+
+def test_a_primary_at_a_unix_socket_gets_advice() -> None:
+    reply = heads.no_unix_sockets(Cluster("b", "v1", 80, (), label="b/v1"), Endpoint("unix:///run/b.sock", 0))
+    assert reply.status == 503
+    assert reply.body == (
+        b"b/v1 listens on unix:///run/b.sock, and mitmproxy cannot connect to a Unix socket.\n"
+        b"Set a TCP address: --set mirror_endpoints=b/v1=ADDRESS:PORT\n"
+    )
+
+
+def test_a_request_id_is_added_where_there_is_none() -> None:
+    plain = Request(b"GET", b"http", b"b.test", b"/", ((b"a", b"1"),), 80)
+    heads.give_request_id(plain)
+    assert plain.headers[0] == (b"a", b"1")
+    ((name, value),) = plain.headers[1:]
+    assert name == b"x-request-id" and UUID(value.decode()).version == 4
+    named = Request(b"GET", b"http", b"b.test", b"/", ((b"X-Request-Id", b""),), 80)
+    heads.give_request_id(named)
+    assert named.headers == ((b"X-Request-Id", b""),)
+
+
+def test_a_request_without_host_gets_one_in_the_first_place() -> None:
+    flow = flow_of((b"a", b"1"), authority=b"b.test")
+    request = Request(b"GET", b"http", b"new.test", b"/x", ((b"a", b"1"),), 80)
+    heads.write_request(flow, request, CLUSTER, V1)
+    assert flow.request.headers.fields == ((b"Host", b"new.test"), (b"a", b"1"))
+    assert (flow.request.authority, flow.request.path) == ("", "/x")

@@ -8,6 +8,7 @@ from mitmproxy.test import tflow
 from mirror_addon.compare.answer import Answer
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.flows.primary import primary_end
+from mirror_addon.flows.primary import status_and_time
 from mirror_addon.flows.primary import url_of
 from mirror_addon.routing.decision import Action
 from mirror_addon.routing.decision import Decision
@@ -109,3 +110,20 @@ def test_a_flow_that_never_ended() -> None:
     silent = flow()
     silent.response = None
     assert primary_end(silent, exchange(), 9).answer == Answer(None, error="unanswered")
+
+
+def test_status_and_time_of_a_flow() -> None:
+    assert status_and_time(flow()) == (200, 1000.0)
+    endless = flow()
+    assert endless.response
+    endless.response.timestamp_end = None
+    assert status_and_time(endless) == (200, None)
+    assert status_and_time(failed("timeout")) == (None, None)
+
+
+def test_trailers_are_fields_too() -> None:
+    """A worker has those of HTTP/2 among the fields of the shadow's response."""
+    with_trailers = flow()
+    assert with_trailers.response
+    with_trailers.response.trailers = http.Headers([(b"grpc-status", b"0")])
+    assert primary_end(with_trailers, exchange(), 100).answer.headers == (*HEADERS, (b"grpc-status", b"0"))
