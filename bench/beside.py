@@ -26,7 +26,7 @@ from mirror_addon.shadow.request import Target
 
 async def send(dispatcher: Dispatcher, port: int, rate: float, seconds: float) -> None:
     target = Target("serviceB/v2", "127.0.0.1", port, False, "serviceB", None)
-    shadow = ShadowRequest("1", target, b"GET", b"serviceB-shadow", b"/orders/17?expand=items", HEADERS, 30.0)
+    shadow = ShadowRequest(target, b"GET", b"serviceB-shadow", b"/orders/17?expand=items", HEADERS, 30.0)
     loop = asyncio.get_running_loop()
     begin, sent = loop.time(), 0
     while (passed := loop.time() - begin) < seconds:

@@ -44,7 +44,7 @@ class Driver:
 
     def __init__(self, port: int, workers: int) -> None:
         target = Target("serviceB/v2", "127.0.0.1", port, False, "serviceB", None)
-        self.shadow = ShadowRequest("1", target, b"GET", b"serviceB-shadow", b"/orders/17?expand=items", HEADERS, 30.0)
+        self.shadow = ShadowRequest(target, b"GET", b"serviceB-shadow", b"/orders/17?expand=items", HEADERS, 30.0)
         self.book = InFlight()
         self.book.observers.append(self)
         self.dispatcher = Dispatcher(ShadowSettings(workers=workers), self.book)

@@ -95,7 +95,7 @@ async def test_both_halves_of_a_pair_tell_the_same(view: View, addon: MirrorAddo
 
 async def test_all_shadows_of_a_primary_are_told(view: View, addon: MirrorAddon) -> None:
     primary, flows = primary_flow(), ShadowFlows(10)
-    shadows = [show_pair(view, flows, primary, number=number) for number in range(3)]
+    shadows = [show_pair(view, flows, primary) for _ in range(3)]
     lines = told(addon, primary)
     assert [line for line in lines if line.startswith("shadow ")] == [
         f"shadow  {shadow.id[:8]} -> b/v2, by default/shop http[0]" for shadow in shadows
@@ -104,7 +104,7 @@ async def test_all_shadows_of_a_primary_are_told(view: View, addon: MirrorAddon)
 
 async def test_of_very_many_the_newest_are_told(view: View, addon: MirrorAddon) -> None:
     primary, flows = primary_flow(), ShadowFlows(100)
-    shadows = [show_pair(view, flows, primary, number=number) for number in range(MAX_SHADOWS + 3)]
+    shadows = [show_pair(view, flows, primary) for _ in range(MAX_SHADOWS + 3)]
     lines = told(addon, primary)
     assert lines[0] == f"The newest {MAX_SHADOWS} of {MAX_SHADOWS + 3} shadows; open an older one to see it."
     assert [line[8:16] for line in lines if line.startswith("shadow ")] == [flow.id[:8] for flow in shadows[3:]]

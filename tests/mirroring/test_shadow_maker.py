@@ -54,10 +54,10 @@ def control(given: Exchange, body: int | None = 0, share: str = "100%", listens:
 
 def test_a_shadow_has_suffix_and_hop() -> None:
     maker = ShadowMaker(settings(timeout="7s"), OWN)
-    shadow = maker.shadow(exchange(), mirror(V2), "1/2", 0)
+    shadow = maker.shadow(exchange(), mirror(V2), 0)
     assert (shadow.authority, shadow.headers, shadow.timeout) == (b"b.test-shadow", ((b"x-forwarded-for", OWN),), 7)
     maker.apply(settings(host_suffix=""))
-    assert maker.shadow(exchange(), mirror(V2), "1/2", 0).authority == b"b.test"
+    assert maker.shadow(exchange(), mirror(V2), 0).authority == b"b.test"
 
 
 def test_the_primary_is_asked_again() -> None:

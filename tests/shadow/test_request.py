@@ -43,7 +43,7 @@ def shadow(
     suffix: bytes = b"-shadow",
 ) -> ShadowRequest:
     request = Request(method, b"http", authority, path, headers, 80)
-    return shadow_request(request, to or mirror(), id="7", body=body, own_address=b"10.10.2.121", suffix=suffix)
+    return shadow_request(request, to or mirror(), body=body, own_address=b"10.10.2.121", suffix=suffix)
 
 
 def fields(headers: Fields, **how: object) -> Fields:
@@ -222,9 +222,9 @@ def test_a_host_with_bytes_that_cannot_be_written() -> None:
     assert (made.authority, made.adaptions) == (b"a b-shadow", ("illegal_value",))
 
 
-def test_method_and_id_are_kept() -> None:
+def test_the_method_is_kept() -> None:
     made = shadow(method=b"pRoPfInD")
-    assert (made.method, made.id) == (b"pRoPfInD", "7")
+    assert made.method == b"pRoPfInD"
 
 
 def test_the_routes_timeout_holds() -> None:

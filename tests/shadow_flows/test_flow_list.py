@@ -121,8 +121,8 @@ async def test_primaries_are_redrawn_only_when_their_comments_change() -> None:
 async def test_a_primary_is_redrawn_once_a_batch_and_without_flush() -> None:
     view, redrawn, flows, primary = View(), Redrawn(), ShadowFlows(10), primary_flow()
     with taddons.context(view, redrawn):
-        for number in range(2):
-            request = shadow_request(primary, number)
+        for _ in range(2):
+            request = shadow_request(primary)
             shadow = in_flight(primary, request)
             flows.expect(shadow, request, primary, b"")
             dropped = result_of(request, outcome="dropped", reason="queue_full", status=None)
@@ -174,8 +174,8 @@ async def test_flows_that_were_removed_by_hand_do_no_harm(view: View) -> None:
 
 async def test_several_shadows_of_one_primary(view: View) -> None:
     flows, primary = ShadowFlows(10), primary_flow()
-    for number, label in enumerate(("b/v2", "b/v3", "b/v2")):
-        request = shadow_request(primary, number, label)
+    for label in ("b/v2", "b/v3", "b/v2"):
+        request = shadow_request(primary, label)
         flows.expect(in_flight(primary, request), request, primary, b"")
     assert primary.comment == "mirrored to b/v2, b/v3"
     assert len(set(primary.metadata[meta.SHADOWS_KEY])) == 3

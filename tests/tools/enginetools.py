@@ -200,7 +200,6 @@ class Engine:
         return shadow_request(
             request if request is not None else a_request(),
             a_mirror(port, **mirror),
-            id="",
             body=body,
             own_address=b"10.0.0.1",
         )

@@ -53,11 +53,11 @@ def primary_flow(
     return flow
 
 
-def shadow_request(primary: http.HTTPFlow, number: int = 0, label: str = "b/v2") -> ShadowRequest:
+def shadow_request(primary: http.HTTPFlow, label: str = "b/v2") -> ShadowRequest:
     headers = ((b"x-forwarded-for", b"10.0.0.1,10.0.0.2"),)
     target = Target(label, "127.0.0.1", 9002, False, "b", None)
     path = primary.request.data.path
-    return ShadowRequest(f"{primary.id}/{number}", target, b"GET", b"shop.test-shadow", path, headers, 30.0)
+    return ShadowRequest(target, b"GET", b"shop.test-shadow", path, headers, 30.0)
 
 
 def result_of(shadow: ShadowRequest, body: bytes = b'{"total": 2}', headers: Any = JSON, **more: Any) -> ShadowResult:
@@ -69,7 +69,7 @@ def result_of(shadow: ShadowRequest, body: bytes = b'{"total": 2}', headers: Any
         "first_byte_ms": 60.0,
     }
     values |= {"outcome": "sent", "headers": headers, "body": body} | more
-    return ShadowResult(shadow.id, shadow.target.label, **values)
+    return ShadowResult("1/1", shadow.target.label, **values)
 
 
 def in_flight(primary: http.HTTPFlow, request: ShadowRequest) -> Shadow:
@@ -113,11 +113,11 @@ def pair_of(
 
 
 def show_pair(
-    view: View, flows: ShadowFlows, primary: http.HTTPFlow, *, number: int = 0, control: bool = False, **answer: Any
+    view: View, flows: ShadowFlows, primary: http.HTTPFlow, *, control: bool = False, **answer: Any
 ) -> http.HTTPFlow:
     """A primary and its shadow in the view; the shadow's flow."""
     view.add([primary])
-    request = shadow_request(primary, number)
+    request = shadow_request(primary)
     shadow = in_flight(primary, request)
     flows.expect(shadow, request, primary, b"")
     flows.pair(pair_of(primary, result_of(request, **answer), control=control, shadow=shadow))

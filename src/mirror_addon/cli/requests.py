@@ -121,7 +121,6 @@ def _mirror(
         shadow = shadow_request(
             decision.request,
             mirror,
-            id="",
             body=0,
             own_address=local_address,
             suffix=settings.host_suffix.encode(),

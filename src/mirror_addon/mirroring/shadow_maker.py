@@ -32,13 +32,12 @@ class ShadowMaker:
         self._timeout = settings.timeout
         self._control_share = settings.control
 
-    def shadow(self, exchange: Exchange, mirror: Mirror, id: str, body: int | None) -> ShadowRequest:
+    def shadow(self, exchange: Exchange, mirror: Mirror, body: int | None) -> ShadowRequest:
         """Return the shadow for a mirror. `body` is the length of the request's body, None if that is streamed."""
         assert exchange.decision.request
         return shadow_request(
             exchange.decision.request,
             mirror,
-            id=id,
             body=body,
             own_address=self._local_address,
             suffix=self._suffix,

@@ -280,7 +280,7 @@ class ShadowWriter:
         if isinstance(mirror, ShadowRequest):
             return mirror
         try:
-            return self._maker.shadow(exchange, mirror, shadow.id, body)
+            return self._maker.shadow(exchange, mirror, body)
         except Exception as error:  # a fault of this program, which must not keep other shadows from being sent
             logger.error("mirror: a shadow was not made: %s: %s; please report this", type(error).__name__, error)
             self.dispatcher.refuse(shadow, "unsendable")

@@ -70,11 +70,10 @@ class Planner:
         self._gate.counters.request()
         instead = None if _wanted(exchange, recorded) else "when"
         shadows = []
-        for count, mirror in enumerate(self._gate.due(recorded.request, decision, instead=instead)):
+        for mirror in self._gate.due(recorded.request, decision, instead=instead):
             shadow = shadow_request(
                 exchange.decision.request or recorded.request,
                 mirror,
-                id=f"{turn.id}/{count}",
                 body=len(recorded.body),
                 own_address=self._gate.local_address,
                 suffix=self._settings.host_suffix.encode(),

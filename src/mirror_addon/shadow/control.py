@@ -46,7 +46,7 @@ def asked_again(decision: Decision, timeout: float | None) -> Mirror | None:
 def control_request(request: Request, mirror: Mirror, *, timeout: float) -> ShadowRequest:
     """The primary's request as it leaves the proxy. Unlike a shadow it has no suffix of the host and no additional hop
     in X-Forwarded-For. `timeout` is in seconds."""
-    shadow = shadow_request(request, mirror, id="", body=0, own_address=b"", suffix=b"", timeout=timeout)
+    shadow = shadow_request(request, mirror, body=0, own_address=b"", suffix=b"", timeout=timeout)
     headers = []
     for name, value in shadow.headers:
         if name.lower() == b"x-forwarded-for":

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from mirror_addon.routing.decision import Request
     from mirror_addon.routing.fields import Fields
     from mirror_addon.routing.header_edits import HeaderEdit
-    from mirror_addon.shadow.subject import Subject
 
 Field = tuple[bytes, bytes]
 
@@ -83,7 +82,6 @@ class Target(NamedTuple):
 class ShadowRequest:
     """A shadow, ready to be sent. `headers` are without Host and include the framing field."""
 
-    id: str
     target: Target
     method: bytes
     authority: bytes
@@ -94,8 +92,6 @@ class ShadowRequest:
     adaptions: tuple[str, ...] = ()
     """How the shadow differs from the primary because it could not be sent unchanged: `obs_fold`, `illegal_value`,
     `illegal_name`, `second_host`, `missing_host`, `target_bytes`, `content_length`, `transfer_encoding`."""
-    subject: Subject | None = None
-    """What the comparison and the record need to know about the shadow; None where there is neither."""
 
 
 @functools.lru_cache(maxsize=256)
@@ -136,7 +132,6 @@ def shadow_request(
     request: Request,
     mirror: Mirror,
     *,
-    id: str,
     body: int | None,
     own_address: bytes,
     suffix: bytes = b"-shadow",
@@ -161,7 +156,6 @@ def shadow_request(
         path = _writable_path(path, target, adaptions)
 
     return ShadowRequest(
-        id,
         target,
         request.method,
         shadow_authority(authority, suffix) if suffix else authority,

@@ -150,9 +150,7 @@ def computed(table: RouteTable, upstreams: Upstreams, sent: Sent, number: int, d
         if not mirror.sampled or mirror.skipped:
             continue
         assert mirror.endpoint is not None
-        copy = shadow_request(
-            leaves, mirror, id="", body=len(sent.body), own_address=OWN, suffix=suffix.encode(), timeout=30
-        )
+        copy = shadow_request(leaves, mirror, body=len(sent.body), own_address=OWN, suffix=suffix.encode(), timeout=30)
         shadows.append(
             Copy.made(
                 upstreams.names[mirror.endpoint.port], copy.method, copy.path, copy.authority, copy.headers, sent.body
