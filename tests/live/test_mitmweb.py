@@ -197,4 +197,6 @@ def test_the_newest_pairs_are_kept(confdir: Path, v1: Recorder, v2: Recorder) ->
             web.wait_until(lambda number=number: any(map(ghost, pair(web, f"//{number}"))))  # type: ignore[misc]
         v1.take(4)
         assert [len(pair(web, f"//{number}")) for number in range(4)] == [1, 1, 2, 2]
-        assert pair(web, "//0")[0]["comment"].endswith("serviceB/v2: removed to make room for newer ones (mirror_pairs)")
+        assert pair(web, "//0")[0]["comment"].endswith(
+            "serviceB/v2: removed to make room for newer ones (mirror_pairs)"
+        )

@@ -194,6 +194,7 @@ class ShadowWriter:
         await self.dispatcher.close(self.settings.drain)
         if self._draining:
             await asyncio.wait(self._draining.values())
+        self.flows.flush()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

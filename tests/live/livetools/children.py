@@ -1,7 +1,8 @@
-"""Waiting for a process, from Linux's /proc, and rules that keep it busy."""
+"""Child processes, from Linux's /proc, waiting for them, and rules that keep a process busy."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,14 @@ from typing import TypeVar
 from livetools.recorder import PATIENCE
 
 T = TypeVar("T")
+
+
+def children(pid: int | None = None) -> set[int]:
+    """The child processes of a process, of this one by default."""
+    found: set[int] = set()
+    for task in Path(f"/proc/{pid or os.getpid()}/task").iterdir():
+        found |= set(map(int, (task / "children").read_text().split()))
+    return found
 
 
 def cpu_ticks(pid: int) -> int:
