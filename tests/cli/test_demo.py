@@ -25,6 +25,7 @@ def sources(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2] / "src"))
 
 
+@pytest.mark.long
 def test_the_table() -> None:
     result = CliRunner().invoke(demo, [])
     assert result.exit_code == 0, result.output
@@ -35,6 +36,7 @@ def test_the_table() -> None:
     assert "12 requests: the client waited" in result.output
 
 
+@pytest.mark.long
 def test_problems_make_it_fail(tmp_path: Path) -> None:
     result = CliRunner().invoke(demo, ["--rules", str(tmp_path)])
     assert result.exit_code == 1

@@ -42,18 +42,21 @@ def test_dump_runs_mitmdump_with_the_addon_and_its_arguments(tmp_path: Path) -> 
         program.wait_for(r"listening at 127\.0\.0\.1:\d+")
 
 
+@pytest.mark.long
 def test_a_refused_start_ends_it(tmp_path: Path) -> None:
     code, output = run(tmp_path, "--set", "mirror_concurrency=many")
     assert code == 1
     assert "mirror_concurrency" in output
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("command", "tool"), [("dump", "mitmdump"), ("web", "mitmweb"), ("console", "mitmproxy")])
 def test_each_command_is_its_tool(command: str, tool: str) -> None:
     done = subprocess.run([*MIRROR_ADDON, command, "--help"], capture_output=True, text=True, timeout=60)
     assert done.stdout.startswith(f"usage: {tool} "), done.stderr
 
 
+@pytest.mark.long
 def test_the_script_by_itself_needs_nothing_but_an_importable_package(tmp_path: Path) -> None:
     """As in a wheel, where there is no `src` beside it."""
     shutil.copy(SCRIPT, tmp_path)

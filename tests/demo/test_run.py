@@ -84,6 +84,7 @@ async def test_the_worked_example() -> None:
     assert len(said) == 2 and str(EXAMPLE_RULES) in said[0]
 
 
+@pytest.mark.long
 async def test_rules_that_do_not_route() -> None:
     """Endpoints alone, without a virtual service: no request reaches v1."""
     rules = Path(__file__).resolve().parents[2] / "rules" / "service-entry.yaml"
@@ -108,6 +109,7 @@ class Listener:
         return found[1], int(found[2])
 
 
+@pytest.mark.long
 async def test_browse_sends_requests_until_it_is_stopped() -> None:
     listener = Listener()
     task = asyncio.create_task(browse(EXAMPLE_RULES, listener.said.append, listener.stopped))
@@ -117,6 +119,7 @@ async def test_browse_sends_requests_until_it_is_stopped() -> None:
     await asyncio.wait_for(task, 60)
 
 
+@pytest.mark.long
 async def test_browse_fails_where_its_proxy_is_killed() -> None:
     listener = Listener()
     task = asyncio.create_task(browse(EXAMPLE_RULES, listener.said.append, listener.stopped))

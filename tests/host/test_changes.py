@@ -91,7 +91,8 @@ def views() -> list[str]:
 
 def client_readers(master: DumpMaster) -> list[Any]:
     proxyserver: Any = master.addons.get("proxyserver")
-    return [handler.transports[handler.client].reader for handler in proxyserver.connections.values()]
+    clients = [handler.transports.get(handler.client) for handler in proxyserver.connections.values()]
+    return [client.reader for client in clients if client is not None]  # a connection that ends has lost it already
 
 
 def state(master: DumpMaster) -> dict[str, object]:

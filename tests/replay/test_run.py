@@ -55,7 +55,7 @@ async def test_a_broken_capture_ends_it_after_what_came_before(
     assert "at byte" in found.problem
 
 
-@pytest.mark.parametrize("signals", [1, 2])
+@pytest.mark.parametrize("signals", [1, pytest.param(2, marks=pytest.mark.long)])
 async def test_signals_end_it(setup: MakeSetup, capture: Capture, mirrors: Mirrors, signals: int) -> None:
     port = await mirrors.hanging()
     drain = "100ms" if signals == 1 else "1000s"
