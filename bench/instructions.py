@@ -36,7 +36,10 @@ FEW, MANY = 100, 400
 CLIENTS = 8
 START = 180.0
 NO_HOOKS = "class Nothing:\n    pass\n\n\naddons = [Nothing()]\n"
-SLOWED = {"link.py": ("GATHER = 0.01", "GATHER = 0.5"), "worker.py": ("_PAUSE = 0.02", "_PAUSE = 1.0")}
+SLOWED = {
+    "dispatch/dispatcher.py": ("BATCH_SECONDS = 0.01", "BATCH_SECONDS = 0.5"),
+    "worker/outgoing.py": ("BATCH_SECONDS = 0.02", "BATCH_SECONDS = 1.0"),
+}
 """What is gathered in 10 ms at full speed is gathered in half a second here."""
 
 Command = Callable[[Ports, Path], list[str]]
@@ -56,7 +59,7 @@ def slowed(ports: Ports, folder: Path) -> list[str]:
         shutil.copytree(ROOT / "src", copy / "src", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "mirror_addon", copy)
         for name, (fast, slow) in SLOWED.items():
-            module = copy / "src" / "mirror_addon" / "shadow" / name
+            module = copy / "src" / "mirror_addon" / name
             text = module.read_text()
             if text.count(fast) != 1:
                 raise click.ClickException(f"{module.name} has no line {fast!r}: adapt bench/instructions.py")
