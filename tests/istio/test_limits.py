@@ -16,7 +16,14 @@ HUGE = {
 }
 
 
-@pytest.mark.parametrize("text", HUGE.values(), ids=HUGE.keys())
+LONG = {"flow list", "mapping", "documents"}
+"""Each takes seconds, and finds what the others find."""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [pytest.param(text, id=name, marks=[pytest.mark.long] * (name in LONG)) for name, text in HUGE.items()],
+)
 def test_too_many_nodes_are_refused_at_once(text: bytes) -> None:
     _, found = compose("f", text)
     assert len(found) == 1

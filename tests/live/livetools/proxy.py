@@ -20,6 +20,11 @@ from livetools.books import books
 from livetools.recorder import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[3]
+CANCELLED_CLIENT = re.compile(
+    r"Exception in callback StreamReaderProtocol\.connection_made.*?CancelledError\n", re.DOTALL
+)
+"""What asyncio of Python 3.11 prints where mitmproxy ends while a client is connected: it asks a cancelled task for its
+exception. Python 3.12 does not."""
 """The checkout."""
 MARK = "MIRROR_ADDON_TEST_RUN"
 
@@ -133,7 +138,7 @@ class Tool:
             finally:
                 self.kill()
             assert code == 0, f"exit code {code}:\n{self.output}"
-        assert "Traceback (most recent call last)" not in self.output, self.output
+        assert "Traceback (most recent call last)" not in CANCELLED_CLIENT.sub("", self.output), self.output
 
     def kill(self) -> None:
         """Ends the program and all that it started at once."""
