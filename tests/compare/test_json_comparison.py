@@ -10,6 +10,7 @@ import pytest
 from mirror_addon.compare import json_comparison as module
 from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.json_comparison import JsonComparison
+from mirror_addon.compare.json_comparison import _counterparts
 from mirror_addon.compare.json_comparison import alike
 from mirror_addon.compare.json_comparison import fingerprint
 from mirror_addon.compare.json_documents import read_json
@@ -168,3 +169,18 @@ def test_elements_that_differ_in_shapes_below_many_levels() -> None:
 )
 def test_similarity(one: Any, other: Any, least: float, most: float) -> None:
     assert least <= alike(one, other) <= most
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({"id": 1, "a": 2}, {"id": 1, "a": 3}, True),
+        ({"id": 1}, {"id": 2}, False),
+        ({"id": 1}, {"a": 1}, False),
+        ({"a": 1}, {"a": 1}, False),
+        ([1], {"id": 1}, False),
+        ({"id": 1}, 1, False),
+    ],
+)
+def test_elements_with_the_same_identity_are_counterparts(one: Any, other: Any, same: bool) -> None:
+    assert _counterparts(one, other) is same
