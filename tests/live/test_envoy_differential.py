@@ -20,6 +20,8 @@ from envoytools.curated.matching import MATCHING
 from envoytools.curated.mirroring import FORWARDED
 from envoytools.curated.mirroring import MIRRORS
 from envoytools.curated.mirroring import NORMALIZATION
+from envoytools.curated.namespaces import GATEWAYS
+from envoytools.curated.namespaces import NAMESPACES
 from envoytools.curated.rewriting import HEADERS
 from envoytools.curated.rewriting import REWRITES
 from envoytools.generated import DRAWS
@@ -50,11 +52,23 @@ def edge(tmp_path_factory: pytest.TempPathFactory, recorders: Recorders) -> Iter
 
 @pytest.mark.parametrize(
     "case",
-    [*MATCHING, *REWRITES, *HEADERS, *LOCAL, *CORS, *MIRRORS, *FORWARDED, NORMALIZATION, UNAVAILABLE],
+    [
+        *MATCHING,
+        *REWRITES,
+        *HEADERS,
+        *LOCAL,
+        *CORS,
+        *MIRRORS,
+        *FORWARDED,
+        NORMALIZATION,
+        UNAVAILABLE,
+        *NAMESPACES,
+        *GATEWAYS,
+    ],
     ids=lambda case: case.name,
 )
 def test_envoy_does_what_the_table_decides(edge: Bench, case: Case) -> None:
-    problems = edge.compare(case.rules, case.requests, suffix=case.suffix, draws=case.draws)
+    problems = edge.compare(case.rules, case.requests, suffix=case.suffix, draws=case.draws, identity=case.identity)
     assert not problems, "\n\n".join(problems)
 
 

@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from typing import Self
 
 from envoytools.outcome import MARK
@@ -72,7 +74,9 @@ class Recorders:
         assert failures == []
 
     def table(self, text: str, identity: Identity) -> RouteTable:
-        """The rules of a YAML text, whose destinations are the recorders."""
+        """The rules of a YAML text, whose destinations are the recorders; `$v1` is the port of one."""
+        for name, recorder in self.by_name.items():
+            text = text.replace(f"${name}", str(recorder.address[1]))
         parsed = parse_sources([Source("rules.yaml", text.encode())])
         refused = [str(item) for item in parsed.diagnostics if item.code == "IST0106" and item.severity == "error"]
         if refused:
@@ -162,10 +166,19 @@ class Bench:
             self.recorders.check_nothing_came_late()
 
     def compare(
-        self, rules: str, requests: Sequence[Sent], *, suffix: str = "-shadow", draws: Sequence[int] = (0,)
+        self,
+        rules: str,
+        requests: Sequence[Sent],
+        *,
+        suffix: str = "-shadow",
+        draws: Sequence[int] = (0,),
+        identity: Mapping[str, Any] | None = None,
     ) -> list[str]:
-        """Where Envoy's outcome is none of those that the route table has for `draws`."""
-        table = self._apply(rules, suffix)
+        """Where Envoy's outcome is none of those that the route table has for `draws`.
+
+        `identity`: fields of the proxy's identity that this comparison changes.
+        """
+        table = self._apply(rules, suffix, replace(self.identity, **(identity or {})))
         sent = dict(zip(self.recorders.begin(len(requests)), requests, strict=True))
         expected = {
             number: [computed(table, self.recorders.upstreams, request, number, draw, suffix) for draw in draws]
@@ -191,7 +204,7 @@ class Bench:
 
     def outcomes(self, rules: str, requests: Sequence[Sent]) -> list[Outcome]:
         """What becomes of the requests, once Envoy has nothing more under way."""
-        self._apply(rules, "-shadow")
+        self._apply(rules, "-shadow", self.identity)
         answers = self._send(dict(zip(self.recorders.begin(len(requests)), requests, strict=True)))
         deadline = time.monotonic() + PATIENCE
         while not self.envoy.is_idle():
@@ -199,8 +212,8 @@ class Bench:
             time.sleep(0.02)
         return [observation(answers[number], copies) for number, copies in self.recorders.arrived().items()]
 
-    def _apply(self, rules: str, suffix: str) -> RouteTable:
-        table = self.recorders.table(rules, self.identity)
+    def _apply(self, rules: str, suffix: str, identity: Identity) -> RouteTable:
+        table = self.recorders.table(rules, identity)
         options = ExportOptions(Address("127.0.0.1", 0), Address("127.0.0.1", 0), host_suffix=suffix)
         self.envoy.apply(translate(table, options))
         return table
