@@ -84,6 +84,14 @@ class TestGateways:
         }
 
     def test_a_host_that_is_redirected_at_one_port(self, export: Callable[..., Any]) -> None:
+        redirect = {"https_redirect": True}
         hosts = self.hosts(export, (80, "a.test", "true"), (81, "a.test", "false"))
         assert "require_tls" not in hosts["a.test"]
-        assert self.actions(hosts["a.test"])[:2] == [{"https_redirect": True}, {"status": 201}]
+        assert self.actions(hosts["a.test"])[:3] == [{**redirect, "port_redirect": 80}, redirect, {"status": 201}]
+        hosts = self.hosts(export, (80, "a.test", "false"), (81, "a.test", "true"))
+        assert self.actions(hosts["a.test"])[2:4] == [redirect, {"status": 201}]
+
+    def test_a_host_that_is_not_served_at_another_port(self, export: Callable[..., Any]) -> None:
+        hosts = self.hosts(export, (80, "a.test", "true"), (81, "b.test", "true"))
+        assert "require_tls" not in hosts["a.test"]
+        assert self.actions(hosts["a.test"])[4] == {"status": 404}

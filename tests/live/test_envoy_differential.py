@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
+from envoytools import generated_namespaces
 from envoytools.bench import Bench
 from envoytools.bench import Recorders
 from envoytools.bench import Refused
@@ -87,9 +91,15 @@ def test_path_normalization(tmp_path: Path, recorders: Recorders, level: str) ->
         assert not problems, "\n\n".join(problems)
 
 
-def compare_generated(bench: Bench, rules: str, requests: list[Sent]) -> None:
+def compare_generated(
+    bench: Bench,
+    rules: str,
+    requests: list[Sent],
+    identity: Mapping[str, Any] | None = None,
+    draws: Sequence[int] = DRAWS,
+) -> None:
     try:
-        problems = bench.compare(rules, requests, draws=DRAWS)
+        problems = bench.compare(rules, requests, draws=draws, identity=identity)
     except Refused:
         reject()
     assert not problems, "\n\n".join(problems)
@@ -110,6 +120,27 @@ QUICK = settings(
 @given(rules=rule_sets(), requests=st.lists(generated_requests, min_size=4, max_size=8))
 def test_generated(edge: Bench, rules: str, requests: list[Sent]) -> None:
     compare_generated(edge, rules, requests)
+
+
+@QUICK
+@given(
+    rules=generated_namespaces.rule_sets(),
+    requests=st.lists(generated_namespaces.requests, min_size=4, max_size=8),
+    identity=generated_namespaces.identities,
+)
+def test_generated_namespaces(edge: Bench, rules: str, requests: list[Sent], identity: dict[str, Any]) -> None:
+    compare_generated(edge, rules, requests, identity, range(24))
+
+
+@pytest.mark.long
+@settings(QUICK, max_examples=20_000, derandomize=False)
+@given(
+    rules=generated_namespaces.rule_sets(),
+    requests=st.lists(generated_namespaces.requests, min_size=4, max_size=8),
+    identity=generated_namespaces.identities,
+)
+def test_generated_namespaces_for_long(edge: Bench, rules: str, requests: list[Sent], identity: dict[str, Any]) -> None:
+    compare_generated(edge, rules, requests, identity, range(24))
 
 
 @pytest.mark.long

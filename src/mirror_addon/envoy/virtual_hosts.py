@@ -73,6 +73,7 @@ class RouteConfiguration:
         }
         served = [index for index in found.values() if index is not None]
         secure = bool(served) and all(isinstance(index, HttpsRedirect) for index in served)
+        secure = secure and all(found[port] is not None for port in closed)
         if secure:
             message["require_tls"] = "ALL"
             self._notes.add(f"{host.host}: httpsRedirect is exported for every port")
@@ -81,7 +82,7 @@ class RouteConfiguration:
                 routes += [_not_found(port)] if port in closed else self._passthrough(port)
                 continue
             if isinstance(index, HttpsRedirect) and not secure:
-                routes.append({"match": _on_port(port), "redirect": {"https_redirect": True}})
+                routes += _to_https(port)
             routes += [route for entry in index.entries if (route := self._route(entry, port)) is not None]
             if port:
                 routes.append(_not_found(port))
@@ -119,6 +120,18 @@ class RouteConfiguration:
             itself = {"name": ":authority", "string_match": {"safe_regex": own}}
             routes.append({"name": "this listener", "match": {**_ANY, "headers": [itself]}, **NOT_FOUND})
         return [*routes, {"name": "passthrough", "match": match, "route": action}]
+
+
+def _to_https(port: int) -> list[Message]:
+    """Return the redirect of one port. Envoy's route, unlike `require_tls`, would leave out a port 80 in Host."""
+    redirect: Message = {"https_redirect": True}
+    if port != 80:
+        return [{"match": _on_port(port), "redirect": redirect}]
+    written = {"name": ":authority", "string_match": {"suffix": ":80"}}
+    return [
+        {"match": {**_ANY, "headers": [written]}, "redirect": {**redirect, "port_redirect": 80}},
+        {"match": _on_port(port), "redirect": redirect},
+    ]
 
 
 def _not_found(port: int) -> Message:

@@ -138,7 +138,7 @@ def computed(table: RouteTable, upstreams: Upstreams, sent: Sent, number: int, d
     if decision.response is not None:
         response = decision.response
         body = b"" if sent.method == "HEAD" or response.status in (204, 304) else response.body
-        if decision.action is Action.UNAVAILABLE:
+        if decision.action is Action.UNAVAILABLE and sent.method != "HEAD":
             body = ENVOY_SAYS_WITHOUT_ENDPOINTS  # mirror_addon says which endpoints, and how to give them
         return Outcome(None, (), response.status, canonical(response.headers, ENVOY_ADDS_TO_RESPONSES | FRAMING), body)
     assert decision.action is Action.ROUTE and decision.request is not None and decision.endpoint is not None
