@@ -193,7 +193,7 @@ class MirrorAddon:
         if flow.is_replay:
             gate.counters.skip("", "replay")
             return None
-        request = heads.read_request(flow, self.session.local_address)
+        request = heads.read_request(flow, self.session.local_address, table.wants_facts)
         draw = random.getrandbits(64)
         decision = table.route(request, draw)
         if gate.overrides:
@@ -264,7 +264,7 @@ class MirrorAddon:
         headers = flow.response.headers
         exchange.answer_fields = headers.fields
         for edit in exchange.decision.response_headers:
-            headers.fields = edit.apply(headers.fields)
+            headers.fields = edit.apply(headers.fields, flow.response.status_code)
 
     def response(self, flow: http.HTTPFlow) -> None:
         if self.exchanges.get(flow) is None:

@@ -20,6 +20,7 @@ from envoytools.curated.answering import LOCAL
 from envoytools.curated.answering import UNAVAILABLE
 from envoytools.curated.cases import Case
 from envoytools.curated.cases import virtual_service
+from envoytools.curated.formatted import FORMATTED
 from envoytools.curated.matching import MATCHING
 from envoytools.curated.mirroring import FORWARDED
 from envoytools.curated.mirroring import MIRRORS
@@ -68,6 +69,7 @@ def edge(tmp_path_factory: pytest.TempPathFactory, recorders: Recorders) -> Iter
         UNAVAILABLE,
         *NAMESPACES,
         *GATEWAYS,
+        *FORMATTED,
     ],
     ids=lambda case: case.name,
 )

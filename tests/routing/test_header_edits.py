@@ -7,7 +7,7 @@ import pytest
 
 from mirror_addon.istio.resources.virtual_service import HeaderOperations
 from mirror_addon.routing.decision import Request
-from mirror_addon.routing.header_edits import JOINED_REQUEST_FIELDS
+from mirror_addon.routing.fields import JOINED_REQUEST_FIELDS
 from mirror_addon.routing.header_edits import compile_edit
 from mirror_addon.routing.table import RouteTable
 

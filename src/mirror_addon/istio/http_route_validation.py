@@ -7,6 +7,7 @@ import re
 
 from mirror_addon.istio.diagnostics import FieldPath
 from mirror_addon.istio.findings import Findings
+from mirror_addon.istio.header_values import header_value_problem
 from mirror_addon.istio.local_reply_validation import validate_cors
 from mirror_addon.istio.local_reply_validation import validate_direct_response
 from mirror_addon.istio.local_reply_validation import validate_fault
@@ -216,6 +217,10 @@ def _validate_operations(operations: HeaderOperations, path: FieldPath, request:
                 findings.error(here, "a header's value cannot hold control characters; remove them")
             elif not _HEADER_VALUE.fullmatch(value):
                 findings.error(here, "'%' begins a command operator that does not end; write '%%' for a percent sign")
+            elif problem := header_value_problem(value):
+                findings.warning(
+                    here, f"Envoy refuses all routes with this value: {problem}; it is sent as written here"
+                )
     for index, name in enumerate(operations.remove):
         _validate_operation_name(name, (*path, "remove", index), False, findings)
 

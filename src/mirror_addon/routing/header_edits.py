@@ -7,26 +7,21 @@ lists sets before adds).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Sequence
 from collections.abc import Set
 from dataclasses import dataclass
+from dataclasses import replace
 
 from mirror_addon.istio.resources.virtual_service import HeaderOperations
 from mirror_addon.routing.fields import Fields
+from mirror_addon.routing.header_formats import Moment
+from mirror_addon.routing.header_formats import Template
+from mirror_addon.routing.header_formats import template
+
+Value = bytes | Template
+"""The value of a field that a pass sets or adds."""
 
 _HOST = ("host", ":authority")
-
-# Envoy keeps one line of each of these, its inline headers, whatever arrives or is added (measured with 1.40).
-JOINED_REQUEST_FIELDS = frozenset(
-    b"accept accept-encoding authorization cache-control content-encoding content-type grpc-timeout if-match "
-    b"if-modified-since if-none-match if-range origin pragma referer user-agent via x-client-trace-id "
-    b"x-forwarded-for x-forwarded-host x-forwarded-proto x-request-id access-control-request-method "
-    b"access-control-request-headers x-envoy-original-path".split()
-)
-JOINED_RESPONSE_FIELDS = frozenset(
-    b"age cache-control content-encoding content-type etag expires grpc-status last-modified location vary via "
-    b"x-request-id access-control-allow-origin access-control-allow-headers access-control-allow-methods "
-    b"access-control-max-age access-control-expose-headers access-control-allow-credentials grpc-message".split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +35,8 @@ class HeaderEdit:
     """Added to an existing line, after a comma; names in lower case."""
     words: tuple[str, ...]
 
-    def apply(self, fields: Fields) -> Fields:
-        """Return the edited fields; new ones are at the end."""
+    def apply(self, fields: Fields, status: int = 0) -> Fields:
+        """Return the edited fields; new ones are at the end. `status` is the response's."""
         if self.dropped:
             fields = tuple([field for field in fields if field[0].lower() not in self.dropped])
         fields += self.appended
@@ -50,16 +45,70 @@ class HeaderEdit:
         return fields
 
 
+@dataclass(frozen=True, slots=True)
+class FormattedEdit(HeaderEdit):
+    """One pass over header fields with values that depend on the request; `appended` and `joined` are empty.
+
+    `dropped` are the fields that are removed only. `sets` and `adds` are in order; a value is bytes or a template.
+    """
+
+    sets: tuple[tuple[bytes, Value], ...] = ()
+    adds: tuple[tuple[bytes, Value], ...] = ()
+    one_line: frozenset[bytes] = frozenset()
+    """Lower-case names of which there is one line."""
+    moment: Moment | None = None
+    """What the values are made from; None until it is `bound`."""
+    for_request: bool = False
+
+    def bound(self, moment: Moment, for_request: bool = False) -> FormattedEdit:
+        """Return this edit for one request or its response. `for_request`: the fields are the request's own."""
+        return replace(self, moment=moment, for_request=for_request)
+
+    def apply(self, fields: Fields, status: int = 0) -> Fields:
+        assert self.moment is not None
+        fields = HeaderEdit(self.dropped, (), (), ()).apply(fields)
+        if self.for_request:
+            moment = replace(self.moment, request=replace(self.moment.request, headers=fields))
+        else:
+            moment = replace(self.moment, fields=fields, status=status)
+        # A field without a value is left alone, whatever the operation.
+        sets = [(name, made) for name, value in self.sets if (made := _rendered(value, moment))]
+        adds = [(name, made) for name, value in self.adds if (made := _rendered(value, moment))]
+        return _edit(frozenset(name.lower() for name, _ in sets), sets, adds, self.one_line, ()).apply(fields)
+
+
+def _rendered(value: Value, moment: Moment) -> bytes:
+    return value if isinstance(value, bytes) else value.render(moment)
+
+
+def _edit(
+    dropped: frozenset[bytes],
+    sets: Sequence[tuple[bytes, bytes]],
+    adds: Sequence[tuple[bytes, bytes]],
+    joined: Set[bytes],
+    words: tuple[str, ...],
+) -> HeaderEdit:
+    lines = [field for field in adds if field[0].lower() not in joined]
+    comma = tuple((name.lower(), value) for name, value in adds if name.lower() in joined)
+    return HeaderEdit(dropped, (*sets, *lines), comma, words)
+
+
 def _join(fields: Fields, name: bytes, value: bytes) -> Fields:
-    for index, (known, before) in enumerate(fields):
+    """Append a value to the last line of the field."""
+    for index in range(len(fields) - 1, -1, -1):
+        known, before = fields[index]
         if known.lower() == name:
             return (*fields[:index], (known, before + b"," + value if before else value), *fields[index + 1 :])
     return (*fields, (name, value))
 
 
 def unescaped(value: str) -> bytes:
-    """Return a header value as Envoy's formatter does, which turns `%%` into `%`; `%VARIABLES%` are not replaced."""
+    """Return a header value without operators as Envoy's formatter does, which turns `%%` into `%`."""
     return value.replace("%%", "%").encode()
+
+
+def _compiled(value: str) -> Value:
+    return template(value) or unescaped(value)
 
 
 def compile_edit(levels: Iterable[HeaderOperations | None], joined: Set[bytes]) -> HeaderEdit | None:
@@ -69,30 +118,29 @@ def compile_edit(levels: Iterable[HeaderOperations | None], joined: Set[bytes]) 
     excluded (see `host_of`), other pseudo-header fields and empty values are ignored, as in Envoy.
     """
     removed: list[str] = []
-    sets: dict[bytes, tuple[bytes, bytes]] = {}
-    adds: list[tuple[bytes, bytes]] = []
-    words: list[str] = []
+    sets: dict[bytes, tuple[bytes, str]] = {}
+    adds: list[tuple[bytes, str]] = []
     for level in levels:
         if level is None:
             continue
         removed += [name for name in level.remove if is_editable(name)]
         for name, value in sorted(level.set.items()):
             if is_editable(name) and value:
-                sets[name.lower().encode()] = (name.encode(), unescaped(value))
-        adds += [
-            (name.encode(), unescaped(value))
-            for name, value in sorted(level.add.items())
-            if is_editable(name) and value
-        ]
+                sets[name.lower().encode()] = (name.encode(), value)
+        adds += [(name.encode(), value) for name, value in sorted(level.add.items()) if is_editable(name) and value]
     if not removed and not sets and not adds:
         return None
-    words += [f"remove {name}" for name in removed]
-    words += [f"set {name.decode()}: {value.decode()}" for name, value in sets.values()]
-    words += [f"add {name.decode()}: {value.decode()}" for name, value in adds]
-    dropped = frozenset(name.lower().encode() for name in removed) | sets.keys()
-    lines = tuple(field for field in adds if field[0].lower() not in joined)
-    comma = tuple((name.lower(), value) for name, value in adds if name.lower() in joined)
-    return HeaderEdit(dropped, (*sets.values(), *lines), comma, tuple(words))
+    words = [f"remove {name}" for name in removed]
+    words += [f"set {name.decode()}: {unescaped(value).decode()}" for name, value in sets.values()]
+    words += [f"add {name.decode()}: {unescaped(value).decode()}" for name, value in adds]
+    gone = frozenset(name.lower().encode() for name in removed)
+    set_values = tuple((name, _compiled(value)) for name, value in sets.values())
+    add_values = tuple((name, _compiled(value)) for name, value in adds)
+    fixed = [(name, value) for name, value in set_values if isinstance(value, bytes)]
+    added = [(name, value) for name, value in add_values if isinstance(value, bytes)]
+    if len(fixed) < len(set_values) or len(added) < len(add_values):
+        return FormattedEdit(gone, (), (), tuple(words), set_values, add_values, frozenset(joined))
+    return _edit(gone | sets.keys(), fixed, added, joined, tuple(words))
 
 
 def host_of(operations: HeaderOperations | None) -> str:

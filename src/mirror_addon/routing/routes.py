@@ -27,9 +27,9 @@ from mirror_addon.routing.decision import Rule
 from mirror_addon.routing.destinations import Clusters
 from mirror_addon.routing.destinations import ResolvedDestination
 from mirror_addon.routing.faults import compile_fault
+from mirror_addon.routing.fields import JOINED_REQUEST_FIELDS
+from mirror_addon.routing.fields import JOINED_RESPONSE_FIELDS
 from mirror_addon.routing.hashing import hash_key
-from mirror_addon.routing.header_edits import JOINED_REQUEST_FIELDS
-from mirror_addon.routing.header_edits import JOINED_RESPONSE_FIELDS
 from mirror_addon.routing.header_edits import HeaderEdit
 from mirror_addon.routing.header_edits import compile_edit
 from mirror_addon.routing.header_edits import host_of
@@ -109,13 +109,13 @@ class CompiledRoute:
         if self.fault is not None:
             delay = self.fault.delay_of(draw)
             chosen = self.choose(draw)
-            own = chosen.response if chosen is not None else self.response_edits
+            own = self._response_edits(chosen, request)
             if (response := self.fault.abort_of(request, draw, own)) is not None:
                 return self._reply(Action.FAULT_ABORT, match, request, response, draw, delay)
         if self.local is not None:
             if rewrite is not None:
                 target = rewrite(target, path_end)
-            response = self.local.reply(request, target, self.response_edits)
+            response = self.local.reply(request, target, self._response_edits(None, request))
             return self._reply(self.local.action, match, request, response, draw, delay)
         edits: tuple[HeaderEdit, ...] = ()
         if self.cors is not None:
@@ -147,6 +147,10 @@ class CompiledRoute:
         if not self.total:
             return None
         return destinations[bisect_right(self._bounds, draw % self.total)]
+
+    def _response_edits(self, chosen: Weighted | None, request: Request) -> tuple[HeaderEdit, ...]:
+        """Return the edits of a response to `request`, of a destination or of the route alone."""
+        return self.response_edits if chosen is None else chosen.response
 
     def _forward(
         self,

@@ -39,6 +39,7 @@ from mirror_addon.routing.decision import Action
 from mirror_addon.routing.decision import Decision
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.destinations import Clusters
+from mirror_addon.routing.formatted_routes import FormattedRoute
 from mirror_addon.routing.forwarded import with_client
 from mirror_addon.routing.gateways import Gateways
 from mirror_addon.routing.hosts import Entries
@@ -80,6 +81,8 @@ class RouteTable:
         self.mirroring = tuple(route.rule for route in routes.values() if route.mirrors)
         if self.passthrough.rule is not None:
             self.mirroring += (self.passthrough.rule,)
+        self.wants_facts = any(isinstance(route, FormattedRoute) for route in routes.values())
+        """Whether requests need `facts`, because of operators in header values."""
         self._normalize = LEVELS[identity.path_normalization]
         self._edge = identity.use_remote_address
 
@@ -122,7 +125,8 @@ class RouteTable:
         """Return a request as rules see it: path normalised, on an edge with the client in X-Forwarded-For."""
         path = self._normalize(request.path)
         headers = with_client(request.headers, request.client if self._edge else b"")
-        return Request(request.method, request.scheme, request.authority, path, headers, request.port, request.client)
+        port, client, facts = request.port, request.client, request.facts
+        return Request(request.method, request.scheme, request.authority, path, headers, port, client, facts)
 
     def virtual_host(self, request: Request) -> VirtualHost | None:
         """Return the virtual host that claims a request; None where it passes through."""
