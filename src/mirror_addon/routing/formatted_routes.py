@@ -9,9 +9,9 @@ from mirror_addon.routing.decision import Decision
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.decision import Rule
 from mirror_addon.routing.destinations import Clusters
-from mirror_addon.routing.header_edits import FormattedEdit
 from mirror_addon.routing.header_edits import HeaderEdit
 from mirror_addon.routing.header_formats import Moment
+from mirror_addon.routing.header_operations import FormattedEdit
 from mirror_addon.routing.identity import Identity
 from mirror_addon.routing.routes import CompiledRoute
 from mirror_addon.routing.routes import Weighted

@@ -31,8 +31,8 @@ from mirror_addon.routing.fields import JOINED_REQUEST_FIELDS
 from mirror_addon.routing.fields import JOINED_RESPONSE_FIELDS
 from mirror_addon.routing.hashing import hash_key
 from mirror_addon.routing.header_edits import HeaderEdit
-from mirror_addon.routing.header_edits import compile_edit
 from mirror_addon.routing.header_edits import host_of
+from mirror_addon.routing.header_operations import compile_edit
 from mirror_addon.routing.local_replies import local_reply
 from mirror_addon.routing.mirrors import MirrorPolicy
 from mirror_addon.routing.mirrors import mirror_destinations
