@@ -22,6 +22,7 @@ from mirror_addon.diff_view.mirror_diff import MirrorDiff
 from mirror_addon.flows import heads
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.flows.upstream_tls import UpstreamTLS
+from mirror_addon.host import primary_timeout
 from mirror_addon.host.changes import HostChanges
 from mirror_addon.live_page.page import LivePage
 from mirror_addon.mirroring import tee
@@ -238,6 +239,8 @@ class MirrorAddon:
             return self.page.serve(flow) if self.page.serves(flow) else None
         if exchange.decision.action is Action.ROUTE and not flow.response:
             heads.frame_body(flow, exchange.decision)
+            if exchange.decision.timeout is not None:
+                primary_timeout.start(flow, exchange.request, exchange.decision.timeout)
         if exchange.settled or not exchange.decision.mirrors:
             exchange.settled = True
         elif exchange.uploads is not None:

@@ -141,6 +141,8 @@ class Decision:
     """Seconds for which the request is held first (fault injection)."""
     response_headers: tuple[HeaderEdit, ...] = ()
     """Edits of the primary's response header fields, in order. A local `response` has them already."""
+    timeout: float | None = None
+    """Seconds for the primary's whole response, from the end of the request; None: no limit."""
 
 
 def as_drawn(mirror: Mirror) -> Mirror:

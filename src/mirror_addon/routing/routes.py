@@ -62,7 +62,7 @@ class CompiledRoute:
 
     __slots__ = (
         "_bounds", "_plain", "cors", "destinations", "fault", "http", "local", "methods", "mirrors", "response_edits",
-        "rule", "sampler", "total",
+        "rule", "sampler", "timeout", "total",
     )  # fmt: skip
 
     def __init__(
@@ -83,9 +83,9 @@ class CompiledRoute:
         self.destinations = _destinations(http, clusters, namespace)
         self._bounds = list(accumulate(destination.weight for destination in self.destinations))
         self.total = self._bounds[-1] if self._bounds else 0
-        timeout = http.timeout or None
+        self.timeout = http.timeout or None
         self.mirrors = tuple(
-            MirrorPolicy(clusters.target(destination, namespace), fraction, timeout, annotations=rule.annotations)
+            MirrorPolicy(clusters.target(destination, namespace), fraction, self.timeout, annotations=rule.annotations)
             for destination, fraction in mirror_destinations(http)
         )
         annotations = rule.annotations if self.mirrors else None
@@ -189,7 +189,9 @@ class CompiledRoute:
         number = self.sampler.number(request) if self.sampler is not None else None
         mirrors = tuple([mirror.decide(draw, port, authority, obstacle, number) for mirror in self.mirrors])
         response_edits = chosen.response + edits if edits else chosen.response
-        return Decision(Action.ROUTE, self.rule, match, cluster, endpoint, leaving, None, mirrors, 0.0, response_edits)
+        return Decision(
+            Action.ROUTE, self.rule, match, cluster, endpoint, leaving, None, mirrors, 0.0, response_edits, self.timeout
+        )
 
     def _unavailable(
         self,
