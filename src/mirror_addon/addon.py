@@ -21,6 +21,7 @@ from mirror_addon.diff_view.content_view import styled
 from mirror_addon.diff_view.mirror_diff import MirrorDiff
 from mirror_addon.flows import heads
 from mirror_addon.flows.exchange import Exchange
+from mirror_addon.flows.hop_by_hop import without_hop_by_hop
 from mirror_addon.flows.upstream_tls import UpstreamTLS
 from mirror_addon.host import primary_timeout
 from mirror_addon.host.changes import HostChanges
@@ -56,6 +57,7 @@ RULE_OPTIONS = frozenset(
         "mirror_use_remote_address",
         "mirror_path_normalization",
         "mirror_sample_seed",
+        "mirror_proxy_headers",
     }
 )
 """Options that make another table."""
@@ -221,8 +223,10 @@ class MirrorAddon:
             heads.answer(flow, heads.no_unix_sockets(cluster, endpoint))
             writer.none(exchange, "local_reply")
             return
-        if writer.settings.request_id:
+        if writer.settings.request_id or writer.settings.proxy_headers == "istio":
             heads.give_request_id(request)
+        if writer.settings.strip_hop_by_hop and not heads.is_upgrade(flow):
+            request.headers = without_hop_by_hop(request.headers)
         heads.write_request(flow, request, cluster, endpoint)
         if cluster.tls:
             self.upstream_tls.expect(flow.client_conn, endpoint, cluster.tls, request.authority)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from envoytools import generated_namespaces
+from envoytools import outcome
 from envoytools.bench import Bench
 from envoytools.bench import Recorders
 from envoytools.bench import Refused
@@ -23,6 +24,7 @@ from envoytools.curated.cases import virtual_service
 from envoytools.curated.formatted import FORMATTED
 from envoytools.curated.matching import MATCHING
 from envoytools.curated.mirroring import FORWARDED
+from envoytools.curated.mirroring import MESH_HEADERS
 from envoytools.curated.mirroring import MIRRORS
 from envoytools.curated.mirroring import NORMALIZATION
 from envoytools.curated.namespaces import GATEWAYS
@@ -83,6 +85,18 @@ def test_sidecar(tmp_path: Path, recorders: Recorders) -> None:
     with Bench(tmp_path, recorders, edge=False) as sidecar:
         for case in FORWARDED:
             problems = sidecar.compare(case.rules, case.requests)
+            assert not problems, "\n\n".join(problems)
+
+
+@pytest.mark.parametrize("edge", [True, False])
+def test_mesh_headers(tmp_path: Path, recorders: Recorders, edge: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`mirror_proxy_headers=istio`: the fields that Envoy adds are compared too, except the random x-request-id."""
+    monkeypatch.setattr(outcome, "ENVOY_ADDS_TO_REQUESTS", {b"x-request-id"})
+    timed = outcome.ENVOY_ADDS_TO_RESPONSES | {b"x-envoy-upstream-service-time"}
+    monkeypatch.setattr(outcome, "ENVOY_ADDS_TO_RESPONSES", timed)
+    with Bench(tmp_path, recorders, edge=edge, mesh_headers=True) as bench:
+        for case in MESH_HEADERS:
+            problems = bench.compare(case.rules, case.requests)
             assert not problems, "\n\n".join(problems)
 
 

@@ -65,6 +65,8 @@ class RouteConfiguration:
     def _virtual_host(self, host: VirtualHost, domains: list[str]) -> Message:
         chain = self._less_specific(host, domains[0])
         message: Message = {"name": host.host, "domains": domains}
+        if self._table.identity.mesh_headers:
+            message["include_request_attempt_count"] = True
         routes: list[Message] = []
         closed = self._table.gateways.closed
         found = {

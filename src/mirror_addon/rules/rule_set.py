@@ -69,6 +69,7 @@ def load_rule_set(
             local_address=local_address,
             path_normalization=settings.path_normalization,
             sample_seed=settings.sample_seed,
+            mesh_headers=settings.proxy_headers == "istio",
         ),
         endpoint_overrides=overrides,
         mirror_to=[MirrorTo(url.scheme, url.host, url.port, url.path) for url in settings.to],

@@ -152,9 +152,22 @@ class Envoy:
 class Bench:
     """Envoy and recorders, for comparisons with the route table."""
 
-    def __init__(self, folder: Path, recorders: Recorders, *, edge: bool = True, normalization: str = "BASE") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        recorders: Recorders,
+        *,
+        edge: bool = True,
+        normalization: str = "BASE",
+        mesh_headers: bool = False,
+    ) -> None:
         self.recorders = recorders
-        self.identity = Identity(use_remote_address=edge, local_address=OWN, path_normalization=normalization)
+        self.identity = Identity(
+            use_remote_address=edge,
+            local_address=OWN,
+            path_normalization=normalization,
+            mesh_headers=mesh_headers,
+        )
         self.envoy = Envoy(folder)
 
     def __enter__(self) -> Self:
