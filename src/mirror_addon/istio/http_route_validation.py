@@ -79,7 +79,6 @@ def validate_route(route: HTTPRoute, path: FieldPath, *, is_delegate: bool, in_m
         validate_cors(route.cors_policy, (*path, "corsPolicy"), findings)
     if route.timeout is not None:
         check_duration(route.timeout, (*path, "timeout"), findings)
-        findings.info((*path, "timeout"), "not emulated: timeout (of the primary; shadows have it)")
     if route.retries is not None:
         _validate_retries(route.retries, (*path, "retries"), findings)
         findings.info((*path, "retries"), "not emulated: retries", at_key=True)
