@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import click
 
+from mirror_addon.options.nearby import near_bool
 from mirror_addon.options.settings import BY_NAME
 from mirror_addon.options.settings import OPTIONS
 from mirror_addon.options.settings import OptionError
@@ -58,7 +59,7 @@ def read_settings(rules: Sequence[str], assignments: Sequence[str]) -> Settings:
         option = BY_NAME[name]
         if option.kind is bool:
             if texts[-1] not in ("true", "false"):
-                raise click.UsageError(f"{name}={texts[-1]}: must be true or false")
+                raise click.UsageError(f"{name}={texts[-1]}: must be true or false{near_bool(texts[-1])}")
             values[name] = texts[-1] == "true"
         elif option.kind is str:
             values[name] = texts[-1]
