@@ -58,6 +58,7 @@ def test_no_weight_at_all_is_unavailable(build: Build, ask: Ask) -> None:
     [
         ({"host": "svc", "subset": "v3"}, (b"svc/v3", b"version=v3", b"mirror_endpoints=svc/v3=ADDRESS:PORT")),
         ({"host": "svc", "subset": "v9"}, (b"svc/v9", b"no DestinationRule declares subset v9")),
+        ({"host": "svc", "subset": "v11"}, (b"subset v11 of svc.default.svc.cluster.local; it has: ", b"mean v1?")),
         ({"host": "other"}, (b"no ServiceEntry or Service declares other.default.svc.cluster.local",)),
         ({"host": "other"}, (b"endpoints in a ServiceEntry for other.default.svc.cluster.local",)),
         ({"host": "svc", "port": {"number": 81}}, (b"has no port 81; it has: 80",)),

@@ -80,4 +80,6 @@ def read_rule_set(settings: Settings, local_address: bytes) -> RuleSet:
     for diagnostic in rule_set.diagnostics:
         if diagnostic.severity == "error":
             click.echo(str(diagnostic), err=True)
+    for warning in rule_set.warnings:
+        click.echo(f"warning: {warning}", err=True)
     return rule_set
