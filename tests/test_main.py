@@ -14,8 +14,6 @@ def test_the_package_is_the_command() -> None:
 
 
 def test_its_exit_code_is_the_commands() -> None:
-    found = subprocess.run(
-        [sys.executable, "-m", "mirror_addon", "xyzzy"], capture_output=True, text=True, check=False
-    )
+    found = subprocess.run([sys.executable, "-m", "mirror_addon", "xyzzy"], capture_output=True, text=True, check=False)
     assert found.returncode == 2
     assert "mirror-addon" in found.stderr

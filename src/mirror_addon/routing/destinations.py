@@ -33,7 +33,15 @@ _SHOWN = 10
 class Clusters:
     """The clusters of a table; each is made when a route first needs it."""
 
-    def __init__(self, resources: Sequence[Resource[Spec]], identity: Identity, overrides: Overrides) -> None:
+    def __init__(
+        self,
+        resources: Sequence[Resource[Spec]],
+        identity: Identity,
+        overrides: Overrides,
+        primary_endpoints: bool = True,
+    ) -> None:
+        """`primary_endpoints`: a route whose destination has no endpoint cannot be taken."""
+        self.primary_endpoints = primary_endpoints
         self.services = build_services(resources, identity.domain)
         self._rules = DestinationRules(resources, identity)
         self._identity = identity
@@ -76,7 +84,10 @@ class Clusters:
         elif port not in service.ports:
             endpoints, problem = (), f"{host} has no port {port}; it has: {_ports(service)}"
         elif subset and chosen is None:
-            endpoints, problem = (), f"no DestinationRule declares subset {subset} of {host}{_other_subsets(rule, subset)}"
+            endpoints, problem = (
+                (),
+                f"no DestinationRule declares subset {subset} of {host}{_other_subsets(rule, subset)}",
+            )
         else:
             labels = chosen.labels if chosen else {}
             dynamic = service.resolution == "DYNAMIC_DNS"
@@ -98,7 +109,6 @@ class Clusters:
             resolves_request_host=dynamic and override is None,
             missing="" if endpoints or dynamic else f"no endpoint for {label}: {problem}; {cure}",
         )
-
 
     def _own_name(self, host: str, subset: str, label: str) -> str:
         """Return a name that the option finds from the proxy's namespace: the short one only where it lives there."""

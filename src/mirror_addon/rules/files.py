@@ -51,6 +51,8 @@ class LoadedRules:
     diagnostics: tuple[Diagnostic, ...]
     skipped: Mapping[str, int]
     refused: bool
+    broken: bool
+    """Some of the rules could not be read at all: a path or a file, text that is not YAML, or with errors all of it."""
     endpoints: NamedEndpoints
     """Those given by option."""
 
@@ -96,12 +98,14 @@ def load_rules(
         skipped.update(file.skipped)
     found = [*unreadable, *(finding for file in files.values() for finding in file.diagnostics)]
     named = resolve_endpoints(endpoints, resources, default_namespace)
+    broken = bool(unreadable) or any(file.broken for file in files.values())
     found += analyze(resources, overrides=named.overrides.keys())
     return LoadedRules(
         resources=resources,
         diagnostics=tuple(sorted(found)),
         skipped=skipped,
         refused=any(finding.code == SCHEMA_ERROR and finding.severity is Severity.ERROR for finding in found),
+        broken=broken or (not resources and any(finding.severity is Severity.ERROR for finding in found)),
         endpoints=named,
     )
 

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from mirror_addon.routing.decision import Rule
 from mirror_addon.routing.trace import RuleView
 
-
 LONGEST = 300
 """Characters of a name for which something near is looked for."""
 
@@ -42,9 +41,7 @@ def targets_of(view: RuleView) -> set[str]:
     return found
 
 
-def find_rules(
-    text: str, rules: Iterable[Rule], views: Callable[[], Iterable[RuleView]] = lambda: ()
-) -> list[Rule]:
+def find_rules(text: str, rules: Iterable[Rule], views: Callable[[], Iterable[RuleView]] = lambda: ()) -> list[Rule]:
     """The rules that `text` names: a rule, a virtual service, a host, or a mirror such as `serviceB/v2`, which stand
     for all their rules. `views` describes the rules; it is called where no rule has that name. Raises UnknownRule."""
     text = " ".join(text.split())

@@ -31,6 +31,8 @@ class RuleSet:
     table: RouteTable
     diagnostics: Sequence[Diagnostic]
     refused: bool
+    broken: bool
+    """Some of the rules could not be read at all, so that the table does not tell what a request would meet."""
     documents: int
     rules: int
     """The number of HTTP routes of all virtual services."""
@@ -43,13 +45,18 @@ class RuleSet:
 
 
 def load_rule_set(
-    settings: Settings, local_address: bytes, *, only_good: bool = False, parsed: Parsed | None = None
+    settings: Settings,
+    local_address: bytes,
+    *,
+    only_good: bool = False,
+    parsed: Parsed | None = None,
+    primary_endpoints: bool = True,
 ) -> RuleSet:
     """Read the files that `settings` name, and build the table.
 
     `local_address` is this machine's address, as it appears in X-Forwarded-For. `only_good`: a refused set has an
-    empty table, which takes less time, for a caller that does not use it. `parsed` is as in `load_rules`. Bad input
-    raises nothing; OSError is raised as by `read_rules`.
+    empty table, which takes less time, for a caller that does not use it. `parsed` is as in `load_rules`.
+    `primary_endpoints` is as in `RouteTable.build`. Bad input raises nothing; OSError is raised as by `read_rules`.
     """
     paths = rules_paths(settings.rules)
     if settings.to and settings.rules == ("rules",) and not is_there(paths[0]):
@@ -66,6 +73,7 @@ def load_rule_set(
             sample_seed=settings.sample_seed,
         ),
         endpoint_overrides=loaded.endpoints.overrides,
+        primary_endpoints=primary_endpoints,
         mirror_to=[MirrorTo(url.scheme, url.host, url.port, url.path) for url in settings.to],
     )
     rules = sum(
@@ -75,6 +83,7 @@ def load_rule_set(
         table,
         loaded.diagnostics,
         loaded.refused,
+        loaded.broken,
         len(loaded.resources),
         rules,
         list(rule_lines(table, mirrored_only=True)),
