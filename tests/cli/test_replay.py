@@ -223,7 +223,8 @@ def test_a_record_without_bodies_says_what_records_them(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     line = {
         "version": 1, "id": "1/1", "time": "2026-01-01T00:00:00Z", "rule": "", "route": "a", "target": "b",
-        "method": "GET", "url": "http://istio.gateway.xxxx.tech/serviceB/a", "draw": 1, "primary": {"status": 200, "ms": 1, "bytes": 1},
+        "method": "GET", "url": "http://istio.gateway.xxxx.tech/serviceB/a", "draw": 1,
+        "primary": {"status": 200, "ms": 1, "bytes": 1},
         "shadow": {"status": 200, "ms": 1, "bytes": 1, "error": None}, "verdict": "same", "differences": [],
     }  # fmt: skip
     path.write_text(json.dumps(line) + "\n")
