@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from collections import Counter
@@ -160,6 +161,23 @@ def state_of(paths: Sequence[Path | str]) -> State:
                 continue
             found[str(file)] = status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
     return found
+
+
+def size_of(state: State) -> int:
+    """The bytes of all files of a state."""
+    return sum(status[1] for status in state.values() if len(status) > 1)
+
+
+def content_of(paths: Sequence[Path | str]) -> bytes:
+    """A digest of all that `read_rules` returns for `paths`. A file that is only touched, or is another file with the
+    same text, does not change it. Raises OSError as `read_rules` does."""
+    sources, problems = read_rules(paths)
+    digest = hashlib.blake2b(digest_size=16)
+    for source in sources:
+        name = os.fsencode(source.name)
+        digest.update(b"%d %d %b" % (len(name), len(source.text), name) + source.text)
+    digest.update("\n".join(map(str, problems)).encode("utf-8", "surrogateescape"))
+    return digest.digest()
 
 
 def _files(path: Path, failed: Callable[[OSError], None]) -> Iterator[Path]:

@@ -17,6 +17,8 @@ from mirror_addon.rules.files import load_rules
 from mirror_addon.rules.files import rules_paths
 from mirror_addon.rules.listing import rule_lines
 from mirror_addon.rules.listing import unsafe_targets
+from mirror_addon.rules.lost_endpoints import Missing
+from mirror_addon.rules.lost_endpoints import missing_endpoints
 from mirror_addon.rules.option_names import unknown_names
 
 
@@ -36,6 +38,8 @@ class RuleSet:
     documents: int
     rules: int
     """The number of HTTP routes of all virtual services."""
+    missing: Missing
+    """The routes and mirrors that have no endpoint."""
     mirrors: Sequence[str]
     """The rules that mirror, one line each."""
     warnings: Sequence[str]
@@ -86,6 +90,7 @@ def load_rule_set(
         loaded.broken,
         len(loaded.resources),
         rules,
+        missing_endpoints(table),
         list(rule_lines(table, mirrored_only=True)),
         [*loaded.endpoints.problems, *unknown_names(settings, loaded.resources)],
         unsafe_targets(table, settings.methods),
