@@ -27,6 +27,7 @@ from mirror_addon.live_page.page import LivePage
 from mirror_addon.mirroring import tee
 from mirror_addon.mirroring.engine_settings import check_record
 from mirror_addon.mirroring.shadow_writer import ShadowWriter
+from mirror_addon.mirroring.unmatched_log import UnmatchedLog
 from mirror_addon.options.settings import BY_NAME
 from mirror_addon.options.settings import OPTIONS
 from mirror_addon.options.settings import OptionError
@@ -35,6 +36,7 @@ from mirror_addon.options.settings import parse_settings
 from mirror_addon.options.settings import unknown_names
 from mirror_addon.options.settings import update_settings
 from mirror_addon.routing.decision import Action
+from mirror_addon.routing.decision import LocalResponse
 from mirror_addon.rules.background import exempt_what_is_loaded
 from mirror_addon.rules.compare_file import comparison_rules
 from mirror_addon.rules.live import LiveRules
@@ -77,6 +79,7 @@ class MirrorAddon:
         self.commands = Commands(self.session, self.diff.text)
         self.page = LivePage(self.session, self.commands.by_name())
         self.terminal = Terminal()
+        self.unmatched_log = UnmatchedLog()
         self.host = HostChanges(DIFF_VIEW, styled(self.diff.lines), annotate)
         self._running = False
         self._streams_large_bodies = False
@@ -132,6 +135,8 @@ class MirrorAddon:
         writer = self.session.writer = ShadowWriter(settings, self.session.local_address, comparison or "")
         writer.observers += (self.session.statistics, self.terminal)
         self.session.rules.follow(writer.rules_changed)
+        self.session.rules.follow(writer.samples.rules_changed)
+        self.session.rules.follow(self.unmatched_log.rules_changed)
         self.page.start(settings)
         self.host.apply(fast_hooks=settings.fast_hooks)
         if self._running:  # corrected after a reload of the script that failed
@@ -183,9 +188,14 @@ class MirrorAddon:
             self.responseheaders = self._responseheaders
             raise exceptions.AddonHalt
         table, writer = self.session.rules.table, self.session.writer
-        if table is None or writer is None or not flow.live or flow.response or flow.error:
-            return None
-        if flow.request.data.method in heads.UNROUTED_METHODS:
+        if (
+            table is None
+            or writer is None
+            or not flow.live
+            or flow.response
+            or flow.error
+            or (flow.request.data.method in heads.UNROUTED_METHODS)
+        ):
             return None
         gate = writer.gate
         gate.counters.request()
@@ -201,16 +211,29 @@ class MirrorAddon:
         if decision.response_headers:
             self.responseheaders = self._responseheaders
         if decision.response:
-            heads.answer(flow, decision.response)
-            writer.none(exchange)
+            self._reply(flow, exchange, decision.response, writer)
         elif decision.action is Action.ROUTE:
             self._route(flow, exchange, writer)
+        elif decision.rule is None:
+            self._unmatched(exchange, writer)
         if decision.mirrors and not exchange.settled:
             if heads.is_upgrade(flow):
                 writer.none(exchange, "upgrade")
             elif flow.request.stream or (self._streams_large_bodies and self._streams_later(flow, exchange)):
                 flow.request.stream = writer.tee(flow, exchange)
         return asyncio.sleep(decision.delay) if decision.delay else None
+
+    def _reply(self, flow: http.HTTPFlow, exchange: Exchange, response: LocalResponse, writer: ShadowWriter) -> None:
+        heads.answer(flow, response)
+        writer.none(exchange)
+        if exchange.decision.rule is None:
+            self._unmatched(exchange, writer)
+
+    def _unmatched(self, exchange: Exchange, writer: ShadowWriter) -> None:
+        """No rule names the request's host or path."""
+        writer.counters.unmatched += 1
+        if exchange.table is not None:
+            self.unmatched_log.note(exchange.table, exchange.request, exchange.decision)
 
     def _route(self, flow: http.HTTPFlow, exchange: Exchange, writer: ShadowWriter) -> None:
         request, cluster, endpoint = exchange.decision.request, exchange.decision.cluster, exchange.decision.endpoint
