@@ -14,6 +14,7 @@ from mitmproxy import ctx
 from mitmproxy import exceptions
 from mitmproxy import http
 
+from mirror_addon.admission.request_filter import check_filters
 from mirror_addon.commands.commands import Commands
 from mirror_addon.commands.terminal import Terminal
 from mirror_addon.diff_view.content_view import NAME as DIFF_VIEW
@@ -25,6 +26,7 @@ from mirror_addon.flows.upstream_tls import UpstreamTLS
 from mirror_addon.host.changes import HostChanges
 from mirror_addon.live_page.page import LivePage
 from mirror_addon.mirroring import tee
+from mirror_addon.mirroring.copied_hosts import copied
 from mirror_addon.mirroring.engine_settings import check_record
 from mirror_addon.mirroring.shadow_writer import ShadowWriter
 from mirror_addon.mirroring.unmatched_log import UnmatchedLog
@@ -120,6 +122,8 @@ class MirrorAddon:
             self.page.listen(settings.web_port)
         if RULE_OPTIONS & changed:
             self.session.rules.load(settings)
+        if "mirror_to" in changed:
+            self._log_what_is_copied(settings)
         if "mirror_fast_hooks" in changed:
             self.host.apply(fast_hooks=settings.fast_hooks)
         writer.apply(settings, changed)
@@ -146,6 +150,7 @@ class MirrorAddon:
     def _check(settings: Settings, changed: frozenset[str]) -> str | None:
         """Raise OptionError for files that cannot be used. Returns the text of the rules of comparison, None where
         they are not among the changed options."""
+        check_filters(settings.to)
         if "mirror_record" in changed:
             check_record(settings)
         return comparison_rules(settings) if "mirror_compare" in changed else None
@@ -165,8 +170,14 @@ class MirrorAddon:
         if server := ctx.master.addons.get("proxyserver"):
             writer.gate.listen([(address[0], address[1]) for address in server.listen_addrs()])
         writer.look_for_views()
+        self._log_what_is_copied(writer.settings)
         self.session.rules.watch()
         self.session.comparison.watch(writer.settings, writer.compare_by)
+
+    def _log_what_is_copied(self, settings: Settings) -> None:
+        if self._running and self.session.rules.table is not None:
+            for line in copied(settings, self.session.rules.table, ctx.options.mode):
+                logger.warning("mirror: %s", line)
 
     def done(self) -> Awaitable[None] | None:
         """Drain. Synchronous for a reload of the script, awaited at exit (mitmproxy awaits what a hook returns)."""
