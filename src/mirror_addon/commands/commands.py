@@ -145,11 +145,11 @@ class Commands:
         rules, comparison = self._session.rules, self._session.comparison
         if (found := rules.reload_at_once()) is not None:
             if not rules.problem:  # else it is logged as an error
-                logger.info("mirror: %s", found)
+                logger.info("mirror: %s", found.partition("; ")[0])
             return "; ".join(part for part in (found, comparison.reload_at_once()) if part)
 
         async def run() -> None:
-            logger.info("mirror: %s", await rules.reload())
+            logger.info("mirror: %s", (await rules.reload()).partition("; ")[0])
             await comparison.reload()
 
         task = asyncio.ensure_future(run())
