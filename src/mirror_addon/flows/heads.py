@@ -54,10 +54,14 @@ def forwarded_address(peer: str, local_address: bytes) -> bytes:
 
 
 def authority_port(authority: bytes, scheme: bytes) -> int:
-    """Return the port of an authority, else the default port of the scheme."""
+    """Return the port of an authority, else the default port of the scheme: also where what follows the colon is no
+    port number, which a client may send in any length."""
     host, colon, port = authority.rpartition(b":")
-    if colon and not host.endswith(b":") and port.isdigit() and (b":" not in host or host.endswith(b"]")):
-        return int(port)
+    if colon and port.isdigit() and b":" not in host[host.rfind(b"]") + 1 :]:
+        digits = port.lstrip(b"0")
+        # int() raises ValueError for more than 4,300 digits.
+        if 0 < len(digits) <= 5 and (number := int(digits)) <= 65535:
+            return number
     return 443 if scheme == b"https" else 80
 
 

@@ -67,7 +67,7 @@ def primary_end(flow: http.HTTPFlow, exchange: Exchange, body_limit: int) -> Pri
     if content is None:
         note = "the primary's body was streamed and is not compared"
         length = response.headers.get("content-length", "")
-        size = int(length) if length.isdigit() and len(length) < 19 else 0
+        size = int(length) if length.isascii() and length.isdigit() and len(length) < 19 else 0
     else:
         size = len(content)
     if not body_limit:
