@@ -9,6 +9,7 @@ import ssl
 from collections.abc import AsyncIterator
 from collections.abc import Awaitable
 from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,14 @@ async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     (rules / "shop.yaml").write_text(RULES)
     async with contextlib.AsyncExitStack() as stack:
 
-        async def start(*, view: bool = False, tls: ssl.SSLContext | None = None, **options: Any) -> Proxy:
+        async def start(
+            *,
+            view: bool = False,
+            tls: ssl.SSLContext | None = None,
+            before: Sequence[object] = (),
+            after: Sequence[object] = (),
+            **options: Any,
+        ) -> Proxy:
             upstreams = []
             for _ in range(2):
                 upstream = Upstream()
@@ -161,7 +169,8 @@ async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
             endpoints = [f"b/v1=127.0.0.1:{v1.port}", f"b/v2=127.0.0.1:{v2.port}"]
             server, addon = Proxyserver(), MirrorAddon()
             context = stack.enter_context(taddons.context(loadcore=True))
-            context.master.addons.add(server, addon, NextLayer(), TlsConfig(), Save(), *([View()] if view else []))
+            context.master.addons.add(server, *before, addon, *after)
+            context.master.addons.add(NextLayer(), TlsConfig(), Save(), *([View()] if view else []))
             context.options.update(confdir=str(tmp_path), mirror_endpoints=endpoints, mirror_drain="5s", **options)
             context.configure(server, listen_host="127.0.0.1", listen_port=0, mode=["reverse:http://127.0.0.1:9"])
             assert await server.setup_servers()
@@ -488,7 +497,7 @@ async def test_a_changed_option_is_read_alone_and_touches_only_what_depends_on_i
     assert not writer.gate.settings.enabled
     assert (proxy.addon.session.rules.table, writer.dispatcher) == (table, dispatcher)
     proxy.context.configure(proxy.addon, mirror_timeout="3s")
-    assert writer._maker._timeout == 3
+    assert writer.sender.maker._timeout == 3
     with pytest.raises(exceptions.OptionsError, match="mirror_record="):
         proxy.context.configure(proxy.addon, mirror_record=str(folder / "pairs.jsonl"), mirror_enabled=True)
     assert not writer.settings.enabled, "nothing is half applied"

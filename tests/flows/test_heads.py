@@ -221,7 +221,6 @@ def test_an_upstream_behind_tls_may_speak_http1_or_2() -> None:
     """A length is right in both, a chunked stream in one alone."""
     flow = flow_of(version=b"HTTP/2.0", content=b"abc")
     flow.request.scheme = "https"
-    assert not heads.can_stream(flow, decision_to())
     heads.frame_stream(flow)
     assert flow.request.headers.fields == ()
     flow.request.trailers = http.Headers(t="1")
@@ -236,17 +235,9 @@ def test_an_upstream_behind_tls_may_speak_http1_or_2() -> None:
 def test_an_upstream_that_speaks_http2_needs_no_frame(decision: Decision) -> None:
     flow = flow_of(version=b"HTTP/2.0", content=b"abc")
     flow.request.scheme = "https"
-    assert heads.can_stream(flow, decision)
     heads.frame_stream(flow)
     heads.frame_body(flow, decision)
     assert flow.request.headers.fields == ()
-
-
-@pytest.mark.parametrize(("version", "scheme"), [(b"HTTP/2.0", "http"), (b"HTTP/1.1", "https"), (b"HTTP/1.1", "http")])
-def test_what_can_be_streamed_everywhere(version: bytes, scheme: str) -> None:
-    flow = flow_of(version=version)
-    flow.request.scheme = scheme
-    assert heads.can_stream(flow, decision_to())
 
 
 def frame_body(flow: http.HTTPFlow) -> None:
