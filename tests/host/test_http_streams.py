@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from mitmproxy import http
 from mitmproxy.proxy.layers.http import HttpStream
+from mitmproxy.proxy.layers.http import ResponseHeaders
 from mitmproxy.test import tflow
 
 from mirror_addon.host.http_streams import HttpStreams
@@ -35,14 +36,13 @@ class Stream(HttpStream):
         self.flow = flow
 
 
-class Event:
-    response = object()
+RESPONSE = http.Response.make()
 
 
 def pass_through(flow: http.HTTPFlow) -> None:
     stream = Stream(flow)
     assert stream.make_server_connection().__name__ == "make_server_connection"
-    stream.state_wait_for_response_headers(Event()).close()  # type: ignore[arg-type]
+    stream.state_wait_for_response_headers(ResponseHeaders(1, RESPONSE)).close()
     stream.send_response().close()
     stream.send_response(already_streamed=True).close()
 
@@ -55,7 +55,7 @@ def test_a_moment_is_called_before_mitmproxys_own_method() -> None:
     pass_through(flow)
     moments.give_back()
     assert not moments.taken
-    assert moments.seen == [flow, Event.response, flow, flow]
+    assert moments.seen == [flow, RESPONSE, flow, flow]
 
 
 def test_two_addons_in_one_process() -> None:
@@ -63,7 +63,7 @@ def test_two_addons_in_one_process() -> None:
     first.take()
     second.take()
     pass_through(flow)
-    assert first.seen == second.seen == [flow, Event.response, flow, flow]
+    assert first.seen == second.seen == [flow, RESPONSE, flow, flow]
     second.give_back()
     first.give_back()
 

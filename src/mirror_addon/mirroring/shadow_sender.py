@@ -94,6 +94,7 @@ class ShadowSender:
         if not mirrors:
             return 0
         if self.scripts.wanted():
+            exchange.settled = True
             if self.dispatcher.reserve(cost := cost_of(len(body))):
                 self.scripts.start(self._send_edited(flow, exchange, mirrors, body, self.dispatcher, cost))
             else:
@@ -108,8 +109,9 @@ class ShadowSender:
 
     def due(self, exchange: Exchange, paused: bool | None = None) -> list[Mirror]:
         """The mirrors that get a shadow; the others are counted."""
-        exchange.settled = True
-        return self.gate.due(exchange.request, exchange.decision, paused=paused)
+        mirrors = self.gate.due(exchange.request, exchange.decision, paused=paused)
+        exchange.settled = not mirrors
+        return mirrors
 
     def admit(self, flow: http.HTTPFlow, exchange: Exchange, mirrors: Sequence[Mirror], body: int | None) -> Due:
         """The shadows for `mirrors`, from now on in the book, and their control, if there is one. `body` is the length
@@ -129,6 +131,7 @@ class ShadowSender:
         ]
         if control is not None:
             due.append((admit(primary, control.target.label, control=True), control))
+        exchange.settled = True
         return due
 
     def _primary(self, flow: http.HTTPFlow, exchange: Exchange) -> MirroredRequest:
@@ -227,6 +230,7 @@ class ShadowSender:
         """Begin the shadows of a request whose body comes in pieces; return what the pieces are given to."""
         mirrors = self.due(exchange)
         if mirrors and self.scripts.wanted():
+            exchange.settled = True
             late = LateUpload(self.dispatcher, self.settings.max_body)
             self.scripts.start(self._open_edited(flow, exchange, mirrors, late))
             return (late,)
