@@ -58,7 +58,7 @@ async def batch(addon: MirrorAddon, size: int) -> tuple[float, float]:
         each.response = http.Response.make(200, b"ok")
     before = time.process_time()
     for each in flows:
-        addon.begins(each, each.response)
+        addon.begins(each)
         if addon.responseheaders is not None:
             addon.responseheaders(each)
         addon.ends(each)

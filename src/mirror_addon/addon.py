@@ -261,11 +261,11 @@ class MirrorAddon:
         if not exchange.settled:
             writer.leaves(flow, exchange)
 
-    def _begins(self, flow: http.HTTPFlow, response: http.Response) -> None:
+    def _begins(self, flow: http.HTTPFlow) -> None:
         """The head of the primary's response is there, as no addon has seen it yet."""
         exchange = self.exchanges.get(flow)
-        if exchange is not None:
-            exchange.answer_fields = response.data.headers.fields
+        if exchange is not None and flow.response:
+            exchange.answer_fields = flow.response.data.headers.fields
 
     def _ends(self, flow: http.HTTPFlow) -> None:
         """The response is complete: the primary's, or one that an addon made instead of sending the request."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 from mitmproxy import exceptions
@@ -38,11 +39,16 @@ class Sink:
 class Guarded:
     def __init__(self) -> None:
         self.exchanges, self.counters = Exchanges(), Counters()
-        self.hook = HookGuard(self.exchanges, lambda: self.counters).around(self.hook_of_mitmproxy)
+        self._guarded = HookGuard(self.exchanges, lambda: self.counters).around(self.hook_of_mitmproxy)
+        self._error: Exception | None = None
 
-    def hook_of_mitmproxy(self, subject: object, error: Exception | None = None) -> str:
-        if error is not None:
-            raise error
+    def hook(self, subject: object, error: Exception | None = None) -> Any:
+        self._error = error
+        return self._guarded(subject)
+
+    def hook_of_mitmproxy(self, subject: object) -> str:
+        if self._error is not None:
+            raise self._error
         return f"did {type(subject).__name__}"
 
     def routed(self, *labels: str, settled: bool = False) -> tuple[http.HTTPFlow, Exchange]:
@@ -70,7 +76,7 @@ def test_a_fault_before_the_decision(caplog: pytest.LogCaptureFixture) -> None:
     assert guarded.hook(tflow.tflow(), ValueError("digits")) is None
     assert guarded.counted == {"skipped.internal_error": 1}
     assert "fault in hook_of_mitmproxy: ValueError: digits; the request goes on" in caplog.text
-    assert "raise error" in caplog.text, "the traceback"
+    assert "raise self._error" in caplog.text, "the traceback"
 
 
 def test_a_fault_after_the_decision_settles_the_exchange() -> None:

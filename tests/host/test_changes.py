@@ -274,7 +274,7 @@ def test_the_page_has_the_list() -> None:
 
 
 def no_moments() -> HttpStreams:
-    return HttpStreams(lambda flow: None, lambda flow, response: None, lambda flow: None)
+    return HttpStreams(lambda flow: None, lambda flow: None, lambda flow: None)
 
 
 async def test_at_exit_what_is_still_in_use_stays() -> None:

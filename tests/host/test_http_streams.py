@@ -26,7 +26,7 @@ def own_methods() -> Iterator[dict[str, Any]]:
 class Moments(HttpStreams):
     def __init__(self) -> None:
         self.seen: list[object] = []
-        super().__init__(self.seen.append, lambda flow, response: self.seen.append(response), self.seen.append)
+        super().__init__(self.seen.append, lambda flow: self.seen.append(flow.response), self.seen.append)
 
 
 class Stream(HttpStream):

@@ -36,13 +36,13 @@ class HookGuard:
         self._counters = counters
         self._logged: set[tuple[str, ...]] = set()
 
-    def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return `function`, the first argument of which is a flow or has no exchange, so that it raises nothing but
-        mitmproxy's AddonHalt."""
+    def around(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Return `function`, which takes a flow or what has no exchange, so that it raises nothing but mitmproxy's
+        AddonHalt."""
 
-        def guarded(subject: Any, *arguments: Any) -> Any:
+        def guarded(subject: Any) -> Any:
             try:
-                return function(subject, *arguments)
+                return function(subject)
             except exceptions.AddonHalt:
                 raise
             except Exception as error:

@@ -18,13 +18,8 @@ if TYPE_CHECKING:
     from mirror_addon.routing.fields import Fields
 
 
-class Head(NamedTuple):
-    """The parts of a flow's request head, each the very object that mitmproxy keeps."""
-
-    fields: Fields
-    path: bytes
-    method: bytes
-    authority: bytes
+Head = tuple["Fields", bytes, bytes, bytes]
+"""The parts of a flow's request head: fields, path, method, authority."""
 
 
 class Response(NamedTuple):
@@ -40,28 +35,21 @@ class Response(NamedTuple):
 def head_of(flow: http.HTTPFlow) -> Head:
     """Return the head of `flow`'s request as it is now."""
     data = flow.request.data
-    return Head(data.headers.fields, data.path, data.method, data.authority)
+    return data.headers.fields, data.path, data.method, data.authority
 
 
 def leaving_request(flow: http.HTTPFlow, written: Head | None, request: Request) -> Request:
     """Return the request that `flow` sends now.
 
     `request` is what this addon let pass or made of it, and `written` the head of the flow at that time. While nobody
-    has replaced a part of the head, `request` is right. None: it is read again in any case.
+    has changed a part of the head, `request` is right. None: it is read again in any case.
     """
-    data = flow.request.data
-    if (
-        written is not None
-        and data.headers.fields is written.fields
-        and data.path is written.path
-        and data.method is written.method
-        and data.authority is written.authority
-        and not flow.server_conn.via
-    ):
+    through_proxy = bool(flow.server_conn.via)
+    if written == head_of(flow) and not through_proxy:
         return request
+    data = flow.request.data
     host = None
     fields: list[tuple[bytes, bytes]] = []
-    through_proxy = bool(flow.server_conn.via)
     for field in data.headers.fields:
         name = field[0].lower()
         if name == b"host":

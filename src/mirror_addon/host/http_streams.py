@@ -30,7 +30,6 @@ from mitmproxy.proxy.layers.http import HttpStream
 logger = logging.getLogger(__name__)
 
 Moment = Callable[[http.HTTPFlow], None]
-ResponseMoment = Callable[[http.HTTPFlow, http.Response], None]
 
 _CALLERS = {
     "start_request_stream": {"make_server_connection"},
@@ -42,17 +41,14 @@ _CALLERS = {
 class HttpStreams:
     """Calls `leaves`, `begins` and `ends` at the three moments, from `take` to `give_back`."""
 
-    def __init__(self, leaves: Moment, begins: ResponseMoment, ends: Moment) -> None:
+    def __init__(self, leaves: Moment, begins: Moment, ends: Moment) -> None:
         self._leaves: Moment | None = leaves
         self._begins = begins
         self._ends = ends
         self._replaced: dict[str, tuple[Any, Any]] = {}
         """By name: mitmproxy's method and ours."""
-
-    @property
-    def taken(self) -> bool:
+        self.taken = False
         """Whether the moments are called."""
-        return bool(self._replaced)
 
     def take(self) -> None:
         """Call the moments from now on. Where this mitmproxy is not known to have them, that is logged."""
@@ -65,10 +61,11 @@ class HttpStreams:
         self._replace("make_server_connection", self._connecting)
         self._replace("state_wait_for_response_headers", self._responding)
         self._replace("send_response", self._responded)
+        self.taken = True
 
     def give_back(self) -> None:
         """Restore mitmproxy's methods, unless another script replaced ours since: ours then does nothing."""
-        self._leaves = None
+        self._leaves, self.taken = None, False
         for name, (method, ours) in self._replaced.items():
             if getattr(HttpStream, name) is ours:
                 setattr(HttpStream, name, method)
@@ -91,7 +88,9 @@ class HttpStreams:
     def _responding(self, method: Any) -> Any:
         def state_wait_for_response_headers(stream: HttpStream, event: Any) -> Any:
             if self._leaves is not None:
-                self._begins(stream.flow, event.response)
+                flow = stream.flow
+                flow.response = event.response  # as mitmproxy's method does first
+                self._begins(flow)
             return method(stream, event)
 
         return state_wait_for_response_headers

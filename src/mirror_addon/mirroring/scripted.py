@@ -45,14 +45,12 @@ class ScriptedShadows:
     """Calls the hook, and keeps the tasks that wait for it."""
 
     def __init__(self, hook: ShadowHook, counters: Counters) -> None:
+        self.wanted = hook.having
+        """Returns the addons that have the hook: where there are none, nothing is to be done here."""
         self._hook = hook
         self._counters = counters
         self._tasks: set[asyncio.Task[None]] = set()
         self._logged: set[str] = set()
-
-    def wanted(self) -> bool:
-        """Return whether any addon has the hook."""
-        return bool(self._hook.having())
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work`, which awaits `edit`."""
