@@ -27,7 +27,7 @@ def test_mitmproxy_knows_the_hook() -> None:
     assert hooks.all_hooks["mirror_shadow"](tflow.tflow()).args()  # type: ignore[call-arg]
 
 
-def test_who_has_the_hook_is_known_at_any_moment() -> None:
+async def test_who_has_the_hook_is_known_at_any_moment() -> None:
     class Holder:
         addons: list[object]
 
@@ -53,7 +53,7 @@ def test_who_has_the_hook_is_known_at_any_moment() -> None:
         assert hook.having() == (two,)
 
 
-def test_what_has_only_the_name_does_not_count() -> None:
+async def test_what_has_only_the_name_does_not_count() -> None:
     with taddons.context(loadcore=False) as context:
         context.master.addons.add(Script("none", None), Script("module", types))
         assert ShadowHook(context.master.addons).having() == ()
