@@ -91,7 +91,7 @@ class AdmissionGate:
         An edge (`mirror_use_remote_address`) puts at least two hops on a shadow, its client and itself. A single hop
         with the address of this machine may be the client of another edge that runs here.
         """
-        if self._suffix and has_suffix(request.authority, self._suffix):
+        if self._suffix and self._suffix in request.authority.lower() and has_suffix(request.authority, self._suffix):
             return True
         hops: list[bytes] = []
         for name, value in request.headers:

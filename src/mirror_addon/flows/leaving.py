@@ -44,10 +44,10 @@ def leaving_request(flow: http.HTTPFlow, written: Head | None, request: Request)
     `request` is what this addon let pass or made of it, and `written` the head of the flow at that time. While nobody
     has changed a part of the head, `request` is right. None: it is read again in any case.
     """
-    through_proxy = bool(flow.server_conn.via)
-    if written == head_of(flow) and not through_proxy:
-        return request
     data = flow.request.data
+    through_proxy = flow.server_conn.via is not None
+    if written == (data.headers.fields, data.path, data.method, data.authority) and not through_proxy:
+        return request
     host = None
     fields: list[tuple[bytes, bytes]] = []
     for field in data.headers.fields:

@@ -35,7 +35,7 @@ class ShadowMaker:
     def shadow(self, exchange: Exchange, mirror: Mirror, body: int | None) -> ShadowRequest:
         """Return the shadow for a mirror. `body` is the length of the request's body, None if that is streamed."""
         return shadow_request(
-            exchange.sent,
+            exchange.leaving or exchange.sent,
             mirror,
             body=body,
             own_address=self._local_address,

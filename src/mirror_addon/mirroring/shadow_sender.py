@@ -143,7 +143,8 @@ class ShadowSender:
             subject = subject_of(
                 flow, exchange, with_headers=bool(self.settings.record) and self.settings.record_bodies
             )
-        self.watch()
+        if not self.book.primaries:  # else it is running
+            self.watch()
         return MirroredRequest(flow, exchange, subject, self.observers)
 
     def hand_over(self, exchange: Exchange, due: Due, body: bytes, flow: http.HTTPFlow | None = None) -> None:
