@@ -8,10 +8,14 @@ from __future__ import annotations
 import functools
 import logging
 import re
+from typing import TYPE_CHECKING
 from typing import Any
 
 from mitmproxy import flowfilter
 from mitmproxy import http
+
+if TYPE_CHECKING:
+    from mirror_addon.routing.decision import Decision
 
 logger = logging.getLogger(__name__)
 
@@ -114,3 +118,10 @@ def _depth(text: str) -> int:
 def compile_when(text: str) -> When:
     """Return the filter of a text, from a cache. Raises ValueError."""
     return When(text)
+
+
+def when_of(decision: Decision) -> When | None:
+    """Return the filter of a decision's rule, None where it has none."""
+    rule = decision.rule
+    text = rule.annotations.when if rule is not None and rule.annotations is not None else ""
+    return compile_when(text) if text else None

@@ -8,8 +8,9 @@ flows. It runs in the proxy's event loop, in the hooks of `MirrorAddon`:
                      reply becomes its response (`answer`). `upstream_tls` is told which destination is dialled.
     server_connect,  `upstream_tls` sets up TLS as the DestinationRule of that destination requires.
     tls_start_server
-    request          `frame_body` frames a body of HTTP/2 for an HTTP/1 upstream.
-    response, error  `primary` makes of the flow's response what shadows are compared with.
+    as it leaves     `frame_body` or `frame_stream` frames a body of HTTP/2 for an HTTP/1 upstream. `leaving` reads the
+                     request that is copied, and later the response as it came, before other addons change that.
+    response, error  `primary` makes of that response what shadows are compared with.
 
 A primary is edited in `requestheaders`, because `request` would be too late for a body that is streamed. Flows are
 edited through `data`, the fields of mitmproxy's messages: their properties keep Host and other fields consistent in
@@ -56,10 +57,14 @@ def forwarded_address(peer: str, local_address: bytes) -> bytes:
 
 
 def authority_port(authority: bytes, scheme: bytes) -> int:
-    """Return the port of an authority, else the default port of the scheme."""
+    """Return the port of an authority, else the default port of the scheme: also where what follows the colon is no
+    port number, which a client may send in any length."""
     host, colon, port = authority.rpartition(b":")
-    if colon and not host.endswith(b":") and port.isdigit() and (b":" not in host or host.endswith(b"]")):
-        return int(port)
+    if colon and port.isdigit() and b":" not in host[host.rfind(b"]") + 1 :]:
+        digits = port.lstrip(b"0")
+        # int() raises ValueError for more than 4,300 digits.
+        if 0 < len(digits) <= 5 and (number := int(digits)) <= 65535:
+            return number
     return 443 if scheme == b"https" else 80
 
 
@@ -181,15 +186,6 @@ def frame_stream(flow: http.HTTPFlow) -> None:
     request = flow.request
     if _is_multiplexed(request) and request.data.scheme != b"https" and "content-length" not in request.headers:
         request.headers["transfer-encoding"] = "chunked"
-
-
-def can_stream(flow: http.HTTPFlow, decision: Decision) -> bool:
-    """Return whether a body of unknown length can be streamed to its upstream.
-
-    It cannot if the protocol is known only after ALPN: HTTP/1 needs Transfer-Encoding, with which an HTTP/2 request
-    would be malformed (RFC 9113 8.2.2).
-    """
-    return not (_is_multiplexed(flow.request) and flow.request.data.scheme == b"https" and _may_speak_http1(decision))
 
 
 def _may_speak_http1(decision: Decision) -> bool:
