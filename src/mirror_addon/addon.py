@@ -22,6 +22,7 @@ from mirror_addon.diff_view.mirror_diff import MirrorDiff
 from mirror_addon.flows import heads
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.flows.upstream_tls import UpstreamTLS
+from mirror_addon.host import upstream_clock
 from mirror_addon.host.changes import HostChanges
 from mirror_addon.live_page.page import LivePage
 from mirror_addon.mirroring import tee
@@ -70,6 +71,7 @@ class MirrorAddon:
         self.upstream_tls = UpstreamTLS()
         self.server_connect = self.upstream_tls.server_connect
         self.tls_start_server = self.upstream_tls.tls_start_server
+        self.server_connected = upstream_clock.server_connected
         address = own_address().encode()
         self.session = Session(address, LiveRules(address))
         self.exchanges = self.session.exchanges

@@ -61,7 +61,7 @@ def line(pair: Pair) -> str:
     elif pair.comparison is not None and pair.comparison.verdict is not None:
         parts.append(verdict(pair.comparison))
     if result.outcome == "sent" and pair.primary_ms is not None:
-        parts.append(gap(pair.primary_ms, result.total_ms).replace("−", "-"))
+        parts.append(gap(pair.primary_ms, result.response_ms).replace("−", "-"))
     return visible(f"{pair.method} {url} -> {pair.target}: {', '.join(parts)}")
 
 
