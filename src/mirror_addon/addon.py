@@ -27,6 +27,7 @@ from mirror_addon.flows.leaving import head_of
 from mirror_addon.flows.leaving import is_killed
 from mirror_addon.flows.leaving import response_as_it_came
 from mirror_addon.flows.upstream_tls import UpstreamTLS
+from mirror_addon.host import upstream_clock
 from mirror_addon.host.changes import HostChanges
 from mirror_addon.host.http_streams import HttpStreams
 from mirror_addon.live_page.page import LivePage
@@ -75,6 +76,7 @@ class MirrorAddon:
     def __init__(self) -> None:
         # Not addons of their own: each one more in the chain costs mitmproxy time at every event of every flow.
         self.upstream_tls = UpstreamTLS()
+        self.server_connected = upstream_clock.server_connected
         address = own_address().encode()
         self.session = Session(address, LiveRules(address))
         self.exchanges = self.session.exchanges

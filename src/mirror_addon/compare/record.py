@@ -146,6 +146,10 @@ def _response(response: Answer, bodies: bool, redacted: frozenset[bytes]) -> dic
     fields: dict[str, Any] = {
         "status": response.status,
         "ms": None if response.ms is None else round(response.ms, 3),
+        "first_ms": None if response.first_ms is None else round(response.first_ms, 3),
+        "connect_ms": None if response.connect_ms is None else round(response.connect_ms, 3),
+        "late_ms": None if response.late_ms is None else round(response.late_ms, 3),
+        "clock": None if response.ms is None else response.clock,
         "bytes": response.bytes,
         "error": response.error or None,
     }

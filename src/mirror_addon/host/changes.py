@@ -13,8 +13,9 @@ together and is what MirrorAddon uses:
 - `take_back`, at `done`: all of them
 
 `shadow_hook` is registered when it is imported. `wide_reads` is applied by `mirroring.tee` to one connection at a
-time, when a streamed body on it is mirrored. What is done to the interpreter stays in `rules.background`, next to the
-work that needs it. The script has to be outside the package, because mitmproxy loads it by its path.
+time, when a streamed body on it is mirrored, and `upstream_clock` to each connection to an upstream, when it is
+established. What is done to the interpreter stays in `rules.background`, next to the work that needs it. The script
+has to be outside the package, because mitmproxy loads it by its path.
 
 `docs/host.md` contains the list below, and tests/host/test_changes.py compares both with a proxy that runs.
 """
@@ -28,6 +29,7 @@ from typing import NamedTuple
 from mitmproxy import ctx
 
 from mirror_addon.host import content_views
+from mirror_addon.host import upstream_clock
 from mirror_addon.host import wide_reads
 from mirror_addon.host.deferred_options import convert_deferred
 from mirror_addon.host.har import Annotate
@@ -110,6 +112,20 @@ CHANGES = (
         guard="Only a reader that is exactly an `asyncio.StreamReader`; not in WireGuard and local capture mode. "
         "Nothing is logged otherwise, because nothing but the time differs.",
         off="No option. Without `stream_large_bodies`, and with `mirror_enabled=false`, it does not happen.",
+        unload="Taken back from all open connections.",
+    ),
+    Change(
+        name="Sockets to upstreams",
+        code="src/mirror_addon/host/upstream_clock.py",
+        what="The class of the socket of a connection to an upstream is replaced, and SO_TIMESTAMPNS is set. It notes "
+        "when bytes left and arrived, and sets TCP_QUICKACK after each send, as a worker's sockets do.",
+        why="mitmproxy's times of a flow contain its hooks, connecting, and the time until its event loop comes to "
+        "read. A shadow's do not, so that of two equal upstreams one would be called faster.",
+        worth="Two equal upstreams come out equal: see the table of `python -m bench.clocks` in docs/comparing.md. It "
+        "takes about 7 us of the processor for each request.",
+        guard="Only a TCP socket that is exactly a `socket.socket`; kernel times on Linux 5.1 and newer. Otherwise "
+        "mitmproxy's times are recorded with `clock: program`, and no speed is judged.",
+        off="No option.",
         unload="Taken back from all open connections.",
     ),
     Change(
@@ -227,4 +243,5 @@ class HostChanges:
         self._har.take_back()
         self._proxy_options.take_back()
         wide_reads.narrow_reads()
+        upstream_clock.take_back()
         gc.unfreeze()  # frozen by rules.background

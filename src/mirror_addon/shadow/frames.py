@@ -127,6 +127,9 @@ class Report(NamedTuple):
     connect_ms: float | None
     first_byte_ms: float | None
     total_ms: float
+    ms: float | None = None
+    clock: str = "program"
+    late_ms: float | None = None
 
 
 class Recording(NamedTuple):
@@ -165,6 +168,10 @@ class PrimaryAnswer(NamedTuple):
     """For the user: what is missing of it, and why."""
     uncontrolled: bool
     """The group gets no control, whatever the subjects of its shadows say."""
+    connect_ms: float | None = None
+    first_ms: float | None = None
+    clock: str = "program"
+    late_ms: float | None = None
     at: float | None = None
     """When the response was complete, in seconds since the epoch; None: now."""
 

@@ -120,7 +120,8 @@ class Comparing:
         """A primary has its response, or has failed."""
         kept = body[: self._budget.take(len(body))] if primary.kept else None
         headers = tuple((name, value) for name, value in primary.headers)
-        response = Answer(primary.status, headers, kept, primary.bytes, primary.ms, primary.error)
+        times = primary.ms, primary.error, primary.connect_ms, primary.first_ms, primary.clock, primary.late_ms
+        response = Answer(primary.status, headers, kept, primary.bytes, *times)
         self._book.primary_ended(
             primary.group,
             response,

@@ -20,6 +20,8 @@ class Job:
 
     __slots__ = (
         "aborted",
+        "again",
+        "body",
         "charged",
         "chunks",
         "complete",
@@ -30,7 +32,6 @@ class Job:
         "passed",
         "reason",
         "request",
-        "response_ms",
         "started",
         "tell_body",
         "wake",
@@ -42,6 +43,8 @@ class Job:
         self.pair: PendingPair | None = None
         """None if the shadow is neither compared nor recorded."""
         self.aborted = False
+        self.again = False
+        """It met the end of a kept connection, and is sent for the second time."""
         self.reason = "aborted"
         """Why it was aborted: the error of its Report."""
         self.charged = 0
@@ -50,8 +53,8 @@ class Job:
         """Bytes of the response body that go to the proxy."""
         self.completed_at = 0.0
         """Loop time at which the last part of a streamed body arrived."""
-        self.response_ms: float | None = None
-        """Milliseconds from the complete request to the complete response."""
+        self.body: bytes | None = body if complete else None
+        """All of the body while the request may have to be sent again; None if it came in parts."""
         self.chunks: deque[bytes] = deque((body,) if body else ())
         """Parts of the body that have arrived and are not sent yet."""
         self.complete = complete
@@ -90,6 +93,11 @@ class Job:
         if not self.aborted:
             self.deadline.reschedule(loop.time() + left)
 
+    def rewind(self) -> None:
+        """Let the body be sent again from its beginning. Only if there is a `body`."""
+        self.again = True
+        self.chunks = deque((self.body,) if self.body else ())
+
     def abort(self, reason: str) -> None:
         """Give up the shadow. If a lane is sending it, its deadline expires now."""
         self.aborted = True
@@ -98,15 +106,21 @@ class Job:
             self.deadline.reschedule(asyncio.get_running_loop().time())
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class Body(httpx.AsyncByteStream):
     """A job's request body as a stream, to which httpx adds no Content-Length or Transfer-Encoding of its own.
 
-    `credit(job, size)` is called after each part has been sent, so that the proxy can take these bytes off its queue.
+    `credit(job, size)` is called after each part has been sent and will not be sent again, so that the proxy can take
+    these bytes off its queue; `ends()`, when there are no more parts.
     """
 
-    def __init__(self, job: Job, credit: Callable[[Job, int], None]) -> None:
+    def __init__(self, job: Job, credit: Callable[[Job, int], None], ends: Callable[[], None] = _nothing) -> None:
         self._job = job
         self._credit = credit
+        self._ends = ends
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         job = self._job
@@ -114,7 +128,9 @@ class Body(httpx.AsyncByteStream):
             while job.chunks:
                 chunk = job.chunks.popleft()
                 yield chunk
-                self._credit(job, len(chunk))
+                if job.body is None:
+                    self._credit(job, len(chunk))
             if job.complete:
+                self._ends()
                 return
             await job.wait()

@@ -5,7 +5,7 @@ Theory of operation
 The proxy (`dispatch.worker_link`) starts `main` in a child process, `mirror_workers` times. It is a process because a
 sender in the proxy's own process, in its event loop or in a thread, leaves the proxy less than half of its throughput.
 The socket pair between the two is their only connection; `shadow.frames` defines what is sent over it. The process
-loads neither mitmproxy nor the rules: of this package only `worker`, `shadow`, `compare` and `processes`.
+loads neither mitmproxy nor the rules: of this package only `worker`, `shadow`, `clock`, `compare` and `processes`.
 
 In:   CONFIG; REQUEST and CHUNK, a shadow and the parts of its body; ABORT and FLUSH, which give shadows up;
       ANSWER and NOTE, for pairs: a primary's response, and the end of a shadow that no worker sent.
@@ -241,7 +241,8 @@ class Worker(asyncio.Protocol):
             self._budget.give(job.charged)
         else:
             kept = body if report.kept else None
-            response = Answer(report.status, report.headers, kept, report.bytes, job.response_ms, report.error)
+            times = report.ms, report.error, report.connect_ms, report.first_byte_ms, report.clock, report.late_ms
+            response = Answer(report.status, report.headers, kept, report.bytes, *times)
             self._started_comparing().ended(job.pair, response, job.charged)
 
     async def housekeeping(self) -> None:
