@@ -6,7 +6,7 @@ import re
 
 from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.fields import compare_values
-from mirror_addon.compare.media_types import media_type
+from mirror_addon.compare.lists import in_one_spelling
 from mirror_addon.compare.shapes import Shapes
 from mirror_addon.compare.timestamps import parse_timestamp
 from mirror_addon.compare.values import short
@@ -27,9 +27,9 @@ HeaderValues = dict[str, list[str]]
 
 
 def compare_headers(differences: Differences, primary: Headers, shadow: Headers) -> None:
-    """Compare all fields except those of NEVER_COMPARED.
+    """Compare all fields except those of NEVER_COMPARED, by what they mean (`lists`).
 
-    Case and order of names do not matter; the values of one name have an order (RFC 9110 5.3).
+    Case and order of names do not matter; the values of one name have an order (RFC 9110 5.3), unless they are a set.
     """
     by_name, others_by_name = values_by_name(primary), values_by_name(shadow)
     if by_name == others_by_name:
@@ -39,20 +39,33 @@ def compare_headers(differences: Differences, primary: Headers, shadow: Headers)
         if values == others or name in NEVER_COMPARED:
             continue
         place = differences.place(f"header:{short(name)}")
-        if name == "set-cookie" and values and others:
-            _compare_cookies(differences, values, others)
-            continue
-        if name == "content-type":
-            values, others = _types(values), _types(others)
+        if values and others:
+            if name == "set-cookie":
+                _compare_cookies(differences, values, others)
+                continue
+            parts = in_one_spelling(name, values, others)
+            if parts is None or _unfolded(*parts, primary, shadow):
+                continue
+            values, others = parts
         compare_values(differences, place, values, others, _shape(name, values, others))
 
 
 def values_by_name(headers: Headers) -> HeaderValues:
-    """The values of each field as Latin-1 text, by its name in lower case."""
+    """The values of each field as Latin-1 text, by its name in lower case, folded lines as one (RFC 9112 5.2)."""
     values: HeaderValues = {}
     for name, value in headers:
-        values.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1").strip(" \t"))
+        text = value.decode("latin-1").strip(" \t\r\n")
+        if "\n" in text:
+            text = " ".join(line.strip(" \t\r") for line in text.split("\n"))
+        values.setdefault(name.decode("latin-1").lower(), []).append(text)
     return values
+
+
+def _unfolded(values: list[str], others: list[str], primary: Headers, shadow: Headers) -> bool:
+    """Whether two fields differ in nothing except how many spaces a folded line became."""
+    if not any(b"\n" in value for _, value in (*primary, *shadow)):
+        return False
+    return [" ".join(value.split()) for value in values] == [" ".join(value.split()) for value in others]
 
 
 def _shape(name: str, primary: list[str], shadow: list[str]) -> str:
@@ -67,15 +80,6 @@ def _shape(name: str, primary: list[str], shadow: list[str]) -> str:
     if name == "date" and all(map(parse_timestamp, values)):
         return "time"
     return ""
-
-
-def _types(values: list[str]) -> list[str]:
-    """Content types in one spelling, without the boundary of multipart bodies, which is random."""
-    spelled = []
-    for value in values:
-        name, parameters = media_type(value)
-        spelled.append("; ".join([name, *sorted(f"{key}={value}" for key, value in parameters if key != "boundary")]))
-    return spelled
 
 
 def _compare_cookies(differences: Differences, primary: list[str], shadow: list[str]) -> None:
