@@ -122,3 +122,28 @@ def test_lists_on_one_line_or_several() -> None:
 def test_set_cookie_is_never_split_at_commas() -> None:
     one = [("Set-Cookie", "a=1; Path=/"), ("Set-Cookie", "b=1; Path=/")]
     assert compared(one, [("Set-Cookie", "a=1; Path=/, b=1; Path=/")]) != []
+
+
+DATE = ("Date", "Sun, 22 Nov 2026 12:00:00 GMT")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "noise"),
+    [
+        ("a=1; Expires=Sun, 22 Nov 2026 13:00:00 GMT", "a=1; Expires=Sun, 22 Nov 2026 13:00:02 GMT", "time"),
+        ("a=1; Expires=Sun, 22 Nov 2026 12:00:10 GMT", "a=1; Expires=Sun, 22 Nov 2026 12:00:50 GMT", ""),
+        ("a=1; Max-Age=60", "a=1; max-age=61", ""),
+        ("a=eyJhIjoxfQ--" + "0a" * 20, "a=eyJhIjoxfQ--" + "1b" * 20, "token"),
+        ("a=eyJhIjoxfQ--" + "0a" * 20, "a=eyJhIjoyfQ--" + "1b" * 20, ""),
+    ],
+)
+def test_the_end_of_a_cookie(one: str, other: str, noise: str) -> None:
+    found = compared([DATE, ("Set-Cookie", one)], [DATE, ("Set-Cookie", other)])
+    assert found == [("header:set-cookie", "value", noise)]
+
+
+def test_cookies_of_one_name_are_told_apart_by_domain_and_path() -> None:
+    one = [("Set-Cookie", "a=1; Path=/x"), ("Set-Cookie", "a=2; Path=/y")]
+    assert compared(one, one[::-1]) == []
+    assert compared(one, [one[0], ("Set-Cookie", "a=3; Path=/y")]) == [("header:set-cookie", "value", "")]
+    assert compared(one, one[:1]) != []

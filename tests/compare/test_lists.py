@@ -20,7 +20,7 @@ from mirror_addon.compare.lists import in_one_spelling
         ("access-control-expose-headers", ["ETag"], ["etag,"]),
         ("access-control-allow-methods", ["GET,PUT"], ["PUT, GET"]),
         ("accept-ranges", ["Bytes"], ["bytes"]),
-        ("accept-patch", ["application/json;charset=UTF-8, text/plain"], ['text/plain,Application/JSON; charset="utf-8"']),
+        ("accept-patch", ["text/json;charset=UTF-8, text/plain"], ['text/plain,Text/JSON; charset="utf-8"']),
         ("cache-control", ["no-cache, max-age=60"], ["Max-Age=60", "No-Cache"]),
         ("cache-control", ['max-age="60"'], ["max-age=60"]),
         ("cache-control", ['no-cache="Set-Cookie, X-A"'], ['no-cache="x-a,set-cookie"']),
@@ -35,7 +35,7 @@ from mirror_addon.compare.lists import in_one_spelling
         ("content-type", ["multipart/mixed; boundary=A"], ["multipart/mixed; boundary=B"]),
         ("content-security-policy", ["script-src 'self' a; img-src *"], ["IMG-SRC *;; script-src a 'self'"]),
         ("content-security-policy", ["img-src a; img-src b", "font-src c"], ["font-src c, img-src a"]),
-        ("permissions-policy", ['camera=(), geolocation=(self "https://a")'], ['geolocation=(self "https://a"), camera=()']),
+        ("permissions-policy", ['camera=(), usb=(self "https://a")'], ['usb=(self "https://a"), camera=()']),
         # a field that is not known, whose lines were joined or split on the way
         ("x-a", ["1", "2"], ["1,2"]),
         ("x-a", ['"1, 2"', "3"], ['"1, 2", 3']),

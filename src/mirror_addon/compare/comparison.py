@@ -124,7 +124,9 @@ class _ResponsePair:
 
 
 def _created(response: Answer, now: float | None) -> tuple[float, ...]:
-    """When a response was made, in seconds since the epoch: `now`, and the time in its Date field."""
+    """When a response was made, in seconds since the epoch: from `ms` before `now` to `now`, and by its Date field."""
     dates = values_by_name(response.headers).get("date", [])
     stated = [found.seconds for date in dates[:1] if (found := parse_timestamp(date))]
-    return tuple(stated if now is None else [now, *stated])
+    if now is None:
+        return tuple(stated)
+    return (now, now - response.ms / 1000, *stated) if response.ms else (now, *stated)

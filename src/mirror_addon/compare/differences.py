@@ -78,15 +78,16 @@ class Differences:
         *,
         shape: str = "",
         excerpt: tuple[object, object] | None = None,
+        name: str = "",
     ) -> None:
         """Add a difference at a place. `where` returns the exact place; it is called only if the difference is kept.
 
         `shape`: the known shape of both values, if the caller knows it (a header field's, by its name). `excerpt`: the
-        parts of both values to show instead of the whole ones.
+        parts of both values to show instead of the whole ones. `name`: of the values, if it is not that of the place.
         """
         if kind in place.counted:
             return  # a difference that counts stands for all of its path and kind
-        noise = self._noise(place, kind, primary, shadow, shape)
+        noise = self._noise(place, kind, primary, shadow, shape, name or place.name)
         if not noise:
             place.counted.add(kind)
             self._counts = True
@@ -105,14 +106,14 @@ class Differences:
         if count and not self._by_rule(place, "value", None, None):
             self._counts = True
 
-    def _noise(self, place: Place, kind: str, primary: object, shadow: object, shape: str) -> str:
+    def _noise(self, place: Place, kind: str, primary: object, shadow: object, shape: str, name: str) -> str:
         if by_rule := self._by_rule(place, kind, primary, shadow):
             return by_rule
         if self._control is not None and self._control.covers(place.text, kind):
             return "control"
         if self._shapes is None or kind != "value":
             return ""
-        shape = shape or self._shapes.noise(place.name, primary, shadow)
+        shape = shape or self._shapes.noise(name, primary, shadow)
         if shape == "id" and self._control is not None and (place.text, kind) not in self._control.ids:
             # The control has the same id as the primary, so the primary does not generate a new one each time.
             return ""

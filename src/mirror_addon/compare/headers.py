@@ -8,6 +8,7 @@ from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.fields import compare_values
 from mirror_addon.compare.lists import in_one_spelling
 from mirror_addon.compare.shapes import Shapes
+from mirror_addon.compare.signed_tokens import is_signed
 from mirror_addon.compare.timestamps import parse_timestamp
 from mirror_addon.compare.values import short
 
@@ -97,14 +98,25 @@ def _compare_cookies(differences: Differences, primary: list[str], shadow: list[
         if cookie is None or other is None:
             differences.add(place, "extra" if cookie is None else "missing", cookie, other, where)
             continue
-        for ours, theirs, shape in zip(_parts(cookie), _parts(other), ("cookie", "", ""), strict=True):
+        for ours, theirs, part in zip(_parts(cookie), _parts(other), ("value", "expires", ""), strict=True):
             if ours != theirs:
-                shape = shape if Shapes.alike(ours, theirs) else ""
-                differences.add(place, "value", ours, theirs, where, shape=shape, excerpt=(cookie, other))
+                # A token that can be read is compared by what it says.
+                opaque = part == "value" and Shapes.alike(ours, theirs) and not (is_signed(ours) and is_signed(theirs))
+                shape = "cookie" if opaque else ""
+                differences.add(place, "value", ours, theirs, where, shape=shape, excerpt=(cookie, other), name=part)
 
 
 def _cookies(values: list[str]) -> dict[str, str]:
-    return {value.partition("=")[0].strip(): value for value in values}
+    """The cookies by name, those of one name by domain and path too (RFC 6265 5.3)."""
+    names = [value.partition("=")[0].strip() for value in values]
+    if len(set(names)) == len(names):
+        return dict(zip(names, values, strict=True))
+    return {f"{name}; {_scope(value)}": value for name, value in zip(names, values, strict=True)}
+
+
+def _scope(cookie: str) -> str:
+    attributes = _parts(cookie)[2].split("; ")
+    return "; ".join(each for each in attributes if each.startswith(("domain=", "path=")))
 
 
 def _parts(cookie: str) -> tuple[str, str, str]:
