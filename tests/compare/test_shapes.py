@@ -204,6 +204,7 @@ def deep(value: object) -> dict[str, object]:
         (jwt(claims(NOW, role="user")), jwt(claims(NOW)), ""),
         (jwt(claims(NOW, roles=["user"])), jwt(claims(NOW, roles=["admin"])), ""),
         (jwt({"exp": int(NOW) + 60}), jwt({"exp": int(NOW) + 120}), ""),
+        (jwt({"exp": 10**400, "iat": 1}), jwt({"exp": 10**401, "iat": 1}), ""),
         (jwt(claims(NOW)), jwt(claims(NOW)).replace(part({"alg": "RS256"}), part({"alg": "none"})), ""),
         (jwt(claims(NOW)), "eyJhYmNk.eyJhYmNk.c2ln", ""),
         (jwt(claims(NOW)), f"{part(claims(NOW))}--{'0a' * 20}", ""),

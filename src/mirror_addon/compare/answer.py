@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mirror_addon.compare.echoes import Asked
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -13,7 +15,8 @@ class Answer:
     wire, content coding not undone; None if it was not kept. A body may be cut: then `body` is its first part and
     `bytes`, the length of the whole body on the wire, is more than the length of `body`. `ms`: milliseconds from the
     last byte of the request to the last byte of the response. `error`: why there is no complete response (`connect`,
-    `timeout`, `reset`, ...), or empty.
+    `timeout`, `reset`, ...), or empty. `asked`: how the request differs from the primary's; None if it does not.
+    `ended`: False for a stream that went on when reading ended; then the rest of it is not known.
     """
 
     status: int | None
@@ -22,3 +25,5 @@ class Answer:
     bytes: int = 0
     ms: float | None = None
     error: str = ""
+    asked: Asked | None = None
+    ended: bool = True

@@ -25,13 +25,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.bodies import DecodedBody
 from mirror_addon.compare.bodies import compare_bodies
 from mirror_addon.compare.bodies import read_body
 from mirror_addon.compare.difference import Difference
 from mirror_addon.compare.differences import ControlNoise
 from mirror_addon.compare.differences import Differences
+from mirror_addon.compare.echoes import Echo
+from mirror_addon.compare.headers import Headers
 from mirror_addon.compare.headers import compare_headers
 from mirror_addon.compare.headers import values_by_name
+from mirror_addon.compare.nonces import paired_nonces
 from mirror_addon.compare.path_rule import PathRule
 from mirror_addon.compare.rules import DEFAULT_RULES
 from mirror_addon.compare.rules import Rules
@@ -99,28 +103,58 @@ class _ResponsePair:
         self._primary = primary
         self._shadow = shadow
         self._notes: list[str] = []
-        body, other_body = read_body(primary, "primary", self._notes), read_body(shadow, "shadow", self._notes)
-        self._bodies = body, other_body
-        created, other_created = _created(primary, primary_now), _created(shadow, shadow_now)
-        self._sides = Sides(created, other_created, body.text, other_body.text, url)
+        self._bodies = read_body(primary, "primary", self._notes), read_body(shadow, "shadow", self._notes)
+        self._created = _created(primary, primary_now), _created(shadow, shadow_now)
+        self._url = url
 
     def differences(self, rules: Rules, active: tuple[PathRule, ...], noise: ControlNoise | None) -> Differences:
+        """Compare the responses, after what the shadow repeats of its own request was undone."""
         primary, shadow = self._primary, self._shadow
-        found = Differences(active, Shapes(self._sides) if rules.shapes else None, noise)
+        body, other = self._bodies
+        echo = _echo(primary, body, shadow, other)
+        if echo is None:
+            return self._compared(rules, active, noise, None, shadow.headers, other)
+        headers, content = echo.undone_headers(shadow.headers), echo.undone(other.content)
+        if headers is shadow.headers and content is other.content:
+            return self._compared(rules, active, noise, echo, headers, other)
+        length = None if other.bytes is None or other.cut else other.bytes + len(content) - len(other.content)
+        undone = other._replace(content=content, bytes=length)
+        found = self._compared(rules, active, noise, echo, headers, undone)
+        found.add_undone(self._compared(rules, active, noise, None, shadow.headers, other), echo)
+        return found
+
+    def _compared(
+        self,
+        rules: Rules,
+        active: tuple[PathRule, ...],
+        noise: ControlNoise | None,
+        echo: Echo | None,
+        headers: Headers,
+        other: DecodedBody,
+    ) -> Differences:
+        primary, shadow, body = self._primary, self._shadow, self._bodies[0]
+        sides = Sides(*self._created, body.text, other.text, self._url, echo.undone_text if echo else str)
+        found = Differences(active, Shapes(sides) if rules.shapes else None, noise, echo)
         if primary.status != shadow.status:
             kind = "value" if primary.status is not None else "extra"
             found.add(found.place("status"), kind, primary.status, shadow.status, lambda: "status")
-        if primary.status is None or primary.error:
+        if primary.status is None or (primary.error and primary.ended):
             found.notes.append(f"no complete response from the primary: {primary.error or 'no error was reported'}")
             return found
-        compare_headers(found, primary.headers, shadow.headers)
+        compare_headers(found, primary.headers, headers)
         if primary.body is None or shadow.body is None:
-            sides = [side for side, each in (("primary", primary), ("shadow", shadow)) if each.body is None]
-            found.notes.append(f"body not compared: the body of {' and '.join(sides)} was not kept")
+            sides_without = [side for side, each in (("primary", primary), ("shadow", shadow)) if each.body is None]
+            found.notes.append(f"body not compared: the body of {' and '.join(sides_without)} was not kept")
             return found
         found.notes += self._notes
-        compare_bodies(found, *self._bodies)
+        compare_bodies(found, body, other)
         return found
+
+
+def _echo(primary: Answer, body: DecodedBody, shadow: Answer, other: DecodedBody) -> Echo | None:
+    """What the shadow's response may repeat of its request, and its nonces; None if there is no such thing."""
+    nonces = paired_nonces(primary.headers, body.content, shadow.headers, other.content)
+    return Echo(shadow.asked, nonces) if shadow.asked is not None or nonces else None
 
 
 def _created(response: Answer, now: float | None) -> tuple[float, ...]:

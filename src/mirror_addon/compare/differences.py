@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from mirror_addon.compare.difference import Difference
+from mirror_addon.compare.echoes import Echo
 from mirror_addon.compare.path_rule import PathRule
 from mirror_addon.compare.paths import Place
 from mirror_addon.compare.paths import root_place
@@ -47,15 +49,23 @@ class Differences:
     """Collects the differences of one pair.
 
     `active`: the rules that apply to the request. `shapes`: finds known shapes; None if these are no noise. `control`:
-    None without a control. `notes`: what could not be compared, and why; comparing functions append to it.
+    None without a control. `echo`: finds what the shadow repeats of its request; None if it repeats nothing. `notes`:
+    what could not be compared, and why; comparing functions append to it.
     """
 
-    def __init__(self, active: tuple[PathRule, ...], shapes: Shapes | None, control: ControlNoise | None) -> None:
+    def __init__(
+        self,
+        active: tuple[PathRule, ...],
+        shapes: Shapes | None,
+        control: ControlNoise | None,
+        echo: Echo | None = None,
+    ) -> None:
         self.notes: list[str] = []
         self._active = active
         self._patterns = tuple(each.pattern for each in active)
         self._shapes = shapes
         self._control = control
+        self._echo = echo
         self._found: dict[tuple[str, str, str], Difference] = {}
         self._beyond = 0
         self._counts = False
@@ -111,6 +121,10 @@ class Differences:
             return by_rule
         if self._control is not None and self._control.covers(place.text, kind):
             return "control"
+        if self._echo is not None:
+            echoed = self._echo.noise(name, place.text, kind, primary, shadow)
+            if echoed is not None:
+                return echoed
         if self._shapes is None or kind != "value":
             return ""
         shape = shape or self._shapes.noise(name, primary, shadow)
@@ -138,6 +152,14 @@ class Differences:
             if rule.tolerates(primary, shadow):
                 return "tolerance"
         return ""
+
+    def add_undone(self, before: Differences, echo: Echo) -> None:
+        """Add as noise what differed before `echo` was undone, and does not differ any more."""
+        left = {(path, kind) for path, kind, _ in self._found}
+        for (path, kind, _), each in before._found.items():
+            if (path, kind) not in left and len(self._found) < _MAX_PATHS:
+                reason = echo.reason(each.shadow)
+                self._found[path, kind, reason] = replace(each, noise=reason)
 
     def as_control(self) -> ControlNoise:
         """The noise of the primary, if the compared pair is the primary's response and the control.

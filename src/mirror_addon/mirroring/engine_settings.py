@@ -38,4 +38,5 @@ def recording_of(settings: Settings, rules: str, *, compare: bool) -> Recording:
         str(path) if path is not None else "",
         settings.record_bodies,
         settings.record_rotate or 0,
+        suffix=settings.host_suffix.encode(),
     )

@@ -66,7 +66,7 @@ ENGINE_OPTIONS = frozenset({"mirror_concurrency", "mirror_workers", "mirror_queu
 """Options that make another dispatcher."""
 PAIR_OPTIONS = ENGINE_OPTIONS | {
     "mirror_compare", "mirror_record", "mirror_record_bodies", "mirror_record_rotate", "mirror_redact",
-    "mirror_responses", "mirror_web_port",
+    "mirror_responses", "mirror_web_port", "mirror_host_suffix",
 }  # fmt: skip
 """Options that change what workers keep, compare and record."""
 

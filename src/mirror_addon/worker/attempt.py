@@ -47,7 +47,7 @@ class Attempt:
 
     def __init__(self, job: Job, transport: LaneTransport, budget: Budget, credit: Callable[[Job, int], None]) -> None:
         self._job = job
-        self._head = Head(*unpack(job.request))
+        self._head = job.head = Head(*unpack(job.request))
         self._transport = transport
         self._budget = budget
         self._credit = credit

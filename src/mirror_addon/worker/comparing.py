@@ -22,6 +22,8 @@ from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.comparison import compare
 from mirror_addon.compare.difference import Difference
+from mirror_addon.compare.echoes import Asked
+from mirror_addon.compare.echoes import asked_by
 from mirror_addon.compare.record import differences_of
 from mirror_addon.compare.record import to_json
 from mirror_addon.compare.redaction import REDACTED
@@ -29,6 +31,7 @@ from mirror_addon.compare.rules import DEFAULT_RULES
 from mirror_addon.compare.rules import Rules
 from mirror_addon.compare.rules import RulesError
 from mirror_addon.shadow.frames import EndNote
+from mirror_addon.shadow.frames import Head
 from mirror_addon.shadow.frames import PrimaryAnswer
 from mirror_addon.shadow.frames import Recording
 from mirror_addon.shadow.frames import VerdictReport
@@ -64,6 +67,7 @@ class Comparing:
         self._rules: Rules = DEFAULT_RULES
         self._rules_for: dict[str, Rules] = {}
         self._redacted: frozenset[str] = frozenset()
+        self._suffix = b""
         self._recorder = Recorder(budget, log)
         self._book = PairBook(self._matched, budget, time.time)
         self._thread = ThreadPoolExecutor(1, "compare", _yield_to_the_loop)
@@ -81,6 +85,7 @@ class Comparing:
             self._rules = DEFAULT_RULES
         self._rules_for = {}
         self._redacted = frozenset("header:" + name.decode("latin-1").lower() for name in recording.redact)
+        self._suffix = recording.suffix
         self._recorder.configure(recording)
 
     # What arrives
@@ -95,6 +100,12 @@ class Comparing:
         """The next part of its request body has arrived; `last` says whether it is complete."""
         pair.whole = last
         self._recorder.body(pair, part)
+
+    def asked(self, pair: PendingPair, head: Head) -> Asked | None:
+        """How a mirror was asked by the request `head`; None for a control, which is asked as the primary was."""
+        if pair.label.startswith("control:"):
+            return None
+        return asked_by(head.authority, head.headers, self._suffix)
 
     def ended(self, pair: PendingPair, response: Answer, charged: int) -> None:
         """It has ended. `charged` bytes of the response are kept, and taken from the budget."""

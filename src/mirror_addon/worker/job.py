@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 if TYPE_CHECKING:
+    from mirror_addon.shadow.frames import Head
     from mirror_addon.worker.pair_book import PendingPair
 
 
@@ -25,6 +26,7 @@ class Job:
         "complete",
         "completed_at",
         "deadline",
+        "head",
         "number",
         "pair",
         "passed",
@@ -41,6 +43,8 @@ class Job:
         self.request = request
         self.pair: PendingPair | None = None
         """None if the shadow is neither compared nor recorded."""
+        self.head: Head | None = None
+        """The unpacked `request`, once a lane has taken the job."""
         self.aborted = False
         self.reason = "aborted"
         """Why it was aborted: the error of its Report."""

@@ -240,9 +240,11 @@ class Worker(asyncio.Protocol):
         if job.pair is None:
             self._budget.give(job.charged)
         else:
+            comparing = self._started_comparing()
             kept = body if report.kept else None
-            response = Answer(report.status, report.headers, kept, report.bytes, job.response_ms, report.error)
-            self._started_comparing().ended(job.pair, response, job.charged)
+            asked = comparing.asked(job.pair, job.head) if report.kept and job.head is not None else None
+            fields = report.status, report.headers, kept, report.bytes, job.response_ms, report.error
+            comparing.ended(job.pair, Answer(*fields, asked=asked), job.charged)
 
     async def housekeeping(self) -> None:
         """Close idle lanes, forget targets without lanes, and send STATUS when its numbers have changed or a sign of
