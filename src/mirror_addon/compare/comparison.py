@@ -25,9 +25,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mirror_addon.compare.answer import Answer
-from mirror_addon.compare.bodies import DecodedBody
 from mirror_addon.compare.bodies import compare_bodies
-from mirror_addon.compare.bodies import read_body
+from mirror_addon.compare.decoded_body import DecodedBody
+from mirror_addon.compare.decoded_body import read_body
 from mirror_addon.compare.difference import Difference
 from mirror_addon.compare.differences import ControlNoise
 from mirror_addon.compare.differences import Differences

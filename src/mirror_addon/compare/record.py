@@ -154,8 +154,10 @@ def _response(response: Answer, bodies: bool, redacted: frozenset[bytes]) -> dic
         fields |= {
             "headers": _headers(response.headers, redacted),
             **_body(body),
-            "cut": body is not None and (len(body) > MAX_BODY or len(body) < response.bytes),
+            "cut": body is not None and (len(body) > MAX_BODY or len(body) < response.bytes or not response.ended),
         }
+    elif not response.ended:
+        fields["cut"] = True
     return fields
 
 

@@ -71,7 +71,10 @@ class Attempt:
                 await self._send()
                 await self._read()
         except TimeoutError:
-            self._error, self._detail = "timeout", f"no complete response within {head.timeout:g} s"
+            if self._may_have_no_end():
+                self._truncated = True
+            else:
+                self._error, self._detail = "timeout", f"no complete response within {head.timeout:g} s"
         except Exception as problem:  # whatever the libraries raise for a mirror's bytes, the shadow has to be counted
             self._error = failure(problem, self._transport.stream, responded=self._first_byte_at is not None)
             self._detail = str(problem) or type(problem).__name__
@@ -118,6 +121,14 @@ class Attempt:
                 return
         if head.keep_body:
             self._fields += self._transport.trailers()
+
+    def _may_have_no_end(self) -> bool:
+        """Whether the response is a stream of events, of which a part is as good as the whole."""
+        if self._response is None:
+            return False
+        from mirror_addon.compare.media_types import is_stream  # rarely needed
+
+        return is_stream(self._response.headers.get("content-type", ""))
 
     def _report(self, ended: float) -> Report:
         response, stream, start = self._response, self._transport.stream, self._start

@@ -243,8 +243,9 @@ class Worker(asyncio.Protocol):
             comparing = self._started_comparing()
             kept = body if report.kept else None
             asked = comparing.asked(job.pair, job.head) if report.kept and job.head is not None else None
-            fields = report.status, report.headers, kept, report.bytes, job.response_ms, report.error
-            comparing.ended(job.pair, Answer(*fields, asked=asked), job.charged)
+            ms = None if report.truncated else job.response_ms
+            fields = report.status, report.headers, kept, report.bytes, ms, report.error
+            comparing.ended(job.pair, Answer(*fields, asked=asked, ended=not report.truncated), job.charged)
 
     async def housekeeping(self) -> None:
         """Close idle lanes, forget targets without lanes, and send STATUS when its numbers have changed or a sign of
