@@ -56,6 +56,7 @@ def test_a_line_says_what_the_readme_says() -> None:
         "control": False,
         "method": "GET",
         "url": "http://b/x?y=1",
+        "endpoint": "GET /x",
         "draw": 2**64 - 1,
         "primary": {"status": 200, "ms": 1.235, "bytes": 3, "error": None},
         "shadow": {"status": 500, "ms": 2.0, "bytes": 4, "error": None},

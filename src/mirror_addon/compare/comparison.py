@@ -68,13 +68,15 @@ def compare(
     control: Answer | None = None,
     method: str = "",
     url: str = "",
+    operation: str = "",
     now: float | None = None,
     primary_now: float | None = None,
 ) -> Comparison:
     """Compare a pair. No content of a response makes it raise.
 
     `control`: a second response of the primary to the same request; where it differs from the first one, differences
-    are noise. `method`, `url`: of the request, for rules that name an endpoint; an id in the URL is never noise. `now`:
+    are noise. `method`, `url`, `operation` (of GraphQL): of the request, for rules that name an endpoint; an id in the
+    URL is never noise. `now`:
     when the responses were made, in seconds since the epoch; `primary_now`: the same for the primary's response, if
     that was made at another time.
     """
@@ -84,7 +86,7 @@ def compare(
         return Comparison(None)
     if primary_now is None:
         primary_now = now
-    active = rules.applying(method, url)
+    active = rules.applying(method, url, operation)
     noise = None
     if control is not None and not control.error and control.status is not None:
         own = _ResponsePair(primary, control, url, primary_now, primary_now)

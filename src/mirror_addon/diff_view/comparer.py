@@ -14,6 +14,7 @@ from mitmproxy import http
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.echoes import Asked
 from mirror_addon.compare.echoes import asked_by
+from mirror_addon.compare.graphql import operation_of
 from mirror_addon.compare.rules import Rules
 from mirror_addon.diff_view.comparing import Compared
 from mirror_addon.diff_view.comparing import Task
@@ -87,6 +88,9 @@ class Comparer:
                 self._rules(primary),
                 primary.request.method,
                 primary.request.pretty_url,
+                operation_of(
+                    primary.request.method, primary.request.pretty_url, primary.request.raw_content or b""
+                ).name,
                 kept,
             )
             known = self._results[key] = identity, self._start(task)

@@ -17,6 +17,8 @@ from datetime import datetime
 from typing import Any
 
 from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.endpoint import endpoint_of
+from mirror_addon.compare.graphql import operation_of
 from mirror_addon.compare.report.lines import ListedDifference
 from mirror_addon.compare.report.lines import RecordLine
 from mirror_addon.compare.report.lines import Side
@@ -237,6 +239,7 @@ class Shadows:
             if comparison
             else (),
             comparison.more if comparison else 0,
+            endpoint_of(subject.method, subject.url, _operation(subject, mirrored)),
         )
         self.ended += 1
         self.differing += line.verdict == "different" and not line.control
@@ -246,6 +249,10 @@ class Shadows:
     async def close(self, drain: float) -> None:
         """Give shadows and comparisons so many seconds to end, then stop the workers."""
         await self.dispatcher.close(drain)
+
+
+def _operation(subject: Subject, mirrored: MirroredTurn) -> str:
+    return operation_of(subject.method, subject.url, mirrored.turn.recorded.body).name
 
 
 def _moment(seconds: float) -> str:

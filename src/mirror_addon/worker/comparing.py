@@ -24,6 +24,7 @@ from mirror_addon.compare.comparison import compare
 from mirror_addon.compare.difference import Difference
 from mirror_addon.compare.echoes import Asked
 from mirror_addon.compare.echoes import asked_by
+from mirror_addon.compare.graphql import MAX_REQUEST
 from mirror_addon.compare.record import differences_of
 from mirror_addon.compare.record import to_json
 from mirror_addon.compare.redaction import REDACTED
@@ -50,6 +51,7 @@ _LINES_BEFORE_SECONDS = 5.0
 _SWITCH_INTERVAL_SECONDS = 0.0005
 _NO_FAULT = frozenset({"client_gone", "killed", "unanswered"})
 """Errors of a primary without a response for which its upstream is not the cause, so that nothing can be compared."""
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 UNANSWERED = Answer(None, error="unanswered")
 
 
@@ -99,7 +101,7 @@ class Comparing:
     def request_body(self, pair: PendingPair, part: bytes, *, last: bool) -> None:
         """The next part of its request body has arrived; `last` says whether it is complete."""
         pair.whole = last
-        self._recorder.body(pair, part)
+        self._recorder.body(pair, part, 0 if pair.subject.method in _SAFE else MAX_REQUEST)
 
     def asked(self, pair: PendingPair, head: Head) -> Asked | None:
         """How a mirror was asked by the request `head`; None for a control, which is asked as the primary was."""
@@ -200,6 +202,7 @@ class Comparing:
                 control=match.control,
                 method=subject.method,
                 url=subject.url,
+                operation=match.pair.operation.name,
                 now=match.pair.ended_at,
                 primary_now=match.primary_at,
             )
