@@ -35,6 +35,7 @@ from mirror_addon.compare.echoes import Echo
 from mirror_addon.compare.headers import Headers
 from mirror_addon.compare.headers import compare_headers
 from mirror_addon.compare.headers import values_by_name
+from mirror_addon.compare.new_ids import PairIds
 from mirror_addon.compare.nonces import paired_nonces
 from mirror_addon.compare.path_rule import PathRule
 from mirror_addon.compare.rules import DEFAULT_RULES
@@ -69,6 +70,7 @@ def compare(
     method: str = "",
     url: str = "",
     operation: str = "",
+    ids: PairIds | None = None,
     now: float | None = None,
     primary_now: float | None = None,
 ) -> Comparison:
@@ -76,7 +78,7 @@ def compare(
 
     `control`: a second response of the primary to the same request; where it differs from the first one, differences
     are noise. `method`, `url`, `operation` (of GraphQL): of the request, for rules that name an endpoint; an id in the
-    URL is never noise. `now`:
+    URL is never noise. `ids`: what is known of the mirror's ids. `now`:
     when the responses were made, in seconds since the epoch; `primary_now`: the same for the primary's response, if
     that was made at another time.
     """
@@ -91,7 +93,11 @@ def compare(
     if control is not None and not control.error and control.status is not None:
         own = _ResponsePair(primary, control, url, primary_now, primary_now)
         noise = own.differences(rules, active, None).as_control()
-    differences = _ResponsePair(primary, shadow, url, primary_now, now).differences(rules, active, noise)
+    pair = _ResponsePair(primary, shadow, url, primary_now, now)
+    differences = pair.differences(rules, active, noise, ids)
+    if ids is not None and ids.found and differences.verdict() == "different":
+        # What was compared before the id was found may have it too.
+        differences = pair.differences(rules, active, noise, ids)
     listed, more = differences.listed(MAX_DIFFERENCES)
     return Comparison(differences.verdict(), listed, tuple(dict.fromkeys(differences.notes)), more)
 
@@ -109,20 +115,26 @@ class _ResponsePair:
         self._created = _created(primary, primary_now), _created(shadow, shadow_now)
         self._url = url
 
-    def differences(self, rules: Rules, active: tuple[PathRule, ...], noise: ControlNoise | None) -> Differences:
+    def differences(
+        self,
+        rules: Rules,
+        active: tuple[PathRule, ...],
+        noise: ControlNoise | None,
+        ids: PairIds | None = None,
+    ) -> Differences:
         """Compare the responses, after what the shadow repeats of its own request was undone."""
         primary, shadow = self._primary, self._shadow
         body, other = self._bodies
         echo = _echo(primary, body, shadow, other)
         if echo is None:
-            return self._compared(rules, active, noise, None, shadow.headers, other)
+            return self._compared(rules, active, noise, None, ids, shadow.headers, other)
         headers, content = echo.undone_headers(shadow.headers), echo.undone(other.content)
         if headers is shadow.headers and content is other.content:
-            return self._compared(rules, active, noise, echo, headers, other)
+            return self._compared(rules, active, noise, echo, ids, headers, other)
         length = None if other.bytes is None or other.cut else other.bytes + len(content) - len(other.content)
         undone = other._replace(content=content, bytes=length)
-        found = self._compared(rules, active, noise, echo, headers, undone)
-        found.add_undone(self._compared(rules, active, noise, None, shadow.headers, other), echo)
+        found = self._compared(rules, active, noise, echo, ids, headers, undone)
+        found.add_undone(self._compared(rules, active, noise, None, None, shadow.headers, other), echo)
         return found
 
     def _compared(
@@ -131,12 +143,13 @@ class _ResponsePair:
         active: tuple[PathRule, ...],
         noise: ControlNoise | None,
         echo: Echo | None,
+        ids: PairIds | None,
         headers: Headers,
         other: DecodedBody,
     ) -> Differences:
         primary, shadow, body = self._primary, self._shadow, self._bodies[0]
         sides = Sides(*self._created, body.text, other.text, self._url, echo.undone_text if echo else str)
-        found = Differences(active, Shapes(sides) if rules.shapes else None, noise, echo)
+        found = Differences(active, Shapes(sides) if rules.shapes else None, noise, echo, ids)
         if primary.status != shadow.status:
             kind = "value" if primary.status is not None else "extra"
             found.add(found.place("status"), kind, primary.status, shadow.status, lambda: "status")

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from mirror_addon.compare.difference import Difference
 from mirror_addon.compare.echoes import Echo
+from mirror_addon.compare.new_ids import PairIds
 from mirror_addon.compare.path_rule import PathRule
 from mirror_addon.compare.paths import Place
 from mirror_addon.compare.paths import root_place
@@ -49,8 +50,9 @@ class Differences:
     """Collects the differences of one pair.
 
     `active`: the rules that apply to the request. `shapes`: finds known shapes; None if these are no noise. `control`:
-    None without a control. `echo`: finds what the shadow repeats of its request; None if it repeats nothing. `notes`:
-    what could not be compared, and why; comparing functions append to it.
+    None without a control. `echo`: finds what the shadow repeats of its request; None if it repeats nothing. `ids`:
+    knows which ids of the mirror stand for the primary's. `notes`: what could not be compared, and why; comparing
+    functions append to it.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Differences:
         shapes: Shapes | None,
         control: ControlNoise | None,
         echo: Echo | None = None,
+        ids: PairIds | None = None,
     ) -> None:
         self.notes: list[str] = []
         self._active = active
@@ -66,6 +69,7 @@ class Differences:
         self._shapes = shapes
         self._control = control
         self._echo = echo
+        self._ids = ids
         self._found: dict[tuple[str, str, str], Difference] = {}
         self._beyond = 0
         self._counts = False
@@ -131,6 +135,8 @@ class Differences:
         if shape == "id" and self._control is not None and (place.text, kind) not in self._control.ids:
             # The control has the same id as the primary, so the primary does not generate a new one each time.
             return ""
+        if not shape and self._ids is not None and self._ids.same(name, place.text, primary, shadow):
+            return "new_id"
         return shape
 
     def _by_rule(self, place: Place, kind: str, primary: object, shadow: object) -> str:

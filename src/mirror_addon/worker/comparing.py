@@ -16,6 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from concurrent.futures import Future
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import Any
 
 from mirror_addon.compare.answer import Answer
@@ -24,7 +25,10 @@ from mirror_addon.compare.comparison import compare
 from mirror_addon.compare.difference import Difference
 from mirror_addon.compare.echoes import Asked
 from mirror_addon.compare.echoes import asked_by
+from mirror_addon.compare.endpoint import endpoint_of
 from mirror_addon.compare.graphql import MAX_REQUEST
+from mirror_addon.compare.new_ids import NewIds
+from mirror_addon.compare.new_ids import PairIds
 from mirror_addon.compare.record import differences_of
 from mirror_addon.compare.record import to_json
 from mirror_addon.compare.redaction import REDACTED
@@ -52,6 +56,8 @@ _SWITCH_INTERVAL_SECONDS = 0.0005
 _NO_FAULT = frozenset({"client_gone", "killed", "unanswered"})
 """Errors of a primary without a response for which its upstream is not the cause, so that nothing can be compared."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_MAX_TARGETS = 50
+"""Targets whose ids are remembered."""
 UNANSWERED = Answer(None, error="unanswered")
 
 
@@ -70,6 +76,8 @@ class Comparing:
         self._rules_for: dict[str, Rules] = {}
         self._redacted: frozenset[str] = frozenset()
         self._suffix = b""
+        self._new_ids: dict[str, NewIds] = {}
+        """By the label of the target."""
         self._recorder = Recorder(budget, log)
         self._book = PairBook(self._matched, budget, time.time)
         self._thread = ThreadPoolExecutor(1, "compare", _yield_to_the_loop)
@@ -203,6 +211,7 @@ class Comparing:
                 method=subject.method,
                 url=subject.url,
                 operation=match.pair.operation.name,
+                ids=self._ids_of(match.pair, primary, shadow),
                 now=match.pair.ended_at,
                 primary_now=match.primary_at,
             )
@@ -210,6 +219,26 @@ class Comparing:
             return Comparison(None, (), (*notes, f"not compared: {type(error).__name__}: {error}"))
         differences = tuple(map(self._redact, compared.differences))
         return Comparison(compared.verdict, differences, (*notes, *compared.notes), compared.more)
+
+    def _ids_of(self, pair: PendingPair, primary: Answer, shadow: Answer) -> PairIds | None:
+        """What is known of the mirror's ids, for one pair. None for a control, which makes nothing."""
+        if pair.subject.control:
+            return None
+        learned = self._new_ids.get(pair.label)
+        if learned is None:
+            if len(self._new_ids) >= _MAX_TARGETS:
+                return None
+            learned = self._new_ids.setdefault(pair.label, NewIds())
+        url, operation = pair.subject.url, pair.operation
+        body = None if pair.request.cut or not pair.whole else b"".join(pair.request.parts).decode("latin-1")
+        return PairIds(
+            learned,
+            pair.subject.method,
+            endpoint_of("", url),
+            None if body is None else f"{url} {body}",
+            created=primary.status == shadow.status == HTTPStatus.CREATED,
+            operation=(operation.name if operation.changes else "") if operation.name else None,
+        )
 
     def _rules_of(self, ignore: str) -> Rules:
         if not ignore:
