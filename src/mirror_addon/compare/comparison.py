@@ -34,7 +34,7 @@ from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.echoes import Echo
 from mirror_addon.compare.headers import Headers
 from mirror_addon.compare.headers import compare_headers
-from mirror_addon.compare.headers import values_by_name
+from mirror_addon.compare.headers import values_of
 from mirror_addon.compare.new_ids import PairIds
 from mirror_addon.compare.nonces import paired_nonces
 from mirror_addon.compare.path_rule import PathRule
@@ -169,12 +169,17 @@ class _ResponsePair:
 def _echo(primary: Answer, body: DecodedBody, shadow: Answer, other: DecodedBody) -> Echo | None:
     """What the shadow's response may repeat of its request, and its nonces; None if there is no such thing."""
     nonces = paired_nonces(primary.headers, body.content, shadow.headers, other.content)
-    return Echo(shadow.asked, nonces) if shadow.asked is not None or nonces else None
+    asked = shadow.asked
+    if asked is not None and not any(
+        map(asked.may_be_in, (other.content, b"\n".join([value for _, value in shadow.headers])))
+    ):
+        asked = None
+    return Echo(asked, nonces) if asked is not None or nonces else None
 
 
 def _created(response: Answer, now: float | None) -> tuple[float, ...]:
     """When a response was made, in seconds since the epoch: from `ms` before `now` to `now`, and by its Date field."""
-    dates = values_by_name(response.headers).get("date", [])
+    dates = values_of(response.headers, b"date")
     stated = [found.seconds for date in dates[:1] if (found := parse_timestamp(date))]
     if now is None:
         return tuple(stated)

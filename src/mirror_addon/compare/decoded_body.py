@@ -8,7 +8,7 @@ from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.codings import MAX_DECODED
 from mirror_addon.compare.codings import CodingError
 from mirror_addon.compare.codings import undo
-from mirror_addon.compare.headers import values_by_name
+from mirror_addon.compare.headers import values_of
 from mirror_addon.compare.media_types import MediaType
 from mirror_addon.compare.media_types import media_type
 from mirror_addon.compare.media_types import text_of
@@ -36,8 +36,7 @@ class DecodedBody(NamedTuple):
 def read_body(response: Answer, side: str, notes: list[str]) -> DecodedBody:
     """Decode the body of a response; it is empty if there is none. `side` names the response in `notes`."""
     content = response.body or b""
-    headers = values_by_name(response.headers)
-    declared = media_type(", ".join(headers.get("content-type", [])))
+    declared = media_type(", ".join(values_of(response.headers, b"content-type")))
     cut = len(content) < response.bytes
     length = max(response.bytes, len(content)) if response.ended else None
     if cut:
@@ -45,7 +44,7 @@ def read_body(response: Answer, side: str, notes: list[str]) -> DecodedBody:
     elif not response.ended:
         notes.append(f"{side}'s stream cut after {len(content)} bytes, compared as far as both went")
         cut = True
-    codings = ", ".join(headers.get("content-encoding", []))
+    codings = ", ".join(values_of(response.headers, b"content-encoding"))
     if not codings or not content:
         return DecodedBody(content, declared, cut, length)
     try:

@@ -15,6 +15,7 @@ lifetime, and a lifetime of four minutes instead of one is a defect, although bo
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 CLOSE = 60.0
@@ -34,9 +35,16 @@ _END = re.compile(r".*expir.*|(?:.*[a-z])?(?:until|notafter|validto|validthrough
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
 
 
+@lru_cache(maxsize=4096)
 def plain(name: str) -> str:
     """One spelling for `X-Request-Id`, `request_id` and `requestId`."""
     return _SEPARATORS.sub("", name.lower().removeprefix("x-"))
+
+
+@lru_cache(maxsize=4096)
+def is_end(name: str) -> bool:
+    """Whether a name says that its time is the end of something."""
+    return _END.fullmatch(plain(name)) is not None
 
 
 class Moments(NamedTuple):
@@ -48,7 +56,7 @@ class Moments(NamedTuple):
 
     def agree(self, name: str, primary: float, shadow: float, *, local: bool = False) -> bool:
         """Whether two times say the same. `name`: of the member or field that has them. `local`: they have no zone."""
-        if self.known and _END.fullmatch(plain(name)):
+        if self.primary and self.shadow and is_end(name):
             return self._equally_far(primary, shadow, rounded=True)
         return (
             abs(primary - shadow) <= CLOSE

@@ -20,7 +20,9 @@ from __future__ import annotations
 import re
 import threading
 from collections import OrderedDict
+from functools import cached_property
 
+from mirror_addon.compare.endpoint import endpoint_of
 from mirror_addon.compare.resources import made_by
 from mirror_addon.compare.resources import resource_at
 from mirror_addon.compare.resources import resource_of
@@ -87,7 +89,7 @@ class PairIds:
     """The ids of one pair. `request`: URL and body of the request; None if the body is not known as a whole."""
 
     def __init__(
-        self, learned: NewIds, method: str, path: str, request: str | None, *, created: bool, operation: str | None
+        self, learned: NewIds, method: str, url: str, request: str | None, *, created: bool, operation: str | None
     ) -> None:
         """`created`: both statuses are 201. `operation`: of GraphQL, if it is a mutation; empty if it is another one;
         None: the request is none of GraphQL."""
@@ -95,14 +97,23 @@ class PairIds:
         """Whether a pair of numbers was learned or known, so that comparing again may find more of them."""
         self._learned = learned
         self._created = created
-        self._resource = resource_of(path)
         self._mutation = bool(operation)
         self._request = request
         self._used: frozenset[str] | None = None
-        makes = method == "POST" and (operation is None or self._mutation)
-        self._makes = makes and (self._mutation or created or not _READING.fullmatch(path))
-        if self._makes and self._resource:
-            learned.posted(self._resource)
+        self._url = url
+        self._makes = method == "POST" and (operation is None or self._mutation)
+        if self._makes:
+            self._makes = self._mutation or created or not _READING.fullmatch(self._path)
+            if self._makes and self._resource:
+                learned.posted(self._resource)
+
+    @cached_property
+    def _path(self) -> str:
+        return endpoint_of("", self._url)
+
+    @cached_property
+    def _resource(self) -> str:
+        return resource_of(self._path)
 
     def same(self, name: str, path: str, primary: object, shadow: object) -> bool:
         """Whether two values are the same except for ids of which one stands for the other."""

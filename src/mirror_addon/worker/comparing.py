@@ -25,7 +25,6 @@ from mirror_addon.compare.comparison import compare
 from mirror_addon.compare.difference import Difference
 from mirror_addon.compare.echoes import Asked
 from mirror_addon.compare.echoes import asked_by
-from mirror_addon.compare.endpoint import endpoint_of
 from mirror_addon.compare.graphql import MAX_REQUEST
 from mirror_addon.compare.new_ids import NewIds
 from mirror_addon.compare.new_ids import PairIds
@@ -234,7 +233,7 @@ class Comparing:
         return PairIds(
             learned,
             pair.subject.method,
-            endpoint_of("", url),
+            url,
             None if body is None else f"{url} {body}",
             created=primary.status == shadow.status == HTTPStatus.CREATED,
             operation=(operation.name if operation.changes else "") if operation.name else None,
