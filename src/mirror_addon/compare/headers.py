@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.fields import compare_values
@@ -110,9 +111,14 @@ def _compare_cookies(differences: Differences, primary: list[str], shadow: list[
         for ours, theirs, part in zip(_parts(cookie), _parts(other), ("value", "expires", ""), strict=True):
             if ours != theirs:
                 # A token that can be read is compared by what it says.
-                opaque = part == "value" and Shapes.alike(ours, theirs) and not (is_signed(ours) and is_signed(theirs))
+                opaque = part == "value" and _alike(ours, theirs) and not (is_signed(ours) and is_signed(theirs))
                 shape = "cookie" if opaque else ""
                 differences.add(place, "value", ours, theirs, where, shape=shape, excerpt=(cookie, other), name=part)
+
+
+def _alike(ours: str, theirs: str) -> bool:
+    """Whether two values of a cookie are opaque tokens. Express writes `s%3A` before one."""
+    return Shapes.alike(*(unquote(each).replace(":", "_") if "%" in each else each for each in (ours, theirs)))
 
 
 def _cookies(values: list[str]) -> dict[str, str]:
