@@ -200,5 +200,5 @@ def test_hostile_bodies_and_fields_take_bounded_time() -> None:
     began = time.process_time()
     for text in ("1.1.1.1, " * 20000, "1.1.1.1" + " " * 200000 + ",1.1.1.1", "a-shadow" * 20000, '", ' * 50000):
         compared(text, text + "1.1.1.1", TEXT, asked=asked)
-    compared("x", "y" * 10, TEXT, asked=Asked(b"a-shadow", b"a", b"1.1.1.1", b"1," * 5000))
+    compared("x", "1.1.1.1", TEXT, asked=Asked(b"a-shadow", b"a", b"1.1.1.1", b"1," * 5000))
     assert time.process_time() - began < 10

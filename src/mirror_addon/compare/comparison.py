@@ -7,14 +7,18 @@ it for Mirror Diff (`diff_view/comparing.py`), and in the pytest suites that `mi
 A comparison takes these steps:
 
 1. Without a complete response from the mirror the verdict is `failed`; if nothing of the responses was kept it is None.
-2. The status, the header fields (`headers`) and the bodies (`bodies`) are compared. For bodies the content coding is
-   undone (`codings`), the format is chosen by Content-Type and first bytes (`media_types`), and both bodies are parsed
-   and compared by structure: `json_documents` and `json_comparison`, `trees` (XML, HTML), `forms`, else `texts`.
+2. What the shadow's response repeats of its own request is undone (`echoes`), and its nonces are put back (`nonces`).
+   What differs only before that is noise.
+3. The status, the header fields (`headers`, `lists`) and the bodies (`bodies`) are compared. For bodies the content
+   coding is undone (`decoded_body`, `codings`), the format is chosen by Content-Type and first bytes (`media_types`),
+   and both bodies are parsed and compared by structure: `json_documents` and `json_comparison`, `event_streams`,
+   `trees` (XML, HTML), `forms`, `multiparts`, else `texts`.
    The elements of two lists are paired by `alignment`, so that an inserted one does not shift all that follow.
-3. Every difference goes to one `Differences` (`differences`) at a `Place` (`paths`). It keeps one difference for each
+4. Every difference goes to one `Differences` (`differences`) at a `Place` (`paths`). It keeps one difference for each
    path and kind, and finds out whether it is noise: by a rule of `compare.yaml` (`rules`, `rules_file`, `path_rule`),
-   because the primary differs from the control there too, or by a known shape of both values (`shapes`).
-4. The verdict is `different` if any difference counts, `noise` if all are noise, and `same` if there is none.
+   because the primary differs from the control there too, by a known shape of both values (`shapes`), or because the
+   mirror made that id itself (`new_ids`).
+5. The verdict is `different` if any difference counts, `noise` if all are noise, and `same` if there is none.
 
 `noise` applies Diffy's rule to many pairs. `record` makes a line of JSON of a comparison, and `record_file` appends it
 to a file; `report` reads such files, and `suite` makes tests of them.
