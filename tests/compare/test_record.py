@@ -57,6 +57,7 @@ def test_a_line_says_what_the_readme_says() -> None:
         "control": False,
         "method": "GET",
         "url": "http://b/x?y=1",
+        "endpoint": "GET /x",
         "draw": 2**64 - 1,
         "primary": {
             "status": 200,
@@ -177,3 +178,11 @@ def test_any_difference_and_any_body_make_a_valid_line(value: Any, body: bytes) 
     json.loads(written, parse_constant=refuse)["differences"][0]["primary"]
     written.decode("ascii")
     json.loads(written).__repr__().encode()
+
+
+def test_a_stream_that_went_on_is_cut() -> None:
+    cut = Answer(200, (), b"data: 1\n\n", 9, ended=False)
+    for request in (None, RecordedRequest((), b"", False)):
+        made = json.loads(record_line(ABOUT, OK, cut, SAME, request=request))
+        assert made["shadow"]["cut"] is True
+        assert "cut" not in made["primary"] or made["primary"]["cut"] is False

@@ -148,6 +148,22 @@ async def test_an_endless_answer_is_read_to_the_cap_and_kept_to_another(mirrors:
     assert (await made.one(port)).outcome == "sent"
 
 
+async def test_a_stream_of_events_is_cut_at_the_timeout_and_has_not_failed(mirrors: Any, engine: Any) -> None:
+    kinds = iter((b"text/event-stream; charset=utf-8", b"application/x-ndjson", b"text/plain"))
+
+    async def ticking(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await mirrors.read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\n\r\ndata: 1\n\n" % next(kinds))
+        await reader.read()
+
+    made = engine(keep_body=1000)
+    port = await mirrors.start(ticking)
+    for _ in range(2):
+        result = await made.one(port, timeout=0.3)
+        assert (result.outcome, result.reason, result.truncated, result.body) == ("sent", "", True, b"data: 1\n\n")
+    assert (await made.one(port, timeout=0.3)).reason == "timeout"
+
+
 async def test_an_enormous_answer_is_drained_and_not_held(mirrors: Any, engine: Any) -> None:
     size = 48 * MIB
 

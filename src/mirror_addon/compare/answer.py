@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mirror_addon.compare.echoes import Asked
+
 SOCKET_CLOCK = "socket"
 """Response time: as the bytes left and reached the socket."""
 READER_CLOCK = "reader"
@@ -34,6 +36,8 @@ class Answer:
     first bytes. `connect_ms`: milliseconds of name lookup, TCP and TLS; None if the connection was open before.
     `late_ms`: milliseconds from the arrival of the last bytes to their read, where both are known; the program had to
     wait for so long. `error`: why there is no complete response (`connect`, `timeout`, `reset`, ...), or empty.
+    `asked`: how the request differs from the primary's; None if it does not. `ended`: False for a stream that went on
+    when reading ended; then the rest of it is not known.
     """
 
     status: int | None
@@ -46,3 +50,5 @@ class Answer:
     first_ms: float | None = None
     clock: str = PROGRAM_CLOCK
     late_ms: float | None = None
+    asked: Asked | None = None
+    ended: bool = True

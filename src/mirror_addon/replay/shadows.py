@@ -17,6 +17,8 @@ from datetime import datetime
 from typing import Any
 
 from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.endpoint import endpoint_of
+from mirror_addon.compare.graphql import operation_of
 from mirror_addon.compare.report.lines import ListedDifference
 from mirror_addon.compare.report.lines import RecordLine
 from mirror_addon.compare.report.lines import Side
@@ -248,6 +250,7 @@ class Shadows:
             if comparison
             else (),
             comparison.more if comparison else 0,
+            endpoint_of(subject.method, subject.url, _operation(subject, mirrored)),
         )
         self.ended += 1
         self.differing += line.verdict == "different" and not line.control
@@ -269,6 +272,10 @@ def _side(answer: Answer) -> Side:
         answer.clock,
         answer.late_ms,
     )
+
+
+def _operation(subject: Subject, mirrored: MirroredTurn) -> str:
+    return operation_of(subject.method, subject.url, mirrored.turn.recorded.body).name
 
 
 def _moment(seconds: float) -> str:

@@ -152,6 +152,8 @@ class Recording(NamedTuple):
     """The record's size in bytes at which another file is begun; 0: never."""
     prompt: bool = False
     """Send frames without waiting for more of them."""
+    suffix: bytes = b""
+    """What was appended to the Host of shadows."""
 
 
 class PrimaryAnswer(NamedTuple):

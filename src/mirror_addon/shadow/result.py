@@ -37,7 +37,7 @@ class ShadowResult:
     bytes: int = 0
     """Body bytes received."""
     truncated: bool = False
-    """The response's body was longer than `drain_body`, and reading stopped there."""
+    """Reading stopped before the response's end: its body was longer than `drain_body`, or a stream that went on."""
     connect_ms: float | None = None
     """Milliseconds for name lookup, TCP and TLS; None if a connection was reused or could not be made."""
     first_byte_ms: float | None = None

@@ -61,7 +61,7 @@ class Attempt:
     ) -> None:
         self._job = job
         self._slot = slot
-        self._head = Head(*unpack(job.request))
+        self._head = job.head = Head(*unpack(job.request))
         self._transport = transport
         self._budget = budget
         self._credit = credit
@@ -85,7 +85,10 @@ class Attempt:
                 await self._send()
                 await self._read()
         except TimeoutError:
-            self._error, self._detail = "timeout", f"no complete response within {head.timeout:g} s"
+            if self._may_have_no_end():
+                self._truncated = True
+            else:
+                self._error, self._detail = "timeout", f"no complete response within {head.timeout:g} s"
         except Exception as problem:  # whatever the libraries raise for a mirror's bytes, the shadow has to be counted
             if self._begins_again(problem):
                 job.deadline = None
@@ -154,6 +157,14 @@ class Attempt:
                 return
         if head.keep_body:
             self._fields += self._transport.trailers()
+
+    def _may_have_no_end(self) -> bool:
+        """Whether the response is a stream of events, of which a part is as good as the whole."""
+        if self._response is None:
+            return False
+        from mirror_addon.compare.media_types import is_stream  # rarely needed
+
+        return is_stream(self._response.headers.get("content-type", ""))
 
     def _report(self, ended: float) -> Report:
         response = self._response

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 if TYPE_CHECKING:
+    from mirror_addon.shadow.frames import Head
     from mirror_addon.worker.pair_book import PendingPair
 
 
@@ -27,6 +28,7 @@ class Job:
         "complete",
         "completed_at",
         "deadline",
+        "head",
         "number",
         "pair",
         "passed",
@@ -42,6 +44,8 @@ class Job:
         self.request = request
         self.pair: PendingPair | None = None
         """None if the shadow is neither compared nor recorded."""
+        self.head: Head | None = None
+        """The unpacked `request`, once a lane has taken the job."""
         self.aborted = False
         self.again = False
         """It met the end of a kept connection, and is sent for the second time."""

@@ -240,10 +240,13 @@ class Worker(asyncio.Protocol):
         if job.pair is None:
             self._budget.give(job.charged)
         else:
+            comparing = self._started_comparing()
             kept = body if report.kept else None
-            times = report.ms, report.error, report.connect_ms, report.first_byte_ms, report.clock, report.late_ms
-            response = Answer(report.status, report.headers, kept, report.bytes, *times)
-            self._started_comparing().ended(job.pair, response, job.charged)
+            asked = comparing.asked(job.pair, job.head) if report.kept and job.head is not None else None
+            ms = None if report.truncated else report.ms
+            times = ms, report.error, report.connect_ms, report.first_byte_ms, report.clock, report.late_ms
+            response = Answer(report.status, report.headers, kept, report.bytes, *times, asked, not report.truncated)
+            comparing.ended(job.pair, response, job.charged)
 
     async def housekeeping(self) -> None:
         """Close idle lanes, forget targets without lanes, and send STATUS when its numbers have changed or a sign of

@@ -207,3 +207,10 @@ def test_of_several_differences_of_a_field_the_first_that_counts_is_the_example(
     tally = only(counted(line(verdict="different", differences=listed)))
     (field,) = tally.fields.values()
     assert (dict(field.counts), [each.primary for each in field.examples]) == ({"": 1}, [1])
+
+
+def test_a_line_says_its_endpoint(line: Record) -> None:
+    tally = counted(line(endpoint="POST /graphql GetUser"), line(endpoint=""))
+    names = {name for endpoints in tally.targets.values() for name in endpoints}
+    assert "POST /graphql GetUser" in names
+    assert len(names) == 2

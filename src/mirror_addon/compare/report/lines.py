@@ -76,6 +76,8 @@ class RecordLine(msgspec.Struct, frozen=True, gc=False):
     verdict: Literal["same", "different", "noise", "failed"] | None = None
     differences: tuple[ListedDifference, ...] = ()
     more: int = 0
+    endpoint: str = ""
+    """Empty in lines of older versions."""
 
     @property
     def times(self) -> tuple[float, float] | None:

@@ -65,8 +65,12 @@ MAY_COUNT = ("", "id")
 """The reasons with which a difference may count: none, and `id`, which counts if the primary always sends the same."""
 
 
+def endpoint_of_line(line: RecordLine) -> str:
+    return shortened(line.endpoint) or _endpoint_of_url(line.method, line.url[:MAX_URL].partition("?")[0])
+
+
 @lru_cache(maxsize=4096)
-def endpoint_of_url(method: str, url: str) -> str:
+def _endpoint_of_url(method: str, url: str) -> str:
     return shortened(endpoint_of(method, url))
 
 
@@ -203,7 +207,7 @@ class RecordTally:
         if time := line.time[:40]:
             self.first = min(self.first, time) if self.first else time
             self.last = max(self.last, time)
-        endpoint = endpoint_of_url(line.method, line.url[:MAX_URL].partition("?")[0])
+        endpoint = endpoint_of_line(line)
         route = shortened(line.route or "")
         if line.control:
             self._control(route, endpoint, line)
