@@ -13,14 +13,18 @@ from mitmproxy import addonmanager
 from mitmproxy import ctx
 from mitmproxy import exceptions
 from mitmproxy import http
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from mirror_addon.commands.commands import Commands
 from mirror_addon.commands.terminal import Terminal
 from mirror_addon.diff_view.content_view import NAME as DIFF_VIEW
 from mirror_addon.diff_view.content_view import styled
 from mirror_addon.diff_view.mirror_diff import MirrorDiff
+from mirror_addon.flows import grpc_streams
 from mirror_addon.flows import heads
 from mirror_addon.flows.exchange import Exchange
+from mirror_addon.flows.prior_knowledge import PriorKnowledge
+from mirror_addon.flows.prior_knowledge import speaks_it
 from mirror_addon.flows.upstream_tls import UpstreamTLS
 from mirror_addon.host.changes import HostChanges
 from mirror_addon.live_page.page import LivePage
@@ -68,7 +72,8 @@ class MirrorAddon:
     def __init__(self) -> None:
         # Not addons of their own: each one more in the chain costs mitmproxy time at every event of every flow.
         self.upstream_tls = UpstreamTLS()
-        self.server_connect = self.upstream_tls.server_connect
+        self.prior_knowledge = PriorKnowledge()
+        self.next_layer = self.prior_knowledge.next_layer
         self.tls_start_server = self.upstream_tls.tls_start_server
         address = own_address().encode()
         self.session = Session(address, LiveRules(address))
@@ -177,6 +182,10 @@ class MirrorAddon:
         await writer.close()
         self.terminal.summary(self.session.statistics)
 
+    def server_connect(self, data: ServerConnectionHookData) -> None:
+        self.upstream_tls.server_connect(data)
+        self.prior_knowledge.server_connect(data)
+
     # The way of a request
 
     def requestheaders(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
@@ -204,14 +213,23 @@ class MirrorAddon:
         if decision.response:
             heads.answer(flow, decision.response)
             writer.none(exchange)
-        elif decision.action is Action.ROUTE:
-            self._route(flow, exchange, writer)
+        else:
+            self._let_pass(flow, exchange, writer)
         if decision.mirrors and not exchange.settled:
             if heads.is_upgrade(flow):
                 writer.none(exchange, "upgrade")
             elif flow.request.stream or (self._streams_large_bodies and self._streams_later(flow, exchange)):
                 flow.request.stream = writer.tee(flow, exchange)
         return asyncio.sleep(decision.delay) if decision.delay else None
+
+    def _let_pass(self, flow: http.HTTPFlow, exchange: Exchange, writer: ShadowWriter) -> None:
+        if grpc_streams.is_grpc(flow.request):
+            self.responseheaders = self._responseheaders
+            grpc_streams.stream_request(flow, exchange)
+        if exchange.decision.action is Action.ROUTE:
+            self._route(flow, exchange, writer)
+        elif speaks_it(flow.client_conn):  # what the client takes its destination to speak
+            self.prior_knowledge.expect(flow.client_conn, (flow.request.data.host, flow.request.data.port))
 
     def _route(self, flow: http.HTTPFlow, exchange: Exchange, writer: ShadowWriter) -> None:
         request, cluster, endpoint = exchange.decision.request, exchange.decision.cluster, exchange.decision.endpoint
@@ -225,8 +243,10 @@ class MirrorAddon:
         heads.write_request(flow, request, cluster, endpoint)
         if cluster.tls:
             self.upstream_tls.expect(flow.client_conn, endpoint, cluster.tls, request.authority)
+        elif cluster.speaks_http2(grpc=exchange.grpc):
+            self.prior_knowledge.expect(flow.client_conn, (flow.request.data.host, flow.request.data.port))
         if flow.request.stream or (self._streams_large_bodies and self._streams_later(flow, exchange)):
-            heads.frame_stream(flow)
+            heads.frame_stream(flow, exchange.decision)
 
     def _streams_later(self, flow: http.HTTPFlow, exchange: Exchange) -> bool:
         """Whether mitmproxy may start to stream this body half-way, when no tee can be put in any more."""
@@ -236,6 +256,7 @@ class MirrorAddon:
         exchange = self.exchanges.get(flow)
         if exchange is None or self.session.writer is None:
             return self.page.serve(flow) if self.page.serves(flow) else None
+        grpc_streams.keep_request(flow, exchange)
         if exchange.decision.action is Action.ROUTE and not flow.response:
             heads.frame_body(flow, exchange.decision)
         if exchange.settled or not exchange.decision.mirrors:
@@ -258,17 +279,22 @@ class MirrorAddon:
         if exchange is None:
             self._keep_to_page(flow)
             return
-        if not exchange.decision.response_headers or exchange.decision.response:
+        if exchange.decision.response:
             return
         assert flow.response
-        headers = flow.response.headers
-        exchange.answer_fields = headers.fields
-        for edit in exchange.decision.response_headers:
-            headers.fields = edit.apply(headers.fields)
+        if exchange.decision.response_headers:
+            headers = flow.response.headers
+            exchange.answer_fields = headers.fields
+            for edit in exchange.decision.response_headers:
+                headers.fields = edit.apply(headers.fields)
+        grpc_streams.stream_response(flow, exchange)
 
     def response(self, flow: http.HTTPFlow) -> None:
-        if self.exchanges.get(flow) is None:
+        exchange = self.exchanges.get(flow)
+        if exchange is None:
             self._keep_to_page(flow)
+        else:
+            grpc_streams.keep_response(flow, exchange)
         if self.session.writer:
             self.session.writer.answered(flow)
 
@@ -282,6 +308,9 @@ class MirrorAddon:
         if self.session.writer is None:
             return
         exchange = self.exchanges.get(flow)
-        if exchange and not exchange.settled:
-            self.session.writer.abort(exchange)
+        if exchange:
+            grpc_streams.keep_request(flow, exchange)
+            grpc_streams.keep_response(flow, exchange)
+            if not exchange.settled:
+                self.session.writer.abort(exchange)
         self.session.writer.answered(flow)

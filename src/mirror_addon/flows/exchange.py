@@ -8,6 +8,7 @@ import weakref
 from mitmproxy import http
 
 from mirror_addon.dispatch.upload import Upload
+from mirror_addon.flows.body_copy import BodyCopy
 from mirror_addon.routing.decision import Decision
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.fields import Fields
@@ -17,7 +18,19 @@ from mirror_addon.routing.table import RouteTable
 class Exchange:
     """One routed request: what is needed to send its shadows, and to explain the decision later."""
 
-    __slots__ = ("__weakref__", "_table", "answer_fields", "decision", "draw", "request", "settled", "uploads")
+    __slots__ = (
+        "__weakref__",
+        "_table",
+        "answer_fields",
+        "decision",
+        "draw",
+        "grpc",
+        "request",
+        "request_copy",
+        "response_copy",
+        "settled",
+        "uploads",
+    )
 
     def __init__(
         self, table: RouteTable, request: Request, draw: int, decision: Decision, *, settled: bool = False
@@ -32,6 +45,11 @@ class Exchange:
         """Whether its shadows have been handed over, or it gets none."""
         self.uploads: list[Upload] | None = None
         """The shadows of a streamed body; None until the first byte of it."""
+        self.grpc = False
+        """Whether it is gRPC over HTTP/2."""
+        self.request_copy: BodyCopy | None = None
+        """Of a body that is passed on as it flows because it is gRPC."""
+        self.response_copy: BodyCopy | None = None
         self.answer_fields: Fields | None = None
         """The header fields of the primary's response before the route's edits; None if the route has none."""
 

@@ -42,6 +42,7 @@ class ShadowMaker:
             own_address=self._local_address,
             suffix=self._suffix,
             timeout=self._timeout,
+            grpc=exchange.grpc,
         )
 
     def control(

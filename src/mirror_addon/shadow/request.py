@@ -95,14 +95,14 @@ class ShadowRequest:
 
 
 @functools.lru_cache(maxsize=256)
-def _target(cluster: Cluster, address: str, port: int) -> Target:
+def _target(cluster: Cluster, address: str, port: int, grpc: bool) -> Target:
     """Return the target of a mirror's cluster and the endpoint that was chosen from it."""
     tls = cluster.tls
     return Target(
         cluster.label or cluster.host,
         address,
         port,
-        cluster.is_http2,
+        cluster.speaks_http2(grpc=grpc),
         (tls.sni if tls is not None else "") or cluster.host or address,
         None
         if tls is None
@@ -136,15 +136,17 @@ def shadow_request(
     own_address: bytes,
     suffix: bytes = b"-shadow",
     timeout: float = 30.0,
+    grpc: bool = False,
 ) -> ShadowRequest:
     """Return the shadow of `request`, the request as it leaves, for a mirror that has an endpoint.
 
     `body` is the length of the whole body in bytes; None: the body is streamed, its length is not known yet.
     `own_address` is appended to X-Forwarded-For. `timeout`, in seconds, applies where the mirror's route has none.
+    `grpc`: the request is gRPC.
     """
     endpoint = mirror.endpoint
     assert endpoint is not None
-    target = _target(mirror.cluster, endpoint.address, endpoint.port)
+    target = _target(mirror.cluster, endpoint.address, endpoint.port, grpc)
     adaptions: list[str] = []
     headers = _headers(request.headers, mirror.edit, own_address, body, target.http2, adaptions)
 
