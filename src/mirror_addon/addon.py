@@ -43,6 +43,7 @@ from mirror_addon.rules.background import exempt_what_is_loaded
 from mirror_addon.rules.compare_file import comparison_rules
 from mirror_addon.rules.live import LiveRules
 from mirror_addon.rules.live import RulesRefused
+from mirror_addon.rules.upstream_mode import upstream_mode_line
 from mirror_addon.session import Session
 from mirror_addon.shadow.local_address import own_address
 from mirror_addon.shadow_flows.har import annotate
@@ -98,6 +99,8 @@ class MirrorAddon:
         if "stream_large_bodies" in updated:
             self._streams_large_bodies = bool(ctx.options.stream_large_bodies)
         self.terminal.configure(updated)
+        if "mode" in updated and self._running:
+            self._tell_mode()
         writer = self.session.writer
         changed = frozenset(updated) & BY_NAME.keys() if writer else frozenset(BY_NAME)
         if writer and not changed:
@@ -166,8 +169,14 @@ class MirrorAddon:
         if server := ctx.master.addons.get("proxyserver"):
             writer.gate.listen([(address[0], address[1]) for address in server.listen_addrs()])
         writer.look_for_views()
+        self._tell_mode()
         self.session.rules.watch()
         self.session.comparison.watch(writer.settings, writer.compare_by)
+
+    def _tell_mode(self) -> None:
+        table = self.session.rules.table
+        if table is not None and (line := upstream_mode_line(ctx.options.mode, table)):
+            logger.info("mirror: %s", line)
 
     def done(self) -> Awaitable[None] | None:
         """Drain. Synchronous for a reload of the script, awaited at exit (mitmproxy awaits what a hook returns)."""
@@ -311,6 +320,6 @@ class MirrorAddon:
         if exchange:
             grpc_streams.keep_request(flow, exchange)
             grpc_streams.keep_response(flow, exchange)
-            if not exchange.settled:
+            if not exchange.settled or exchange.uploads:
                 self.session.writer.abort(exchange)
         self.session.writer.answered(flow)

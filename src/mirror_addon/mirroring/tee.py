@@ -12,6 +12,8 @@ from mirror_addon.dispatch.upload import Upload
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.host.wide_reads import widen_reads
 
+WATCH_SECONDS = 5.0
+
 
 def tee(flow: http.HTTPFlow, exchange: Exchange, begin: Callable[[], list[Upload]]) -> Callable[[bytes], Any]:
     """Return a function for `request.stream` that passes chunks on and writes them to the shadows, which `begin` opens
@@ -28,6 +30,7 @@ def tee(flow: http.HTTPFlow, exchange: Exchange, begin: Callable[[], list[Upload
                 exchange.uploads = begin()
                 if exchange.uploads:
                     widen_reads(flow.client_conn)
+                    _watch(flow, exchange.uploads)
             for upload in exchange.uploads:
                 upload.write(chunk)
         else:
@@ -42,6 +45,17 @@ def tee(flow: http.HTTPFlow, exchange: Exchange, begin: Callable[[], list[Upload
 def _look_for_end(flow: http.HTTPFlow, exchange: Exchange) -> None:
     if flow.request.timestamp_end is not None and exchange.uploads is not None:
         end(exchange)
+
+
+def _watch(flow: http.HTTPFlow, uploads: list[Upload]) -> None:
+    """Give the shadows up whose client went away without a hook: mitmproxy has none where the primary's response was
+    complete before the request. A mirror that refuses such a request too has had the time to say so."""
+    if any(upload.alive for upload in uploads):
+        if flow.live:
+            asyncio.get_running_loop().call_later(WATCH_SECONDS, _watch, flow, uploads)
+        else:
+            for upload in uploads:
+                upload.abort()
 
 
 def end(exchange: Exchange) -> None:
