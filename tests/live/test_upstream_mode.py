@@ -19,7 +19,9 @@ from livetools.proxy import Proxy
 from livetools.recorder import Conversation
 from livetools.recorder import Recorder
 from livetools.wire import Received
+from livetools.wire import Stream
 from livetools.wire import lines
+from livetools.wire import read_response
 
 RULES = """\
 apiVersion: networking.istio.io/v1
@@ -31,6 +33,12 @@ spec:
   - route: [{destination: {host: shop, subset: v1}}]
     mirror: {host: shop, subset: v2}
 """
+REDIRECTED = """\
+from mitmproxy import platform
+
+platform.original_addr = lambda sock: ("192.0.2.9", 80)
+"""
+"""In place of iptables, which needs root: each connection of transparent mode was made to an address of nobody."""
 CREDENTIALS = b"Basic dXNlcjp3b3Jk"
 
 
@@ -38,6 +46,7 @@ class Stage(NamedTuple):
     proxy: Proxy
     regular: tuple[str, int]
     socks: tuple[str, int]
+    transparent: tuple[str, int]
     corporate: Recorder
     elsewhere: Recorder
     v1: Recorder
@@ -88,13 +97,17 @@ def stage(confdir: Path, tmp_path_factory: pytest.TempPathFactory, authority: An
             "upstream_auth=user:word",
             "ssl_insecure=true",
         ]
-        with reserved_port() as regular, reserved_port() as socks:
+        (folder / "redirected.py").write_text(REDIRECTED)
+        with reserved_port() as regular, reserved_port() as socks, reserved_port() as transparent:
             modes = [f"upstream:http://{corporate}", f"regular@{regular}", f"socks5@{socks}"]
+            modes.append(f"transparent@{transparent}")
             arguments = [part for mode in modes for part in ("--mode", mode)]
             arguments += [part for option in options for part in ("--set", option)]
+            arguments += ["-s", str(folder / "redirected.py")]
             running = Proxy(confdir, *arguments)
         with running as proxy:
-            yield Stage(proxy, ("127.0.0.1", regular), ("127.0.0.1", socks), corporate, elsewhere, v1, v2, to)
+            others = [("127.0.0.1", port) for port in (regular, socks, transparent)]
+            yield Stage(proxy, *others, corporate, elsewhere, v1, v2, to)
 
 
 def absolute(host: bytes, path: bytes) -> bytes:
@@ -155,3 +168,17 @@ def test_socks5(stage: Stage) -> None:
         assert client.stream.exactly(10)[:2] == b"\x05\x00"
         assert client.exchange(lines(b"GET /socks HTTP/1.1", b"Host: shop.test")).body == b"ok"
     assert stage.v1.one().target == stage.v2.one().target == b"/socks"
+
+
+def test_transparent(stage: Stage) -> None:
+    assert exchange(stage.transparent, lines(b"GET /transparent HTTP/1.1", b"Host: shop.test")).body == b"ok"
+    assert stage.v1.one().target == stage.v2.one().target == b"/transparent"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection(stage.transparent) as plain,
+        context.wrap_socket(plain, server_hostname="shop.test") as client,
+    ):
+        client.sendall(lines(b"GET /tls HTTP/1.1", b"Host: shop.test"))
+        assert read_response(Stream(client), b"GET").body == b"ok"
+    assert stage.v1.one().target == stage.v2.one().target == b"/tls"
