@@ -271,12 +271,14 @@ class MirrorAddon:
         if exchange.settled or not exchange.decision.mirrors:
             exchange.settled = True
         elif exchange.uploads is not None:
-            tee.end(exchange)
+            tee.end(flow, exchange)
         elif flow.response:
             self.session.writer.none(exchange, "local_reply")
         elif flow.request.raw_content is None:
             self.session.writer.none(exchange, "streamed")
         else:
+            if flow.request.trailers:
+                exchange.trailers = flow.request.trailers.fields
             self.session.writer.offer(flow, exchange, flow.request.raw_content)
         return None
 

@@ -283,6 +283,7 @@ class H2Mirror:
     def __init__(self) -> None:
         self.headers: list[list[tuple[bytes, bytes]]] = []
         self.bodies: list[bytes] = []
+        self.trailers: list[list[tuple[bytes, bytes]]] = []
         self.connections = 0
         self.goaway = False
         """End the connection in the proper way after each answer."""
@@ -301,6 +302,8 @@ class H2Mirror:
                 elif isinstance(event, h2.events.DataReceived):
                     bodies[event.stream_id or 0] += event.data or b""
                     state.acknowledge_received_data(event.flow_controlled_length or 0, event.stream_id or 0)
+                elif isinstance(event, h2.events.TrailersReceived):
+                    self.trailers.append([(bytes(name), bytes(value)) for name, value in event.headers or ()])
                 elif isinstance(event, h2.events.StreamEnded):
                     stream = event.stream_id or 0
                     self.bodies.append(bodies[stream])

@@ -29,6 +29,7 @@ class Exchange:
         "request_copy",
         "response_copy",
         "settled",
+        "trailers",
         "uploads",
     )
 
@@ -43,6 +44,8 @@ class Exchange:
         self.decision = decision
         self.settled = settled
         """Whether its shadows have been handed over, or it gets none."""
+        self.trailers: Fields = ()
+        """Of the request, when its body has been gathered."""
         self.uploads: list[Upload] | None = None
         """The shadows of a streamed body; None until the first byte of it."""
         self.grpc = False

@@ -43,6 +43,7 @@ class ShadowMaker:
             suffix=self._suffix,
             timeout=self._timeout,
             grpc=exchange.grpc,
+            trailers=exchange.trailers,
         )
 
     def control(

@@ -44,7 +44,7 @@ def tee(flow: http.HTTPFlow, exchange: Exchange, begin: Callable[[], list[Upload
 
 def _look_for_end(flow: http.HTTPFlow, exchange: Exchange) -> None:
     if flow.request.timestamp_end is not None and exchange.uploads is not None:
-        end(exchange)
+        end(flow, exchange)
 
 
 def _watch(flow: http.HTTPFlow, uploads: list[Upload]) -> None:
@@ -58,8 +58,9 @@ def _watch(flow: http.HTTPFlow, uploads: list[Upload]) -> None:
                 upload.abort()
 
 
-def end(exchange: Exchange) -> None:
+def end(flow: http.HTTPFlow, exchange: Exchange) -> None:
     """End the uploads of an exchange whose body is complete."""
     exchange.settled = True
+    trailers = flow.request.trailers
     for upload in exchange.uploads or ():
-        upload.end()
+        upload.end(trailers.fields if trailers else ())

@@ -89,6 +89,8 @@ class ShadowRequest:
     headers: Fields
     timeout: float
     """Seconds for the whole shadow, from connect to the last byte of the response."""
+    trailers: Fields = ()
+    """Of a request with its whole body; they are sent if the mirror speaks HTTP/2."""
     adaptions: tuple[str, ...] = ()
     """How the shadow differs from the primary because it could not be sent unchanged: `obs_fold`, `illegal_value`,
     `illegal_name`, `second_host`, `missing_host`, `target_bytes`, `content_length`, `transfer_encoding`."""
@@ -137,18 +139,19 @@ def shadow_request(
     suffix: bytes = b"-shadow",
     timeout: float = 30.0,
     grpc: bool = False,
+    trailers: Fields = (),
 ) -> ShadowRequest:
     """Return the shadow of `request`, the request as it leaves, for a mirror that has an endpoint.
 
     `body` is the length of the whole body in bytes; None: the body is streamed, its length is not known yet.
     `own_address` is appended to X-Forwarded-For. `timeout`, in seconds, applies where the mirror's route has none.
-    `grpc`: the request is gRPC.
+    `grpc`: the request is gRPC. `trailers` are those of a whole body; the trailers of a streamed one come with its end.
     """
     endpoint = mirror.endpoint
     assert endpoint is not None
     target = _target(mirror.cluster, endpoint.address, endpoint.port, grpc)
     adaptions: list[str] = []
-    headers = _headers(request.headers, mirror.edit, own_address, body, target.http2, adaptions)
+    headers = _headers(request.headers, mirror.edit, own_address, None if trailers else body, target.http2, adaptions)
 
     authority, path = request.authority, request.path
     if mirror.path_prefix and path != b"*":
@@ -164,6 +167,7 @@ def shadow_request(
         path,
         headers,
         mirror.timeout or timeout,
+        trailers,
         tuple(adaptions),
     )
 
