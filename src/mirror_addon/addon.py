@@ -308,6 +308,8 @@ class MirrorAddon:
             grpc_streams.keep_response(flow, exchange)
         if self.session.writer:
             self.session.writer.answered(flow)
+        if exchange is not None and flow.response and flow.response.data.trailers:
+            heads.drop_trailers(flow)
 
     def _keep_to_page(self, flow: http.HTTPFlow) -> None:
         """Other addons do not get to see the page's flows, which have no exchange."""

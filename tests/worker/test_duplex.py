@@ -85,7 +85,11 @@ async def test_a_mirror_that_says_much_before_it_listens_again(mirrors: Any, eng
         nonlocal sent
         if isinstance(event, h2.events.RequestReceived):
             server.state.send_headers(1, [(":status", "200")])
-        while 1 in server.state.streams and sent < size and (room := min(server.state.local_flow_control_window(1), 16384, size - sent)):
+        while (
+            1 in server.state.streams
+            and sent < size
+            and (room := min(server.state.local_flow_control_window(1), 16384, size - sent))
+        ):
             server.state.send_data(1, bytes(room))
             sent += room
         if isinstance(event, h2.events.StreamEnded):

@@ -203,6 +203,12 @@ def _is_multiplexed(request: http.Request) -> bool:
     return request.data.http_version in HTTP2_AND_NEWER
 
 
+def drop_trailers(flow: http.HTTPFlow) -> None:
+    """Remove the trailers of a response from a client that speaks HTTP/1: mitmproxy fails on them."""
+    if flow.response and not _is_multiplexed(flow.request):
+        flow.response.trailers = None
+
+
 def is_upgrade(flow: http.HTTPFlow) -> bool:
     """Return whether the client asks to change to another protocol (RFC 9110 7.8). h2c is left out, because mitmproxy
     removes that offer from the request."""

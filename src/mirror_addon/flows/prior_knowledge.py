@@ -12,7 +12,13 @@ import weakref
 from mitmproxy import connection
 from mitmproxy import ctx
 from mitmproxy import exceptions
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layer import NextLayer
+from mitmproxy.proxy.layers.http import GetHttpConnection
+from mitmproxy.proxy.layers.http import HttpLayer
+from mitmproxy.proxy.layers.http import HTTPMode
+from mitmproxy.proxy.mode_specs import UpstreamMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -23,6 +29,26 @@ Address = tuple[str, int]
 def speaks_it(client: connection.Client) -> bool:
     """Return whether a client's connection is HTTP/2 with prior knowledge."""
     return client.alpn == b"h2" and not client.tls
+
+
+class TunnelLayer(HttpLayer):
+    """Requests of such a client in upstream mode: those that go through the proxy do so in a tunnel (CONNECT).
+
+    mitmproxy would speak HTTP/1 to the proxy, and in a tunnel to the destination, whose connection no hook is called
+    for.
+    """
+
+    @classmethod
+    def make(cls, context: Context, mode: UpstreamMode) -> TunnelLayer:
+        """Return the layer for a connection to the proxy itself, or for one in a tunnel that the client asked for."""
+        context.server.via = (mode.scheme, mode.address)
+        return cls(context, HTTPMode.regular if len(context.layers) == 1 else HTTPMode.transparent)
+
+    def get_connection(self, event: GetHttpConnection, *, reuse: bool = True) -> CommandGenerator[None]:
+        yield from super().get_connection(event, reuse=reuse)
+        for server in self.connections:
+            if isinstance(server, connection.Server) and server.via is not None and not server.tls:
+                server.alpn = b"h2"
 
 
 class PriorKnowledge:
@@ -40,6 +66,8 @@ class PriorKnowledge:
         if begun.startswith(PREFACE):
             client.alpn = b"h2"
             client.alpn_offers = (b"h2", b"http/1.1")  # what mitmproxy offers to a server with TLS
+            if isinstance(client.proxy_mode, UpstreamMode):
+                data.layer = TunnelLayer.make(data.context, client.proxy_mode)
         elif PREFACE.startswith(begun):
             raise exceptions.AddonHalt
 

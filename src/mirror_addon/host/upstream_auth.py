@@ -27,7 +27,7 @@ class ProxyCredentials:
         add_credentials = addon.requestheaders
 
         def requestheaders(flow: http.HTTPFlow) -> None:
-            if flow.server_conn.via is not None or not isinstance(flow.client_conn.proxy_mode, UpstreamMode):
+            if not isinstance(flow.client_conn.proxy_mode, UpstreamMode) or _is_for_proxy(flow):
                 add_credentials(flow)
 
         vars(addon)["requestheaders"] = requestheaders
@@ -41,3 +41,8 @@ class ProxyCredentials:
         if vars(addon).get("requestheaders") is requestheaders:
             del vars(addon)["requestheaders"]
         self._replaced = None
+
+
+def _is_for_proxy(flow: http.HTTPFlow) -> bool:
+    """Return whether the proxy reads the request: HTTP/2 goes through it in a tunnel."""
+    return flow.server_conn.via is not None and not flow.request.is_http2

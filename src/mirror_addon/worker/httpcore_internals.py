@@ -17,7 +17,9 @@ def missing() -> str:
     origin = httpcore.Origin(b"http", b"localhost", 80)
     outer = httpcore.AsyncHTTPConnection(origin, network_backend=httpcore.AsyncMockBackend([]))
     inner = httpcore.AsyncHTTP11Connection(origin, httpcore.AsyncMockStream([]))
-    if not hasattr(outer, "_connection") or not all(hasattr(httpcore.AsyncHTTP2Connection, name) for name in OVERRIDDEN):
+    if not hasattr(outer, "_connection") or not all(
+        hasattr(httpcore.AsyncHTTP2Connection, name) for name in OVERRIDDEN
+    ):
         return (
             f"httpcore {httpcore.__version__} is not among the versions this was tested with, and parts of its HTTP/2 "
             "cannot be found: shadows over HTTP/2 may fail. Install a version of httpcore that mirror_addon requires."
