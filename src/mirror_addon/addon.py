@@ -15,6 +15,7 @@ from mitmproxy import exceptions
 from mitmproxy import http
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
+from mirror_addon.admission.when import waits_for_end
 from mirror_addon.commands.commands import Commands
 from mirror_addon.commands.terminal import Terminal
 from mirror_addon.diff_view.content_view import NAME as DIFF_VIEW
@@ -234,7 +235,7 @@ class MirrorAddon:
     def _let_pass(self, flow: http.HTTPFlow, exchange: Exchange, writer: ShadowWriter) -> None:
         if grpc_streams.is_grpc(flow.request):
             self.responseheaders = self._responseheaders
-            grpc_streams.stream_request(flow, exchange)
+            grpc_streams.stream_request(flow, exchange, gather=waits_for_end(exchange.decision, flow))
         if exchange.decision.action is Action.ROUTE:
             self._route(flow, exchange, writer)
         elif speaks_it(flow.client_conn):  # what the client takes its destination to speak

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import queue
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from typing import NamedTuple
 
 import grpc
+import h2.connection
+import h2.events
 import pytest
 from livetools.client import exchange
 from livetools.ports import reserved_port
@@ -18,6 +21,7 @@ from livetools.recorder import PATIENCE
 from livetools.recorder import Recorder
 from livetools.shop import Shop
 from livetools.web import Web
+from livetools.wire import Stream
 from livetools.wire import lines
 
 RULES = """\
@@ -39,6 +43,17 @@ kind: VirtualService
 metadata: {name: unsaid}
 spec:
   hosts: [unsaid.test]
+  http:
+  - route: [{destination: {host: unsaid, subset: v1}}]
+    mirror: {host: unsaid, subset: v2}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata:
+  name: picky
+  annotations: {mirror-addon/when: "~c 200 & ~bq wanted & ~bs wanted"}
+spec:
+  hosts: [picky.test]
   http:
   - route: [{destination: {host: unsaid, subset: v1}}]
     mirror: {host: unsaid, subset: v2}
@@ -181,7 +196,8 @@ def test_errors_deadlines_and_cancellation(stage: Stage) -> None:
         assert stage.v1.end() == stage.v2.end() == "gone"
         messages.put(None)
 
-        late = channel.stream_stream("/test.Shop/Hang")(iter([b"late"]), timeout=1)
+        late = channel.stream_stream("/test.Shop/Hang")(iter([b"late"]), timeout=3)
+        assert next(late) == b"v1 late"
         with pytest.raises(grpc.RpcError) as expired:
             list(late)
         assert expired.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -212,6 +228,34 @@ def test_a_port_that_says_nothing(stage: Stage) -> None:
     with stage.channel("regular", "unsaid.test") as channel:
         assert channel.unary_unary("/test.Shop/Unary")(b"x", timeout=PATIENCE) == b"v1 x"
     assert stage.v1.one()[1] == stage.v2.one()[1] == [b"x"]
+
+
+def test_a_filter_over_messages(stage: Stage) -> None:
+    with stage.channel("regular", "picky.test") as channel:
+        for message in (b"other", b"wanted"):
+            assert channel.unary_unary("/test.Shop/Unary")(message, timeout=PATIENCE) == b"v1 " + message
+            assert stage.v1.one()[1] == [message]
+    assert stage.v2.one()[1] == [b"wanted"]
+
+
+def test_socks5(stage: Stage) -> None:
+    """Any destination: no rule has this host, and the server is where the client says it is."""
+    with socket.create_connection(("127.0.0.1", stage.ports["socks5"])) as client:
+        client.sendall(b"\x05\x01\x00\x05\x01\x00\x01\x7f\x00\x00\x01" + stage.v1.port.to_bytes(2, "big"))
+        state = h2.connection.H2Connection()
+        state.initiate_connection()
+        head = [(":method", "POST"), (":scheme", "http"), (":authority", "x"), (":path", "/test.Shop/Unary")]
+        state.send_headers(1, [*head, ("content-type", "application/grpc"), ("te", "trailers")])
+        state.send_data(1, b"\0\0\0\0\x01x", end_stream=True)
+        stream = Stream(client)
+        assert len(stream.exactly(2 + 10)) == 12
+        client.sendall(state.data_to_send())
+        client.settimeout(PATIENCE)
+        events: list[h2.events.Event] = []
+        while not any(isinstance(event, h2.events.StreamEnded) for event in events):
+            events += state.receive_data(client.recv(65536))
+    assert b"v1 x" in b"".join(event.data or b"" for event in events if isinstance(event, h2.events.DataReceived))
+    assert stage.v1.one()[1] == [b"x"]
 
 
 def test_keepalive_pings_and_many_calls_at_once(stage: Stage) -> None:

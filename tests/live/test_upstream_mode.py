@@ -174,7 +174,7 @@ def test_a_mode_without_a_proxy_beside_it(stage: Stage) -> None:
     assert stage.v1.one().target == stage.v2.one().target == b"/regular"
     assert exchange(stage.regular, absolute(str(stage.v1).encode(), b"/passed")).body == b"ok"
     assert stage.v1.one().value(b"proxy-authorization") == b"Basic eA=="
-    while stage.to.one().target != b"/passed":
+    while b"/passed" not in stage.to.one().head:
         pass  # what this HTTP/1 recorder makes of the gRPC shadows before
     assert stage.corporate.received == []
 

@@ -27,11 +27,11 @@ def is_grpc(request: http.Request) -> bool:
     return request.data.method == b"POST" and _is_grpc(request)
 
 
-def stream_request(flow: http.HTTPFlow, exchange: Exchange) -> None:
-    """Pass the request's body on as it comes, unless it is gRPC-Web. A function of another addon in `request.stream`
-    stays."""
+def stream_request(flow: http.HTTPFlow, exchange: Exchange, *, gather: bool) -> None:
+    """Pass the request's body on as it comes, unless it is gRPC-Web or has to be gathered (`gather`). A function of
+    another addon in `request.stream` stays."""
     exchange.grpc = flow.request.data.http_version == _HTTP2 and not _is_web(flow.request)
-    if exchange.grpc and not callable(flow.request.stream):
+    if exchange.grpc and not gather and not callable(flow.request.stream):
         exchange.request_copy = BodyCopy()
         flow.request.stream = exchange.request_copy
 

@@ -25,7 +25,7 @@ from mitmproxy import http
 from mirror_addon.admission.expiry_log import ExpiryLog
 from mirror_addon.admission.gate import AdmissionGate
 from mirror_addon.admission.when import When
-from mirror_addon.admission.when import compile_when
+from mirror_addon.admission.when import when_of
 from mirror_addon.dispatch.dispatcher import Dispatcher
 from mirror_addon.dispatch.in_flight import InFlight
 from mirror_addon.dispatch.in_flight import Primary
@@ -211,7 +211,7 @@ class ShadowWriter:
 
     def offer(self, flow: http.HTTPFlow, exchange: Exchange, body: bytes) -> None:
         """Send the shadows of a request that is there as a whole, or hold it until its response is there."""
-        when = _when(exchange)
+        when = when_of(exchange.decision)
         wanted = True if when is None else when.now(flow)
         if wanted:
             self._send(flow, exchange, body)
@@ -328,7 +328,7 @@ class ShadowWriter:
 
     def _open(self, flow: http.HTTPFlow, exchange: Exchange) -> list[Upload]:
         uploads: list[Upload] = []
-        when = _when(exchange)
+        when = when_of(exchange.decision)
         if when is not None and not (wanted := when.now(flow)):
             self.none(exchange, "streamed" if wanted is None else "when")
             return uploads
@@ -391,10 +391,3 @@ class ShadowWriter:
                 self._take_response(primary, primary.flow)
         if self.holding or self.book.primaries:
             self._look_later()
-
-
-def _when(exchange: Exchange) -> When | None:
-    """The filter that decides whether there are shadows, None where there is none."""
-    rule = exchange.decision.rule
-    text = rule.annotations.when if rule is not None and rule.annotations is not None else ""
-    return compile_when(text) if text else None
