@@ -277,8 +277,8 @@ class MirrorAddon:
         elif flow.request.raw_content is None:
             self.session.writer.none(exchange, "streamed")
         else:
-            if flow.request.trailers:
-                exchange.trailers = flow.request.trailers.fields
+            if flow.request.data.trailers:
+                exchange.trailers = flow.request.data.trailers.fields
             self.session.writer.offer(flow, exchange, flow.request.raw_content)
         return None
 

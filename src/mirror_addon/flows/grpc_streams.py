@@ -5,7 +5,7 @@ or a server that sends one a minute, would wait for ever. So the bodies of gRPC 
 directions, and copies of their beginnings become the contents of the flow when they are complete, for views, files
 and comparison. A gRPC-Web request is one message, and is gathered; its response may be many, and is streamed.
 
-The cost is that scripts and options that edit a body in `request` or `response` come too late for these.
+The cost is that scripts and options that edit a body, or respond, in `request` or `response` come too late for these.
 """
 
 from __future__ import annotations
@@ -62,10 +62,10 @@ def keep_response(flow: http.HTTPFlow, exchange: Exchange) -> None:
 
 
 def _is_grpc(message: http.Message) -> bool:
-    return any(
-        len(name) == 12 and value.startswith(b"application/grpc") and name.lower() == b"content-type"
-        for name, value in message.data.headers.fields
-    )
+    for name, value in message.data.headers.fields:
+        if len(name) == 12 and name.lower() == b"content-type":
+            return bool(value.startswith(b"application/grpc"))
+    return False
 
 
 def _is_web(message: http.Message) -> bool:
