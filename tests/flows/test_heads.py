@@ -83,6 +83,22 @@ def test_forwarded_address(peer: str, text: bytes) -> None:
         (b"a:b", b"http", 80),
         (b"a:", b"http", 80),
         (b"", b"http", 80),
+        (b"a:" + b"9" * 5000, b"http", 80),
+        (b"a:" + b"0" * 5000 + b"81", b"http", 81),
+        (b"[::1]:" + b"9" * 5000, b"https", 443),
+        (b"a:65535", b"http", 65535),
+        (b"a:65536", b"http", 80),
+        (b"a:0", b"http", 80),
+        (b"a:00", b"http", 80),
+        (b"a:+81", b"http", 80),
+        (b"a:-1", b"http", 80),
+        (b"a:8_1", b"http", 80),
+        (b"a: 81", b"http", 80),
+        ("a:\u0668\u0661".encode(), b"http", 80),
+        ("a:\u00b2".encode("latin-1"), b"http", 80),
+        (b"[::1]-shadow:81", b"http", 81),
+        (b"[::1", b"http", 80),
+        (b"a:1:2", b"http", 80),
     ],
 )
 def test_authority_port(authority: bytes, scheme: bytes, port: int) -> None:
@@ -217,7 +233,6 @@ def test_an_upstream_behind_tls_may_speak_http1_or_2() -> None:
     """A length is right in both, a chunked stream in one alone."""
     flow = flow_of(version=b"HTTP/2.0", content=b"abc")
     flow.request.scheme = "https"
-    assert not heads.can_stream(flow, decision_to())
     heads.frame_stream(flow, decision_to())
     assert flow.request.headers.fields == ()
     flow.request.trailers = http.Headers(t="1")
@@ -232,7 +247,6 @@ def test_an_upstream_behind_tls_may_speak_http1_or_2() -> None:
 def test_an_upstream_that_speaks_http2_needs_no_frame(decision: Decision) -> None:
     flow = flow_of(version=b"HTTP/2.0", content=b"abc")
     flow.request.scheme = "https"
-    assert heads.can_stream(flow, decision)
     heads.frame_stream(flow, decision)
     heads.frame_body(flow, decision)
     assert flow.request.headers.fields == ()
@@ -259,13 +273,6 @@ def test_a_port_that_says_http_is_http1_for_grpc_too() -> None:
     flow = flow_of(version=b"HTTP/2.0", content=b"abc")
     heads.frame_stream(flow, decision_to(content_type=b"application/grpc"))
     assert flow.request.headers["transfer-encoding"] == "chunked"
-
-
-@pytest.mark.parametrize(("version", "scheme"), [(b"HTTP/2.0", "http"), (b"HTTP/1.1", "https"), (b"HTTP/1.1", "http")])
-def test_what_can_be_streamed_everywhere(version: bytes, scheme: str) -> None:
-    flow = flow_of(version=version)
-    flow.request.scheme = scheme
-    assert heads.can_stream(flow, decision_to())
 
 
 @pytest.mark.parametrize("frame", [heads.frame_body, heads.frame_stream])

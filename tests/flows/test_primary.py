@@ -7,6 +7,7 @@ from mitmproxy.test import tflow
 
 from mirror_addon.compare.answer import Answer
 from mirror_addon.flows.exchange import Exchange
+from mirror_addon.flows.leaving import response_as_it_came
 from mirror_addon.flows.primary import primary_end
 from mirror_addon.flows.primary import status_and_time
 from mirror_addon.flows.primary import url_of
@@ -113,12 +114,12 @@ def test_a_flow_that_never_ended() -> None:
 
 
 def test_status_and_time_of_a_flow() -> None:
-    assert status_and_time(flow()) == (200, 1000.0)
+    assert status_and_time(flow(), exchange()) == (200, 1000.0)
     endless = flow()
     assert endless.response
     endless.response.timestamp_end = None
-    assert status_and_time(endless) == (200, None)
-    assert status_and_time(failed("timeout")) == (None, None)
+    assert status_and_time(endless, exchange()) == (200, None)
+    assert status_and_time(failed("timeout"), exchange()) == (None, None)
 
 
 def test_trailers_are_fields_too() -> None:
@@ -127,3 +128,28 @@ def test_trailers_are_fields_too() -> None:
     assert with_trailers.response
     with_trailers.response.trailers = http.Headers([(b"grpc-status", b"0")])
     assert primary_end(with_trailers, exchange(), 100).answer.headers == (*HEADERS, (b"grpc-status", b"0"))
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_what_addons_change_in_a_response_is_not_compared(replaced: bool) -> None:
+    known, changed = exchange(), flow()
+    assert changed.response
+    known.answer_fields, known.answer = changed.response.headers.fields, response_as_it_came(changed)
+    if replaced:
+        changed.response = http.Response.make(404, b"of a script", {"x": "y"})
+        changed.response.trailers = http.Headers(t="1")
+    else:
+        changed.response.status_code = 404
+        changed.response.text = "of a script"
+        changed.response.headers["x"] = "y"
+        changed.response.trailers = http.Headers(t="1")
+    assert primary_end(changed, known, 1000) == (Answer(200, HEADERS, b"body", 4, 1000.0), "")
+    assert status_and_time(changed, known) == (200, 1000.0)
+
+
+@pytest.mark.parametrize("length", ["\u00b2", "\u0664", "9" * 5000])
+def test_a_length_that_is_no_number(length: str) -> None:
+    odd = flow(None)
+    assert odd.response
+    odd.response.headers["content-length"] = length
+    assert primary_end(odd, exchange(), 9).answer.bytes == 0

@@ -31,6 +31,7 @@ from pairtools import primary_flow
 from mirror_addon.addon import MirrorAddon
 from mirror_addon.host.changes import CHANGES
 from mirror_addon.host.changes import HostChanges
+from mirror_addon.host.http_streams import HttpStreams
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,6 +53,10 @@ spec: {host: b, subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: 
 
 SEEN = {
     "Dispatch of hooks": {"AddonManager overrides trigger_event"},
+    "Moments of a request": {
+        f"mitmproxy.proxy.layers.http.HttpStream.{name}"
+        for name in ("make_server_connection", "state_wait_for_response_headers", "send_response")
+    },
     "Reads of a client's connection": {"a client's reader"},
     "Entries of HAR files": {"SaveHar overrides flow_entry"},
     "Credentials for an upstream proxy": {"UpstreamAuth overrides requestheaders"},
@@ -246,7 +251,8 @@ async def test_the_script_has_a_name_for_every_hook_and_deferred_values_are_conv
 
 
 def test_every_change_is_covered_here() -> None:
-    assert {change.name for change in CHANGES} == SEEN.keys() | {"Names in the script", "Values of deferred options"}
+    elsewhere = {"Names in the script", "Values of deferred options", "A hook for scripts"}
+    assert {change.name for change in CHANGES} == SEEN.keys() | elsewhere
     assert all((ROOT / change.code).is_file() for change in CHANGES)
 
 
@@ -268,9 +274,15 @@ def test_the_page_has_the_list() -> None:
     assert page.count("\n## ") == len(CHANGES)
 
 
+def no_moments() -> HttpStreams:
+    return HttpStreams(lambda flow: None, lambda flow: None, lambda flow: None)
+
+
 async def test_at_exit_what_is_still_in_use_stays() -> None:
     """Requests pass until the shadows are drained, and mitmproxy writes its HAR file after that."""
-    changes = HostChanges("Mirror Diff", lambda flow: [], lambda entry, flow: entry | {"comment": "annotated"})
+    changes = HostChanges(
+        "Mirror Diff", lambda flow: [], lambda entry, flow: entry | {"comment": "annotated"}, streams := no_moments()
+    )
     writer = SaveHar()
     with taddons.context(writer) as context:
         context.options.add_option("keep_host_header", bool, False, "")
@@ -284,10 +296,12 @@ async def test_at_exit_what_is_still_in_use_stays() -> None:
         assert writer.flow_entry(primary_flow(), set())["comment"] == "annotated"
         assert "trigger_event" not in vars(context.master.addons)
         assert "mirror diff" not in views()
+        assert streams.taken
+        streams.give_back()
 
 
 async def test_a_value_that_no_option_can_have_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    changes = HostChanges("Mirror Diff", lambda flow: [], lambda entry, flow: entry)
+    changes = HostChanges("Mirror Diff", lambda flow: [], lambda entry, flow: entry, no_moments())
     with taddons.context() as context:
         context.options.update_defer(mirror_workers=None)
         changes.load()

@@ -32,6 +32,19 @@ class UploadOwner(Protocol):
     def give_up(self, shadow: Shadow, reason: str) -> None: ...
 
 
+class BodySink(Protocol):
+    """What a body that comes in pieces is given to."""
+
+    @property
+    def alive(self) -> bool: ...
+
+    def write(self, chunk: bytes) -> None: ...
+
+    def end(self, trailers: Fields = ()) -> None: ...
+
+    def abort(self, reason: str = "aborted") -> None: ...
+
+
 class Upload:
     """A shadow whose body comes in pieces. After its end, and after it was given up, calls do nothing."""
 

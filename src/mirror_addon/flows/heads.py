@@ -10,8 +10,9 @@ flows. It runs in the proxy's event loop, in the hooks of `MirrorAddon`:
     next_layer       `prior_knowledge` recognises clients that begin with HTTP/2.
     server_connect,  `upstream_tls` sets up TLS as the DestinationRule of that destination requires, `prior_knowledge`
     tls_start_server HTTP/2 without TLS where a port's protocol says so.
-    request          `frame_body` frames a body of HTTP/2 for an HTTP/1 upstream.
-    response, error  `primary` makes of the flow's response what shadows are compared with.
+    as it leaves     `frame_body` or `frame_stream` frames a body of HTTP/2 for an HTTP/1 upstream. `leaving` reads the
+                     request that is copied, and later the response as it came, before other addons change that.
+    response, error  `primary` makes of that response what shadows are compared with.
 
 A primary is edited in `requestheaders`, because `request` would be too late for a body that is streamed. Flows are
 edited through `data`, the fields of mitmproxy's messages: their properties keep Host and other fields consistent in
@@ -57,10 +58,14 @@ def forwarded_address(peer: str, local_address: bytes) -> bytes:
 
 
 def authority_port(authority: bytes, scheme: bytes) -> int:
-    """Return the port of an authority, else the default port of the scheme."""
+    """Return the port of an authority, else the default port of the scheme: also where what follows the colon is no
+    port number, which a client may send in any length."""
     host, colon, port = authority.rpartition(b":")
-    if colon and not host.endswith(b":") and port.isdigit() and (b":" not in host or host.endswith(b"]")):
-        return int(port)
+    if colon and port.isdigit() and b":" not in host[host.rfind(b"]") + 1 :]:
+        digits = port.lstrip(b"0")
+        # int() raises ValueError for more than 4,300 digits.
+        if 0 < len(digits) <= 5 and (number := int(digits)) <= 65535:
+            return number
     return 443 if scheme == b"https" else 80
 
 
@@ -175,17 +180,6 @@ def frame_stream(flow: http.HTTPFlow, decision: Decision) -> None:
     plain = _is_multiplexed(request) and request.data.scheme != b"https"
     if plain and "content-length" not in request.headers and _may_speak_http1(decision, plain=True):
         request.headers["transfer-encoding"] = "chunked"
-
-
-def can_stream(flow: http.HTTPFlow, decision: Decision) -> bool:
-    """Return whether a body of unknown length can be streamed to its upstream.
-
-    It cannot if the protocol is known only after ALPN: HTTP/1 needs Transfer-Encoding, with which an HTTP/2 request
-    would be malformed (RFC 9113 8.2.2).
-    """
-    if flow.request.data.scheme != b"https" or not _is_multiplexed(flow.request):
-        return True
-    return not _may_speak_http1(decision, plain=False)
 
 
 def _may_speak_http1(decision: Decision, *, plain: bool) -> bool:

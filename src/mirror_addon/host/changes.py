@@ -8,13 +8,13 @@ All of it happens in the proxy's process and on its event loop. Each kind of cha
 how to apply it, how to recognise a mitmproxy on which it is not safe, and how to take it back. `HostChanges` holds them
 together and is what MirrorAddon uses:
 
-- `load`, before our options exist: `deferred_options`, `content_views`, `har`, `upstream_auth`
+- `load`, before our options exist: `deferred_options`, `content_views`, `har`, `upstream_auth`, `http_streams`
 - `apply`, at the end of each `configure`: `hook_dispatch`, `proxy_options`
 - `take_back`, at `done`: all of them
 
-`wide_reads` is applied by `mirroring.tee` to one connection at a time, when a streamed body on it is mirrored. What is
-done to the interpreter stays in `rules.background`, next to the work that needs it. The script has to be outside the
-package, because mitmproxy loads it by its path.
+`shadow_hook` is registered when it is imported. `wide_reads` is applied by `mirroring.tee` to one connection at a
+time, when a streamed body on it is mirrored. What is done to the interpreter stays in `rules.background`, next to the
+work that needs it. The script has to be outside the package, because mitmproxy loads it by its path.
 
 `docs/host.md` contains the list below, and tests/host/test_changes.py compares both with a proxy that runs.
 """
@@ -33,6 +33,7 @@ from mirror_addon.host.deferred_options import convert_deferred
 from mirror_addon.host.har import Annotate
 from mirror_addon.host.har import HarAnnotations
 from mirror_addon.host.hook_dispatch import HookDispatch
+from mirror_addon.host.http_streams import HttpStreams
 from mirror_addon.host.proxy_options import ProxyOptions
 from mirror_addon.host.upstream_auth import ProxyCredentials
 
@@ -71,6 +72,31 @@ CHANGES = (
         "Otherwise the log says that `mirror_fast_hooks has no effect`.",
         off="`mirror_fast_hooks=false`, also while the proxy runs.",
         unload="Taken back, unless another script replaced the method since.",
+    ),
+    Change(
+        name="Moments of a request",
+        code="src/mirror_addon/host/http_streams.py",
+        what="`make_server_connection`, `state_wait_for_response_headers` and `send_response` of mitmproxy's class "
+        "`HttpStream` are replaced: they call a function of this addon before mitmproxy's own method.",
+        why="The shadow is the primary as it leaves, and its response is compared as it came. Hooks are too early for "
+        "the one and too late for the other: addons behind this one change the request, a person edits an intercepted "
+        "one and resumes it after all hooks, and addons before this one change the response.",
+        worth="Not a matter of speed. Three function calls a request, 1 microsecond.",
+        guard="Only where the methods are generators, and their callers use the names that they use in 11.0.2 to "
+        "12.3.1. Otherwise the log warns that shadows lack what addons behind this one changed.",
+        off="No option.",
+        unload="Taken back, unless another script replaced the methods since; they then do nothing. Not at exit, "
+        "because requests still pass while shadows are drained.",
+    ),
+    Change(
+        name="A hook for scripts",
+        code="src/mirror_addon/host/shadow_hook.py",
+        what="`mirror_shadow` is added to mitmproxy's register of hooks.",
+        why="mitmproxy then knows the name as that of a hook, as it knows those of its own.",
+        worth="Not a matter of speed. Nothing is built or called where no addon has the hook.",
+        guard="None needed: the register is a dictionary, and no other addon uses the name.",
+        off="No option. It has no effect without a script that has the hook.",
+        unload="The name stays in the register with the imported module.",
     ),
     Change(
         name="Reads of a client's connection",
@@ -177,9 +203,11 @@ CHANGES = (
 
 
 class HostChanges:
-    """The changes of one load of the addon. `lines` and `annotate` are what a content view and HAR files show."""
+    """The changes of one load of the addon. `lines` and `annotate` are what a content view and HAR files show;
+    `streams` has what is called at moments for which mitmproxy has no hook."""
 
-    def __init__(self, view: str, lines: content_views.StyledLines, annotate: Annotate) -> None:
+    def __init__(self, view: str, lines: content_views.StyledLines, annotate: Annotate, streams: HttpStreams) -> None:
+        self.streams = streams
         self._view = view
         self._lines = lines
         self._har = HarAnnotations(annotate)
@@ -194,6 +222,7 @@ class HostChanges:
         content_views.register(self._view, self._lines)
         self._har.apply()
         self._proxy_credentials.apply()
+        self.streams.take()
 
     def apply(self, *, fast_hooks: bool) -> None:
         """Call this at the end of each `configure`. It sets options of mitmproxy, which calls `configure` again."""
@@ -210,6 +239,7 @@ class HostChanges:
         content_views.unregister(self._view)
         if ctx.master.should_exit.is_set():
             return
+        self.streams.give_back()
         self._har.take_back()
         self._proxy_credentials.take_back()
         self._proxy_options.take_back()

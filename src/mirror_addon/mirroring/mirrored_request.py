@@ -48,7 +48,7 @@ class MirroredRequest(Primary):
         `body_limit` bytes of its body."""
         if self.flow is not None:
             self.flow = None
-            self.status, self.ms = status_and_time(flow)
+            self.status, self.ms = status_and_time(flow, self.exchange)
         if self.subject is not None and self.end is None:
             self.end = primary_end(flow, self.exchange, body_limit)
 

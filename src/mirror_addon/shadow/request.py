@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 if TYPE_CHECKING:
     from mirror_addon.routing.clusters import Cluster
-    from mirror_addon.routing.clusters import Endpoint
     from mirror_addon.routing.decision import Mirror
     from mirror_addon.routing.decision import Request
     from mirror_addon.routing.fields import Fields
@@ -130,6 +129,14 @@ def shadow_authority(authority: bytes, suffix: bytes) -> bytes:
     return authority + suffix
 
 
+def has_suffix(authority: bytes, suffix: bytes) -> bool:
+    """Return whether `authority` can be the Host of a shadow: its host name ends with `suffix`, which is in lower
+    case. Host names have no case (RFC 9110 4.2.3)."""
+    name = authority.lower()
+    colon = name.rfind(b":")
+    return (name[:colon] if colon > name.rfind(b"]") else name).endswith(suffix)
+
+
 def shadow_request(
     request: Request,
     mirror: Mirror,
@@ -157,7 +164,7 @@ def shadow_request(
     if mirror.path_prefix and path != b"*":
         path = mirror.path_prefix.rstrip(b"/") + path
     if not authority or (authority + path).translate(None, _VISIBLE):
-        authority = _writable_authority(authority, endpoint, adaptions)
+        authority = _writable_authority(authority, str(endpoint).encode(), adaptions)  # HTTP/1.0
         path = _writable_path(path, target, adaptions)
 
     return ShadowRequest(
@@ -172,14 +179,40 @@ def shadow_request(
     )
 
 
-def _writable_authority(authority: bytes, endpoint: Endpoint, adaptions: list[str]) -> bytes:
-    """Return a Host that is a valid field value; a request without one (HTTP/1.0) gets its endpoint's address."""
+def edited_request(
+    shadow: ShadowRequest,
+    *,
+    target: Target,
+    method: bytes,
+    authority: bytes,
+    path: bytes,
+    headers: Fields,
+    body: int | None,
+) -> ShadowRequest:
+    """Return `shadow` with these parts, which a script wrote and which need not be valid HTTP. Host and X-Forwarded-For
+    are taken as they are. `body` as for `shadow_request`."""
+    adaptions = list(shadow.adaptions)
+    fields = _headers(headers, None, None, None if shadow.trailers else body, target.http2, adaptions)
+    return ShadowRequest(
+        target,
+        method,
+        _writable_authority(authority, shadow.authority, adaptions),
+        _writable_path(path, target, adaptions),
+        fields,
+        shadow.timeout,
+        shadow.trailers,
+        tuple(adaptions),
+    )
+
+
+def _writable_authority(authority: bytes, instead: bytes, adaptions: list[str]) -> bytes:
+    """Return a Host that is a valid field value; a request without one gets `instead`."""
     clean = authority.translate(_TO_SPACES).strip()
     if clean != authority:
         adaptions.append("illegal_value")
     if not clean:
         adaptions.append("missing_host")
-    return clean or str(endpoint).encode()
+    return clean or instead
 
 
 def _writable_path(path: bytes, target: Target, adaptions: list[str]) -> bytes:
@@ -194,9 +227,15 @@ def _writable_path(path: bytes, target: Target, adaptions: list[str]) -> bytes:
 
 
 def _headers(
-    sent: Fields, edit: HeaderEdit | None, own_address: bytes, body: int | None, http2: bool, adaptions: list[str]
+    sent: Fields,
+    edit: HeaderEdit | None,
+    own_address: bytes | None,
+    body: int | None,
+    http2: bool,
+    adaptions: list[str],
 ) -> Fields:
-    """Return the shadow's header fields; append to `adaptions` what differs from `sent`.
+    """Return the shadow's header fields; append to `adaptions` what differs from `sent`. Without `own_address`
+    X-Forwarded-For gets no hop.
 
     The mirror's own edit comes first, as Envoy's `request_headers_mutations` do: X-Forwarded-For is appended to what
     the edit leaves. One pass sorts the fields, because most need nothing; X-Forwarded-For and the framing field are
@@ -227,11 +266,10 @@ def _headers(
         else:
             fields += _rare(lower, field, adaptions)
 
-    hops = _with_hop(forwarded, own_address)
     if forwarded:
-        fields[forwarded_at] = hops
+        fields[forwarded_at] = _with_hop(forwarded, own_address)[0]
     else:
-        fields.append(hops)
+        fields += _with_hop(forwarded, own_address)
     if framing:
         fields[framing_at] = _framing(framing, body, http2, adaptions)
     elif body != 0:
@@ -254,11 +292,12 @@ def _rare(lower: bytes, field: Field, adaptions: list[str]) -> Fields:
     return ()
 
 
-def _with_hop(sent: list[Field], own_address: bytes) -> Field:
-    """Return X-Forwarded-For with one hop more; several fields become one."""
+def _with_hop(sent: list[Field], own_address: bytes | None) -> Fields:
+    """Return X-Forwarded-For with one hop more, if there is one; several fields become one, and none may stay none."""
     values = [value for _, line in sent if (value := line.strip())]
-    values.append(own_address)
-    return sent[0][0] if sent else _FORWARDED, b",".join(values)
+    if own_address is not None:
+        values.append(own_address)
+    return ((sent[0][0] if sent else _FORWARDED, b",".join(values)),) if values or sent else ()
 
 
 def _framing(sent: list[Field], body: int | None, http2: bool, adaptions: list[str]) -> Field:
