@@ -15,6 +15,7 @@ from mitmproxy import exceptions
 from mitmproxy import http
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
+from mirror_addon.admission.request_filter import check_filters
 from mirror_addon.admission.when import waits_for_end
 from mirror_addon.commands.commands import Commands
 from mirror_addon.commands.terminal import Terminal
@@ -34,8 +35,10 @@ from mirror_addon.flows.upstream_tls import UpstreamTLS
 from mirror_addon.host.changes import HostChanges
 from mirror_addon.host.http_streams import HttpStreams
 from mirror_addon.live_page.page import LivePage
+from mirror_addon.mirroring.copied_hosts import copied
 from mirror_addon.mirroring.engine_settings import check_record
 from mirror_addon.mirroring.shadow_writer import ShadowWriter
+from mirror_addon.mirroring.unmatched_log import UnmatchedLog
 from mirror_addon.options.settings import BY_NAME
 from mirror_addon.options.settings import OPTIONS
 from mirror_addon.options.settings import OptionError
@@ -86,6 +89,7 @@ class MirrorAddon:
         self.commands = Commands(self.session, self.diff.text)
         self.page = LivePage(self.session, self.commands.by_name())
         self.terminal = Terminal()
+        self.unmatched_log = UnmatchedLog()
         self._guard = HookGuard(self.exchanges, lambda: self.session.writer.counters if self.session.writer else None)
         guarded = self._guard.around
         # Moments for which mitmproxy has no hook.
@@ -138,6 +142,8 @@ class MirrorAddon:
             self.page.listen(settings.web_port)
         if RULE_OPTIONS & changed:
             self.session.rules.load(settings)
+        if "mirror_to" in changed:
+            self._log_what_is_copied(settings)
         if "mirror_fast_hooks" in changed:
             self.host.apply(fast_hooks=settings.fast_hooks)
         writer.apply(settings, changed)
@@ -153,6 +159,8 @@ class MirrorAddon:
         writer = self.session.writer = ShadowWriter(settings, self.session.local_address, comparison or "")
         writer.observers += (self.session.statistics, self.terminal)
         self.session.rules.follow(writer.rules_changed)
+        self.session.rules.follow(writer.samples.rules_changed)
+        self.session.rules.follow(self.unmatched_log.rules_changed)
         self.page.start(settings)
         self.host.apply(fast_hooks=settings.fast_hooks)
         if self._running:  # corrected after a reload of the script that failed
@@ -162,6 +170,7 @@ class MirrorAddon:
     def _check(settings: Settings, changed: frozenset[str]) -> str | None:
         """Raise OptionError for files that cannot be used. Returns the text of the rules of comparison, None where
         they are not among the changed options."""
+        check_filters(settings.to)
         if "mirror_record" in changed:
             check_record(settings)
         return comparison_rules(settings) if "mirror_compare" in changed else None
@@ -182,6 +191,7 @@ class MirrorAddon:
             writer.gate.listen([(address[0], address[1]) for address in server.listen_addrs()])
         writer.look_for_views()
         self._tell_mode()
+        self._log_what_is_copied(writer.settings)
         self.session.rules.watch()
         self.session.comparison.watch(writer.settings, writer.compare_by)
 
@@ -189,6 +199,11 @@ class MirrorAddon:
         table = self.session.rules.table
         if table is not None and (line := upstream_mode_line(ctx.options.mode, table)):
             logger.info("mirror: %s", line)
+
+    def _log_what_is_copied(self, settings: Settings) -> None:
+        if self._running and self.session.rules.table is not None:
+            for line in copied(settings, self.session.rules.table, ctx.options.mode):
+                logger.warning("mirror: %s", line)
 
     def done(self) -> Awaitable[None] | None:
         """Drain. Synchronous for a reload of the script, awaited at exit (mitmproxy awaits what a hook returns)."""
@@ -240,6 +255,8 @@ class MirrorAddon:
             self.responseheaders = self._guard.around(self._responseheaders)
         if gate.overrides:
             gate.overrides.apply(decision, draw)
+        if decision.rule is None:
+            self._unmatched(exchange, writer)
         if flow.response:
             writer.none(exchange, "local_reply")
         elif flow.request.stream and not self.host.streams.taken:
@@ -254,6 +271,12 @@ class MirrorAddon:
             self._route(flow, exchange, writer)
         elif speaks_it(flow.client_conn):  # what the client takes its destination to speak
             self.prior_knowledge.expect(flow.client_conn, (flow.request.data.host, flow.request.data.port))
+
+    def _unmatched(self, exchange: Exchange, writer: ShadowWriter) -> None:
+        """No rule names the request's host or path."""
+        writer.counters.unmatched += 1
+        if exchange.table is not None:
+            self.unmatched_log.note(exchange.table, exchange.request, exchange.decision)
 
     def _route(self, flow: http.HTTPFlow, exchange: Exchange, writer: ShadowWriter) -> None:
         request, cluster, endpoint = exchange.decision.request, exchange.decision.cluster, exchange.decision.endpoint

@@ -24,6 +24,7 @@ from mirror_addon.dispatch.upload import cost_of
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.flows.leaving import goes_where_decided
 from mirror_addon.host.shadow_hook import ShadowHook
+from mirror_addon.mirroring.comparison_samples import ComparisonSamples
 from mirror_addon.mirroring.engine_settings import limits_of
 from mirror_addon.mirroring.mirrored_request import MirroredRequest
 from mirror_addon.mirroring.mirrored_request import subject_of
@@ -71,6 +72,7 @@ class ShadowSender:
         self.maker = ShadowMaker(settings, local_address)
         self.scripts = ScriptedShadows(ShadowHook(ctx.master.addons), book.counters)
         self.flows = ShadowFlows(settings.pairs)
+        self.samples = ComparisonSamples()
         self.observers: list[PairObserver] = []
         """They are told of each pair."""
         self.shows_flows = False
@@ -139,7 +141,7 @@ class ShadowSender:
         if isinstance(found, MirroredRequest):
             return found
         subject = None
-        if self.has_subjects:
+        if self.has_subjects or self.samples.wants(exchange.decision):
             subject = subject_of(
                 flow, exchange, with_headers=bool(self.settings.record) and self.settings.record_bodies
             )

@@ -75,6 +75,7 @@ class ShadowWriter:
         self._timer: asyncio.TimerHandle | None = None
         self.sender = ShadowSender(settings, local_address, self.book, self.gate, self._catch_up, self._watch)
         self.flows = self.sender.flows
+        self.samples = self.sender.samples
         self.observers = self.sender.observers
         self.look_for_views()
 
@@ -140,7 +141,7 @@ class ShadowWriter:
         self.dispatcher.flush()
         settings, compares = self.settings, self.compares
         keep = COMPARED_BODY if compares and self.shows_flows else 0
-        self._compared_body = COMPARED_BODY if compares else 0
+        self._compared_body = COMPARED_BODY if compares or settings.responses != "discard" else 0  # a few samples
         sender = self.sender
         sender.shows_flows, sender.compares = self.shows_flows, compares
         sender.has_subjects = compares or bool(settings.record)
@@ -148,7 +149,7 @@ class ShadowWriter:
         limits = self.dispatcher.settings
         if (limits.keep_body, limits.compare_body) != (keep, self._compared_body):
             self.dispatcher.settings = replace(limits, keep_body=keep, compare_body=self._compared_body)
-        recording = recording_of(settings, self.comparison_rules, compare=compares)
+        recording = recording_of(settings, self.comparison_rules, compare=self._compared_body > 0)
         if recording != self._recording:
             self._recording = recording
             self.dispatcher.configure(recording)
