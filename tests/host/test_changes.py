@@ -62,6 +62,7 @@ SEEN = {
     "Reads of a client's connection": {"a client's reader"},
     "Sockets to upstreams": {"an upstream's socket"},
     "Entries of HAR files": {"SaveHar overrides flow_entry"},
+    "Credentials for an upstream proxy": {"UpstreamAuth overrides requestheaders"},
     "Content view": {"content view mirror diff"},
     "Two options of mitmproxy": {"option keep_host_header", "option connection_strategy"},
     "Garbage collector and thread switches": {"frozen objects"},
@@ -139,7 +140,7 @@ def state(master: DumpMaster) -> dict[str, object]:
 def differences(before: dict[str, object], now: dict[str, object]) -> set[str]:
     """Modules that were imported since are no difference, nor are options that an addon registered."""
     names = {name for name in before if name not in now or before[name] != now[name]}
-    kinds = ("option", "content view", "AddonManager", "SaveHar")
+    kinds = ("option", "content view", "AddonManager", "SaveHar", "UpstreamAuth")
     return names | {name for name in now.keys() - before.keys() if name.startswith(kinds) and "mirror_" not in name}
 
 

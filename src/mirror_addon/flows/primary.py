@@ -54,14 +54,14 @@ def primary_end(flow: http.HTTPFlow, exchange: Exchange, body_limit: int, times:
     fields = exchange.answer_fields if exchange.answer_fields is not None else response.headers.fields
     trailers = came.trailers if came is not None else response.trailers.fields if response.trailers else ()
     fields = (*fields, *trailers)  # as those of a shadow over HTTP/2
-    content = came.body if came is not None else response.raw_content
+    content, copy = came.body if came is not None else response.raw_content, exchange.response_copy
     note = ""
     if content is None:
         note = "the primary's body was streamed and is not compared"
         length = response.headers.get("content-length", "")
         size = int(length) if length.isascii() and length.isdigit() and len(length) < 19 else 0
     else:
-        size = len(content)
+        size = len(content) if copy is None else copy.size
     if not body_limit:
         fields, content = (), None
     elif content is not None and size > body_limit:

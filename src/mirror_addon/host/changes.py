@@ -8,7 +8,7 @@ All of it happens in the proxy's process and on its event loop. Each kind of cha
 how to apply it, how to recognise a mitmproxy on which it is not safe, and how to take it back. `HostChanges` holds them
 together and is what MirrorAddon uses:
 
-- `load`, before our options exist: `deferred_options`, `content_views`, `har`, `http_streams`
+- `load`, before our options exist: `deferred_options`, `content_views`, `har`, `upstream_auth`, `http_streams`
 - `apply`, at the end of each `configure`: `hook_dispatch`, `proxy_options`
 - `take_back`, at `done`: all of them
 
@@ -37,6 +37,7 @@ from mirror_addon.host.har import HarAnnotations
 from mirror_addon.host.hook_dispatch import HookDispatch
 from mirror_addon.host.http_streams import HttpStreams
 from mirror_addon.host.proxy_options import ProxyOptions
+from mirror_addon.host.upstream_auth import ProxyCredentials
 
 logger = logging.getLogger(__name__)
 
@@ -141,6 +142,19 @@ CHANGES = (
         "file after the end of the script.",
     ),
     Change(
+        name="Credentials for an upstream proxy",
+        code="src/mirror_addon/host/upstream_auth.py",
+        what="`requestheaders` of mitmproxy's running addon `upstreamauth` is replaced: in upstream mode it does "
+        "nothing for a request that does not go to the proxy.",
+        why="mitmproxy adds the user name and password of `upstream_auth` to every plaintext request in upstream mode, "
+        "after all scripts. The destination of a routed request would get them.",
+        worth="Not a matter of speed. Only the proxy gets its credentials.",
+        guard="Only where the method is mitmproxy's own. Nothing is logged otherwise.",
+        off="No option. Requests that go to the proxy are not changed.",
+        unload="Taken back, unless another script replaced the method since. Not at exit, because requests still pass "
+        "while shadows are drained.",
+    ),
+    Change(
         name="Content view",
         code="src/mirror_addon/host/content_views.py",
         what="The view `Mirror Diff` is added to mitmproxy's content views, and removed from its private `_by_name` in "
@@ -213,6 +227,7 @@ class HostChanges:
         self._view = view
         self._lines = lines
         self._har = HarAnnotations(annotate)
+        self._proxy_credentials = ProxyCredentials()
         self._hook_dispatch = HookDispatch()
         self._proxy_options = ProxyOptions()
 
@@ -222,6 +237,7 @@ class HostChanges:
             logger.error("mirror: %s", problem)
         content_views.register(self._view, self._lines)
         self._har.apply()
+        self._proxy_credentials.apply()
         self.streams.take()
 
     def apply(self, *, fast_hooks: bool) -> None:
@@ -241,6 +257,7 @@ class HostChanges:
             return
         self.streams.give_back()
         self._har.take_back()
+        self._proxy_credentials.take_back()
         self._proxy_options.take_back()
         wide_reads.narrow_reads()
         upstream_clock.take_back()

@@ -23,7 +23,7 @@ Kinds
 |---------|--------|-------------------------------------------|--------------------------------|
 | CONFIG  | proxy  | the fields of a Recording                 |                                |
 | REQUEST | proxy  | number, target, request, more[, pair]     | the body, or its first part    |
-| CHUNK   | proxy  | number, last                              | the next part                  |
+| CHUNK   | proxy  | number, last, trailers if there are any   | the next part                  |
 | ABORT   | proxy  | number, reason                            |                                |
 | FLUSH   | proxy  | target                                    |                                |
 | ANSWER  | proxy  | number, and the fields of a PrimaryAnswer | the primary's response body    |

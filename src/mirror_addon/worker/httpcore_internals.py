@@ -11,13 +11,22 @@ import h2.events
 import h11
 import httpcore
 
+from mirror_addon.worker.duplex import OVERRIDDEN
+
 
 def missing() -> str:
     """Return a message for the log about what is not there; empty if everything is."""
     origin = httpcore.Origin(b"http", b"localhost", 80)
     outer = httpcore.AsyncHTTPConnection(origin, network_backend=httpcore.AsyncMockBackend([]))
     inner = httpcore.AsyncHTTP11Connection(origin, httpcore.AsyncMockStream([]))
-    if hasattr(outer, "_connection") and isinstance(getattr(inner, "_h11_state", None), h11.Connection):
+    if not hasattr(outer, "_connection") or not all(
+        hasattr(httpcore.AsyncHTTP2Connection, name) for name in OVERRIDDEN
+    ):
+        return (
+            f"httpcore {httpcore.__version__} is not among the versions this was tested with, and parts of its HTTP/2 "
+            "cannot be found: shadows over HTTP/2 may fail. Install a version of httpcore that mirror_addon requires."
+        )
+    if isinstance(getattr(inner, "_h11_state", None), h11.Connection):
         return ""
     return (
         f"httpcore {httpcore.__version__} is not among the versions this was tested with, and its HTTP/1.1 parser "

@@ -36,6 +36,7 @@ class Job:
         "request",
         "started",
         "tell_body",
+        "trailers",
         "wake",
     )
 
@@ -62,6 +63,8 @@ class Job:
         self.chunks: deque[bytes] = deque((body,) if body else ())
         """Parts of the body that have arrived and are not sent yet."""
         self.complete = complete
+        self.trailers: tuple[tuple[bytes, bytes], ...] = ()
+        """They come with the last part of the body."""
         self.started = False
         """A lane has taken it."""
         self.passed = 0
@@ -125,6 +128,11 @@ class Body(httpx.AsyncByteStream):
         self._job = job
         self._credit = credit
         self._ends = ends
+
+    @property
+    def trailers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Those of the request, when the body has ended."""
+        return self._job.trailers
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         job = self._job

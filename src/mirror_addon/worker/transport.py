@@ -12,6 +12,7 @@ import httpx
 
 from mirror_addon.shadow import tls
 from mirror_addon.shadow.request import Target
+from mirror_addon.worker.duplex import LaneConnection
 from mirror_addon.worker.httpcore_internals import has_unread_bytes
 from mirror_addon.worker.httpcore_internals import is_http2_end
 from mirror_addon.worker.httpcore_internals import is_http2_reset
@@ -130,7 +131,7 @@ class LaneTransport(httpx.AsyncBaseTransport):
             except OSError as error:
                 raise httpcore.ConnectError(f"TLS settings: {error}") from error
         # Without TLS a port's protocol decides (HTTP/2 with prior knowledge); with TLS, ALPN does.
-        return httpcore.AsyncHTTPConnection(
+        return LaneConnection(
             self._origin,
             ssl_context=context,
             http1=settings is not None or not self._target.http2,

@@ -67,6 +67,7 @@ from mirror_addon.worker.budget import Budget
 from mirror_addon.worker.job import Job
 from mirror_addon.worker.lanes import TargetLanes
 from mirror_addon.worker.outgoing import Outgoing
+from mirror_addon.worker.trailers import Fields
 
 if TYPE_CHECKING:
     from mirror_addon.shadow.frames import VerdictReport
@@ -155,9 +156,10 @@ class Worker(asyncio.Protocol):
             comparing.request_body(job.pair, tail, last=not more)
         lanes.submit(job)
 
-    def _on_chunk(self, tail: bytes, number: int, last: bool) -> None:
+    def _on_chunk(self, tail: bytes, number: int, last: bool, trailers: Fields = ()) -> None:
         job = self._jobs.get(number)
         if job is not None:
+            job.trailers = trailers
             if job.pair is not None:
                 self._started_comparing().request_body(job.pair, tail, last=last)
             job.more(tail, last)
