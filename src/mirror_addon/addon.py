@@ -13,13 +13,16 @@ from mitmproxy import addonmanager
 from mitmproxy import ctx
 from mitmproxy import exceptions
 from mitmproxy import http
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from mirror_addon.admission.request_filter import check_filters
+from mirror_addon.admission.when import waits_for_end
 from mirror_addon.commands.commands import Commands
 from mirror_addon.commands.terminal import Terminal
 from mirror_addon.diff_view.content_view import NAME as DIFF_VIEW
 from mirror_addon.diff_view.content_view import styled
 from mirror_addon.diff_view.mirror_diff import MirrorDiff
+from mirror_addon.flows import grpc_streams
 from mirror_addon.flows import heads
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.flows.hook_guard import HookGuard
@@ -27,8 +30,11 @@ from mirror_addon.flows.hop_by_hop import without_hop_by_hop
 from mirror_addon.flows.leaving import head_of
 from mirror_addon.flows.leaving import is_killed
 from mirror_addon.flows.leaving import response_as_it_came
+from mirror_addon.flows.prior_knowledge import PriorKnowledge
+from mirror_addon.flows.prior_knowledge import speaks_it
 from mirror_addon.flows.upstream_tls import UpstreamTLS
 from mirror_addon.host import primary_timeout
+from mirror_addon.host import upstream_clock
 from mirror_addon.host.changes import HostChanges
 from mirror_addon.host.http_streams import HttpStreams
 from mirror_addon.live_page.page import LivePage
@@ -48,6 +54,7 @@ from mirror_addon.rules.background import exempt_what_is_loaded
 from mirror_addon.rules.compare_file import comparison_rules
 from mirror_addon.rules.live import LiveRules
 from mirror_addon.rules.live import RulesRefused
+from mirror_addon.rules.upstream_mode import upstream_mode_line
 from mirror_addon.session import Session
 from mirror_addon.shadow.local_address import own_address
 from mirror_addon.shadow_flows.har import annotate
@@ -78,6 +85,8 @@ class MirrorAddon:
     def __init__(self) -> None:
         # Not addons of their own: each one more in the chain costs mitmproxy time at every event of every flow.
         self.upstream_tls = UpstreamTLS()
+        self.server_connected = upstream_clock.server_connected
+        self.prior_knowledge = PriorKnowledge()
         address = own_address().encode()
         self.session = Session(address, LiveRules(address))
         self.exchanges = self.session.exchanges
@@ -97,7 +106,8 @@ class MirrorAddon:
         self.request = guarded(self._request)
         self.response = guarded(self._response)
         self.error = guarded(self._error)
-        self.server_connect = guarded(self.upstream_tls.server_connect)
+        self.next_layer = guarded(self.prior_knowledge.next_layer)
+        self.server_connect = guarded(self._server_connect)
         self.tls_start_server = guarded(self.upstream_tls.tls_start_server)
         self._running = False
 
@@ -111,6 +121,8 @@ class MirrorAddon:
 
     def configure(self, updated: Collection[str]) -> None:
         self.terminal.configure(updated)
+        if "mode" in updated and self._running:
+            self._tell_mode()
         writer = self.session.writer
         changed = frozenset(updated) & BY_NAME.keys() if writer else frozenset(BY_NAME)
         if writer and not changed:
@@ -183,9 +195,15 @@ class MirrorAddon:
         if server := ctx.master.addons.get("proxyserver"):
             writer.gate.listen([(address[0], address[1]) for address in server.listen_addrs()])
         writer.look_for_views()
+        self._tell_mode()
         self._log_what_is_copied(writer.settings)
         self.session.rules.watch()
         self.session.comparison.watch(writer.settings, writer.compare_by)
+
+    def _tell_mode(self) -> None:
+        table = self.session.rules.table
+        if table is not None and (line := upstream_mode_line(ctx.options.mode, table)):
+            logger.info("mirror: %s", line)
 
     def _log_what_is_copied(self, settings: Settings) -> None:
         if self._running and self.session.rules.table is not None:
@@ -204,6 +222,10 @@ class MirrorAddon:
     async def _close(self, writer: ShadowWriter) -> None:
         await writer.close()
         self.terminal.summary(self.session.statistics)
+
+    def _server_connect(self, data: ServerConnectionHookData) -> None:
+        self.upstream_tls.server_connect(data)
+        self.prior_knowledge.server_connect(data)
 
     # The way of a request
 
@@ -248,8 +270,17 @@ class MirrorAddon:
             return
         if decision.response:
             heads.answer(flow, decision.response)
-        elif decision.action is Action.ROUTE:
+        else:
+            self._let_pass(flow, exchange, writer)
+
+    def _let_pass(self, flow: http.HTTPFlow, exchange: Exchange, writer: ShadowWriter) -> None:
+        if grpc_streams.is_grpc(flow.request):
+            self.responseheaders = self._guard.around(self._responseheaders)
+            grpc_streams.stream_request(flow, exchange, gather=waits_for_end(exchange.decision, flow))
+        if exchange.decision.action is Action.ROUTE:
             self._route(flow, exchange, writer)
+        elif speaks_it(flow.client_conn):  # what the client takes its destination to speak
+            self.prior_knowledge.expect(flow.client_conn, (flow.request.data.host, flow.request.data.port))
 
     def _unmatched(self, exchange: Exchange, writer: ShadowWriter) -> None:
         """No rule names the request's host or path."""
@@ -270,11 +301,14 @@ class MirrorAddon:
         if cluster.tls:
             self.upstream_tls.expect(flow.client_conn, endpoint, cluster.tls, request.authority)
         heads.write_request(flow, request, cluster, endpoint)
+        if not cluster.tls and cluster.speaks_http2(grpc=exchange.grpc):
+            self.prior_knowledge.expect(flow.client_conn, (flow.request.data.host, flow.request.data.port))
 
     def _request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         exchange = self.exchanges.get(flow)
         if exchange is None or self.session.writer is None:
             return self.page.serve(flow) if self.page.serves(flow) else None
+        grpc_streams.keep_request(flow, exchange)
         if exchange.decision.action is Action.ROUTE and not flow.response:
             heads.frame_body(flow, exchange.decision)
             if exchange.decision.timeout is not None and flow.request.stream:
@@ -291,7 +325,9 @@ class MirrorAddon:
         if exchange is None or writer is None:
             return
         if flow.request.data.timestamp_end is None and exchange.decision.action is Action.ROUTE:
-            heads.frame_stream(flow)
+            heads.frame_stream(flow, exchange.decision)
+        if flow.request.data.trailers:
+            exchange.trailers = flow.request.data.trailers.fields
         if exchange.decision.timeout is not None and not flow.request.stream:
             primary_timeout.start(flow, exchange.request, exchange.decision.timeout)
         if not exchange.settled:
@@ -309,6 +345,7 @@ class MirrorAddon:
         if exchange is None:
             return
         if exchange.leaving is not None:
+            grpc_streams.keep_response(flow, exchange)
             exchange.answer = response_as_it_came(flow)
         elif not exchange.settled and self.session.writer:
             self.session.writer.none(exchange, "local_reply")
@@ -321,23 +358,29 @@ class MirrorAddon:
         if exchange is None:
             self._keep_to_page(flow)
             return
-        if not exchange.decision.response_headers or exchange.decision.response:
+        if exchange.decision.response:
             return
         assert flow.response
-        headers = flow.response.headers
-        if exchange.answer_fields is None:
-            exchange.answer_fields = headers.fields
-        for edit in exchange.decision.response_headers:
-            headers.fields = edit.apply(headers.fields, flow.response.status_code)
+        if exchange.decision.response_headers:
+            headers = flow.response.headers
+            if exchange.answer_fields is None:
+                exchange.answer_fields = headers.fields
+            for edit in exchange.decision.response_headers:
+                headers.fields = edit.apply(headers.fields, flow.response.status_code)
+        grpc_streams.stream_response(flow, exchange)
 
     def _response(self, flow: http.HTTPFlow) -> None:
         exchange = self.exchanges.get(flow)
         if exchange is None:
             self._keep_to_page(flow)
-        elif not self.host.streams.taken and not exchange.settled and exchange.leaving is None:
-            self._ends(flow)
+        else:
+            grpc_streams.keep_response(flow, exchange)
+            if not self.host.streams.taken and not exchange.settled and exchange.leaving is None:
+                self._ends(flow)
         if self.session.writer:
             self.session.writer.answered(flow)
+        if exchange is not None and flow.response and flow.response.data.trailers:
+            heads.drop_trailers(flow)
 
     def _keep_to_page(self, flow: http.HTTPFlow) -> None:
         """Other addons do not get to see the page's flows, which have no exchange."""
@@ -349,6 +392,9 @@ class MirrorAddon:
         if self.session.writer is None:
             return
         exchange = self.exchanges.get(flow)
-        if exchange and not exchange.settled:
-            self.session.writer.abort(exchange)
+        if exchange:
+            grpc_streams.keep_request(flow, exchange)
+            grpc_streams.keep_response(flow, exchange)
+            if not exchange.settled or exchange.uploads:
+                self.session.writer.abort(exchange)
         self.session.writer.answered(flow)

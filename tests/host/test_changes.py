@@ -9,6 +9,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import sys
 import threading
 import types
@@ -23,6 +24,7 @@ from mitmproxy import contentviews
 from mitmproxy import options
 from mitmproxy.addonmanager import traverse
 from mitmproxy.addons.savehar import SaveHar
+from mitmproxy.connection import Server
 from mitmproxy.hooks import all_hooks
 from mitmproxy.test import taddons
 from mitmproxy.tools.dump import DumpMaster
@@ -58,7 +60,9 @@ SEEN = {
         for name in ("make_server_connection", "state_wait_for_response_headers", "send_response")
     },
     "Reads of a client's connection": {"a client's reader"},
+    "Sockets to upstreams": {"an upstream's socket"},
     "Entries of HAR files": {"SaveHar overrides flow_entry"},
+    "Credentials for an upstream proxy": {"UpstreamAuth overrides requestheaders"},
     "Content view": {"content view mirror diff"},
     "Two options of mitmproxy": {"option keep_host_header", "option connection_strategy"},
     "Garbage collector and thread switches": {"frozen objects"},
@@ -100,6 +104,16 @@ def client_readers(master: DumpMaster) -> list[Any]:
     return [client.reader for client in clients if client is not None]  # a connection that ends has lost it already
 
 
+def upstream_sockets(master: DumpMaster) -> list[Any]:
+    proxyserver: Any = master.addons.get("proxyserver")
+    return [
+        each.writer.get_extra_info("socket")._sock
+        for handler in proxyserver.connections.values()
+        for connection, each in handler.transports.items()
+        if isinstance(connection, Server) and each.writer is not None
+    ]
+
+
 def state(master: DumpMaster) -> dict[str, object]:
     """What a change of mitmproxy or of its process would make different, by name."""
     loop = asyncio.get_running_loop()
@@ -112,6 +126,7 @@ def state(master: DumpMaster) -> dict[str, object]:
         **{f"handler of signal {number}": signal.getsignal(number) for number in signal.valid_signals()},
         **{f"variable {name}": value for name, value in os.environ.items()},
         "a client's reader": {type(reader) for reader in client_readers(master)} - {asyncio.StreamReader},
+        "an upstream's socket": {type(sock) for sock in upstream_sockets(master)} - {socket.socket},
         "frozen objects": gc.get_freeze_count() > 0,
         "collector": (gc.isenabled(), gc.get_threshold(), gc.callbacks[:]),
         "switch interval": sys.getswitchinterval(),
@@ -125,7 +140,7 @@ def state(master: DumpMaster) -> dict[str, object]:
 def differences(before: dict[str, object], now: dict[str, object]) -> set[str]:
     """Modules that were imported since are no difference, nor are options that an addon registered."""
     names = {name for name in before if name not in now or before[name] != now[name]}
-    kinds = ("option", "content view", "AddonManager", "SaveHar")
+    kinds = ("option", "content view", "AddonManager", "SaveHar", "UpstreamAuth")
     return names | {name for name in now.keys() - before.keys() if name.startswith(kinds) and "mirror_" not in name}
 
 
@@ -231,7 +246,9 @@ async def test_a_reload_changes_nothing_twice(proxy: Proxy) -> None:
         loaded = differences(before, state(master))
         os.utime(proxy.script, (proxy.script.stat().st_mtime + 10,) * 2)
         await wait_until(lambda: proxy.addon() not in (None, first))
-        assert differences(before, state(master)) == loaded - SEEN["Reads of a client's connection"]
+        # A connection that was open before stays as mitmproxy opened it.
+        gone = SEEN["Reads of a client's connection"] | SEEN["Sockets to upstreams"]
+        assert differences(before, state(master)) == loaded - gone
     async with proxy.upload():
         assert differences(before, state(master)) == loaded
         await proxy.unload()

@@ -120,7 +120,7 @@ class Sink:
     def write(self, chunk: bytes) -> None:
         self.got.append(chunk)
 
-    def end(self) -> None:
+    def end(self, trailers: object = ()) -> None:
         self.got.append("end")
 
     def abort(self, reason: str = "aborted") -> None:

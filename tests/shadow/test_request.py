@@ -343,3 +343,19 @@ def test_the_hop_is_appended_to_what_an_annotation_leaves() -> None:
 def test_a_client_cannot_take_a_marker_off_its_shadow(nominating: bytes) -> None:
     came = ((b"Connection", nominating), (b"X-Mark", b"client's"))
     assert fields(came, to=edited(X_Mark="1")) == ((b"X-Mark", b"1"),)
+
+
+def test_grpc_goes_over_http2_where_no_port_says_its_protocol() -> None:
+    said, unsaid = mirror(), mirror()
+    unsaid.cluster.detects_protocol = True
+    request = Request(b"POST", b"http", b"a.test", b"/", (), 80)
+    for to, grpc, http2 in ((said, True, False), (unsaid, True, True), (unsaid, False, False)):
+        made = shadow_request(request, to, body=0, own_address=b"10.0.0.1", grpc=grpc)
+        assert made.target.http2 is http2
+
+
+def test_trailers_need_a_body_that_ends_apart_from_its_head() -> None:
+    request = Request(b"POST", b"http", b"a.test", b"/", (), 80)
+    made = shadow_request(request, mirror("grpc"), body=0, own_address=b"10.0.0.1", trailers=((b"x-sum", b"1"),))
+    assert made.trailers == ((b"x-sum", b"1"),)
+    assert (b"transfer-encoding", b"chunked") in made.headers

@@ -121,7 +121,13 @@ def compile_when(text: str) -> When:
 
 
 def when_of(decision: Decision) -> When | None:
-    """Return the filter of a decision's rule, None where it has none."""
+    """Return the filter that decides whether a request has shadows, None where there is none."""
     rule = decision.rule
     text = rule.annotations.when if rule is not None and rule.annotations is not None else ""
     return compile_when(text) if text else None
+
+
+def waits_for_end(decision: Decision, flow: http.HTTPFlow) -> bool:
+    """Return whether that depends on the request's body or on the response, so that the request has to be held."""
+    when = when_of(decision)
+    return when is not None and when.now(flow) is None

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from mitmproxy import http
 
 from mirror_addon.dispatch.upload import BodySink
+from mirror_addon.flows.body_copy import BodyCopy
 from mirror_addon.flows.leaving import Head
 from mirror_addon.flows.leaving import Response
 from mirror_addon.routing.decision import Decision
@@ -21,8 +22,8 @@ class Exchange:
     """One routed request: what is needed to send its shadows, and to explain the decision later."""
 
     __slots__ = (
-        "__weakref__", "_table", "answer", "answer_fields", "decision", "draw", "leaving", "request", "settled",
-        "uploads", "written",
+        "__weakref__", "_table", "answer", "answer_fields", "decision", "draw", "grpc", "leaving", "request",
+        "request_copy", "response_copy", "settled", "trailers", "uploads", "written",
     )  # fmt: skip
 
     def __init__(
@@ -36,12 +37,19 @@ class Exchange:
         self.decision = decision
         self.settled = settled
         """Whether its shadows have been handed over, or it gets none."""
+        self.trailers: Fields = ()
+        """Of the request, when its body has been gathered."""
         self.written: Head | None = None
         """The head of the flow's request once the decision was applied to it; None until then."""
         self.leaving: Request | None = None
         """The request as it left the proxy, changed by whatever addon; None until then, and if it was not sent."""
         self.uploads: Sequence[BodySink] | None = None
         """The shadows of a streamed body; None until the first byte of it."""
+        self.grpc = False
+        """Whether it is gRPC over HTTP/2."""
+        self.request_copy: BodyCopy | None = None
+        """Of a body that is passed on as it flows because it is gRPC."""
+        self.response_copy: BodyCopy | None = None
         self.answer_fields: Fields | None = None
         """The header fields of the primary's response as it came; None if that is not known."""
         self.answer: Response | None = None

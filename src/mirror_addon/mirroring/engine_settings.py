@@ -19,7 +19,7 @@ ENGINE_OPTIONS = frozenset({"mirror_concurrency", "mirror_workers", "mirror_queu
 """Options that make another dispatcher."""
 PAIR_OPTIONS = ENGINE_OPTIONS | {
     "mirror_compare", "mirror_record", "mirror_record_bodies", "mirror_record_rotate", "mirror_redact",
-    "mirror_responses", "mirror_web_port",
+    "mirror_responses", "mirror_web_port", "mirror_host_suffix",
 }  # fmt: skip
 """Options that change what workers keep, compare and record."""
 
@@ -61,4 +61,5 @@ def recording_of(settings: Settings, rules: str, *, compare: bool) -> Recording:
         str(path) if path is not None else "",
         settings.record_bodies,
         settings.record_rotate or 0,
+        suffix=settings.host_suffix.encode(),
     )

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mirror_addon.dispatch.dispatcher import Dispatcher
     from mirror_addon.host.shadow_hook import ShadowHook
     from mirror_addon.routing.decision import Mirror
+    from mirror_addon.routing.fields import Fields
     from mirror_addon.shadow.request import ShadowRequest
 
 logger = logging.getLogger(__name__)
@@ -113,8 +114,16 @@ class LateUpload:
         self._pieces: list[bytes] = []
         self._cost = 0
         self._ended = False
+        self._trailers: Fields = ()
         self._sinks: Sequence[BodySink] | None = None
         self.problem = ""
+
+    @property
+    def alive(self) -> bool:
+        """Whether there is a shadow, or may be one, that waits for more."""
+        if self._sinks is None:
+            return not (self._ended or self.problem)
+        return any(sink.alive for sink in self._sinks)
 
     def write(self, chunk: bytes) -> None:
         """Take a piece of the body."""
@@ -132,11 +141,12 @@ class LateUpload:
                 self._cost += cost
                 self._pieces.append(chunk)
 
-    def end(self) -> None:
+    def end(self, trailers: Fields = ()) -> None:
         """The body is complete."""
         self._ended = True
+        self._trailers = trailers
         for sink in self._sinks or ():
-            sink.end()
+            sink.end(trailers)
 
     def abort(self, reason: str = "aborted") -> None:
         """The body will not be complete."""
@@ -154,7 +164,7 @@ class LateUpload:
         for piece in pieces:
             self.write(piece)
         if self._ended:
-            self.end()
+            self.end(self._trailers)
 
     def _release(self) -> None:
         self._dispatcher.release(self._cost)

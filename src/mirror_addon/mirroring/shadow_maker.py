@@ -41,6 +41,8 @@ class ShadowMaker:
             own_address=self._local_address,
             suffix=self._suffix,
             timeout=self._timeout,
+            grpc=exchange.grpc,
+            trailers=exchange.trailers,
         )
 
     def control(

@@ -75,6 +75,7 @@ class ShadowWriter:
         self._timer: asyncio.TimerHandle | None = None
         self.sender = ShadowSender(settings, local_address, self.book, self.gate, self._catch_up, self._watch)
         self.flows = self.sender.flows
+        self.samples = self.sender.samples
         self.observers = self.sender.observers
         self.look_for_views()
 
@@ -249,7 +250,7 @@ class ShadowWriter:
 
     def end(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         """A streamed body is complete."""
-        tee.end(exchange, partial(self._open, flow, exchange))
+        tee.end(flow, exchange, partial(self._open, flow, exchange))
 
     def abort(self, exchange: Exchange) -> None:
         """The client closed its connection before its request was complete."""

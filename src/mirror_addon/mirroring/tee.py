@@ -13,6 +13,7 @@ from mirror_addon.dispatch.upload import BodySink
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.host.wide_reads import widen_reads
 
+WATCH_SECONDS = 5.0
 Begin = Callable[[], Sequence[BodySink]]
 
 
@@ -45,19 +46,32 @@ def _write(flow: http.HTTPFlow, exchange: Exchange, begin: Begin, piece: bytes) 
         exchange.uploads = begin()
         if exchange.uploads:
             widen_reads(flow.client_conn)
+            _watch(flow, exchange.uploads)
     for upload in exchange.uploads:
         upload.write(piece)
 
 
 def _look_for_end(flow: http.HTTPFlow, exchange: Exchange) -> None:
     if flow.request.timestamp_end is not None and exchange.uploads is not None:
-        end(exchange)
+        end(flow, exchange)
 
 
-def end(exchange: Exchange, begin: Begin | None = None) -> None:
+def _watch(flow: http.HTTPFlow, uploads: Sequence[BodySink]) -> None:
+    """Give the shadows up whose client went away without a hook: mitmproxy has none where the primary's response was
+    complete before the request. A mirror that refuses such a request too has had the time to say so."""
+    if any(upload.alive for upload in uploads):
+        if flow.live:
+            asyncio.get_running_loop().call_later(WATCH_SECONDS, _watch, flow, uploads)
+        else:
+            for upload in uploads:
+                upload.abort()
+
+
+def end(flow: http.HTTPFlow, exchange: Exchange, begin: Begin | None = None) -> None:
     """End the uploads of an exchange whose body is complete. One without a byte has none yet: `begin` opens them."""
     if exchange.uploads is None and begin is not None and not exchange.settled:
         exchange.uploads = begin()
     exchange.settled = True
+    trailers = flow.request.trailers
     for upload in exchange.uploads or ():
-        upload.end()
+        upload.end(trailers.fields if trailers else ())

@@ -88,20 +88,22 @@ class ShadowRequest:
     headers: Fields
     timeout: float
     """Seconds for the whole shadow, from connect to the last byte of the response."""
+    trailers: Fields = ()
+    """Of a request with its whole body; they are sent if the mirror speaks HTTP/2."""
     adaptions: tuple[str, ...] = ()
     """How the shadow differs from the primary because it could not be sent unchanged: `obs_fold`, `illegal_value`,
     `illegal_name`, `second_host`, `missing_host`, `target_bytes`, `content_length`, `transfer_encoding`."""
 
 
 @functools.lru_cache(maxsize=256)
-def _target(cluster: Cluster, address: str, port: int) -> Target:
+def _target(cluster: Cluster, address: str, port: int, grpc: bool) -> Target:
     """Return the target of a mirror's cluster and the endpoint that was chosen from it."""
     tls = cluster.tls
     return Target(
         cluster.label or cluster.host,
         address,
         port,
-        cluster.is_http2,
+        cluster.speaks_http2(grpc=grpc),
         (tls.sni if tls is not None else "") or cluster.host or address,
         None
         if tls is None
@@ -143,17 +145,20 @@ def shadow_request(
     own_address: bytes,
     suffix: bytes = b"-shadow",
     timeout: float = 30.0,
+    grpc: bool = False,
+    trailers: Fields = (),
 ) -> ShadowRequest:
     """Return the shadow of `request`, the request as it leaves, for a mirror that has an endpoint.
 
     `body` is the length of the whole body in bytes; None: the body is streamed, its length is not known yet.
     `own_address` is appended to X-Forwarded-For. `timeout`, in seconds, applies where the mirror's route has none.
+    `grpc`: the request is gRPC. `trailers` are those of a whole body; the trailers of a streamed one come with its end.
     """
     endpoint = mirror.endpoint
     assert endpoint is not None
-    target = _target(mirror.cluster, endpoint.address, endpoint.port)
+    target = _target(mirror.cluster, endpoint.address, endpoint.port, grpc)
     adaptions: list[str] = []
-    headers = _headers(request.headers, mirror.edit, own_address, body, target.http2, adaptions)
+    headers = _headers(request.headers, mirror.edit, own_address, None if trailers else body, target.http2, adaptions)
 
     authority, path = request.authority, request.path
     if mirror.path_prefix and path != b"*":
@@ -169,6 +174,7 @@ def shadow_request(
         path,
         headers,
         mirror.timeout or timeout,
+        trailers,
         tuple(adaptions),
     )
 
@@ -186,7 +192,7 @@ def edited_request(
     """Return `shadow` with these parts, which a script wrote and which need not be valid HTTP. Host and X-Forwarded-For
     are taken as they are. `body` as for `shadow_request`."""
     adaptions = list(shadow.adaptions)
-    fields = _headers(headers, None, None, body, target.http2, adaptions)
+    fields = _headers(headers, None, None, None if shadow.trailers else body, target.http2, adaptions)
     return ShadowRequest(
         target,
         method,
@@ -194,6 +200,7 @@ def edited_request(
         _writable_path(path, target, adaptions),
         fields,
         shadow.timeout,
+        shadow.trailers,
         tuple(adaptions),
     )
 
