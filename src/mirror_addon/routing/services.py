@@ -1,4 +1,6 @@
-"""The service registry: hosts with their ports and instances, from ServiceEntry, WorkloadEntry and Kubernetes Service.
+"""The service registry: hosts with their ports and instances.
+
+They come from ServiceEntry, WorkloadEntry, Kubernetes Service and EndpointSlice.
 
 Rules are those of `istio/pilot/pkg/serviceregistry/serviceentry/conversion.go`.
 """
@@ -18,6 +20,8 @@ from mirror_addon.istio.resources.kubernetes_service import KubernetesServiceSpe
 from mirror_addon.istio.resources.service_entry import ServiceEntrySpec
 from mirror_addon.istio.resources.service_entry import WorkloadEntrySpec
 from mirror_addon.routing import names
+from mirror_addon.routing.endpoint_slices import SliceInstance
+from mirror_addon.routing.endpoint_slices import instances_by_service
 
 _UNIX = "unix:"
 _LOCALITY = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone")
@@ -76,10 +80,23 @@ def build_services(resources: Sequence[Resource[Spec]], domain: str) -> dict[str
     for resource in resources:
         if isinstance(resource.spec, ServiceEntrySpec):
             _add_service_entry(services, cast(Resource[ServiceEntrySpec], resource), workloads)
+    slices = instances_by_service(resources)
     for resource in resources:
         if isinstance(resource.spec, KubernetesServiceSpec):
-            _add_kubernetes_service(services, cast(Resource[KubernetesServiceSpec], resource), workloads, domain)
+            service = _add_kubernetes_service(
+                services, cast(Resource[KubernetesServiceSpec], resource), workloads, domain
+            )
+            _add_slices(service, resource.spec, slices.get((resource.namespace, resource.name), ()))
     return services
+
+
+def _add_slices(service: MeshService, spec: KubernetesServiceSpec, found: Iterable[SliceInstance]) -> None:
+    """Add the endpoints of EndpointSlices, except where a ServiceEntry for the host says where it listens here."""
+    if "ServiceEntry" in service.kinds and service.instances:
+        return
+    for instance in found:
+        ports = {port.port: instance.ports[port.name] for port in spec.ports if port.name in instance.ports}
+        service.instances.append(Instance(instance.address, instance.labels, 1, ports))
 
 
 def workload_labels(spec: WorkloadEntrySpec, metadata: dict[str, str]) -> dict[str, str]:
@@ -132,7 +149,7 @@ def _add_kubernetes_service(
     resource: Resource[KubernetesServiceSpec],
     workloads: Iterable[_Workload],
     domain: str,
-) -> None:
+) -> MeshService:
     spec = resource.spec
     host = names.qualified(resource.name, resource.namespace, domain)
     service = services.setdefault(host, MeshService(host, resource.namespace, "STATIC"))
@@ -153,6 +170,7 @@ def _add_kubernetes_service(
             for workload in workloads
             if workload.namespace == resource.namespace and spec.selector.items() <= workload.labels.items()
         ]
+    return service
 
 
 def _protocol(port: KubernetesServicePort) -> str:
