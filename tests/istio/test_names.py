@@ -28,7 +28,7 @@ def test_short_names(name: str, full: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["a", "a.b", "UPPER.b", "a-b.c", "a.b.", "1a.b", f"{'a' * 63}.b", "1.b", "1.", f"a.{2**63}"]
+    "name", ["a", "a.b", "UPPER.b", "a-b.c", "a.b.", "1a.b", f"{'a' * 63}.b", "1.b", "1.", "a.9223372036854775808"]
 )
 def test_domains(name: str) -> None:
     assert domain_problem(name) is None

@@ -84,7 +84,8 @@ def test_policies(
 
 def test_what_is_not_emulated(make: Callable[..., str], briefs: Callable[..., list[tuple[str, str, str]]]) -> None:
     policy = (
-        "{outlierDetection: {outlierDetectionHttpErrorCodes: [500]}, connectionPool: {tcp: {}}, tunnel: {targetHost: a.b, targetPort: 1}, "
+        "{outlierDetection: {outlierDetectionHttpErrorCodes: [500]}, connectionPool: {tcp: {}}, "
+        "tunnel: {targetHost: a.b, targetPort: 1}, "
         "retryBudget: {percent: 1.5, budgetInterval: 10s}, "
         "tls: {mode: ISTIO_MUTUAL}, "
         "loadBalancer: {simple: PASSTHROUGH, warmup: {duration: 1s}, backendUtilization: {weightUpdatePeriod: 1s}}}"
