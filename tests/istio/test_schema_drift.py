@@ -36,8 +36,32 @@ NOT_READ: dict[str, dict[str, str]] = {
         "spec.servers[].bind": LISTENING,
         "spec.servers[].defaultEndpoint": LISTENING,
         "spec.servers[].name": "used in statistics only",
-        "spec.servers[].port": LISTENING,
-        "spec.servers[].tls": "TLS to clients is mitmproxy's",
+        "spec.servers[].port.name": "tells the servers of a port apart in Envoy's configuration",
+        "spec.servers[].port.targetPort": LISTENING,
+        **dict.fromkeys(
+            (
+                f"spec.servers[].tls.{name}"
+                for name in (
+                    "caCertCredentialName",
+                    "caCertificates",
+                    "caCrl",
+                    "cipherSuites",
+                    "credentialName",
+                    "credentialNames",
+                    "ecdhCurves",
+                    "insecureSkipVerify",
+                    "maxProtocolVersion",
+                    "minProtocolVersion",
+                    "privateKey",
+                    "serverCertificate",
+                    "subjectAltNames",
+                    "tlsCertificates",
+                    "verifyCertificateHash",
+                    "verifyCertificateSpki",
+                )
+            ),
+            "TLS to clients is mitmproxy's",
+        ),
     },
 }
 """By kind: the fields that are accepted and ignored. An entry covers the fields below it."""
