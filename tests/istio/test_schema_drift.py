@@ -29,41 +29,7 @@ DATA = Path(__file__).parent / "data"
 ISTIO: dict[str, list[str]] = json.loads((DATA / "istio-fields.json").read_text())
 GATEWAY_API: dict[str, dict[str, list[str]]] = json.loads((DATA / "gateway-api-fields.json").read_text())
 
-LISTENING = "the addresses and ports on which this proxy listens are mitmproxy's options"
-NOT_READ: dict[str, dict[str, str]] = {
-    "Gateway": {
-        "spec.selector": "selects the gateway's pods; mirror_gateways says which gateways this proxy acts as",
-        "spec.servers[].bind": LISTENING,
-        "spec.servers[].defaultEndpoint": LISTENING,
-        "spec.servers[].name": "used in statistics only",
-        "spec.servers[].port.name": "tells the servers of a port apart in Envoy's configuration",
-        "spec.servers[].port.targetPort": LISTENING,
-        **dict.fromkeys(
-            (
-                f"spec.servers[].tls.{name}"
-                for name in (
-                    "caCertCredentialName",
-                    "caCertificates",
-                    "caCrl",
-                    "cipherSuites",
-                    "credentialName",
-                    "credentialNames",
-                    "ecdhCurves",
-                    "insecureSkipVerify",
-                    "maxProtocolVersion",
-                    "minProtocolVersion",
-                    "privateKey",
-                    "serverCertificate",
-                    "subjectAltNames",
-                    "tlsCertificates",
-                    "verifyCertificateHash",
-                    "verifyCertificateSpki",
-                )
-            ),
-            "TLS to clients is mitmproxy's",
-        ),
-    },
-}
+NOT_READ: dict[str, dict[str, str]] = {}
 """By kind: the fields that are accepted and ignored. An entry covers the fields below it."""
 NOT_READ_KINDS = {
     "BackendTLSPolicy": "not read yet",
