@@ -79,4 +79,6 @@ def read_rule_set(settings: Settings, local_address: bytes) -> RuleSet:
     for diagnostic in rule_set.diagnostics:
         if diagnostic.severity == "error":
             click.echo(str(diagnostic), err=True)
+    for name in () if settings.strict else rule_set.faulty:
+        click.echo(f"left out (mirror_strict=false): {name}", err=True)
     return rule_set
