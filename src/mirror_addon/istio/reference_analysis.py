@@ -156,20 +156,24 @@ class References:
         services: list[Service],
         findings: Findings,
     ) -> None:
-        ports = {port for service in services for port in service.ports}
-        known = ", ".join(map(str, sorted(ports))) or "none"
         if destination.port is not None:
             number = destination.port.number
-            if number and number not in ports:
+            if number and not any(number in service.ports for service in services):
                 findings.error(
-                    (*path, "port", "number"), f"{what} {host} has no port {number}; it has: {known}", code=NOT_FOUND
+                    (*path, "port", "number"),
+                    f"{what} {host} has no port {number}; it has: {_ports(services)}",
+                    code=NOT_FOUND,
                 )
         elif any(len(service.ports) > 1 for service in services):
             findings.error(
                 path,
-                f"{what} {host} has several ports ({known}) and none is chosen; add port: {{number: ...}}",
+                f"{what} {host} has several ports ({_ports(services)}) and none is chosen; add port: {{number: ...}}",
                 code=PORT_NOT_SELECTED,
             )
+
+
+def _ports(services: list[Service]) -> str:
+    return ", ".join(map(str, sorted({port for service in services for port in service.ports}))) or "none"
 
 
 def _destinations(spec: VirtualServiceSpec) -> Iterator[tuple[Destination, FieldPath, str]]:

@@ -76,7 +76,7 @@ class Registry:
             elif isinstance(resource.spec, PodControllerSpec) and resource.spec.replicas != 0:
                 self.pods.add(resource.namespace, resource.spec.template.metadata.labels)
 
-    def services(self, host: str, namespace: str, export_to: Sequence[str] = ()) -> list[Service]:
+    def services(self, host: str, namespace: str, export_to: tuple[str, ...] = ()) -> list[Service]:
         """Return the services of a host that a resource in the namespace, exported so, may name."""
         asked = asking_scopes(namespace, export_to)
         return [service for service in self._services.get(host, ()) if service.scopes & asked]
@@ -85,7 +85,7 @@ class Registry:
         """Return the namespaces that declare the host, whoever sees it."""
         return sorted({service.declared_by.namespace for service in self._services.get(host, ())})
 
-    def matching(self, pattern: str, namespace: str, export_to: Sequence[str] = ()) -> list[Service]:
+    def matching(self, pattern: str, namespace: str, export_to: tuple[str, ...] = ()) -> list[Service]:
         """Return the services of a host or, for a wildcard, of all hosts that it covers."""
         if not pattern.startswith("*"):
             return self.services(pattern, namespace, export_to)
