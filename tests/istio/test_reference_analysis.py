@@ -59,6 +59,12 @@ def test_overrides_satisfy_references(route: Make, analyzed: Analyzed, entry: st
     assert analyzed(text, entry, overrides=((HOST, "v2"), ("c.default.svc.cluster.local", ""))) == []
 
 
+def test_a_host_by_option_may_have_any_port(route: Make, analyzed: Analyzed) -> None:
+    text = route("route: [{destination: {host: c, subset: v1, port: {number: 81}}}]")
+    found = analyzed(text, overrides=(("c.default.svc.cluster.local", "v2"),))
+    assert brief(found) == [("error", "IST0101", "spec.http[0].route[0].destination.subset")]
+
+
 def test_several_ports_and_none_chosen(make: Make, route: Make, analyzed: Analyzed) -> None:
     service = make("Service", "ports: [{port: 80, name: a}, {port: 81, name: b}]\nselector: {app: b}", "b")
     workload = make("WorkloadEntry", "address: 1.2.3.4\nlabels: {app: b}", "w")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 
 from mirror_addon.istio.diagnostics import FieldPath
 from mirror_addon.istio.documents import Resource
@@ -16,6 +17,9 @@ from mirror_addon.istio.registry import Service
 from mirror_addon.istio.resources.destination_rule import DestinationRuleSpec
 from mirror_addon.istio.resources.destination_rule import Subset
 from mirror_addon.istio.resources.virtual_service import Destination
+from mirror_addon.istio.resources.virtual_service import HTTPRoute
+from mirror_addon.istio.resources.virtual_service import TCPRoute
+from mirror_addon.istio.resources.virtual_service import TLSRoute
 from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
 
 NOT_FOUND = "IST0101"
@@ -122,8 +126,7 @@ class References:
                 code=NOT_FOUND,
             )
             return
-        if known:
-            self._check_port(destination, path, what, host, known, findings)
+        self._check_port(destination, path, what, host, known, findings)
         if destination.subset:
             if not self._registry.has_subset(host, destination.subset, namespace):
                 findings.error(
@@ -158,7 +161,7 @@ class References:
     ) -> None:
         if destination.port is not None:
             number = destination.port.number
-            if number and not any(number in service.ports for service in services):
+            if number and services and not any(number in service.ports for service in services):
                 findings.error(
                     (*path, "port", "number"),
                     f"{what} {host} has no port {number}; it has: {_ports(services)}",
@@ -177,7 +180,9 @@ def _ports(services: list[Service]) -> str:
 
 
 def _destinations(spec: VirtualServiceSpec) -> Iterator[tuple[Destination, FieldPath, str]]:
-    for name, section in (("tcp", spec.tcp), ("tls", spec.tls), ("http", spec.http)):
+    sections: tuple[tuple[str, Sequence[TCPRoute | TLSRoute | HTTPRoute]], ...]
+    sections = (("tcp", spec.tcp), ("tls", spec.tls), ("http", spec.http))
+    for name, section in sections:
         for index, rule in enumerate(section):
             for number, item in enumerate(rule.route):
                 if item.destination is not None:

@@ -126,7 +126,7 @@ class Registry:
             host = f"{resource.name}.{namespace}.svc.{DOMAIN_SUFFIX}"
             selected = self._workloads.select(spec.selector, namespace) if spec.selector else ()
             sliced = tuple(item.labels for item in self._slices.get((namespace, resource.name), ()))
-            external = ({},) if spec.type == "ExternalName" and spec.external_name else ()
+            external: tuple[Labels, ...] = ({},) if spec.type == "ExternalName" and spec.external_name else ()
             pods = self.pods.select(spec.selector, namespace) if spec.selector else ()
             ports = tuple(port.port for port in spec.ports)
             yield Service(host, resource, ports, (*selected, *sliced, *external), pods, scopes(resource))
