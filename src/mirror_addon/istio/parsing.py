@@ -84,7 +84,9 @@ class ParsedRules:
     resources: tuple[Resource[Any], ...]
     diagnostics: tuple[Diagnostic, ...]
     skipped: Mapping[str, int]
-    refused: tuple[str, ...]
+    refused: tuple[str, ...] = ()
+    broken: bool = False
+    """There is text that is not YAML, so that some resources may be missing."""
 
 
 def parse_sources(
@@ -100,17 +102,18 @@ def parse_sources(
     `annotation_checks` check the annotations whose syntax only other rooms know. No source raises an exception.
     """
     reader = _Reader(default_namespace, annotation_checks)
+    broken = False
     with collector_paused():
         for source in sources:
             documents, diagnostics = compose(source.name, source.text)
             reader.diagnostics += diagnostics
+            broken = broken or bool(diagnostics)
             reader.refused += [f"{found.file}:{found.line}" for found in diagnostics]
             for document, value in documents:
                 document.changed = source.changed
                 reader.read(document, value)
-    return ParsedRules(
-        tuple(reader.resources), tuple(reader.diagnostics), dict(reader.skipped), tuple(dict.fromkeys(reader.refused))
-    )
+    refused = tuple(dict.fromkeys(reader.refused))
+    return ParsedRules(tuple(reader.resources), tuple(reader.diagnostics), dict(reader.skipped), refused, broken)
 
 
 @contextlib.contextmanager

@@ -180,9 +180,8 @@ def _ports(services: list[Service]) -> str:
 
 
 def _destinations(spec: VirtualServiceSpec) -> Iterator[tuple[Destination, FieldPath, str]]:
-    sections: tuple[tuple[str, Sequence[TCPRoute | TLSRoute | HTTPRoute]], ...]
-    sections = (("tcp", spec.tcp), ("tls", spec.tls), ("http", spec.http))
-    for name, section in sections:
+    for name in ("tcp", "tls", "http"):
+        section: Sequence[TCPRoute | TLSRoute | HTTPRoute] = getattr(spec, name)
         for index, rule in enumerate(section):
             for number, item in enumerate(rule.route):
                 if item.destination is not None:

@@ -61,8 +61,20 @@ class CompiledRoute:
     """The action of a rule."""
 
     __slots__ = (
-        "_bounds", "_plain", "cors", "destinations", "fault", "http", "local", "methods", "mirrors", "response_edits",
-        "rule", "sampler", "total",
+        "_bounds",
+        "_plain",
+        "cors",
+        "destinations",
+        "fault",
+        "http",
+        "local",
+        "methods",
+        "mirrors",
+        "needs_endpoint",
+        "response_edits",
+        "rule",
+        "sampler",
+        "total",
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +83,7 @@ class CompiledRoute:
         self.http = http
         """The source, with inherited fields where the rule was delegated to."""
         self.rule = rule
+        self.needs_endpoint = clusters.primary_endpoints
         self.fault = compile_fault(http.fault)
         self.cors = compile_cors(http.cors_policy)
         self.local: Local | None = None
@@ -172,7 +185,7 @@ class CompiledRoute:
             endpoint, cookie = _pick_by_hash(cluster, request, authority, draw)
             if cookie is not None:
                 edits = (cookie, *edits)
-        if endpoint is None:
+        if endpoint is None and self.needs_endpoint:
             return self._unavailable(match, request, cluster, cluster.missing.encode(), draw, chosen.response + edits)
         headers = request.headers
         for edit in chosen.request:

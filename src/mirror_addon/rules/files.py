@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from collections import Counter
 from collections.abc import Callable
-from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -25,7 +25,10 @@ from mirror_addon.istio.parsing import ParsedRules
 from mirror_addon.istio.parsing import Source
 from mirror_addon.istio.parsing import collector_paused
 from mirror_addon.istio.parsing import parse_sources
+from mirror_addon.options.values import EndpointOverride
 from mirror_addon.rules.annotation_checks import CHECKS
+from mirror_addon.rules.option_names import NamedEndpoints
+from mirror_addon.rules.option_names import resolve_endpoints
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -51,6 +54,10 @@ class LoadedRules:
     skipped: Mapping[str, int]
     refused: bool
     faulty: tuple[str, ...]
+    broken: bool
+    """Some of the rules could not be read at all: a path or a file, text that is not YAML, or with errors all of it."""
+    endpoints: NamedEndpoints
+    """Those given by option."""
 
 
 def rules_paths(names: Sequence[str]) -> list[Path]:
@@ -68,14 +75,14 @@ def load_rules(
     paths: Sequence[Path | str],
     *,
     default_namespace: str = "default",
-    overrides: Collection[tuple[str, str]] = (),
+    endpoints: Sequence[EndpointOverride] = (),
     parsed: Parsed | None = None,
     strict: bool = True,
 ) -> LoadedRules:
     """Read, validate and analyze the files and folders in `paths`.
 
     `strict`: one object that Istio would refuse refuses the set. Otherwise it is left out, as by an API server.
-    `overrides` are the full host and subset (or "") of endpoints given by option; they satisfy references.
+    `endpoints` are those given by option; they satisfy references.
     `parsed` holds what was parsed before: files that it has are not parsed again, and it then holds the present files.
     Raises OSError as `read_rules` does.
     """
@@ -97,7 +104,9 @@ def load_rules(
     for file in files.values():
         skipped.update(file.skipped)
     found = [*unreadable, *(finding for file in files.values() for finding in file.diagnostics)]
-    found += analyze(resources, overrides=overrides)
+    named = resolve_endpoints(endpoints, resources, default_namespace)
+    broken = bool(unreadable) or (strict and any(file.broken for file in files.values()))
+    found += analyze(resources, overrides=named.overrides.keys())
     return LoadedRules(
         resources=resources,
         diagnostics=tuple(sorted(found)),
@@ -107,6 +116,8 @@ def load_rules(
             for finding in (found if strict else unreadable)
         ),
         faulty=tuple(name for file in files.values() for name in file.refused),
+        broken=broken or (not resources and any(finding.severity is Severity.ERROR for finding in found)),
+        endpoints=named,
     )
 
 
@@ -160,6 +171,23 @@ def state_of(paths: Sequence[Path | str]) -> State:
                 continue
             found[str(file)] = status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
     return found
+
+
+def size_of(state: State) -> int:
+    """The bytes of all files of a state."""
+    return sum(status[1] for status in state.values() if len(status) > 1)
+
+
+def content_of(paths: Sequence[Path | str]) -> bytes:
+    """A digest of all that `read_rules` returns for `paths`. A file that is only touched, or is another file with the
+    same text, does not change it. Raises OSError as `read_rules` does."""
+    sources, problems = read_rules(paths)
+    digest = hashlib.blake2b(digest_size=16)
+    for source in sources:
+        name = os.fsencode(source.name)
+        digest.update(b"%d %d %b" % (len(name), len(source.text), name) + source.text)
+    digest.update("\n".join(map(str, problems)).encode("utf-8", "surrogateescape"))
+    return digest.digest()
 
 
 def _files(path: Path, failed: Callable[[OSError], None]) -> Iterator[Path]:
