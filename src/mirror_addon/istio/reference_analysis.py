@@ -18,6 +18,8 @@ from mirror_addon.istio.resources.destination_rule import DestinationRuleSpec
 from mirror_addon.istio.resources.destination_rule import Subset
 from mirror_addon.istio.resources.virtual_service import Destination
 from mirror_addon.istio.resources.virtual_service import HTTPRoute
+from mirror_addon.istio.resources.virtual_service import HTTPRouteDestination
+from mirror_addon.istio.resources.virtual_service import RouteDestination
 from mirror_addon.istio.resources.virtual_service import TCPRoute
 from mirror_addon.istio.resources.virtual_service import TLSRoute
 from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
@@ -183,7 +185,8 @@ def _destinations(spec: VirtualServiceSpec) -> Iterator[tuple[Destination, Field
     for name in ("tcp", "tls", "http"):
         section: Sequence[TCPRoute | TLSRoute | HTTPRoute] = getattr(spec, name)
         for index, rule in enumerate(section):
-            for number, item in enumerate(rule.route):
+            items: Sequence[RouteDestination | HTTPRouteDestination] = rule.route
+            for number, item in enumerate(items):
                 if item.destination is not None:
                     yield item.destination, ("spec", name, index, "route", number, "destination"), "host"
     for index, route in enumerate(spec.http):

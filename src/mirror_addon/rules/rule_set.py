@@ -83,6 +83,7 @@ def load_rule_set(
             local_address=local_address,
             path_normalization=settings.path_normalization,
             sample_seed=settings.sample_seed,
+            mesh_headers=settings.proxy_headers == "istio",
         ),
         endpoint_overrides=loaded.endpoints.overrides,
         primary_endpoints=primary_endpoints,
