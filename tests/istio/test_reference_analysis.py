@@ -51,6 +51,7 @@ def test_references(route: Make, analyzed: Analyzed, entry: str, rule: str, http
 def test_a_reference_says_what_would_give_it_an_endpoint(route: Make, analyzed: Analyzed) -> None:
     found = analyzed(route("route: [{destination: {host: b, subset: v2}}]"))
     assert f"--set mirror_endpoints={HOST}/v2=ADDRESS:PORT" in found[0].message
+    assert [item.path.rpartition(".")[2] for item in found] == ["host", "subset"]
     assert (found[0].line, found[0].column) == (10, 35)
 
 

@@ -127,17 +127,13 @@ class References:
                 f"{what} {host} is not known{self._elsewhere(host)}; {_declare(host, destination.subset)}",
                 code=NOT_FOUND,
             )
+            self._check_named_subset(destination, path, what, host, namespace, findings)
             return
         self._check_port(destination, path, what, host, known, findings)
+        self._check_named_subset(destination, path, what, host, namespace, findings)
         if destination.subset:
-            if not self._registry.has_subset(host, destination.subset, namespace):
-                findings.error(
-                    (*path, "subset"),
-                    f"{what} {host} has no subset {destination.subset!r} in a DestinationRule; add it there "
-                    f"(spec.subsets), or {_option(host, destination.subset)}",
-                    code=NOT_FOUND,
-                )
-        elif services and path[1] == "http" and not any(service.endpoints for service in services):
+            return
+        if services and path[1] == "http" and not any(service.endpoints for service in services):
             if any(service.pods for service in services):
                 findings.info(
                     (*path, "host"), f"{what} {host} has pods, and no endpoint on this machine; {_declare(host)}"
@@ -146,6 +142,17 @@ class References:
                 findings.warning(
                     (*path, "host"), f"{what} {host} has no endpoint on this machine; {_declare(host)}", code=NOT_FOUND
                 )
+
+    def _check_named_subset(
+        self, destination: Destination, path: FieldPath, what: str, host: str, namespace: str, findings: Findings
+    ) -> None:
+        if destination.subset and not self._registry.has_subset(host, destination.subset, namespace):
+            findings.error(
+                (*path, "subset"),
+                f"{what} {host} has no subset {destination.subset!r} in a DestinationRule; add it there "
+                f"(spec.subsets), or {_option(host, destination.subset)}",
+                code=NOT_FOUND,
+            )
 
     def _elsewhere(self, host: str) -> str:
         """Return where the host is declared for others than those who ask."""
