@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mirror_addon.istio.diagnostics import Diagnostic
 from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
 from mirror_addon.options.settings import Settings
+from mirror_addon.options.values import MirrorURL
 from mirror_addon.routing.identity import Identity
 from mirror_addon.routing.table import MirrorTo
 from mirror_addon.routing.table import RouteTable
@@ -87,7 +88,7 @@ def load_rule_set(
         ),
         endpoint_overrides=loaded.endpoints.overrides,
         primary_endpoints=primary_endpoints,
-        mirror_to=[MirrorTo(url.scheme, url.host, url.port, url.path) for url in settings.to],
+        mirror_to=[_mirror_to(url) for url in settings.to],
     )
     rules = sum(
         len(resource.spec.http) for resource in loaded.resources if isinstance(resource.spec, VirtualServiceSpec)
@@ -105,3 +106,12 @@ def load_rule_set(
         unsafe_targets(table, settings.methods),
         loaded.faulty,
     )
+
+
+def _mirror_to(url: MirrorURL) -> MirrorTo:
+    matches = None
+    if url.filter:
+        from mirror_addon.admission.request_filter import RequestFilter  # imports mitmproxy, and few have a filter
+
+        matches = RequestFilter(url.filter)
+    return MirrorTo(url.scheme, url.host, url.port, url.path, url.filter, matches)
