@@ -208,7 +208,7 @@ def _destinations(spec: VirtualServiceSpec) -> Iterator[tuple[Destination, Field
 
 
 def _between_clusters(rule: TLSRoute) -> bool:
-    """Return whether a rule passes on what other clusters send: its hosts are theirs, under names that gateways make."""
+    """Return whether a rule passes on what other clusters send: all its hosts are names that gateways make."""
     hosts = [host for match in rule.match for host in match.sni_hosts]
     return bool(hosts) and all(host.startswith("outbound_") for host in hosts)
 
