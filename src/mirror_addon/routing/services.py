@@ -1,6 +1,6 @@
 """The services that documents declare: hosts with their ports and instances.
 
-They come from ServiceEntry, WorkloadEntry and Kubernetes Service. The rules are those of
+They come from ServiceEntry, WorkloadEntry, Kubernetes Service and EndpointSlice. The rules are those of
 `istio/pilot/pkg/serviceregistry/serviceentry/conversion.go` and `serviceregistry/kube/conversion.go`. Which of several
 services with one host a proxy uses is decided in `service_registry`.
 """
@@ -15,6 +15,8 @@ from dataclasses import field
 from typing import cast
 
 from mirror_addon.istio.documents import Resource
+from mirror_addon.istio.endpoint_slices import SliceInstance
+from mirror_addon.istio.endpoint_slices import instances_by_service
 from mirror_addon.istio.resources.kinds import Spec
 from mirror_addon.istio.resources.kubernetes_service import KubernetesServicePort
 from mirror_addon.istio.resources.kubernetes_service import KubernetesServiceSpec
@@ -99,11 +101,22 @@ def declared_services(resources: Sequence[Resource[Spec]], domain: str) -> Itera
         for resource in resources
         if isinstance(resource.spec, WorkloadEntrySpec)
     ]
+    slices = instances_by_service(resources)
+    placed: set[tuple[str, str]] = set()
     for resource in resources:
         if isinstance(resource.spec, ServiceEntrySpec):
-            yield from _service_entry(cast(Resource[ServiceEntrySpec], resource), workloads)
-        elif isinstance(resource.spec, KubernetesServiceSpec):
-            yield _kubernetes_service(cast(Resource[KubernetesServiceSpec], resource), workloads, domain)
+            for service in _service_entry(cast(Resource[ServiceEntrySpec], resource), workloads):
+                if service.instances:
+                    placed.add((service.host, service.namespace))
+                yield service
+    for resource in resources:
+        if isinstance(resource.spec, KubernetesServiceSpec):
+            service = _kubernetes_service(cast(Resource[KubernetesServiceSpec], resource), workloads, domain)
+            # The addresses of an exported slice are those of pods: a ServiceEntry says where the host listens here.
+            if (service.host, service.namespace) not in placed and not service.alias_for:
+                found = slices.get((resource.namespace, resource.name), ())
+                service.instances += [_of_slice(instance, service) for instance in found]
+            yield service
 
 
 def workload_labels(spec: WorkloadEntrySpec, metadata: dict[str, str]) -> dict[str, str]:
@@ -157,6 +170,11 @@ def _instance(endpoint: WorkloadEntrySpec, labels: dict[str, str], ports: list[t
         port.number: 0 if unix else endpoint.ports.get(port.name) or target or port.number for port, target in ports
     }
     return Instance(endpoint.address, labels, endpoint.weight or 1, numbers)
+
+
+def _of_slice(instance: SliceInstance, service: MeshService) -> Instance:
+    ports = {port.number: instance.ports[port.name] for port in service.ports.values() if port.name in instance.ports}
+    return Instance(instance.address, instance.labels, 1, ports)
 
 
 def _kubernetes_service(
