@@ -10,7 +10,7 @@ PURE := src/mirror_addon/istio/*,src/mirror_addon/routing/*,src/mirror_addon/com
 .PHONY: help install demo demo-web test test-browser test-long coverage coverage-pure check format bench clean
 
 help:
-	@echo "make demo          the main job on rules/, shown as a table"
+	@echo "make demo          the worked example, a line for each request"
 	@echo "make demo-web      the same, left open in mitmweb"
 	@echo "make test          all tests that need nothing but Python"
 	@echo "make coverage      the same, with the coverage of branches, child processes included"

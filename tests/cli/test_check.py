@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -81,6 +82,12 @@ def test_standard_input() -> None:
     assert result.exit_code == 1
     assert result.stdout.count("<stdin>:22:15: error IST0101 ") == 1
     assert CliRunner().invoke(check, ["-"], input=b"\xff: [").exit_code == 1
+
+
+def test_standard_input_that_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(click.UsageError, match="Standard input is closed"):
+        check.main(["-"], standalone_mode=False)
 
 
 def test_formats_keep_the_exit_code(tmp_path: Path) -> None:

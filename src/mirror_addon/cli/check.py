@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,6 +60,8 @@ def _load(paths: Sequence[Path], namespace: str) -> LoadedRules:
     """Read the paths; `-` is standard input, which is read once."""
     given = []
     if any(str(path) == "-" for path in paths):
+        if sys.stdin is None:
+            raise click.UsageError("Standard input is closed; name the files or folders to check.")
         with click.open_file("-", "rb") as stdin:
             given.append(Source(STDIN, stdin.read(MAX_BYTES + 1)))
     files = [path for path in paths if str(path) != "-"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import click
@@ -22,8 +23,8 @@ def fail(reasons: Sequence[object]) -> None:
 
 
 def output_console(width: int = WIDTH_OF_FILES) -> Console:
-    """A console on standard output, `width` columns wide where that is not a terminal."""
+    """A console on standard output, `width` columns wide where that is no terminal and COLUMNS is not set."""
     console = Console(soft_wrap=False, highlight=False)
-    if not console.is_terminal:
+    if not console.is_terminal and not os.environ.get("COLUMNS"):
         console.width = width
     return console
