@@ -18,7 +18,7 @@ def test_a_cause_is_a_path_without_indices_and_a_kind() -> None:
             [difference("status", "204 → 200")],
         ]
     )
-    assert list(found.items())[0] == (("$.items[*].b", "value"), 2)
+    assert next(iter(found.items())) == (("$.items[*].b", "value"), 2)
     assert found.keys() == {
         ("$.a", "value"),
         ("$.items[*].b", "value"),

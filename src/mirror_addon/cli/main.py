@@ -2,7 +2,8 @@
 
 Theory of operation. A command is a click function in a module of its own, `COMMANDS` below. It parses options, calls
 the job and prints; the jobs are in other rooms: `istio/` and `rules/` (check), `routing/` (explain, test), `envoy/`
-(export, envoy), `compare/report` and `compare/suite` (report, tests), `replay/`, `collector/`, `demo/`.
+(export, envoy), `compare/report` and `compare/suite` (report, tests), `local_endpoints/` (init), `replay/`,
+`collector/`, `demo/`.
 
 What commands share:
 
@@ -33,6 +34,7 @@ COMMANDS = {
     "envoy": "mirror_addon.cli.envoy",
     "explain": "mirror_addon.cli.explain",
     "export": "mirror_addon.cli.export",
+    "init": "mirror_addon.cli.init",
     "replay": "mirror_addon.cli.replay",
     "report": "mirror_addon.cli.report",
     "test": "mirror_addon.cli.test",
