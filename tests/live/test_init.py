@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
 from pathlib import Path
 
 from inittools import V1_AND_V2
+from jsonschema import Draft7Validator
 from livetools.client import exchange
 from livetools.proxy import Proxy
 from livetools.proxy import tool
 from livetools.recorder import Recorder
 from livetools.wire import lines
+
+from mirror_addon.compare.record_schema import RECORD_SCHEMA
 
 
 def test_the_command_that_it_ends_with_runs(
@@ -26,6 +30,7 @@ def test_the_command_that_it_ends_with_runs(
     done = subprocess.run(command, cwd=tmp_path, env=os.environ, check=True, capture_output=True, text=True, timeout=60)
     _, program, *arguments = shlex.split(done.stdout.splitlines()[-1])
     assert program == "dump"
+    arguments += ["--set", "mirror_record=pairs.jsonl", "--set", "mirror_record_bodies=true"]
     with Proxy(
         confdir, *arguments, cwd=tmp_path, script=str(Path(__file__).resolve().parents[2] / "mirror_addon")
     ) as proxy:
@@ -33,3 +38,6 @@ def test_the_command_that_it_ends_with_runs(
         assert exchange(proxy.address, request).status == 200
         assert v1.one().target == b"/cart"
         assert v2.one().value(b"host") == b"shop.test-shadow"
+    records = (tmp_path / "pairs.jsonl").read_text().splitlines()
+    assert len(records) == 1
+    Draft7Validator(RECORD_SCHEMA).validate(json.loads(records[0]))

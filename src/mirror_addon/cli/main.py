@@ -37,6 +37,7 @@ COMMANDS = {
     "init": "mirror_addon.cli.init",
     "replay": "mirror_addon.cli.replay",
     "report": "mirror_addon.cli.report",
+    "schema": "mirror_addon.cli.schema",
     "test": "mirror_addon.cli.test",
     "tests": "mirror_addon.cli.tests",
     "web": "mirror_addon.cli.run",
