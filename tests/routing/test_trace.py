@@ -65,7 +65,7 @@ def test_rules_that_are_not_tested(build: Build, ask: Ask, to_v1: Any) -> None:
 
 def test_host_and_path(build: Build, ask: Ask, to_v1: Any) -> None:
     table = build([{"match": [{"uri": {"prefix": "/b"}}], "route": to_v1}])
-    assert said(table, ask("/", "other.com")).startswith("host 'other.com': no virtual service claims it")
+    assert said(table, ask("/", "other.com")).startswith("host 'other.com': no rule claims it")
     text = said(table, ask("/a/../c"))
     assert "path '/a/../c' is normalised to '/c'" in text
     assert text.endswith("no rule matches: 404")

@@ -47,6 +47,15 @@ class Clusters:
             port = next(iter(service.ports)) if service and len(service.ports) == 1 else 0
         return ResolvedDestination(self, host, destination.subset, port, label)
 
+    def backend(self, host: str, port: int, label: str) -> ResolvedDestination:
+        """Return the destination of a fully qualified host and a port of its service."""
+        return ResolvedDestination(self, host, "", port, label)
+
+    def refused(self, host: str, port: int, label: str, reason: str) -> ResolvedDestination:
+        """Return a destination that no request reaches. `reason` says why, and what to do."""
+        cluster = Cluster(host, "", port, (), label=label, missing=f"no endpoint for {label}: {reason}", exists=False)
+        return ResolvedDestination(self, host, "", port, label, cluster)
+
     def cluster(self, host: str, subset: str, port: int, label: str) -> Cluster:
         """Return the cluster of a host, subset and service port; its `missing` explains why it has no endpoints."""
         key = (host, subset, port)
@@ -65,6 +74,9 @@ class Clusters:
         override = self._overrides.get((host, subset)) or self._overrides.get((host, ""))
         dynamic = False
         problem = ""
+        declared = override is not None or (
+            service is not None and port in service.ports and (not subset or chosen is not None)
+        )
         if override is not None:
             endpoints: tuple[Endpoint, ...] = (override,)
         elif service is None:
@@ -93,6 +105,7 @@ class Clusters:
             connect_timeout=policy.connect_timeout,
             resolves_request_host=dynamic and override is None,
             missing="" if endpoints or dynamic else f"no endpoint for {label}: {problem}; {cure}",
+            exists=declared,
         )
 
 
@@ -104,7 +117,10 @@ class ResolvedDestination:
 
     __slots__ = ("_clusters", "_ports", "host", "label", "port", "sole", "subset")
 
-    def __init__(self, clusters: Clusters, host: str, subset: str, port: int, label: str) -> None:
+    def __init__(
+        self, clusters: Clusters, host: str, subset: str, port: int, label: str, sole: Cluster | None = None
+    ) -> None:
+        """`sole` is the cluster where it is not one of `clusters`."""
         self.host = host
         self.subset = subset
         self.port = port
@@ -112,7 +128,7 @@ class ResolvedDestination:
         self.label = label
         self._clusters = clusters
         self._ports: dict[int, Cluster] = {}
-        self.sole = clusters.cluster(host, subset, port, label) if port else None
+        self.sole = clusters.cluster(host, subset, port, label) if port and sole is None else sole
 
     def at(self, port: int) -> Cluster:
         """Return the cluster for a request that arrived on `port`."""

@@ -35,7 +35,8 @@ class VirtualHost:
         """`exclusive`: the first service with entries has the host alone (sidecar); else all are merged (gateway)."""
         self.host = host
         self.services = tuple(services)
-        every = {entry.port for service in services for entry in service.entries if not entry.excluded}
+        entries = (entry for service in services for entry in service.entries)
+        every = {entry.port for entry in entries if entry.lost or not entry.excluded}
         self.other_ports = _index(services, 0, exclusive)
         self.ports = {port: _index(services, port, exclusive) for port in every if port}
 
@@ -58,7 +59,10 @@ def _index(services: Sequence[CompiledVirtualService], port: int, exclusive: boo
             break
     if not exclusive:
         entries.sort(key=lambda entry: entry.catch_all)  # stable: only catch-alls move, to the end
-    return build_index(entries) if entries else None
+    claimed = entries or any(
+        entry.lost and entry.port in (0, port) for service in services for entry in service.entries
+    )
+    return build_index(entries) if claimed else None
 
 
 def _reachable(entries: Iterable[RouteEntry], port: int) -> list[RouteEntry]:
@@ -136,7 +140,10 @@ def build_hosts(
     for service in services:
         for host in dict.fromkeys(host.lower() for host in service.hosts):
             by_host.setdefault(host, []).append(service)
-    made = {host: VirtualHost(host, claims, identity.is_sidecar) for host, claims in by_host.items()}
+    made = {
+        host: VirtualHost(host, claims, identity.is_sidecar or any(claim.mesh for claim in claims))
+        for host, claims in by_host.items()
+    }
     table = HostTable(made)
     known = {host.lower(): service for host, service in clusters.services.items()}
     for host, virtual_host in made.items():

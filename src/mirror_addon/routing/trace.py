@@ -38,7 +38,7 @@ def explain(table: RouteTable, request: Request, draw: int, now: float | None = 
 def _explain(table: RouteTable, request: Request, draw: int, now: float | None) -> Iterator[str]:
     host = table.virtual_host(request)
     if host is None:
-        yield f"host {text(request.authority)}: no virtual service claims it; the request passes through"
+        yield f"host {text(request.authority)}: no rule claims it; the request passes through"
         for mirror in table.passthrough.mirrors:
             yield from _mirror(mirror, request, draw, "method" if request.method == b"CONNECT" else None, None, now)
         return
@@ -107,7 +107,7 @@ def _outcome(route: CompiledRoute, request: Request, draw: int, now: float | Non
                 yield f"draw % {route.total} = {draw % route.total} of {_weights(route)}: {chosen.target.label}"
             cluster = chosen.target.at(request.port)
             if cluster.missing:
-                yield f"destination {chosen.target.label}: 503: {cluster.missing}"
+                yield f"destination {chosen.target.label}: {route.status_without(cluster)}: {cluster.missing}"
                 obstacle = "local_reply"
             else:
                 yield f"destination {chosen.target.label}: {_endpoints(cluster)}"

@@ -55,8 +55,11 @@ class RouteEntry:
     source: HTTPMatchRequest | None = None
     """The match it was compiled from, merged with the root's where it is a delegate's; None: every request."""
 
+    lost: bool = False
+    """It is excluded, but its host is claimed all the same, as by a route that Istio accepts and makes nothing of."""
+
     def __str__(self) -> str:
-        rule = f"{self.route.rule.virtual_service} {self.route.rule.rule}"
+        rule = str(self.route.rule)
         return rule if self.match is None else f"{rule} match[{self.match}]"
 
     def holds(self, lookup: RequestLookup) -> bool:
@@ -81,10 +84,17 @@ class RouteEntry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledVirtualService:
-    """A virtual service that applies to this proxy: the hosts that it claims, and its entries in document order."""
+    """What applies to this proxy together: the hosts that are claimed, and the entries in their order.
+
+    It is a virtual service, or all routes of the Gateway API that are attached to one host of a listener.
+    """
 
     hosts: tuple[str, ...]
     entries: tuple[RouteEntry, ...]
+    order: tuple[bool, str, str, str] = (True, "", "", "")
+    """The sort key among those that claim the same host."""
+    mesh: bool = False
+    """Routes of a Service of the mesh: of several claims to the host only the first with entries applies."""
 
 
 def compile_virtual_services(
@@ -106,7 +116,8 @@ def compile_virtual_services(
             continue
         hosts = tuple(names.qualified(host, item.namespace, identity.domain) for host in spec.hosts)
         entries = tuple(_entries(item, delegates, identity, clusters))
-        compiled.append(CompiledVirtualService(hosts, entries))
+        order = (True, item.creation_timestamp, item.name, item.namespace)
+        compiled.append(CompiledVirtualService(hosts, entries, order))
     return compiled
 
 

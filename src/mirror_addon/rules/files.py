@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mirror_addon.gateway_api.analysis import analyze_gateway_api
+from mirror_addon.gateway_api.reading import GATEWAY_API
 from mirror_addon.istio.analysis import analyze
 from mirror_addon.istio.diagnostics import Diagnostic
 from mirror_addon.istio.diagnostics import Severity
@@ -80,7 +82,9 @@ def load_rules(
     with collector_paused():
         files = {
             (default_namespace, source): before.get((default_namespace, source))
-            or parse_sources([source], default_namespace=default_namespace, annotation_checks=CHECKS)
+            or parse_sources(
+                [source], default_namespace=default_namespace, annotation_checks=CHECKS, extension=GATEWAY_API
+            )
             for source in sources
         }
     if parsed is not None:
@@ -92,6 +96,7 @@ def load_rules(
         skipped.update(file.skipped)
     found = [*unreadable, *(finding for file in files.values() for finding in file.diagnostics)]
     found += analyze(resources, overrides=overrides)
+    found += analyze_gateway_api(resources, overrides={host for host, _ in overrides})
     return LoadedRules(
         resources=resources,
         diagnostics=tuple(sorted(found)),

@@ -1,0 +1,213 @@
+"""Routes of the Gateway API as entries of the same table as virtual services.
+
+Pilot makes one internal virtual service of each listener and host, or in the mesh of each namespace, Service and port,
+with the rules of all routes attached there, sorted (istio `pilot/pkg/config/kube/gateway/route_collections.go`). Each
+match is an entry that knows its route, rule and place among the rule's matches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+from mirror_addon.gateway_api.attachment import MESH
+from mirror_addon.gateway_api.attachment import Attacher
+from mirror_addon.gateway_api.attachment import Attachment
+from mirror_addon.gateway_api.backends import Backend
+from mirror_addon.gateway_api.backends import Resolver
+from mirror_addon.gateway_api.grants import Grants
+from mirror_addon.gateway_api.precedence import Rank
+from mirror_addon.gateway_api.precedence import match_request
+from mirror_addon.gateway_api.precedence import oldest_first
+from mirror_addon.gateway_api.precedence import rank
+from mirror_addon.gateway_api.resources.grpc_route import GRPCRouteSpec
+from mirror_addon.gateway_api.resources.http_route import HTTPRouteSpec
+from mirror_addon.gateway_api.resources.references import BackendObjectReference
+from mirror_addon.gateway_api.resources.routes import RouteSpec
+from mirror_addon.gateway_api.resources.routes import matches_of
+from mirror_addon.gateway_api.resources.routes import rules_of
+from mirror_addon.gateway_api.translation import RouteLost
+from mirror_addon.gateway_api.translation import translate_rule
+from mirror_addon.istio.documents import Resource
+from mirror_addon.istio.mirror_annotations import read_annotations
+from mirror_addon.istio.resources.virtual_service import Destination
+from mirror_addon.istio.resources.virtual_service import HTTPMatchRequest
+from mirror_addon.istio.resources.virtual_service import HTTPRoute
+from mirror_addon.routing.conditions import Condition
+from mirror_addon.routing.conditions import compile_conditions
+from mirror_addon.routing.decision import Rule
+from mirror_addon.routing.destinations import Clusters
+from mirror_addon.routing.destinations import ResolvedDestination
+from mirror_addon.routing.identity import Identity
+from mirror_addon.routing.redirects import redirect_rewrite
+from mirror_addon.routing.routes import CompiledRoute
+from mirror_addon.routing.uris import Rewrite
+from mirror_addon.routing.uris import Uri
+from mirror_addon.routing.uris import compile_rewrite
+from mirror_addon.routing.uris import compile_uri
+from mirror_addon.routing.uris import is_catch_all
+from mirror_addon.routing.virtual_services import CompiledVirtualService
+from mirror_addon.routing.virtual_services import RouteEntry
+
+_UNRESOLVED = 500
+"""The response for a backend that does not exist (`route.go`, `ClusterNotFoundResponseCode`)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Match:
+    """One match of one rule, before it is known at which ports it is tried."""
+
+    route: CompiledRoute
+    index: int | None
+    uri: Uri
+    conditions: tuple[Condition, ...]
+    rewrite: Rewrite | None
+    source: HTTPMatchRequest | None
+    rank: Rank
+    lost: str
+
+    def at(self, port: int) -> RouteEntry:
+        return RouteEntry(
+            route=self.route,
+            match=self.index,
+            uri=self.uri,
+            conditions=self.conditions,
+            rewrite=self.rewrite,
+            port=port,
+            catch_all=is_catch_all(self.uri, self.source),
+            excluded=self.lost,
+            source=self.source,
+            lost=bool(self.lost),
+        )
+
+
+@dataclass(slots=True, eq=False)
+class _Group:
+    """The matches of all routes with one attachment; `first` is the oldest of these routes."""
+
+    first: Resource[RouteSpec]
+    matches: list[_Match] = field(default_factory=list)
+
+
+def compile_gateway_routes(
+    resources: Sequence[Resource[Any]], identity: Identity, clusters: Clusters
+) -> list[CompiledVirtualService]:
+    """Return what the HTTPRoutes and GRPCRoutes that apply to this proxy claim, one for each attachment."""
+    routes = [item for item in resources if isinstance(item.spec, HTTPRouteSpec | GRPCRouteSpec)]
+    if not routes:
+        return []
+    attacher, grants = Attacher(resources, identity.domain), Grants(resources)
+    groups: dict[Attachment, _Group] = {}
+    for route in sorted(routes, key=oldest_first):
+        compiler = _RouteCompiler(route, grants, identity, clusters)
+        for attachment in attacher.attach(route).attachments:
+            if _applies(attachment, route, identity):
+                group = groups.setdefault(attachment, _Group(route))
+                group.matches += compiler.matches(mesh=attachment.gateway == MESH)
+    return [_compiled(attachment, group, identity) for attachment, group in groups.items()]
+
+
+def _applies(attachment: Attachment, route: Resource[RouteSpec], identity: Identity) -> bool:
+    """Whether this proxy is the Gateway, or a client in the mesh that sees the route.
+
+    A route in the namespace of its Service is for all clients, one in another namespace for the clients there
+    (`route.go`, `buildSidecarVirtualHostsForVirtualService`).
+    """
+    if not identity.serves((attachment.gateway,), route.namespace):
+        return False
+    return attachment.gateway != MESH or route.namespace in (attachment.namespace, identity.namespace)
+
+
+def _compiled(attachment: Attachment, group: _Group, identity: Identity) -> CompiledVirtualService:
+    mesh, first = attachment.gateway == MESH, group.first
+    entries = tuple(match.at(attachment.port) for match in sorted(group.matches, key=lambda match: match.rank))
+    # In the mesh, routes of the client's own namespace come before all others (`push_context.go`,
+    # `VirtualServicesForGateway`). The name is that of the virtual service that pilot makes.
+    later = not (mesh and first.namespace == identity.namespace)
+    name = f"{attachment.scope}~{attachment.host}".replace("/", "~")
+    order = (later, first.creation_timestamp, name, first.namespace)
+    return CompiledVirtualService((attachment.host,), entries, order, mesh)
+
+
+class _RouteCompiler:
+    """Compiles the rules of one route, for Gateways and for the mesh, each once."""
+
+    def __init__(self, route: Resource[RouteSpec], grants: Grants, identity: Identity, clusters: Clusters) -> None:
+        self._route = route
+        self._grants = grants
+        self._identity = identity
+        self._clusters = clusters
+        self._made: dict[bool, list[_Match]] = {}
+
+    def matches(self, mesh: bool) -> list[_Match]:
+        """Return the matches of all rules. References from the mesh need no ReferenceGrant, as in Istio."""
+        found = self._made.get(mesh)
+        if found is None:
+            found = self._made[mesh] = list(self._compile(mesh))
+        return found
+
+    def _compile(self, mesh: bool) -> Iterator[_Match]:
+        route, lost = self._route, ""
+        rules = rules_of(route.spec)
+        targets = _Targets(
+            self._clusters,
+            Resolver(self._grants, route.kind, route.namespace, self._identity.domain, enforced=not mesh),
+        )
+        translated: list[HTTPRoute] = []
+        try:
+            translated = [translate_rule(rule, targets.resolve) for rule in rules]
+        except RouteLost as error:
+            lost = f"Istio makes nothing of this route: {error}"
+            translated = [HTTPRoute() for _ in rules]
+        annotations = read_annotations(route.annotations, route.document.changed) if route.annotations else None
+        for index, (rule, http) in enumerate(zip(rules, translated, strict=True)):
+            line, _ = route.document.locate(("spec", "rules", index))
+            names = Rule(
+                "",
+                f"rules[{index}]",
+                rule.name or "",
+                f"{route.document.file}:{line}",
+                annotations,
+                f"{route.namespace}/{route.name}",
+            )
+            compiled = CompiledRoute(
+                http, names, targets, route.namespace, self._identity.sample_seed, missing_status=_UNRESOLVED
+            )
+            for number, match in enumerate(matches_of(rule) or (None,)):
+                yield _match(compiled, http, match_request(match), None if match is None else number, lost)
+
+
+def _match(
+    route: CompiledRoute, http: HTTPRoute, source: HTTPMatchRequest | None, index: int | None, lost: str
+) -> _Match:
+    uri = compile_uri(source, elements=True)
+    rewrite = redirect_rewrite(uri, http.redirect) if http.redirect is not None else compile_rewrite(uri, http.rewrite)
+    conditions = compile_conditions(source) if source is not None else ()
+    return _Match(route, index, uri, conditions, rewrite, source, rank(source), lost)
+
+
+class _Targets:
+    """The clusters that one route may use, by the label of a backend."""
+
+    def __init__(self, clusters: Clusters, resolver: Resolver) -> None:
+        self._clusters = clusters
+        self._resolver = resolver
+        self._backends: dict[str, Backend] = {}
+
+    def resolve(self, reference: BackendObjectReference) -> Backend:
+        backend = self._resolver.resolve(reference)
+        known = self._backends.setdefault(backend.label, backend)
+        if known.host != backend.host:  # kind: Hostname may be written as a Service of another namespace is labelled
+            backend = Backend(backend.host, backend.host, backend.port, backend.problem)
+            self._backends[backend.label] = backend
+        return backend
+
+    def target(self, destination: Destination, namespace: str) -> ResolvedDestination:
+        backend = self._backends[destination.host]
+        port = destination.port.number if destination.port is not None else 0
+        if backend.problem is not None:
+            return self._clusters.refused(backend.host, port, backend.label, backend.problem.message)
+        return self._clusters.backend(backend.host, port, backend.label)
