@@ -71,7 +71,7 @@ def test_right(route: Callable[..., list[object]], text: str) -> None:
         ("route: [{destination: {host: ''}}]", "route[0].destination.host"),
         ("route: [{destination: {host: 127.0.0.1}}]", "route[0].destination.host"),
         ("route: [{destination: {host: a_b.c}}]", "route[0].destination.host"),
-        ("route: [{destination: {host: a.b, subset: V1}}]", "route[0].destination.subset"),
+        ("route: [{destination: {host: a.b, subset: v_1}}]", "route[0].destination.subset"),
         ("route: [{destination: {host: a.b, port: {}}}]", "route[0].destination.port.number"),
         ("route: [{destination: {host: a.b, port: {number: 65536}}}]", "route[0].destination.port.number"),
         (f"{R}, mirror: {{host: 10.0.0.1}}", "mirror.host"),

@@ -14,14 +14,14 @@ from dataclasses import field
 from typing import cast
 
 from mirror_addon.istio.documents import Resource
+from mirror_addon.istio.endpoint_slices import SliceInstance
+from mirror_addon.istio.endpoint_slices import instances_by_service
 from mirror_addon.istio.resources.kinds import Spec
 from mirror_addon.istio.resources.kubernetes_service import KubernetesServicePort
 from mirror_addon.istio.resources.kubernetes_service import KubernetesServiceSpec
 from mirror_addon.istio.resources.service_entry import ServiceEntrySpec
 from mirror_addon.istio.resources.service_entry import WorkloadEntrySpec
 from mirror_addon.routing import names
-from mirror_addon.routing.endpoint_slices import SliceInstance
-from mirror_addon.routing.endpoint_slices import instances_by_service
 
 _UNIX = "unix:"
 _LOCALITY = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone")

@@ -1,9 +1,9 @@
 """The endpoints of Kubernetes Services, from EndpointSlices.
 
-Source: istio `pilot/pkg/serviceregistry/kube/controller/endpointslice.go`. A slice belongs to the Service that its label
-`kubernetes.io/service-name` names, in its own namespace; several slices add up. Labels are those of the endpoint's Pod.
-Istio waits for the Pod where `targetRef` names one; here its endpoint is used without labels, because an export seldom
-has all Pods.
+Source: istio `pilot/pkg/serviceregistry/kube/controller/endpointslice.go`. A slice belongs to the Service in its own
+namespace that its label `kubernetes.io/service-name` names; several slices add up. Labels are those of the endpoint's
+Pod. Istio waits for the Pod where `targetRef` names one; here its endpoint is used without labels, because an export
+seldom has all Pods.
 """
 
 from __future__ import annotations
