@@ -44,7 +44,7 @@ def test_every_module_has_a_test_file() -> None:
     missing = []
     for module in MODULES:
         relative = module.relative_to(PACKAGE)
-        expected = ROOT / "tests" / relative.parent / f"test_{relative.name.lstrip('_')}"
+        expected = ROOT / "tests" / relative.parent / f"test_{relative.stem.strip('_')}.py"
         if module.name != "__init__.py" and not expected.exists():
             missing.append(str(expected.relative_to(ROOT)))
     assert missing == []

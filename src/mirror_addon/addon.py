@@ -32,7 +32,7 @@ from mirror_addon.options.settings import OPTIONS
 from mirror_addon.options.settings import OptionError
 from mirror_addon.options.settings import Settings
 from mirror_addon.options.settings import parse_settings
-from mirror_addon.options.settings import unknown_option
+from mirror_addon.options.settings import unknown_names
 from mirror_addon.options.settings import update_settings
 from mirror_addon.routing.decision import Action
 from mirror_addon.rules.background import exempt_what_is_loaded
@@ -147,9 +147,8 @@ class MirrorAddon:
 
     def running(self) -> None:
         self._running = True
-        for name in ctx.options.deferred:
-            if name.startswith("mirror_"):
-                logger.error("mirror: %s", unknown_option(name))
+        for certain, message in unknown_names(ctx.options.deferred, ctx.options.keys()):
+            logger.log(logging.ERROR if certain else logging.WARNING, "mirror: %s", message)
         if self.session.writer is None:
             logger.error("mirror: not started, requests pass through; put it right, then save the script again")
             return

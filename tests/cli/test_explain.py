@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from click.testing import Result
+from mitmproxy.io import FlowWriter
+from mitmproxy.test import tflow
 
 from mirror_addon.cli.explain import explain
+from mirror_addon.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = str(ROOT / "rules")
@@ -17,6 +20,15 @@ HOST = "http://istio.gateway.xxxx.tech"
 
 def run(*arguments: str, input: str | None = None) -> Result:
     return CliRunner().invoke(explain, ["--rules", RULES, *arguments], input=input)
+
+
+DECLINED = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: declined}
+spec: {hosts: 7, http: [{directResponse: {status: 200}}]}
+"""
+"""An API server would not store it, because of a field's type. It is YAML."""
 
 
 def answers(*documents: dict[str, Any], options: tuple[str, ...] = ()) -> list[dict[str, Any]]:
@@ -155,14 +167,59 @@ def test_a_missing_path_is_wrong_usage() -> None:
 
 
 def test_findings_do_not_stop_it(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text(Path(RULES, "virtual-service.yaml").read_text().replace("v1alpha3", "v1alpha3"))
-    (tmp_path / "b.yaml").write_text("kind: [")
+    (tmp_path / "a.yaml").write_text(Path(RULES, "virtual-service.yaml").read_text())
+    (tmp_path / "b.yaml").write_text(DECLINED)
     result = CliRunner().invoke(explain, ["--json", "--rules", str(tmp_path), "GET", f"{HOST}/serviceB"])
     assert result.exit_code == 0
     answer = json.loads(result.stdout)
     assert answer["action"] == "unavailable"
     assert answer["mirrors"][0]["skipped"] == "local_reply"
-    assert "b.yaml:2:1: error IST0106" in result.stderr
+    assert "b.yaml:5:" in result.stderr and "error IST0106" in result.stderr
+
+
+BROKEN = {
+    "syntax": "kind: [",
+    "bytes": "\x00\x01",
+    "template": "kind: {{ .Values.kind }}\n",
+    "everything_declined": DECLINED,
+}
+
+
+@pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN.keys())
+@pytest.mark.parametrize("command", ["explain", "test", "export", "replay"])
+def test_without_the_rules_there_is_no_answer(command: str, text: str, tmp_path: Path) -> None:
+    """What is left of a broken folder would decide otherwise, and nobody could tell."""
+    if text is not DECLINED:
+        (tmp_path / "a.yaml").write_text(Path(RULES, "virtual-service.yaml").read_text())
+    (tmp_path / "b.yaml").write_text(text)
+    cases = tmp_path / "cases.jsonl"
+    cases.write_text(json.dumps({"request": {"url": f"{HOST}/serviceB"}, "expect": {"action": "passthrough"}}) + "\n")
+    with (tmp_path / "a.mitm").open("wb") as file:
+        FlowWriter(file).add(tflow.tflow(resp=True))
+    arguments = {
+        "explain": ["explain", "GET", f"{HOST}/serviceB"],
+        "test": ["test", str(cases)],
+        "export": ["export", "envoy"],
+        "replay": ["replay", str(tmp_path / "a.mitm")],
+    }[command]
+    result = CliRunner().invoke(main, [*arguments, "--rules", str(tmp_path)])
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert "b.yaml:" in result.stderr and "The rules cannot be read" in result.stderr
+
+
+@pytest.mark.parametrize("path", ["gone", "x" * 300, "a\0b"])
+def test_rules_that_are_not_there(path: str) -> None:
+    result = CliRunner().invoke(explain, ["--rules", path, "GET", HOST])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "There is no file or folder" in result.stderr
+
+
+def test_a_folder_without_rules_is_an_empty_table_and_says_so(tmp_path: Path) -> None:
+    result = CliRunner().invoke(explain, ["--json", "--rules", str(tmp_path), "GET", HOST])
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["action"] == "passthrough"
+    assert f"there are no rules in {tmp_path}" in result.stderr
 
 
 def annotated(tmp_path: Path, annotations: str) -> dict[str, Any]:

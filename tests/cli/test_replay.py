@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -196,7 +197,66 @@ def test_a_broken_capture_is_wrong_usage_after_what_came_before(tmp_path: Path, 
     assert "the requests before it were replayed" in result.stderr
 
 
+def test_no_endpoint_of_the_primary_is_needed(tmp_path: Path, mirror: str) -> None:
+    """Its part is taken by the capture."""
+    (tmp_path / "rules.yaml").write_text((ROOT / "rules" / "virtual-service.yaml").read_text())
+    arguments = ["--rules", str(tmp_path / "rules.yaml"), "--endpoint", mirror, "--speed", "max", "--json"]
+    result = CliRunner().invoke(replay, [*arguments, str(capture(tmp_path / "a.mitm"))])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["replay"]["mirrored"] == 2
+
+
+def test_without_an_endpoint_of_the_mirror_the_advice_works(tmp_path: Path, mirror: str) -> None:
+    (tmp_path / "rules.yaml").write_text((ROOT / "rules" / "virtual-service.yaml").read_text())
+    arguments = ["--rules", str(tmp_path / "rules.yaml"), "--speed", "max", str(capture(tmp_path / "a.mitm"))]
+    result = CliRunner().invoke(replay, arguments)
+    assert result.exit_code == 1
+    assert "no mirror's endpoint is known" in result.stderr
+    option = re.search(r"failed: .*--set mirror_endpoints=(\S+)=ADDRESS:PORT", result.stderr)
+    assert option
+    address = mirror.partition("=")[2]
+    result = CliRunner().invoke(replay, [*arguments, "--set", f"mirror_endpoints={option[1]}={address}"])
+    assert result.exit_code == 0, result.output
+
+
+def test_a_record_without_bodies_says_what_records_them(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    line = {
+        "version": 1, "id": "1/1", "time": "2026-01-01T00:00:00Z", "rule": "", "route": "a", "target": "b",
+        "method": "GET", "url": "http://istio.gateway.xxxx.tech/serviceB/a", "draw": 1,
+        "primary": {"status": 200, "ms": 1, "bytes": 1},
+        "shadow": {"status": 200, "ms": 1, "bytes": 1, "error": None}, "verdict": "same", "differences": [],
+    }  # fmt: skip
+    path.write_text(json.dumps(line) + "\n")
+    result = run(path, "--speed", "max")
+    assert result.exit_code == 1
+    assert "mirror_record_bodies=true" in result.stderr
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("{}", f"~u {LONG}", "--speed", "max"), 1),
+        (("{}", "--filter", f"~u {LONG}", "--speed", "max"), 1),
+        (("{}", LONG), 2),
+        (("{}", "-o", LONG), 2),
+        (("{}", "-o", f"+{LONG}"), 2),
+        (("{}", "-o", "~nobody/a"), 2),
+        (("{}", "--compare", LONG), 2),
+    ],
+)
+def test_names_that_are_too_long(arguments: tuple[str, ...], code: int, tmp_path: Path) -> None:
+    path = str(capture(tmp_path / "a.mitm"))
+    result = run(*(each.replace("{}", path) for each in arguments))
+    assert result.exit_code == code, result.output
+    assert isinstance(result.exception, SystemExit), "an error, and no traceback"
+    assert result.stderr.strip()
+
+
 def test_warnings_go_to_stderr(tmp_path: Path, mirror: str) -> None:
     result = run(capture(tmp_path / "a.mitm"), "--endpoint", mirror, "--speed", "max", "~u nothing-is-named-so")
-    assert result.exit_code == 0
-    assert "warning: no request was replayed" in result.stderr
+    assert result.exit_code == 1
+    assert "no request was replayed: not matched by the filter 3" in result.stderr

@@ -52,13 +52,18 @@ def test_wrong_options(assignment: str, message: str) -> None:
 
 
 def test_the_rule_set_and_its_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "broken.yaml").write_text("kind: [")
-    rule_set = read_rule_set(read_settings([str(RULES), str(tmp_path)], []), b"10.0.0.1")
-    assert rule_set.documents
+    (tmp_path / "broken.yaml").write_text("apiVersion: networking.istio.io/v1\nkind: Gatewayy\n")
+    given = ["endpoints=nowhere=127.0.0.1:1"]
+    rule_set = read_rule_set(read_settings([str(RULES), str(tmp_path)], given), b"10.0.0.1")
+    assert rule_set.documents and not rule_set.broken
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert "broken.yaml:2:1: error IST0106" in printed.err
-    assert "warning" not in printed.err
+    assert "broken.yaml:2:7: error IST0106" in printed.err
+    assert "warning: mirror_endpoints: nowhere has no effect" in printed.err
+    (tmp_path / "broken.yaml").write_text("kind: [")
+    with pytest.raises(click.UsageError, match="The rules cannot be read"):
+        read_rule_set(read_settings([str(RULES), str(tmp_path)], []), b"10.0.0.1")
+    assert "broken.yaml:2:1: error IST0106" in capsys.readouterr().err
 
 
 def test_a_missing_path_is_wrong_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -338,3 +338,11 @@ def test_what_only_pydantic_refuses_is_an_error_too(parse: Parse, make: Make, mo
 
 def refuse(_: int) -> int:
     raise ValueError("five is refused")
+
+
+@pytest.mark.parametrize(
+    ("text", "broken"),
+    [(b"", False), (b"a: 1", False), (b"kind: 7\napiVersion: v1", False), (b"a: [", True), (b"a: 1\n---\n\x00", True)],
+)
+def test_text_that_is_not_yaml(text: bytes, broken: bool) -> None:
+    assert parse_sources([Source("a.yaml", text)]).broken is broken

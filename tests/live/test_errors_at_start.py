@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,9 +67,29 @@ def test_no_rules_folder_and_no_option(confdir: Path, tmp_path: Path) -> None:
         ("mirror_endpoints=serviceB/v1", r"mirror_endpoints.*HOST\S*=ADDRESS:PORT"),
         ("mirror_path_normalization=SOME", r"mirror_path_normalization.*BASE"),
         ("mirror_rule=elsewhere", r"mirror_rule\b.*mirror_rules"),
+        ("mirorr-to=http://localhost:9002", r"mirorr-to: did you mean mirror_to\?"),
     ],
 )
 def test_options_that_cannot_be(confdir: Path, setting: str, message: str) -> None:
     code, output = starting(confdir, setting)
     assert code != 0
     assert re.search(message, output), output
+
+
+def test_the_script_alone_says_what_to_install(confdir: Path, tmp_path: Path) -> None:
+    """Without `site`, so that an editable installation is not found either."""
+    script = tmp_path / "mirror_addon"
+    script.write_text((ROOT / "mirror_addon").read_text())
+    paths = [path for path in sys.path if "site-packages" in path]
+    start = f"import sys; sys.path += {paths}; from mitmproxy.tools.main import mitmdump; mitmdump()"
+    found = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", start, "-p", "0", "--set", f"confdir={confdir}", "-s", str(script)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    output = found.stdout + found.stderr
+    assert found.returncode != 0
+    assert "pip install mirror_addon" in output
+    assert "Traceback" not in output

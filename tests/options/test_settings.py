@@ -13,6 +13,7 @@ from mirror_addon.options.settings import OPTIONS
 from mirror_addon.options.settings import OptionError
 from mirror_addon.options.settings import parse_option
 from mirror_addon.options.settings import parse_settings
+from mirror_addon.options.settings import unknown_names
 from mirror_addon.options.settings import unknown_option
 from mirror_addon.options.settings import update_settings
 from mirror_addon.options.values import EndpointOverride
@@ -56,7 +57,8 @@ def test_defaults_are_the_designs() -> None:
         ("mirror_host_suffix", "", ""),
         ("mirror_control", "1%", 0.01),
         ("mirror_control", "0.5 %", 0.005),
-        ("mirror_control", "100", 1),
+        ("mirror_control", "100%", 1),
+        ("mirror_control", "0", 0),
         ("mirror_redact", "Authorization, X-Key", frozenset({b"authorization", b"x-key"})),
         ("mirror_redact", "", frozenset()),
         ("mirror_record_rotate", "100MiB", 100 << 20),
@@ -135,6 +137,15 @@ def test_any_text_is_a_value_or_an_option_error(name: str, text: str) -> None:
 def test_unknown_option_suggests_the_nearest() -> None:
     assert "did you mean mirror_endpoints?" in unknown_option("mirror_endpoint")
     assert "mirror_rules" in unknown_option("mirror_xyzzy")
+
+
+def test_names_that_are_left_over() -> None:
+    given = ["mirorr_to", "mirror-endpoints", "mirror_xyzzy", "endpoints", "stickyauths", "plugin_of_mine", "web_ports"]
+    found = list(unknown_names(given, ["stickyauth", "web_port"]))
+    assert [certain for certain, _ in found] == [True, True, True, False]
+    assert "mirorr_to: did you mean mirror_to?" in found[0][1]
+    assert "mirror-endpoints: did you mean mirror_endpoints?" in found[1][1]
+    assert "endpoints: did you mean mirror_endpoints? It is ignored" in found[3][1]
 
 
 def test_an_update_parses_only_what_changed() -> None:

@@ -19,6 +19,7 @@ from mirror_addon.replay.summary import document
 from mirror_addon.replay.summary import failures
 from mirror_addon.replay.summary import lines
 from mirror_addon.replay.summary import warnings
+from mirror_addon.replay.summary import why_nothing
 
 
 def counters(sent: int = 0, **reasons: dict[str, int]) -> TargetCounters:
@@ -96,22 +97,40 @@ def test_warnings(source: Source) -> None:
     first, second = warnings(everything(), [source])
     assert first.startswith("7 requests sent without authorization, which is redacted in the record")
     assert "--set-header 'cookie: VALUE'" in second
-    assert list(warnings(Replay(), [])) == ["no request was replayed"]
-    (only,) = warnings(Replay(requests=1), [])
-    assert "--dry-run shows why" in only
+    assert list(warnings(Replay(), [])) == []
 
 
 @pytest.mark.parametrize(
     ("shadows", "texts", "found"),
     [
         (counters(1), [], []),
-        (counters(0, skipped={"percent": 1}), [], []),
         (counters(0, failed={"connect": 1}), [], ["no mirror sent a response"]),
         (counters(0, failed={"connect": 1}), ["failed > 0"], ["nothing to judge: no mirror got a shadow"]),
     ],
 )
 def test_failures(shadows: TargetCounters, texts: list[str], found: list[str]) -> None:
     conditions = [parse_condition(text) for text in texts]
-    replay = Replay(shadows=shadows)
+    replay = Replay(requests=1, shadows=shadows)
     outcomes: list[Any] = list(judge(conditions, summarise(replay.tally, NoiseRule())))
-    assert failures(replay, conditions, outcomes) == found
+    assert failures(replay, conditions, outcomes, []) == found
+
+
+def test_why_nothing_was_mirrored(source: Source) -> None:
+    """Each with what to do about it."""
+    nothing = Replay()
+    source.left_out.clear()
+    source.filtered = 0
+    assert why_nothing(nothing, [source]) == "nothing was mirrored, because no request was replayed"
+    source.left_out.update({"body_not_kept": 2, "upgrade": 1})
+    source.filtered = 3
+    said = why_nothing(nothing, [source])
+    assert "body not recorded 2, upgrade 1, not matched by the filter 3" in said
+    assert "mirror_record_bodies=true" in said
+    replayed = Replay(requests=1, shadows=counters(0, skipped={"percent": 1}))
+    assert "(percent 1); --all mirrors" in why_nothing(replayed, [])
+    replayed.missing = {"b/v2": "no endpoint for b/v2: ...; --set mirror_endpoints=b/v2=ADDRESS:PORT"}
+    assert "no mirror's endpoint is known: no endpoint for b/v2" in why_nothing(replayed, [])
+    assert "--dry-run shows" in why_nothing(Replay(requests=1), [])
+    assert why_nothing(Replay(interrupted=True), []) == why_nothing(Replay(shadows=counters(1)), []) == ""
+    (first,) = failures(Replay(requests=1), [], [], [])
+    assert first.startswith("nothing was mirrored")

@@ -8,6 +8,7 @@ import pytest
 
 from mirror_addon.routing.decision import Action
 from mirror_addon.routing.decision import Request
+from mirror_addon.routing.identity import Identity
 from mirror_addon.routing.table import RouteTable
 
 Build = Callable[..., RouteTable]
@@ -58,6 +59,7 @@ def test_no_weight_at_all_is_unavailable(build: Build, ask: Ask) -> None:
     [
         ({"host": "svc", "subset": "v3"}, (b"svc/v3", b"version=v3", b"mirror_endpoints=svc/v3=ADDRESS:PORT")),
         ({"host": "svc", "subset": "v9"}, (b"svc/v9", b"no DestinationRule declares subset v9")),
+        ({"host": "svc", "subset": "v11"}, (b"subset v11 of svc.default.svc.cluster.local; it has: ", b"mean v1?")),
         ({"host": "other"}, (b"no ServiceEntry or Service declares other.default.svc.cluster.local",)),
         ({"host": "other"}, (b"endpoints in a ServiceEntry for other.default.svc.cluster.local",)),
         ({"host": "svc", "port": {"number": 81}}, (b"has no port 81; it has: 80",)),
@@ -113,3 +115,40 @@ def test_routing_is_fixed_by_the_draw(build: Build, ask: Ask) -> None:
     table = build([{"route": [to("v1", 50), to("v2", 50)], "mirror": {"host": "svc", "subset": "v2"}}])
     for draw in (0, 1, 2**63, 2**64 - 1):
         assert table.route(ask(), draw) == table.route(ask(), draw)
+
+
+def test_a_host_without_a_destination_rule_has_no_subsets(build: Build, ask: Ask) -> None:
+    response = (
+        build([{"route": [{"destination": {"host": "bare.test", "subset": "v1"}}]}], BARE).route(ask(), 0).response
+    )
+    assert response is not None
+    assert b"declares subset v1 of bare.test; give it one" in response.body
+
+
+BARE = """
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: bare}
+spec: {hosts: [bare.test], ports: [{number: 80, name: http}], resolution: DNS}
+"""
+
+
+def test_where_nothing_is_sent_to_the_primary_it_needs_no_endpoint(build: Build, ask: Ask) -> None:
+    rules = [{"route": [to("v3")], "mirror": {"host": "svc", "subset": "v2"}}]
+    assert build(rules).route(ask(), 0).action is Action.UNAVAILABLE
+    decision = build(rules, primary_endpoints=False).route(ask(), 0)
+    assert (decision.action, decision.endpoint) == (Action.ROUTE, None)
+    assert [mirror.cluster.subset for mirror in decision.mirrors if mirror.endpoint] == ["v2"]
+
+
+def test_the_option_that_is_advised_is_found_from_the_proxys_namespace(build: Build, ask: Ask) -> None:
+    rules = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: a, namespace: prod}
+spec: {hosts: [example.com], http: [{route: [{destination: {host: other, subset: v1}}]}]}
+"""
+    for namespace, name in (("default", "other.prod.svc.cluster.local/v1"), ("prod", "other/v1")):
+        response = build(rules, identity=Identity(namespace=namespace)).route(ask(), 0).response
+        assert response is not None
+        assert f"--set mirror_endpoints={name}=ADDRESS:PORT" in response.body.decode()

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from mirror_addon.istio.mirror_annotations import read_annotations
+from mirror_addon.options.values import parse_endpoint
 from mirror_addon.rules.files import Parsed
 from mirror_addon.rules.files import State
 from mirror_addon.rules.files import is_there
@@ -128,7 +129,7 @@ def test_references_that_lead_nowhere_are_no_reason(tmp_path: Path) -> None:
     loaded = load_rules([tmp_path], default_namespace="ns")
     assert [(item.severity, item.code) for item in loaded.diagnostics] == [("error", "IST0101")]
     assert not loaded.refused
-    satisfied = load_rules([tmp_path], default_namespace="ns", overrides=[("nowhere.ns.svc.cluster.local", "")])
+    satisfied = load_rules([tmp_path], default_namespace="ns", endpoints=[parse_endpoint("nowhere=127.0.0.1:1")])
     assert satisfied.diagnostics == ()
 
 

@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from mirror_addon.istio.parsing import Source
+from mirror_addon.istio.parsing import parse_sources
 from mirror_addon.routing.decision import Rule
+from mirror_addon.routing.identity import Identity
+from mirror_addon.routing.table import RouteTable
+from mirror_addon.routing.trace import rules
 from mirror_addon.rules.names import UnknownRule
 from mirror_addon.rules.names import find_rules
 
@@ -65,3 +70,67 @@ def test_many_rules_are_not_all_named() -> None:
     many = [Rule(f"default/service-{number}", "http[0]", "", "") for number in range(100)]
     with pytest.raises(UnknownRule, match="and 95 more"):
         find_rules("zzzzzzzz", many)
+
+
+TEAMS = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: one, namespace: prod}
+spec:
+  hosts: [one.test, www.one.test]
+  http:
+  - match: [{uri: {prefix: /a}}]
+    route: [{destination: {host: b, subset: v1}}]
+    mirror: {host: b, subset: v2}
+  - route: [{destination: {host: b, subset: v1}}]
+    mirror: {host: c}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: two, namespace: test}
+spec:
+  hosts: [two.test]
+  http:
+  - route: [{destination: {host: b, subset: v1}}]
+    mirror: {host: b, subset: v2}
+"""
+
+
+@pytest.fixture(scope="module")
+def table() -> RouteTable:
+    return RouteTable.build(parse_sources([Source("teams.yaml", TEAMS.encode())]).resources, Identity())
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("one.test", ["prod/one http[0]", "prod/one http[1]"]),
+        ("www.one.test", ["prod/one http[0]", "prod/one http[1]"]),
+        ("c", ["prod/one http[1]"]),
+        ("b.prod.svc.cluster.local/v2", ["prod/one http[0]"]),
+        ("b.test.svc.cluster.local/v2", ["test/two http[0]"]),
+    ],
+)
+def test_hosts_and_mirrors_stand_for_their_rules(table: RouteTable, text: str, found: list[str]) -> None:
+    assert [str(rule) for rule in find_rules(text, table.mirroring, lambda: rules(table))] == found
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("b/v2", r"may be b\.prod\S* or b\.test\S*; say which"),
+        ("tow.test", r"did you mean 'test/two http\[0\]'"),
+        ("x" * 10_000, "there are prod/one"),
+    ],
+)
+def test_hosts_and_mirrors_that_are_not_there(table: RouteTable, text: str, said: str) -> None:
+    with pytest.raises(UnknownRule, match=said):
+        find_rules(text, table.mirroring, lambda: rules(table))
+
+
+@pytest.mark.parametrize("text", ["tow.test", "prod/one http[2]", "tow"])
+def test_what_is_advised_works(table: RouteTable, text: str) -> None:
+    with pytest.raises(UnknownRule) as caught:
+        find_rules(text, table.mirroring, lambda: rules(table))
+    advised = str(caught.value).partition("did you mean '")[2].removesuffix("'?")
+    assert find_rules(advised, table.mirroring)

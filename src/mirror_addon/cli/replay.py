@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -193,7 +194,8 @@ def replay(
 
     A CAPTURE is a mitmproxy dump (mitmdump -w), a HAR, or a record with bodies (mirror_record_bodies), compressed or
     not. A FILTER is mitmproxy's: '~u /orders & ~m GET'. A request is sent when it was recorded, and after the responses
-    that its client had waited for. Exit code 1: a --fail-on condition holds, or no mirror sent a response.
+    that its client had waited for. Exit code 1: a --fail-on condition holds, nothing was mirrored, or no mirror sent a
+    response.
     """
     try:
         selection = parse_selection(arguments, filters)
@@ -202,7 +204,7 @@ def replay(
     _refuse_own_captures(output.record_file, selection.paths)
     settings = _settings(mirroring, output)
     local_address = own_address().encode()
-    table = read_rule_set(settings, local_address).table
+    table = read_rule_set(settings, local_address, primary_endpoints=False).table
     setup = Setup(settings, table, local_address, pace, repeats, choices)
     try:
         sources = open_sources(selection, local_address, _warn)
@@ -218,8 +220,8 @@ def replay(
 
 
 def _refuse_own_captures(record: str, paths: list[Path]) -> None:
-    written = Path(record).expanduser()
-    if record and written.exists() and any(written.samefile(each) for each in paths):
+    written = os.path.expanduser(record)  # Path.expanduser raises for some texts, such as ~nobody
+    if record and os.path.exists(written) and any(os.path.samefile(written, each) for each in paths):
         raise click.UsageError(f"{record} is one of the captures; name another file to write")
 
 
@@ -268,7 +270,7 @@ def _conclude(found: Replay, sources: list[Source], output: Output) -> None:
         _warn(warning)
     if found.problem:
         raise click.UsageError(f"{found.problem}; the requests before it were replayed")
-    fail(failures(found, output.conditions, outcomes))
+    fail(failures(found, output.conditions, outcomes, sources))
 
 
 def _print(found: Replay, sources: list[Source], summary: Summary) -> None:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import click
 
+from mirror_addon.options.nearby import near_bool
 from mirror_addon.options.settings import BY_NAME
 from mirror_addon.options.settings import OPTIONS
 from mirror_addon.options.settings import OptionError
@@ -58,7 +59,7 @@ def read_settings(rules: Sequence[str], assignments: Sequence[str]) -> Settings:
         option = BY_NAME[name]
         if option.kind is bool:
             if texts[-1] not in ("true", "false"):
-                raise click.UsageError(f"{name}={texts[-1]}: must be true or false")
+                raise click.UsageError(f"{name}={texts[-1]}: must be true or false{near_bool(texts[-1])}")
             values[name] = texts[-1] == "true"
         elif option.kind is str:
             values[name] = texts[-1]
@@ -70,13 +71,27 @@ def read_settings(rules: Sequence[str], assignments: Sequence[str]) -> Settings:
         raise click.UsageError(str(error)) from None
 
 
-def read_rule_set(settings: Settings, local_address: bytes) -> RuleSet:
-    """The rule set for these settings. Prints its errors on stderr. Raises click.UsageError for a missing path."""
+def read_rule_set(settings: Settings, local_address: bytes, *, primary_endpoints: bool = True) -> RuleSet:
+    """The rule set for these settings. Prints its errors on stderr. `primary_endpoints` is as in `RouteTable.build`.
+
+    Raises click.UsageError where some of the rules cannot be read at all: what is left would decide otherwise.
+    """
     for path in rules_paths(settings.rules):
         if not is_there(path) and not (settings.to and settings.rules == ("rules",)):
             raise click.UsageError(f"There is no file or folder {str(path)!r}; name the rules with --rules PATH")
-    rule_set = load_rule_set(settings, local_address)
+    try:
+        rule_set = load_rule_set(settings, local_address, primary_endpoints=primary_endpoints)
+    except OSError as error:
+        raise click.UsageError(f"The rules cannot be read: {error}") from None
     for diagnostic in rule_set.diagnostics:
         if diagnostic.severity == "error":
             click.echo(str(diagnostic), err=True)
+    for warning in rule_set.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if rule_set.broken:
+        raise click.UsageError("The rules cannot be read: correct the errors above; mirror-addon check lists all")
+    if not rule_set.documents and not settings.to:
+        click.echo(
+            f"warning: there are no rules in {', '.join(settings.rules)}: every request passes through", err=True
+        )
     return rule_set

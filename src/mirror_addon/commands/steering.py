@@ -17,6 +17,7 @@ from mirror_addon.options.values import share
 from mirror_addon.routing.decision import Rule
 from mirror_addon.routing.fractions import from_percent
 from mirror_addon.routing.table import RouteTable
+from mirror_addon.routing.trace import rules as describe_rules
 from mirror_addon.rules.names import find_rules
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def pause(writer: ShadowWriter, table: RouteTable, name: str = "") -> str:
     if not name:
         writer.gate.paused = True
         return _log("paused: no new shadows are sent; routing continues")
-    rules = find_rules(name, table.mirroring)
+    rules = _named(name, table)
     writer.gate.overrides.pause(rules)
     return _log(f"{_list(rules)}: paused: no new shadows are sent; routing continues")
 
@@ -44,7 +45,7 @@ def resume(writer: ShadowWriter, table: RouteTable, name: str = "") -> str:
         gate.paused = False
         paused = gate.overrides.paused()
         return _log("resumed" + (f"; still paused: {_list(paused)}" if paused else ""))
-    rules = find_rules(name, table.mirroring)
+    rules = _named(name, table)
     gate.overrides.resume(rules)
     gate.limits.begin_anew(rules)
     return _log(f"{_list(rules)}: resumed" + (", but all mirroring is paused" if gate.paused else ""))
@@ -52,7 +53,7 @@ def resume(writer: ShadowWriter, table: RouteTable, name: str = "") -> str:
 
 def percent(writer: ShadowWriter, table: RouteTable, name: str, text: str) -> str:
     """Mirror this percentage of the rules' requests; `reset`: that of the files. Raises UnknownRule, ValueError."""
-    rules = find_rules(name, table.mirroring)
+    rules = _named(name, table)
     if text == RESET:
         writer.gate.overrides.percent(rules, None)
         return _log(f"{_list(rules)}: mirrored at the percentage of the files")
@@ -99,6 +100,10 @@ def override_lines(writer: ShadowWriter, rule: Rule | None) -> list[str]:
     """Return a line for `mirror.explain` if a rule is overridden."""
     override = writer.gate.overrides.of(rule) if rule is not None else None
     return [f"overridden: {override.words()}"] if override is not None else []
+
+
+def _named(name: str, table: RouteTable) -> list[Rule]:
+    return find_rules(name, table.mirroring, lambda: describe_rules(table))
 
 
 def _list(rules: Sequence[Rule]) -> str:

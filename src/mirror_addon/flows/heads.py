@@ -208,9 +208,10 @@ def answer(flow: http.HTTPFlow, reply: LocalResponse) -> None:
 def no_unix_sockets(cluster: Cluster, endpoint: Endpoint) -> LocalResponse:
     """Return the response to a primary whose endpoint is a Unix socket. mitmproxy cannot connect to one; workers can,
     for shadows."""
+    name = f"{cluster.host}/{cluster.subset}" if cluster.subset else cluster.host
     text = (
         f"{cluster.label} listens on {endpoint.address}, and mitmproxy cannot connect to a Unix socket.\n"
-        f"Set a TCP address: --set mirror_endpoints={cluster.label}=ADDRESS:PORT\n"
+        f"Set a TCP address: --set mirror_endpoints={name}=ADDRESS:PORT\n"
     )
     return LocalResponse(503, ((b"content-type", b"text/plain"),), text.encode())
 

@@ -216,3 +216,12 @@ class Attacher:
             found.attachments.append(
                 Attachment(MESH, route.namespace, host.lower(), reference.port or 0, entry.namespace)
             )
+
+
+def gateway_names(route: Resource[RouteSpec]) -> set[str]:
+    """Return the Gateways and ListenerSets that a route names as parents, as `namespace/name`."""
+    return {
+        f"{reference.namespace or route.namespace}/{reference.name}"
+        for reference in route.spec.parent_refs
+        if reference.group == GROUP and reference.kind in ("Gateway", "ListenerSet")
+    }

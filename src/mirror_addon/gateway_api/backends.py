@@ -5,6 +5,7 @@ Source: istio `pilot/pkg/config/kube/gateway/conversion.go`, `buildDestination`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mirror_addon.gateway_api.grants import Grants
@@ -13,6 +14,12 @@ from mirror_addon.gateway_api.reasons import INVALID_DESTINATION
 from mirror_addon.gateway_api.reasons import INVALID_KIND
 from mirror_addon.gateway_api.reasons import REF_NOT_PERMITTED
 from mirror_addon.gateway_api.resources.references import BackendObjectReference
+from mirror_addon.gateway_api.resources.routes import RouteSpec
+from mirror_addon.gateway_api.resources.routes import backends_of
+from mirror_addon.gateway_api.resources.routes import filters_of
+from mirror_addon.gateway_api.resources.routes import rules_of
+from mirror_addon.istio.documents import Resource
+from mirror_addon.istio.names import DOMAIN_SUFFIX
 from mirror_addon.istio.resources.kinds import ISTIO_GROUP
 
 _SERVICES = (("", "Service"), ("multicluster.x-k8s.io", "ServiceImport"))
@@ -90,3 +97,18 @@ class Resolver:
         elif not port:
             problem = Problem(INVALID_DESTINATION, "port is missing; write the port of the ServiceEntry")
         return Backend(reference.name, reference.name.lower(), port, problem)
+
+
+def references_of(spec: RouteSpec) -> Iterator[BackendObjectReference]:
+    """Yield all backends and mirrors of a route."""
+    for rule in rules_of(spec):
+        yield from backends_of(rule)
+        for item in filters_of(rule):
+            if item.request_mirror is not None and item.request_mirror.backend_ref is not None:
+                yield item.request_mirror.backend_ref
+
+
+def backend_hosts(route: Resource[RouteSpec]) -> set[str]:
+    """Return the full hosts of all backends and mirrors of a route."""
+    resolver = Resolver(Grants(()), route.kind, route.namespace, DOMAIN_SUFFIX, enforced=False)
+    return {resolver.resolve(reference).host for reference in references_of(route.spec) if reference.name}

@@ -24,7 +24,7 @@ class Missing:
 
 
 class ServiceIndex:
-    """The Services of a set of documents. `overrides` are full hosts whose endpoints are given by option."""
+    """The Services of a set of documents. `overrides` are full hosts, or `HOST:PORT`, with endpoints by option."""
 
     def __init__(self, resources: Sequence[Resource[Any]], overrides: Collection[str]) -> None:
         self._registry = Registry(resources)
@@ -37,7 +37,7 @@ class ServiceIndex:
 
     def problem(self, host: str, port: int, namespace: str) -> Missing | None:
         """Return why requests to a host and port have no endpoint here; None where they have one."""
-        if host in self._overrides:
+        if host in self._overrides or f"{host}:{port}" in self._overrides:
             return None
         name = host.removesuffix(f".svc.{DOMAIN_SUFFIX}")
         option = f"or start with --set mirror_endpoints={name}=ADDRESS:PORT"

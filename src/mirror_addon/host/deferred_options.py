@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mirror_addon.options.nearby import near_bool
 from mirror_addon.options.settings import BY_NAME
 from mirror_addon.options.settings import Option
 
@@ -36,7 +37,7 @@ def convert_deferred(deferred: dict[str, Any]) -> list[str]:
 
 def _problem_of_texts(option: Option, texts: list[str]) -> str:
     if option.kind is bool and (len(texts) > 1 or (texts and texts[0] not in ("", "true", "false"))):
-        return "must be true or false"
+        return f"must be true or false{near_bool(texts[-1])}"
     if option.kind is str and len(texts) != 1:
         return "needs exactly one value"
     return ""
@@ -45,7 +46,7 @@ def _problem_of_texts(option: Option, texts: list[str]) -> str:
 def _from_yaml(option: Option, given: Any) -> tuple[Any, str]:
     """Return the value in the type that mitmproxy accepts, and what is wrong with it, if anything."""
     if option.kind is bool:
-        return given, "" if isinstance(given, bool) else "must be true or false"
+        return given, "" if isinstance(given, bool) else f"must be true or false{near_bool(str(given))}"
     if option.kind is str:
         if isinstance(given, (int, float)) and not isinstance(given, bool):
             return str(given), ""

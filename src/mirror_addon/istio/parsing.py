@@ -79,6 +79,8 @@ class ParsedRules:
     resources: tuple[Resource[Any], ...]
     diagnostics: tuple[Diagnostic, ...]
     skipped: Mapping[str, int]
+    broken: bool = False
+    """There is text that is not YAML, so that some resources may be missing."""
 
 
 def parse_sources(
@@ -96,14 +98,16 @@ def parse_sources(
     another room knows. No source raises an exception.
     """
     reader = _Reader(default_namespace, annotation_checks, extension)
+    broken = False
     with collector_paused():
         for source in sources:
             documents, diagnostics = compose(source.name, source.text)
             reader.diagnostics += diagnostics
+            broken = broken or bool(diagnostics)
             for document, value in documents:
                 document.changed = source.changed
                 reader.read(document, value)
-    return ParsedRules(tuple(reader.resources), tuple(reader.diagnostics), dict(reader.skipped))
+    return ParsedRules(tuple(reader.resources), tuple(reader.diagnostics), dict(reader.skipped), broken)
 
 
 @contextlib.contextmanager

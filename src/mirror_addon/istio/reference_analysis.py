@@ -96,7 +96,7 @@ class References:
         self, destination: Destination, path: FieldPath, what: str, namespace: str, findings: Findings
     ) -> None:
         host = resolve_short_name(destination.host, namespace)
-        if not host or host == "*" or (host, destination.subset) in self._overrides or (host, "") in self._overrides:
+        if not host or host == "*" or self._is_overridden(host, destination):
             return
         services = self._registry.services(host, namespace)
         if not services and not self._registry.knows(host, namespace) and host not in self._overridden_hosts:
@@ -120,6 +120,14 @@ class References:
             findings.warning(
                 (*path, "host"), f"{what} {host} has no endpoint on this machine; {_declare(host)}", code=NOT_FOUND
             )
+
+    def _is_overridden(self, host: str, destination: Destination) -> bool:
+        number = destination.port.number if destination.port is not None else 0
+        return any(
+            (name, subset) in self._overrides
+            for name in (host, f"{host}:{number}")
+            for subset in (destination.subset, "")
+        )
 
     def _check_port(
         self,

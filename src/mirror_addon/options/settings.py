@@ -17,6 +17,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from collections.abc import Collection
+from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,10 +29,17 @@ from typing import Any
 
 from mirror_addon.compare.redaction import DEFAULT_REDACTED
 from mirror_addon.options import values
+from mirror_addon.options.nearby import PREFIX
+from mirror_addon.options.nearby import begins_like_ours
+from mirror_addon.options.nearby import did_you_mean
+from mirror_addon.options.nearby import near_option
 from mirror_addon.options.values import EndpointOverride
 from mirror_addon.options.values import MirrorURL
 
 NORMALIZATIONS = ("NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES")
+
+SHOWN = 300
+"""Characters of a value or name that an error message repeats."""
 
 COMPARE_FILE = "compare.yaml"
 """The default file with rules of comparison. It may be missing."""
@@ -215,7 +225,7 @@ OPTIONS = (
         "mirror_control",
         str,
         "0%",
-        values.share,
+        values.percentage,
         "Share of GET and HEAD requests that are sent to the primary a second time, to learn how its responses vary.",
     ),
     Option(
@@ -265,8 +275,24 @@ def parse_option(name: str, value: Any) -> Any:
     try:
         return BY_NAME[name].parse(value)
     except ValueError as error:
-        shown = " ".join(value) if isinstance(value, (list, tuple)) else value
-        raise OptionError(f"{name}={shown}: {error}") from None
+        raise OptionError(_refusal(BY_NAME[name], value, str(error))) from None
+
+
+def _refusal(option: Option, value: Any, problem: str) -> str:
+    """Why an option cannot have a value. Of a list, the item is shown that cannot be parsed."""
+    items = value if isinstance(value, (list, tuple)) else [value]
+    for item in items:
+        parse: Callable[[Any], Any] = option.parse if items is not value else lambda text: option.parse([text])
+        try:
+            parse(item)
+        except ValueError:
+            problem = problem.replace(item, _shown(item)) if len(item) > SHOWN else problem
+            return f"{option.name}={_shown(item)}: {problem}{did_you_mean(parse, item)}"
+    return f"{option.name}={_shown(' '.join(map(str, items)))}: {problem}"
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def parse_settings(texts: Mapping[str, Any]) -> Settings:
@@ -284,7 +310,20 @@ def update_settings(settings: Settings, texts: Mapping[str, Any]) -> Settings:
 
 def unknown_option(name: str) -> str:
     """Return the error message for an option `mirror_*` that does not exist, with the name that is most like it."""
-    short = {known.removeprefix("mirror_"): known for known in BY_NAME}
-    near = difflib.get_close_matches(name.removeprefix("mirror_"), short, n=1)
-    hint = f"did you mean {short[near[0]]}?" if near else f"there are {', '.join(BY_NAME)}"
-    return f"unknown option {name}: {hint}"
+    near = near_option(name, BY_NAME, ())
+    hint = f"did you mean {near}?" if near and _is_like(name, near) else f"there are {', '.join(BY_NAME)}"
+    return f"unknown option {_shown(name)}: {hint}"
+
+
+def _is_like(name: str, other: str) -> bool:
+    return bool(difflib.get_close_matches(name.lower().removeprefix(PREFIX), [other.removeprefix(PREFIX), other]))
+
+
+def unknown_names(names: Iterable[str], others: Collection[str]) -> Iterator[tuple[bool, str]]:
+    """Yield a message for each of `names`, which are no options, that was probably meant to be one of `OPTIONS`, and
+    whether that is certain: its beginning is ours. `others` are all options of mitmproxy and its addons."""
+    for name in names:
+        if name.startswith(PREFIX) or begins_like_ours(name):
+            yield True, unknown_option(name)
+        elif near_option(name, BY_NAME, others) is not None:
+            yield False, f"{unknown_option(name)} It is ignored"

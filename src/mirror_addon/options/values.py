@@ -8,6 +8,7 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,18 +20,22 @@ from mirror_addon.istio.durations import parse_duration
 
 SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 """RFC 9110 9.2.1, without TRACE."""
+KNOWN_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "QUERY")
+"""Those that are in use on the web. Others are accepted unless they are nearly one of these."""
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """RFC 9110 5.6.2: a method, or the name of a header field."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointOverride:
-    """One `HOST[/SUBSET]=ADDRESS:PORT` of `mirror_endpoints`."""
+    """One `HOST[:PORT][/SUBSET]=ADDRESS:PORT` of `mirror_endpoints`."""
 
     host: str
     subset: str
     address: str
     port: int
+    service_port: int = 0
+    """The port of the service for which it is; 0: every port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +49,12 @@ class MirrorURL:
 
 
 def parse_endpoint(text: str) -> EndpointOverride:
-    """Parse `serviceB/v2=127.0.0.1:9012` or `reviews=[::1]:80`."""
+    """Parse `serviceB/v2=127.0.0.1:9012`, `reviews=[::1]:80` or `reviews:8080=127.0.0.1:9001`."""
     name, equals, target = text.partition("=")
     host, slash, subset = name.strip().partition("/")
+    service_port = 0
+    if (numbered := re.fullmatch(r"(.+):([0-9]+)", host)) is not None:
+        host, service_port = numbered[1], _port(numbered[2])
     address, colon, port = target.strip().rpartition(":")
     if address.startswith("[") and address.endswith("]"):
         address = address[1:-1]
@@ -54,7 +62,7 @@ def parse_endpoint(text: str) -> EndpointOverride:
         colon = ""
     if not (equals and colon and host and address and (subset or not slash)):
         raise ValueError("write HOST/SUBSET=ADDRESS:PORT, as in serviceB/v2=127.0.0.1:9002")
-    return EndpointOverride(host, subset, address, _port(port))
+    return EndpointOverride(host, subset, address, _port(port), service_port)
 
 
 def _port(text: str) -> int:
@@ -107,12 +115,14 @@ def count(text: str) -> int:
 
 
 _SIZE = TypeAdapter(ByteSize)
+_WHOLE_SIZE = re.compile(r"[0-9]+(?:\.[0-9]+)? ?[a-zA-Z]*")
+"""pydantic ignores what follows a size: 64 of `64,000`."""
 
 
 def size(text: str) -> int:
     """Parse a size (`64MiB`, `500kB`) into bytes."""
     try:
-        found = int(_SIZE.validate_python(text.strip()))
+        found = int(_SIZE.validate_python(text.strip())) if _WHOLE_SIZE.fullmatch(text.strip()) else 0
     except (ValidationError, OverflowError):
         found = 0
     if found < 1:
@@ -139,8 +149,10 @@ def methods(text: str) -> frozenset[bytes] | None:
     if names == ["safe"]:
         return SAFE_METHODS
     for name in names:
-        if not TOKEN.fullmatch(name):
+        if not TOKEN.fullmatch(name) or name.upper() in ("ALL", "SAFE"):
             raise ValueError("must be all, safe, or methods with commas, as in GET,HEAD")
+        if name.upper() not in KNOWN_METHODS and (near := get_close_matches(name.upper(), KNOWN_METHODS, 1, 0.65)):
+            raise ValueError(f"{name} is no method of HTTP; did you mean {near[0]}?")
     return frozenset(name.upper().encode() for name in names)
 
 
@@ -212,6 +224,15 @@ def share(text: str) -> float:
     if not match or float(match[1]) > 100:
         raise ValueError("must be a percentage from 0% to 100%, as in 1%")
     return float(match[1]) / 100
+
+
+def percentage(text: str) -> float:
+    """Parse a percentage with its sign (`1%`) into a number from 0 to 1. Without the sign 1 may be meant as 1 % or as
+    all, so only 0 needs none."""
+    found = share(text)
+    if found and not text.strip().endswith("%"):
+        raise ValueError("must be a percentage with its sign, from 0% to 100%, as in 1%")
+    return found
 
 
 def field_names(text: str) -> frozenset[bytes]:

@@ -108,7 +108,7 @@ def parse_selection(arguments: Sequence[str], filters: Sequence[str]) -> Selecti
     paths, words = [], []
     for each in arguments:
         path = Path(os.path.expanduser(each))  # Path.expanduser raises for some texts, such as ~nobody
-        if path.is_file():
+        if os.path.isfile(path):  # never raises, as Path.is_file may: for a filter that is longer than a name can be
             paths.append(path)
         elif each.startswith(("~", "!", "(")):
             words.append(each)

@@ -55,6 +55,8 @@ class Planner:
         self._gate = gate
         self._choices = choices
         self._names = frozenset(name.lower() for name, _ in choices.headers)
+        self.missing: dict[str, str] = {}
+        """Why mirrors have no endpoint and what gives them one, by label."""
         self.blanked: Counter[str] = Counter()
         """Requests sent without a header field that was redacted when they were recorded, by the field's name."""
 
@@ -66,6 +68,9 @@ class Planner:
         decision = self._table.route(recorded.request, draw)
         if choices.all_mirrors:
             decision.mirrors = tuple(map(as_drawn, decision.mirrors))
+        for mirror in decision.mirrors:
+            if mirror.skipped == "no_endpoint":
+                self.missing[mirror.cluster.label] = mirror.cluster.missing
         exchange = Exchange(self._table, recorded.request, draw, decision)
         self._gate.counters.request()
         instead = None if _wanted(exchange, recorded) else "when"

@@ -67,6 +67,8 @@ class Replay:
     problem: str = ""
     """Why a capture could not be read to its end."""
     shadows: TargetCounters = field(default_factory=TargetCounters)
+    missing: dict[str, str] = field(default_factory=dict)
+    """Why mirrors have no endpoint and what gives them one, by label."""
     blanked: dict[str, int] = field(default_factory=dict)
     """Requests sent without a header field that was redacted when they were recorded, by the field's name."""
     tally: RecordTally = field(default_factory=RecordTally)
@@ -144,6 +146,7 @@ class _Run:
         found.delayed, found.aborted = shadows.delayed, shadows.aborted
         found.latest = self._player.latest
         found.shadows = shadows.dispatcher.counters.totals()
+        found.missing = dict(shadows.planner.missing)
         found.blanked = dict(shadows.planner.blanked)
         found.tally = shadows.tally
         return found

@@ -25,6 +25,8 @@ REASONS = {
     "shadow": "a shadow itself",
 }
 """Texts for reasons why an exchange is left out; other reasons are printed as they are."""
+SHOWN = 3
+"""Mirrors without an endpoint that a message explains."""
 
 
 def left_out(sources: Sequence[Source]) -> Counter[str]:
@@ -90,15 +92,36 @@ def warnings(replay: Replay, sources: Sequence[Source]) -> Iterator[str]:
             f"{counted(number, 'request')} sent without {printable(name)}, which is redacted in the record; "
             f"give a value: --set-header '{printable(name)}: VALUE'"
         )
+
+
+def why_nothing(replay: Replay, sources: Sequence[Source]) -> str:
+    """Why no request got a shadow, and what to do; empty where one got it, or where a person stopped the replay."""
+    if replay.shadows.offered or replay.interrupted:
+        return ""
     if not replay.requests:
-        yield "no request was replayed"
-    elif not replay.shadows.offered:
-        yield "no request got a shadow: the rules mirror none of them; --dry-run shows why"
+        reasons = left_out(sources)
+        why = _words({REASONS.get(word, word): reasons[word] for word in reasons})
+        if filtered := sum(source.filtered for source in sources):
+            why += f"{', ' if why else ''}not matched by the filter {count(filtered)}"
+        cure = "; record bodies with mirror_record_bodies=true" if reasons["body_not_kept"] else ""
+        return f"nothing was mirrored, because no request was replayed{f': {why}{cure}' if why else ''}"
+    if replay.missing:
+        shown = [printable(text) for text in list(replay.missing.values())[:SHOWN]]
+        return f"nothing was mirrored: no mirror's endpoint is known: {'; '.join(shown)}"
+    if skipped := replay.shadows.skipped:
+        cure = "; --all mirrors to all mirrors, whatever their percentages" if skipped["percent"] else ""
+        return f"nothing was mirrored: all shadows were skipped ({_words(skipped)}){cure}"
+    return "nothing was mirrored: no rule that these requests meet has a mirror; --dry-run shows what they meet"
 
 
-def failures(replay: Replay, conditions: Sequence[FailCondition], outcomes: Sequence[Outcome]) -> list[str]:
-    """Why the exit code is 1: conditions of `--fail-on` that hold; without any, a replay without a response."""
+def failures(
+    replay: Replay, conditions: Sequence[FailCondition], outcomes: Sequence[Outcome], sources: Sequence[Source]
+) -> list[str]:
+    """Why the exit code is 1: nothing was mirrored; conditions of `--fail-on` that hold; without any, a replay without
+    a response."""
     failed = [str(outcome) for outcome in outcomes if outcome.failed]
+    if nothing := why_nothing(replay, sources):
+        return [*failed, nothing]
     if conditions and not outcomes:
         failed.append("nothing to judge: no mirror got a shadow")
     if not conditions and replay.shadows.offered and not replay.shadows.sent:

@@ -6,6 +6,7 @@ A Destination without a port means the service's only port, else the port on whi
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from collections.abc import Sequence
 
@@ -19,17 +20,31 @@ from mirror_addon.routing.clusters import Endpoint
 from mirror_addon.routing.identity import Identity
 from mirror_addon.routing.services import MeshService
 from mirror_addon.routing.services import build_services
+from mirror_addon.routing.traffic_policies import DestinationRule
 from mirror_addon.routing.traffic_policies import DestinationRules
 from mirror_addon.routing.traffic_policies import Policy
 
 Overrides = Mapping[tuple[str, str], Endpoint]
-"""By fully qualified host and subset; an empty subset stands for every subset without an entry of its own."""
+"""By fully qualified host and subset; an empty subset stands for every subset without an entry of its own.
+
+An entry for one port of the service has `HOST:PORT` as its host, and takes precedence over one for all ports.
+"""
+_SHOWN = 10
+"""Subsets that a message lists."""
 
 
 class Clusters:
     """The clusters of a table; each is made when a route first needs it."""
 
-    def __init__(self, resources: Sequence[Resource[Spec]], identity: Identity, overrides: Overrides) -> None:
+    def __init__(
+        self,
+        resources: Sequence[Resource[Spec]],
+        identity: Identity,
+        overrides: Overrides,
+        primary_endpoints: bool = True,
+    ) -> None:
+        """`primary_endpoints`: a route whose destination has no endpoint cannot be taken."""
+        self.primary_endpoints = primary_endpoints
         self.services = build_services(resources, identity.domain)
         self._rules = DestinationRules(resources, identity)
         self._identity = identity
@@ -71,7 +86,7 @@ class Clusters:
         chosen = rule.subsets.get(subset) if rule and subset else None
         policy = Policy().overlaid(rule.policy if rule else None, port)
         policy = policy.overlaid(chosen.traffic_policy if chosen else None, port)
-        override = self._overrides.get((host, subset)) or self._overrides.get((host, ""))
+        override = self._override(host, subset, port)
         dynamic = False
         problem = ""
         declared = override is not None or (
@@ -84,13 +99,16 @@ class Clusters:
         elif port not in service.ports:
             endpoints, problem = (), f"{host} has no port {port}; it has: {_ports(service)}"
         elif subset and chosen is None:
-            endpoints, problem = (), f"no DestinationRule declares subset {subset} of {host}"
+            endpoints, problem = (
+                (),
+                f"no DestinationRule declares subset {subset} of {host}{_other_subsets(rule, subset)}",
+            )
         else:
             labels = chosen.labels if chosen else {}
             dynamic = service.resolution == "DYNAMIC_DNS"
             endpoints, problem = _endpoints(service, labels, port, policy)
         protocol = service.ports[port].protocol if service and port in service.ports else "http"
-        option = f"--set mirror_endpoints={label}=ADDRESS:PORT"
+        option = f"--set mirror_endpoints={self._own_name(host, subset, label)}=ADDRESS:PORT"
         cure = f"give it one with endpoints in a ServiceEntry for {host}, or with {option}"
         return Cluster(
             host,
@@ -107,6 +125,15 @@ class Clusters:
             missing="" if endpoints or dynamic else f"no endpoint for {label}: {problem}; {cure}",
             exists=declared,
         )
+
+    def _override(self, host: str, subset: str, port: int) -> Endpoint | None:
+        keys = ((f"{host}:{port}", subset), (f"{host}:{port}", ""), (host, subset), (host, ""))
+        return next((self._overrides[key] for key in keys if key in self._overrides), None)
+
+    def _own_name(self, host: str, subset: str, label: str) -> str:
+        """Return a name that the option finds from the proxy's namespace: the short one only where it lives there."""
+        short = names.qualified(label.partition("/")[0], self._identity.namespace, self._identity.domain) == host
+        return label if short else f"{host}{'/' if subset else ''}{subset}"
 
 
 class ResolvedDestination:
@@ -169,6 +196,15 @@ def _endpoints(
         return (), f"{' and '.join(dict.fromkeys(service.kinds))} {service.host} gives no endpoints"
     wanted = ", ".join(f"{name}={value}" for name, value in labels.items())
     return (), f"no endpoint of {service.host} has the labels {wanted}" if wanted else f"none listens on port {port}"
+
+
+def _other_subsets(rule: DestinationRule | None, subset: str) -> str:
+    """Return what there is instead of a subset that is not declared, and the one that was probably meant."""
+    if rule is None or not rule.subsets:
+        return ""
+    near = difflib.get_close_matches(subset, rule.subsets, n=1)
+    shown = ", ".join(sorted(rule.subsets)[:_SHOWN]) + (", ..." if len(rule.subsets) > _SHOWN else "")
+    return f"; it has: {shown}" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def _ports(service: MeshService) -> str:

@@ -195,6 +195,7 @@ class _Targets:
     def __init__(self, clusters: Clusters, resolver: Resolver) -> None:
         self._clusters = clusters
         self._resolver = resolver
+        self.primary_endpoints = clusters.primary_endpoints
         self._backends: dict[str, Backend] = {}
 
     def resolve(self, reference: BackendObjectReference) -> Backend:

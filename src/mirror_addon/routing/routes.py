@@ -48,6 +48,8 @@ _NO_DESTINATION = b"the rule has no destination with a weight above zero; give i
 class Targets(Protocol):
     """What finds the clusters of destinations, in a document of a namespace."""
 
+    primary_endpoints: bool
+
     def target(self, destination: Destination, namespace: str) -> ResolvedDestination: ...
 
 
@@ -68,7 +70,7 @@ class CompiledRoute:
 
     __slots__ = (
         "_bounds", "_plain", "cors", "destinations", "fault", "http", "local", "methods", "mirrors", "missing_status",
-        "response_edits", "rule", "sampler", "total",
+        "needs_endpoint", "response_edits", "rule", "sampler", "total",
     )  # fmt: skip
 
     def __init__(
@@ -85,6 +87,7 @@ class CompiledRoute:
         """The source, with inherited fields where the rule was delegated to."""
         self.rule = rule
         self.missing_status = missing_status
+        self.needs_endpoint = clusters.primary_endpoints
         self.fault = compile_fault(http.fault)
         self.cors = compile_cors(http.cors_policy)
         self.local: Local | None = None
@@ -186,7 +189,7 @@ class CompiledRoute:
             endpoint, cookie = _pick_by_hash(cluster, request, authority, draw)
             if cookie is not None:
                 edits = (cookie, *edits)
-        if endpoint is None:
+        if endpoint is None and self.needs_endpoint:
             return self._unavailable(match, request, cluster, cluster.missing.encode(), draw, chosen.response + edits)
         headers = request.headers
         for edit in chosen.request:

@@ -65,9 +65,10 @@ class RouteTable:
         identity: Identity,
         endpoint_overrides: Mapping[tuple[str, str], Endpoint],
         mirror_to: Sequence[MirrorTo],
+        primary_endpoints: bool,
     ) -> None:
         self.identity = identity
-        self.clusters = Clusters(resources, identity, endpoint_overrides)
+        self.clusters = Clusters(resources, identity, endpoint_overrides, primary_endpoints)
         services = compile_virtual_services(resources, identity, self.clusters)
         services += compile_gateway_routes(resources, identity, self.clusters)
         services.sort(key=lambda service: service.order)
@@ -88,14 +89,16 @@ class RouteTable:
         *,
         endpoint_overrides: Mapping[tuple[str, str], Endpoint] | None = None,
         mirror_to: Sequence[MirrorTo] = (),
+        primary_endpoints: bool = True,
     ) -> RouteTable:
         """Return the table of these resources for the proxy that `identity` describes.
 
         `endpoint_overrides` are by fully qualified host and subset and take precedence over the resources; an empty
         subset stands for every subset without an override of its own. Faulty resources raise no error: a rule that a
-        cluster would ignore is ignored.
+        cluster would ignore is ignored. `primary_endpoints`: a destination without endpoints is a 503; False where
+        nothing is sent to a primary, and only its mirrors matter.
         """
-        return cls(resources, identity, endpoint_overrides or {}, mirror_to)
+        return cls(resources, identity, endpoint_overrides or {}, mirror_to, primary_endpoints)
 
     def route(self, request: Request, draw: int) -> Decision:
         """Decide what happens to a request. `draw` is its 64-bit random number, the only source of chance."""

@@ -7,7 +7,6 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Callable
-from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -27,7 +26,10 @@ from mirror_addon.istio.parsing import ParsedRules
 from mirror_addon.istio.parsing import Source
 from mirror_addon.istio.parsing import collector_paused
 from mirror_addon.istio.parsing import parse_sources
+from mirror_addon.options.values import EndpointOverride
 from mirror_addon.rules.annotation_checks import CHECKS
+from mirror_addon.rules.option_names import NamedEndpoints
+from mirror_addon.rules.option_names import resolve_endpoints
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -51,6 +53,10 @@ class LoadedRules:
     diagnostics: tuple[Diagnostic, ...]
     skipped: Mapping[str, int]
     refused: bool
+    broken: bool
+    """Some of the rules could not be read at all: a path or a file, text that is not YAML, or with errors all of it."""
+    endpoints: NamedEndpoints
+    """Those given by option."""
 
 
 def rules_paths(names: Sequence[str]) -> list[Path]:
@@ -68,12 +74,12 @@ def load_rules(
     paths: Sequence[Path | str],
     *,
     default_namespace: str = "default",
-    overrides: Collection[tuple[str, str]] = (),
+    endpoints: Sequence[EndpointOverride] = (),
     parsed: Parsed | None = None,
 ) -> LoadedRules:
     """Read, validate and analyze the files and folders in `paths`.
 
-    `overrides` are the full host and subset (or "") of endpoints given by option; they satisfy references.
+    `endpoints` are those given by option; they satisfy references.
     `parsed` holds what was parsed before: files that it has are not parsed again, and it then holds the present files.
     Raises OSError as `read_rules` does.
     """
@@ -95,13 +101,17 @@ def load_rules(
     for file in files.values():
         skipped.update(file.skipped)
     found = [*unreadable, *(finding for file in files.values() for finding in file.diagnostics)]
-    found += analyze(resources, overrides=overrides)
-    found += analyze_gateway_api(resources, overrides={host for host, _ in overrides})
+    named = resolve_endpoints(endpoints, resources, default_namespace)
+    broken = bool(unreadable) or any(file.broken for file in files.values())
+    found += analyze(resources, overrides=named.overrides.keys())
+    found += analyze_gateway_api(resources, overrides={host for host, _ in named.overrides})
     return LoadedRules(
         resources=resources,
         diagnostics=tuple(sorted(found)),
         skipped=skipped,
         refused=any(finding.code == SCHEMA_ERROR and finding.severity is Severity.ERROR for finding in found),
+        broken=broken or (not resources and any(finding.severity is Severity.ERROR for finding in found)),
+        endpoints=named,
     )
 
 

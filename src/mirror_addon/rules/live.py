@@ -72,6 +72,8 @@ def log_findings(rule_set: RuleSet) -> None:
             log("mirror: %s", finding)
         if len(findings) > SHOWN:
             log("mirror: and %d more; `mirror-addon check` lists them all", len(findings) - SHOWN)
+    for warning in rule_set.warnings[:SHOWN]:
+        logger.warning("mirror: %s", warning)
 
 
 def log_mirrors(rule_set: RuleSet) -> None:

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mirror_addon.istio.diagnostics import Diagnostic
-from mirror_addon.istio.names import resolve_short_name
 from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
 from mirror_addon.options.settings import Settings
-from mirror_addon.routing.clusters import Endpoint
 from mirror_addon.routing.identity import Identity
 from mirror_addon.routing.table import MirrorTo
 from mirror_addon.routing.table import RouteTable
@@ -19,6 +17,7 @@ from mirror_addon.rules.files import load_rules
 from mirror_addon.rules.files import rules_paths
 from mirror_addon.rules.listing import rule_lines
 from mirror_addon.rules.listing import unsafe_targets
+from mirror_addon.rules.option_names import unknown_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,34 +31,37 @@ class RuleSet:
     table: RouteTable
     diagnostics: Sequence[Diagnostic]
     refused: bool
+    broken: bool
+    """Some of the rules could not be read at all, so that the table does not tell what a request would meet."""
     documents: int
     rules: int
     """The number of HTTP routes of all virtual services."""
     mirrors: Sequence[str]
     """The rules that mirror, one line each."""
+    warnings: Sequence[str]
+    """Entries of options that name nothing in the rules, a line each."""
     unsafe: Sequence[str]
     """Labels of the mirrors that get requests whose methods may change something."""
 
 
 def load_rule_set(
-    settings: Settings, local_address: bytes, *, only_good: bool = False, parsed: Parsed | None = None
+    settings: Settings,
+    local_address: bytes,
+    *,
+    only_good: bool = False,
+    parsed: Parsed | None = None,
+    primary_endpoints: bool = True,
 ) -> RuleSet:
     """Read the files that `settings` name, and build the table.
 
     `local_address` is this machine's address, as it appears in X-Forwarded-For. `only_good`: a refused set has an
-    empty table, which takes less time, for a caller that does not use it. `parsed` is as in `load_rules`. Bad input
-    raises nothing; OSError is raised as by `read_rules`.
+    empty table, which takes less time, for a caller that does not use it. `parsed` is as in `load_rules`.
+    `primary_endpoints` is as in `RouteTable.build`. Bad input raises nothing; OSError is raised as by `read_rules`.
     """
-    overrides = {
-        (resolve_short_name(override.host, settings.namespace), override.subset): Endpoint(
-            override.address, override.port
-        )
-        for override in settings.endpoints
-    }
     paths = rules_paths(settings.rules)
     if settings.to and settings.rules == ("rules",) and not is_there(paths[0]):
         paths = []  # `mirror_to` needs no rules, and this is only the option's default
-    loaded = load_rules(paths, default_namespace=settings.namespace, overrides=frozenset(overrides), parsed=parsed)
+    loaded = load_rules(paths, default_namespace=settings.namespace, endpoints=settings.endpoints, parsed=parsed)
     table = RouteTable.build(
         () if only_good and loaded.refused else loaded.resources,
         Identity(
@@ -70,7 +72,8 @@ def load_rule_set(
             path_normalization=settings.path_normalization,
             sample_seed=settings.sample_seed,
         ),
-        endpoint_overrides=overrides,
+        endpoint_overrides=loaded.endpoints.overrides,
+        primary_endpoints=primary_endpoints,
         mirror_to=[MirrorTo(url.scheme, url.host, url.port, url.path) for url in settings.to],
     )
     rules = sum(
@@ -80,8 +83,10 @@ def load_rule_set(
         table,
         loaded.diagnostics,
         loaded.refused,
+        loaded.broken,
         len(loaded.resources),
         rules,
         list(rule_lines(table, mirrored_only=True)),
+        [*loaded.endpoints.problems, *unknown_names(settings, loaded.resources)],
         unsafe_targets(table, settings.methods),
     )
