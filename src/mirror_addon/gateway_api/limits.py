@@ -17,6 +17,7 @@ from mirror_addon.gateway_api.resources.messages import GatewayMessage
 from mirror_addon.gateway_api.resources.messages import Required
 from mirror_addon.gateway_api.resources.messages import Text
 from mirror_addon.istio.diagnostics import FieldPath
+from mirror_addon.istio.diagnostics import format_path
 from mirror_addon.istio.findings import Findings
 
 M = TypeVar("M")
@@ -69,7 +70,7 @@ def check_limits(message: GatewayMessage, path: FieldPath, findings: Findings) -
         here = (*path, field.camel)
         value = getattr(message, field.name)
         if field.name not in message.model_fields_set or value is None:
-            if field.required:
+            if field.required and not any(item.path == format_path(here) for item in findings.diagnostics):
                 findings.error(here, f"{field.camel} is missing; it is required")
             continue
         if field.experimental is not None:

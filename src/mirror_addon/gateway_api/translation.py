@@ -81,18 +81,18 @@ def translate_rule(rule: RouteRule, resolve: Resolve) -> HTTPRoute:
     destinations = _destinations(rule, resolve)
     unserved = not destinations and redirect is None
     timeout, retries = _timeout_and_retries(rule)
-    return HTTPRoute(
+    route = HTTPRoute(
         name=rule.name or "",
         route=destinations,
         redirect=redirect,
         direct_response=HTTPDirectResponse(status=500) if unserved else None,
         rewrite=rewrite,
-        timeout=timeout,
         retries=retries,
         mirrors=tuple(mirrors),
         cors_policy=cors,
         headers=Headers(**modifiers) if modifiers else None,
     )
+    return route if timeout is None else route.model_copy(update={"timeout": timeout})
 
 
 def _sole_prefix(rule: RouteRule) -> str:
@@ -223,15 +223,16 @@ def _redirect(redirect: HTTPRequestRedirectFilter | None, prefix: str) -> HTTPRe
 def _cors(cors: HTTPCORSFilter | None) -> CorsPolicy | None:
     if cors is None:
         return None
-    return CorsPolicy(
+    policy = CorsPolicy(
         allow_origins=tuple(map(origin_match, cors.allow_origins)),
         allow_methods=cors.allow_methods,
         allow_headers=cors.allow_headers,
         expose_headers=cors.expose_headers,
-        max_age=float(cors.max_age),
         allow_credentials=cors.allow_credentials or None,
         unmatched_preflights="IGNORE",
     )
+    # Durations are read from text; a copy takes the number of seconds as it is.
+    return policy.model_copy(update={"max_age": float(cors.max_age)})
 
 
 def origin_match(origin: str) -> StringMatch:
@@ -254,17 +255,15 @@ def _timeout_and_retries(rule: RouteRule) -> tuple[float | None, HTTPRetry | Non
     if retry is None:
         return backend or request, None
     codes: Sequence[str] = [str(code) for code in retry.codes]
-    return request, HTTPRetry(
-        attempts=2 if retry.attempts is None else retry.attempts,
-        retry_on=",".join([*_RETRY_ON, *codes]),
-        per_try_timeout=backend,
-        backoff=_seconds(retry.backoff),
+    retries = HTTPRetry(
+        attempts=2 if retry.attempts is None else retry.attempts, retry_on=",".join([*_RETRY_ON, *codes])
     )
+    return request, retries.model_copy(update={"per_try_timeout": backend, "backoff": _seconds(retry.backoff)})
 
 
 def _seconds(text: str | None) -> float | None:
-    """Return a duration in seconds; None where it is 0, which is no limit, or no duration."""
+    """Return a duration in seconds; None where there is none, or it is 0, which is no limit."""
     try:
-        return parse_duration(text) or None
+        return None if text is None else parse_duration(text) or None
     except ValueError:
         return None
