@@ -29,7 +29,7 @@ def resolve(enforced: bool = True, grants: Grants | None = None, **fields: Any) 
             "oven",
             "oven.shop.svc.cluster.local",
         ),
-        ({"name": "Ext.test", "port": 80, "group": "networking.istio.io", "kind": "Hostname"}, "Ext.test", "ext.test"),
+        ({"name": "Ext.test", "port": 80, "group": "networking.istio.io", "kind": "Hostname"}, "ext.test", "ext.test"),
     ],
 )
 def test_backends(fields: dict[str, Any], label: str, host: str) -> None:

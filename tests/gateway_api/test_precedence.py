@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from mirror_addon.gateway_api.precedence import match_request
@@ -103,11 +104,13 @@ def comes_before(one: HTTPMatchRequest, other: HTTPMatchRequest) -> int:
     return 0
 
 
+@settings(max_examples=60)
 @given(st.lists(matches, max_size=12))
 def test_the_order_is_istios(found: list[HTTPMatchRequest]) -> None:
     assert sorted(found, key=rank) == sorted(found, key=functools.cmp_to_key(comes_before))
 
 
+@settings(max_examples=40)
 @given(st.lists(matches, max_size=8), st.randoms())
 def test_the_order_of_documents_decides_only_between_equals(found: list[HTTPMatchRequest], random: Any) -> None:
     shuffled = list(found)

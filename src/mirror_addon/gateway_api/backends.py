@@ -38,6 +38,11 @@ class Backend:
     """Why requests for it get 500; a mirror is then not sent."""
 
     @property
+    def key(self) -> str:
+        """A text that is the same for references to the same backend only; a host may look like a label."""
+        return f"host {self.host}" if self.label == self.host else self.label
+
+    @property
     def is_fatal(self) -> bool:
         """Whether Istio drops the whole route because of it."""
         return self.problem is not None and self.problem.code == INVALID_DESTINATION
@@ -96,7 +101,8 @@ class Resolver:
             problem = Problem(INVALID_DESTINATION, "a backend of kind Hostname has no namespace; remove it")
         elif not port:
             problem = Problem(INVALID_DESTINATION, "port is missing; write the port of the ServiceEntry")
-        return Backend(reference.name, reference.name.lower(), port, problem)
+        host = reference.name.lower()
+        return Backend(host, host, port, problem)
 
 
 def references_of(spec: RouteSpec) -> Iterator[BackendObjectReference]:

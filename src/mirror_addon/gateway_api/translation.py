@@ -146,7 +146,7 @@ def _destinations(rule: RouteRule, resolve: Resolve) -> tuple[HTTPRouteDestinati
 
 
 def _destination(backend: Backend) -> Destination:
-    return Destination(host=backend.label, port=PortSelector(number=backend.port))
+    return Destination(host=backend.key, port=PortSelector(number=backend.port))
 
 
 def _mirror(mirror: HTTPRequestMirrorFilter, resolve: Resolve) -> list[HTTPMirrorPolicy]:

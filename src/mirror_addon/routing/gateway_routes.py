@@ -190,7 +190,7 @@ def _match(
 
 
 class _Targets:
-    """The clusters that one route may use, by the label of a backend."""
+    """The clusters that one route may use. The host of a Destination is the key of a backend here."""
 
     def __init__(self, clusters: Clusters, resolver: Resolver) -> None:
         self._clusters = clusters
@@ -200,15 +200,11 @@ class _Targets:
 
     def resolve(self, reference: BackendObjectReference) -> Backend:
         backend = self._resolver.resolve(reference)
-        known = self._backends.setdefault(backend.label, backend)
-        if known.host != backend.host:  # kind: Hostname may be written as a Service of another namespace is labelled
-            backend = Backend(backend.host, backend.host, backend.port, backend.problem)
-            self._backends[backend.label] = backend
-        return backend
+        return self._backends.setdefault(f"{backend.key}:{backend.port}", backend)
 
     def target(self, destination: Destination, namespace: str) -> ResolvedDestination:
-        backend = self._backends[destination.host]
         port = destination.port.number if destination.port is not None else 0
+        backend = self._backends[f"{destination.host}:{port}"]
         if backend.problem is not None:
             return self._clusters.refused(backend.host, port, backend.label, backend.problem.message)
         return self._clusters.backend(backend.host, port, backend.label)
