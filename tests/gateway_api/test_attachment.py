@@ -1,5 +1,6 @@
 """Where routes apply, and why they do not."""
 
+# ruff: noqa: E501 - a row of a table is a line
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -25,9 +26,13 @@ def world(make: Make) -> list[str]:
     return [
         make("Gateway", f"{{gatewayClassName: istio, listeners: {LISTENERS}}}", name="edge", namespace="infra"),
         make("Service", f"{{{ports}}}", name="oven", namespace="bakery"),
-        make("ServiceEntry", "{hosts: [ext.test, EXT2.test], ports: [{number: 80, name: h, protocol: HTTP}], resolution: DNS}",
-             name="ext", namespace="bakery"),
-    ]  # fmt: skip
+        make(
+            "ServiceEntry",
+            "{hosts: [ext.test, EXT2.test], ports: [{number: 80, name: h, protocol: HTTP}], resolution: DNS}",
+            name="ext",
+            namespace="bakery",
+        ),
+    ]
 
 
 def attach(world: list[str], make: Make, resources: Any, parents: str, hostnames: str = "[]", **where: Any) -> Any:
@@ -47,10 +52,14 @@ def attach(world: list[str], make: Make, resources: Any, parents: str, hostnames
         ("[{name: edge, namespace: infra, sectionName: any}]", "[a.shop.test]", []),
         ("[{name: edge, namespace: infra, sectionName: any}]", "[a.shop.test, b.test]", [("b.test", 80, "any")]),
         ("[{name: edge, namespace: infra, sectionName: wild}]", "[]", [("*.shop.test", 80, "wild")]),
-        ("[{name: edge, namespace: infra, sectionName: wild}]", "['*.a.shop.test', b.test]", [("*.a.shop.test", 80, "wild")]),
+        (
+            "[{name: edge, namespace: infra, sectionName: wild}]",
+            "['*.a.shop.test', b.test]",
+            [("*.a.shop.test", 80, "wild")],
+        ),
         ("[{name: edge, namespace: infra, port: 80}]", "[b.test]", [("b.test", 80, "any")]),
     ],
-)  # fmt: skip
+)
 def test_listeners(parents: str, hostnames: str, found: list[Any], world: Any, make: Make, resources: Any) -> None:
     attached = attach(world, make, resources, parents, hostnames)
     assert [(item.host, item.port, item.scope.rpartition("/")[2]) for item in attached.attachments] == found
@@ -61,18 +70,63 @@ def test_listeners(parents: str, hostnames: str, found: list[Any], world: Any, m
 @pytest.mark.parametrize(
     ("parents", "hostnames", "code", "said"),
     [
-        ("[{name: edge, namespace: infra, sectionName: nope}]", "[]", "NoMatchingParent", "no listener has the name nope; there are: any, wild, own, grpc"),
-        ("[{name: edge, namespace: infra, port: 81}]", "[]", "NoMatchingParent", "no listener has the port 81; there are: 80, 8080, 9090"),
+        (
+            "[{name: edge, namespace: infra, sectionName: nope}]",
+            "[]",
+            "NoMatchingParent",
+            "no listener has the name nope; there are: any, wild, own, grpc",
+        ),
+        (
+            "[{name: edge, namespace: infra, port: 81}]",
+            "[]",
+            "NoMatchingParent",
+            "no listener has the port 81; there are: 80, 8080, 9090",
+        ),
         ("[{name: edge, namespace: infra, port: 80, sectionName: own}]", "[]", "NoMatchingParent", "no listener has"),
-        ("[{name: edge, namespace: infra, sectionName: own}]", "[]", "NotAllowedByListeners", "the listener own admits routes from its own namespace infra, not from demo"),
-        ("[{name: edge, namespace: infra, sectionName: wild}]", "[b.test]", "NoMatchingListenerHostname", "no host name of this route fits that of the listener wild, *.shop.test"),
-        ("[{name: edge, namespace: infra, sectionName: grpc}]", "[]", "NotAllowedByListeners", "the listener grpc (HTTP) admits no HTTPRoute"),
-        ("[{name: x, kind: Backend, group: x.io}]", "[]", "NoMatchingParent", "Backend of the group 'x.io' is no parent that is known"),
-        ("[{group: '', kind: Service, name: oven, namespace: bakery, port: 81}]", "[]", "NoMatchingParent", "the Service bakery/oven has no port 81; it has: 80, 9000"),
-        ("[{group: '', kind: Service, name: oven, namespace: bakery, sectionName: x}]", "[]", "NoMatchingParent", "the Service bakery/oven has no port x"),
-        ("[{group: networking.istio.io, kind: ServiceEntry, name: gone}]", "[]", "NoMatchingParent", "the ServiceEntry demo/gone is not among the documents"),
+        (
+            "[{name: edge, namespace: infra, sectionName: own}]",
+            "[]",
+            "NotAllowedByListeners",
+            "the listener own admits routes from its own namespace infra, not from demo",
+        ),
+        (
+            "[{name: edge, namespace: infra, sectionName: wild}]",
+            "[b.test]",
+            "NoMatchingListenerHostname",
+            "no host name of this route fits that of the listener wild, *.shop.test",
+        ),
+        (
+            "[{name: edge, namespace: infra, sectionName: grpc}]",
+            "[]",
+            "NotAllowedByListeners",
+            "the listener grpc (HTTP) admits no HTTPRoute",
+        ),
+        (
+            "[{name: x, kind: Backend, group: x.io}]",
+            "[]",
+            "NoMatchingParent",
+            "Backend of the group 'x.io' is no parent that is known",
+        ),
+        (
+            "[{group: '', kind: Service, name: oven, namespace: bakery, port: 81}]",
+            "[]",
+            "NoMatchingParent",
+            "the Service bakery/oven has no port 81; it has: 80, 9000",
+        ),
+        (
+            "[{group: '', kind: Service, name: oven, namespace: bakery, sectionName: x}]",
+            "[]",
+            "NoMatchingParent",
+            "the Service bakery/oven has no port x",
+        ),
+        (
+            "[{group: networking.istio.io, kind: ServiceEntry, name: gone}]",
+            "[]",
+            "NoMatchingParent",
+            "the ServiceEntry demo/gone is not among the documents",
+        ),
     ],
-)  # fmt: skip
+)
 def test_refusals(parents: str, hostnames: str, code: str, said: str, world: Any, make: Make, resources: Any) -> None:
     attached = attach(world, make, resources, parents, hostnames)
     assert attached.attachments == []
@@ -96,12 +150,21 @@ def test_a_gateway_that_is_not_there_admits_its_routes(world: Any, make: Make, r
     ("parent", "found"),
     [
         ("{group: '', kind: Service, name: oven, namespace: bakery}", [("oven.bakery.svc.cluster.local", 0)]),
-        ("{group: core, kind: Service, name: oven, namespace: bakery, port: 80}", [("oven.bakery.svc.cluster.local", 80)]),
-        ("{group: '', kind: Service, name: oven, namespace: bakery, sectionName: admin}", [("oven.bakery.svc.cluster.local", 9000)]),
+        (
+            "{group: core, kind: Service, name: oven, namespace: bakery, port: 80}",
+            [("oven.bakery.svc.cluster.local", 80)],
+        ),
+        (
+            "{group: '', kind: Service, name: oven, namespace: bakery, sectionName: admin}",
+            [("oven.bakery.svc.cluster.local", 9000)],
+        ),
         ("{group: '', kind: Service, name: far, sectionName: admin}", [("far.demo.svc.cluster.local", 0)]),
-        ("{group: networking.istio.io, kind: ServiceEntry, name: ext, namespace: bakery, port: 80}", [("ext.test", 80), ("ext2.test", 80)]),
+        (
+            "{group: networking.istio.io, kind: ServiceEntry, name: ext, namespace: bakery, port: 80}",
+            [("ext.test", 80), ("ext2.test", 80)],
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_mesh(parent: str, found: list[Any], world: Any, make: Make, resources: Any) -> None:
     """The route's own host names do not matter there."""
     attached = attach(world, make, resources, f"[{parent}]", "[ignored.test]")

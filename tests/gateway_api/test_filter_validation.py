@@ -52,7 +52,11 @@ def of(kind: str, name: str, fields: str) -> str:
         ),
         (of("RequestMirror", "requestMirror", "{backendRef: {name: b, kind: X, group: x.y}}"), []),
         (
-            of("RequestMirror", "requestMirror", "{backendRef: {name: b, port: 80}, percent: 5, fraction: {numerator: 1}}"),
+            of(
+                "RequestMirror",
+                "requestMirror",
+                "{backendRef: {name: b, port: 80}, percent: 5, fraction: {numerator: 1}}",
+            ),
             ["[0].requestMirror: only one of percent and fraction may be given; keep one"],
         ),
         (
@@ -86,7 +90,11 @@ def of(kind: str, name: str, fields: str) -> str:
             ["[0].urlRewrite.path.replaceFullPath: replaceFullPath is missing; type ReplaceFullPath needs it"],
         ),
         (
-            of("URLRewrite", "urlRewrite", "{path: {type: ReplaceFullPath, replaceFullPath: /a, replacePrefixMatch: /}}"),
+            of(
+                "URLRewrite",
+                "urlRewrite",
+                "{path: {type: ReplaceFullPath, replaceFullPath: /a, replacePrefixMatch: /}}",
+            ),
             [
                 "[0].urlRewrite.path.replacePrefixMatch: type ReplaceFullPath has no replacePrefixMatch; "
                 "write type: ReplacePrefixMatch",
@@ -104,8 +112,13 @@ def of(kind: str, name: str, fields: str) -> str:
             ],
         ),
         (
-            of("CORS", "cors", "{allowOrigins: ['*', 'https://a.b'], allowMethods: ['*', GET], allowHeaders: ['*', x]}"),
-            [f"[0].cors.{name}: '*' includes all others; remove it or them" for name in ("allowOrigins", "allowMethods", "allowHeaders")],
+            of(
+                "CORS", "cors", "{allowOrigins: ['*', 'https://a.b'], allowMethods: ['*', GET], allowHeaders: ['*', x]}"
+            ),
+            [
+                f"[0].cors.{name}: '*' includes all others; remove it or them"
+                for name in ("allowOrigins", "allowMethods", "allowHeaders")
+            ],
         ),
         (
             of("CORS", "cors", "{allowOrigins: ['ftp://a.b']}"),
@@ -115,9 +128,16 @@ def of(kind: str, name: str, fields: str) -> str:
             ],
         ),
         (of("CORS", "cors", "{allowOrigins: ['https://*.a.b:8443', 'http://*', 'https://a']}"), []),
-        (of("CORS", "cors", "{maxAge: 0}"), [f"[0].cors.maxAge: must be a whole number from 1 to {2**31 - 1}; it is 0"]),
         (
-            of("RequestHeaderModifier", "requestHeaderModifier", "{set: [{name: A, value: '1'}, {name: a, value: '2'}]}"),
+            of("CORS", "cors", "{maxAge: 0}"),
+            [f"[0].cors.maxAge: must be a whole number from 1 to {2**31 - 1}; it is 0"],
+        ),
+        (
+            of(
+                "RequestHeaderModifier",
+                "requestHeaderModifier",
+                "{set: [{name: A, value: '1'}, {name: a, value: '2'}]}",
+            ),
             ["[0].requestHeaderModifier.set[1].name: 'a' is the header 'A' of an entry above; only the first is used"],
         ),
         (
@@ -139,7 +159,7 @@ def of(kind: str, name: str, fields: str) -> str:
             ],
         ),
     ],
-)  # fmt: skip
+)
 def test_filters(filters: str, found: list[str], errors: Errors) -> None:
     assert errors("HTTPRoute", rule(filters)) == [f"{FILTERS}{item}" for item in found]
 
@@ -174,10 +194,16 @@ def test_redirects(filters: str, backends: str, found: list[str], errors: Errors
     [
         ("{protocol: HTTP, backendRef: {name: a, port: 80}}", ["http: http is missing; protocol HTTP needs it"]),
         ("{protocol: GRPC, grpc: {}, http: {}, backendRef: {name: a, port: 80}}", ["http: protocol GRPC has no http"]),
-        ("{protocol: HTTP, http: {path: '/a b'}, backendRef: {name: a, port: 80}}", ["http.path: '/a b' is not a path"]),
-        ("{http: {}}", ["protocol: protocol is missing; it is required", "backendRef: backendRef is missing; it is required"]),
+        (
+            "{protocol: HTTP, http: {path: '/a b'}, backendRef: {name: a, port: 80}}",
+            ["http.path: '/a b' is not a path"],
+        ),
+        (
+            "{http: {}}",
+            ["protocol: protocol is missing; it is required", "backendRef: backendRef is missing; it is required"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_external_auth(fields: str, found: list[str], errors: Errors) -> None:
     text = rule(of("ExternalAuth", "externalAuth", fields))
     known = errors("HTTPRoute", text)

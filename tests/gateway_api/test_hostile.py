@@ -34,11 +34,42 @@ scalars = st.one_of(
     st.floats(),
     st.text(max_size=6),
     st.sampled_from(
-        ["Exact", "PathPrefix", "RegularExpression", "RequestMirror", "URLRewrite", "RequestRedirect", "CORS", "All",
-         "Selector", "Same", "HTTP", "HTTPS", "TLS", "Service", "Gateway", "ListenerSet", "", "a", "a.b", "*.b", "/", "/a",
-         "(", "5s", "0s", "ReplacePrefixMatch", "ReplaceFullPath", "https", "System", "GET", "\\\\1", "%"]
+        [
+            "Exact",
+            "PathPrefix",
+            "RegularExpression",
+            "RequestMirror",
+            "URLRewrite",
+            "RequestRedirect",
+            "CORS",
+            "All",
+            "Selector",
+            "Same",
+            "HTTP",
+            "HTTPS",
+            "TLS",
+            "Service",
+            "Gateway",
+            "ListenerSet",
+            "",
+            "a",
+            "a.b",
+            "*.b",
+            "/",
+            "/a",
+            "(",
+            "5s",
+            "0s",
+            "ReplacePrefixMatch",
+            "ReplaceFullPath",
+            "https",
+            "System",
+            "GET",
+            "\\\\1",
+            "%",
+        ]
     ),
-)  # fmt: skip
+)
 values = st.recursive(
     scalars,
     lambda inner: st.one_of(
@@ -58,13 +89,21 @@ rules = st.fixed_dictionaries(
     {},
     optional={
         "matches": st.lists(matches, max_size=3),
-        "filters": st.lists(st.one_of(values, st.fixed_dictionaries({"type": scalars}, optional={
-            "requestMirror": values, "urlRewrite": values, "requestRedirect": values, "cors": values})), max_size=3),
+        "filters": st.lists(
+            st.one_of(
+                values,
+                st.fixed_dictionaries(
+                    {"type": scalars},
+                    optional={"requestMirror": values, "urlRewrite": values, "requestRedirect": values, "cors": values},
+                ),
+            ),
+            max_size=3,
+        ),
         "backendRefs": st.lists(backends, max_size=3),
         "timeouts": values,
         "retry": values,
     },
-)  # fmt: skip
+)
 routes = st.fixed_dictionaries(
     {"parentRefs": st.one_of(values, st.just([{"name": "g"}]))},
     optional={"hostnames": values, "rules": st.lists(rules, max_size=3)},
@@ -112,7 +151,10 @@ def test_thousands_of_routes_take_seconds(make: Callable[..., str]) -> None:
                     {
                         "matches": [{"path": {"value": f"/p{index % 400}"}}],
                         "filters": [
-                            {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "m", "namespace": "n", "port": 80}}}
+                            {
+                                "type": "RequestMirror",
+                                "requestMirror": {"backendRef": {"name": "m", "namespace": "n", "port": 80}},
+                            }
                         ],
                         "backendRefs": [{"name": f"s{index}", "port": 80}],
                     }
@@ -121,7 +163,7 @@ def test_thousands_of_routes_take_seconds(make: Callable[..., str]) -> None:
             name=f"r{index}",
         )
         for index in range(800)
-    ]  # fmt: skip
+    ]
     begin = time.process_time()
     parsed = parse_sources([Source("f", "\n---\n".join(texts).encode())], extension=GATEWAY_API)
     assert len(analyze_gateway_api(parsed.resources)) > 800

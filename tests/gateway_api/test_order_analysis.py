@@ -1,5 +1,6 @@
 """Matches that no request reaches."""
 
+# ruff: noqa: E501 - a row of a table is a line
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -35,11 +36,18 @@ def unreached(make: Make, resources: Any, *rules: str, kind: str = "HTTPRoute", 
         (["[{matches: [{path: {value: /a}}]}]", "[{matches: [{path: {value: /a}, method: GET}]}]"], []),
         (
             ["[{matches: [{path: {value: /a}}]}, {matches: [{path: {value: /a/}}]}]"],
-            ["r0 spec.rules[1].matches[0]: is never reached: HTTPRoute demo/r0 rules[0] has the same match; remove one"],
+            [
+                "r0 spec.rules[1].matches[0]: is never reached: HTTPRoute demo/r0 rules[0] has the same match; remove one"
+            ],
         ),
         (
-            ["[{matches: [{path: {value: /a}, headers: [{name: x, value: v}]}]}]", "[{matches: [{path: {value: /a}, headers: [{name: X, value: v}]}]}]"],
-            ["r1 spec.rules[0].matches[0]: is never reached: HTTPRoute demo/r0 rules[0] has the same match; remove one"],
+            [
+                "[{matches: [{path: {value: /a}, headers: [{name: x, value: v}]}]}]",
+                "[{matches: [{path: {value: /a}, headers: [{name: X, value: v}]}]}]",
+            ],
+            [
+                "r1 spec.rules[0].matches[0]: is never reached: HTTPRoute demo/r0 rules[0] has the same match; remove one"
+            ],
         ),
         (
             ["[{}, {matches: [{path: {type: RegularExpression, value: '/a.*'}}]}]"],
@@ -49,11 +57,26 @@ def unreached(make: Make, resources: Any, *rules: str, kind: str = "HTTPRoute", 
             ],
         ),
         (["[{matches: [{method: GET}]}, {matches: [{path: {type: RegularExpression, value: '/a.*'}}]}]"], []),
-        (["[{matches: [{path: {type: RegularExpression, value: '.*'}}]}, {matches: [{path: {type: RegularExpression, value: a}}]}]"], ["r0 spec.rules[1].matches[0]: is never reached in Istio"]),
-        (["[{}]", "[{}]"], ["r1 spec.rules[0].matches[0]: is never reached: HTTPRoute demo/r0 rules[0] matches everything before it; narrow that one"]),
-        (["[{}]", "[{matches: []}]"], ["r1 spec.rules[0]: is never reached: HTTPRoute demo/r0 rules[0] matches everything before it; narrow that one"]),
+        (
+            [
+                "[{matches: [{path: {type: RegularExpression, value: '.*'}}]}, {matches: [{path: {type: RegularExpression, value: a}}]}]"
+            ],
+            ["r0 spec.rules[1].matches[0]: is never reached in Istio"],
+        ),
+        (
+            ["[{}]", "[{}]"],
+            [
+                "r1 spec.rules[0].matches[0]: is never reached: HTTPRoute demo/r0 rules[0] matches everything before it; narrow that one"
+            ],
+        ),
+        (
+            ["[{}]", "[{matches: []}]"],
+            [
+                "r1 spec.rules[0]: is never reached: HTTPRoute demo/r0 rules[0] matches everything before it; narrow that one"
+            ],
+        ),
     ],
-)  # fmt: skip
+)
 def test_http(rules: list[str], found: list[str], make: Make, resources: Any) -> None:
     said = unreached(make, resources, *rules)
     assert len(said) == len(found)

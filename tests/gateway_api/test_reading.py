@@ -26,18 +26,50 @@ def headed(api_version: str, kind: str, spec: str = "{}") -> str:
     [
         ("gateway.networking.k8s.io/v1", "GatewayClass", None),
         ("gateway.networking.k8s.io/v1", "TCPRoute", "info not emulated: TCPRoute: only HTTP and gRPC are routed here"),
-        ("gateway.networking.k8s.io/v1alpha2", "TLSRoute", "info not emulated: TLSRoute: only HTTP and gRPC are routed here"),
+        (
+            "gateway.networking.k8s.io/v1alpha2",
+            "TLSRoute",
+            "info not emulated: TLSRoute: only HTTP and gRPC are routed here",
+        ),
         ("gateway.networking.k8s.io/v1", "UDPRoute", "info not emulated: UDPRoute: only HTTP and gRPC are routed here"),
-        ("gateway.networking.k8s.io/v1", "HTTPRoutes", "error 'HTTPRoutes' is not a kind of gateway.networking.k8s.io; did you mean 'HTTPRoute'?"),
-        ("gateway.networking.k8s.io/v1alpha2", "HTTPRoute", "error unknown version 'v1alpha2' of HTTPRoute; write 'gateway.networking.k8s.io/v1'"),
-        ("gateway.networking.k8s.io/v1beta1", "GRPCRoute", "error unknown version 'v1beta1' of GRPCRoute; write 'gateway.networking.k8s.io/v1'"),
+        (
+            "gateway.networking.k8s.io/v1",
+            "HTTPRoutes",
+            "error 'HTTPRoutes' is not a kind of gateway.networking.k8s.io; did you mean 'HTTPRoute'?",
+        ),
+        (
+            "gateway.networking.k8s.io/v1alpha2",
+            "HTTPRoute",
+            "error unknown version 'v1alpha2' of HTTPRoute; write 'gateway.networking.k8s.io/v1'",
+        ),
+        (
+            "gateway.networking.k8s.io/v1beta1",
+            "GRPCRoute",
+            "error unknown version 'v1beta1' of GRPCRoute; write 'gateway.networking.k8s.io/v1'",
+        ),
         ("gateway.networking.x-k8s.io/v1alpha1", "XMesh", "info not emulated: XMesh: this proxy is the mesh"),
-        ("gateway.networking.x-k8s.io/v1alpha1", "XBack", "error 'XBack' is not a kind of gateway.networking.x-k8s.io; did you mean 'XBackend'?"),
-        ("gateway.envoyproxy.io/v1alpha1", "BackendTrafficPolicy", "info not emulated: BackendTrafficPolicy of Envoy Gateway: its settings have no effect here"),
-        ("gateway.kgateway.dev/v1alpha1", "TrafficPolicy", "info not emulated: TrafficPolicy of kgateway: its settings have no effect here"),
-        ("v1", "HTTPRoute", "error a HTTPRoute is of the group gateway.networking.k8s.io; write 'gateway.networking.k8s.io/v1'"),
+        (
+            "gateway.networking.x-k8s.io/v1alpha1",
+            "XBack",
+            "error 'XBack' is not a kind of gateway.networking.x-k8s.io; did you mean 'XBackend'?",
+        ),
+        (
+            "gateway.envoyproxy.io/v1alpha1",
+            "BackendTrafficPolicy",
+            "info not emulated: BackendTrafficPolicy of Envoy Gateway: its settings have no effect here",
+        ),
+        (
+            "gateway.kgateway.dev/v1alpha1",
+            "TrafficPolicy",
+            "info not emulated: TrafficPolicy of kgateway: its settings have no effect here",
+        ),
+        (
+            "v1",
+            "HTTPRoute",
+            "error a HTTPRoute is of the group gateway.networking.k8s.io; write 'gateway.networking.k8s.io/v1'",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_read_is_named(api_version: str, kind: str, said: str | None, parse: Parse) -> None:
     parsed = parse(headed(api_version, kind))
     assert parsed.resources == ()

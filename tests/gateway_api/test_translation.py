@@ -96,13 +96,17 @@ def test_headers() -> None:
     [
         {"filters": [{"type": "ExtensionRef", "extensionRef": {"group": "a", "kind": "B", "name": "c"}}]},
         {"filters": [{"type": "ExternalAuth"}]},
-        {"filters": [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "a", "value": "\n"}]}}]},
+        {
+            "filters": [
+                {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "a", "value": "\n"}]}}
+            ]
+        },
         {"backendRefs": [{"name": "a.b", "port": 80}]},
         {"backendRefs": [{"name": "a"}]},
         {"backendRefs": [{"name": "a", "port": 80, "filters": [{"type": "URLRewrite"}]}]},
         {"backendRefs": [{"name": "a", "port": 80, "filters": [{"type": "CORS"}]}]},
     ],
-)  # fmt: skip
+)
 def test_lost_routes(rule: dict[str, Any]) -> None:
     with pytest.raises(RouteLost):
         http(rule)

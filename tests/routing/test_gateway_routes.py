@@ -254,14 +254,19 @@ def test_a_rule_of_grpc_without_matches_is_last(ask: Ask) -> None:
 
 
 values = st.sampled_from(["/", "/a", "/a/", "/a/b", "/ab", "/a/b/c"])
+conditions: list[dict[str, Any]] = [
+    {},
+    {"method": "GET"},
+    {"method": "POST"},
+    {"headers": [{"name": "x", "value": "1"}]},
+    {"queryParams": [{"name": "q", "value": "1"}]},
+]
 some_matches = st.builds(
     lambda kind, value, more: path(value, kind, **more),
     st.sampled_from(["Exact", "PathPrefix", "RegularExpression"]),
     values,
-    st.sampled_from(
-        [{}, {"method": "GET"}, {"method": "POST"}, {"headers": [{"name": "x", "value": "1"}]}, {"queryParams": [{"name": "q", "value": "1"}]}]
-    ),
-)  # fmt: skip
+    st.sampled_from(conditions),
+)
 some_rules = st.lists(st.lists(some_matches, min_size=1, max_size=3), min_size=1, max_size=4)
 
 
@@ -535,8 +540,8 @@ def test_a_mirror_on_a_backend_is_left_out(ask: Ask) -> None:
 
 def test_the_copy_carries_what_the_rule_and_the_backend_change(ask: Ask) -> None:
     own = [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "x-own", "value": "1"}]}}]
-    rule = [mirror(), {"type": "RequestHeaderModifier", "requestHeaderModifier": {"add": [{"name": "x-rule", "value": "2"}]}},
-            rewrite(hostname="new.test", path=prefix("/new"))]  # fmt: skip
+    added = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"add": [{"name": "x-rule", "value": "2"}]}}
+    rule = [mirror(), added, rewrite(hostname="new.test", path=prefix("/new"))]
     for backends in ([backend("a", filters=own)], [backend("a", filters=own), backend("b", filters=own)]):
         matches = [path("/old")]
         decision = table(route({"matches": matches, "filters": rule, "backendRefs": backends})).route(
