@@ -52,6 +52,7 @@ RULE_OPTIONS = frozenset(
         "mirror_to",
         "mirror_namespace",
         "mirror_gateways",
+        "mirror_strict",
         "mirror_use_remote_address",
         "mirror_path_normalization",
         "mirror_sample_seed",

@@ -191,7 +191,9 @@ def test_all_is_collected(parse: Parse, make: Make) -> None:
 
 
 def test_services_are_read_for_their_ports(parse: Parse, make: Make) -> None:
-    parsed = parse(make("Service", "ports: [{port: 80, targetPort: web, nodePort: 3}]\nselector: {app: a}\nany: thing"))
+    parsed = parse(
+        make("Service", "ports: [{port: 80, name: http, targetPort: web, nodePort: 3}]\nselector: {app: a}\nany: thing")
+    )
     assert parsed.diagnostics == ()
     assert parsed.resources[0].spec.ports[0].target_port == "web"
 

@@ -95,3 +95,48 @@ def test_missing_destinations_are_left_to_validation(route: Make, parse: Callabl
     parsed = parse(route("route: [{}], mirrors: [{}]"))
     assert [item.path for item in parsed.diagnostics] == ["spec.http[0].route[0]", "spec.http[0].mirrors[0]"]
     assert analyze(parsed.resources) == []
+
+
+@pytest.mark.parametrize(
+    ("section", "head"),
+    [("tcp", "- match: [{port: 1}]"), ("tls", "- match: [{sniHosts: [x.example]}]")],
+)
+@pytest.mark.parametrize(
+    ("destination", "expected"),
+    [
+        ("{host: b, subset: v1}", []),
+        ("{host: c}", [("error", "IST0101", "destination.host")]),
+        ("{host: b, subset: v9}", [("error", "IST0101", "destination.subset")]),
+        ("{host: b, port: {number: 81}}", [("error", "IST0101", "destination.port.number")]),
+    ],
+)
+def test_destinations_of_connections(
+    make: Make,
+    analyzed: Analyzed,
+    entry: str,
+    rule: str,
+    section: str,
+    head: str,
+    destination: str,
+    expected: list[object],
+) -> None:
+    spec = f"hosts: [x.example]\ngateways: [gw/g]\n{section}:\n{head}\n  route: [{{destination: {destination}}}]"
+    found = [
+        (severity, code, path.removeprefix(f"spec.{section}[0].route[0]."))
+        for severity, code, path in brief(analyzed(make("VirtualService", spec), entry, rule))
+    ]
+    assert found == expected
+
+
+def test_connections_are_not_routed_so_they_need_no_endpoint(make: Make, analyzed: Analyzed) -> None:
+    service = make("Service", "ports: [{name: http, port: 80}]", "b")
+    spec = "hosts: [x.example]\ngateways: [gw/g]\ntcp: [{route: [{destination: {host: b}}]}]"
+    assert analyzed(make("VirtualService", spec), service) == []
+
+
+def test_entries_with_one_port_each_leave_no_choice(make: Make, route: Make, analyzed: Analyzed, entry: str) -> None:
+    other = entry.replace("number: 80", "number: 90").replace("name: entry", "name: other")
+    assert analyzed(route("route: [{destination: {host: b}}]"), entry, other) == []
+    text = route("route: [{destination: {host: b, port: {number: 90}}}]")
+    assert analyzed(text, entry, other) == []
+    assert [item.code for item in analyzed(text.replace("90", "91"), entry, other)] == ["IST0101"]

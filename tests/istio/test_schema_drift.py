@@ -28,17 +28,7 @@ from mirror_addon.istio.resources.messages import PartialMessage
 DATA = Path(__file__).parent / "data"
 ISTIO: dict[str, list[str]] = json.loads((DATA / "istio-fields.json").read_text())
 
-LISTENING = "the addresses and ports on which this proxy listens are mitmproxy's options"
-NOT_READ: dict[str, dict[str, str]] = {
-    "Gateway": {
-        "spec.selector": "selects the gateway's pods; mirror_gateways says which gateways this proxy acts as",
-        "spec.servers[].bind": LISTENING,
-        "spec.servers[].defaultEndpoint": LISTENING,
-        "spec.servers[].name": "used in statistics only",
-        "spec.servers[].port": LISTENING,
-        "spec.servers[].tls": "TLS to clients is mitmproxy's",
-    },
-}
+NOT_READ: dict[str, dict[str, str]] = {}
 """By kind: the fields that are accepted and ignored. An entry covers the fields below it."""
 NOT_READ_KINDS = {
     "BackendTLSPolicy": "not read yet",

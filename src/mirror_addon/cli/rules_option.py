@@ -94,4 +94,6 @@ def read_rule_set(settings: Settings, local_address: bytes, *, primary_endpoints
         click.echo(
             f"warning: there are no rules in {', '.join(settings.rules)}: every request passes through", err=True
         )
+    for name in () if settings.strict else rule_set.faulty:
+        click.echo(f"left out (mirror_strict=false): {name}", err=True)
     return rule_set

@@ -155,3 +155,5 @@ class Resource(Generic[S]):
     document: Document
     status: Mapping[str, Any] = field(default_factory=dict)
     """As it was exported from a cluster: plain values, unchecked."""
+    refused: bool = False
+    """Istio's webhook refuses it: it has an error of validation (IST0106)."""

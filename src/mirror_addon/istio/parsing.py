@@ -26,6 +26,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -74,11 +75,16 @@ class Source:
 
 @dataclass(frozen=True)
 class ParsedRules:
-    """The resources, in the order of the text, and diagnostics. `skipped` counts objects of other kinds, by kind."""
+    """The resources, in the order of the text, and diagnostics. `skipped` counts objects of other kinds, by kind.
+
+    `refused` names the objects that a cluster would not have, because of their YAML or an error of validation:
+    `VirtualService default/shop (rules.yaml:7)`. Those that can be read are among the resources.
+    """
 
     resources: tuple[Resource[Any], ...]
     diagnostics: tuple[Diagnostic, ...]
     skipped: Mapping[str, int]
+    refused: tuple[str, ...]
     broken: bool = False
     """There is text that is not YAML, so that some resources may be missing."""
 
@@ -104,10 +110,12 @@ def parse_sources(
             documents, diagnostics = compose(source.name, source.text)
             reader.diagnostics += diagnostics
             broken = broken or bool(diagnostics)
+            reader.refused += [f"{found.file}:{found.line}" for found in diagnostics]
             for document, value in documents:
                 document.changed = source.changed
                 reader.read(document, value)
-    return ParsedRules(tuple(reader.resources), tuple(reader.diagnostics), dict(reader.skipped), broken)
+    refused = tuple(dict.fromkeys(reader.refused))
+    return ParsedRules(tuple(reader.resources), tuple(reader.diagnostics), dict(reader.skipped), refused, broken)
 
 
 @contextlib.contextmanager
@@ -132,10 +140,14 @@ class _Reader:
         self.resources: list[Resource[Any]] = []
         self.diagnostics: list[Diagnostic] = []
         self.skipped: Counter[str] = Counter()
+        self.refused: list[str] = []
 
     def read(self, document: Document, value: Any) -> None:
         findings = Findings(document)
         resource = self._object(document, value, findings)
+        if findings.refuses:
+            self.refused.append(_label(document, value, self.default_namespace))
+            resource = None if resource is None else replace(resource, refused=True)
         if resource is not None:
             self.resources.append(resource)
         self.diagnostics += findings.diagnostics
@@ -239,6 +251,18 @@ class _Reader:
         if (group, kind) in UNREAD_KINDS:
             findings.info(("kind",), f"not emulated: {kind}: {UNREAD_KINDS[group, kind]}")
         return None
+
+
+def _label(document: Document, value: Any, default_namespace: str) -> str:
+    """Return an object's kind, namespace, name and place, as far as it has them."""
+    place = f"{document.file}:{document.locate(())[0]}"
+    metadata = value.get("metadata") if isinstance(value, dict) else None
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if not isinstance(kind, str):
+        return place
+    name, namespace = (metadata.get(key) if isinstance(metadata, dict) else None for key in ("name", "namespace"))
+    named = f" {namespace if isinstance(namespace, str) else default_namespace}/{name}" if isinstance(name, str) else ""
+    return f"{kind[:80]}{named[:400]} ({place})"
 
 
 _EXAMPLE = {"kind": "kind: VirtualService", "apiVersion": f"apiVersion: {ISTIO_GROUP}/v1"}

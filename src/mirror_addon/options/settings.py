@@ -58,6 +58,7 @@ class Settings:
     to: tuple[MirrorURL, ...]
     namespace: str
     gateways: tuple[str, ...]
+    strict: bool
     use_remote_address: bool
     enabled: bool
     host_suffix: str
@@ -139,6 +140,13 @@ OPTIONS = (
         True,
         bool,
         "As an edge, append the client's address to the primary's X-Forwarded-For. As a sidecar (false), leave it.",
+    ),
+    Option(
+        "mirror_strict",
+        bool,
+        True,
+        bool,
+        "One document that Istio would refuse is an error. Off: it is left out and named, the others are in force.",
     ),
     Option("mirror_enabled", bool, True, bool, "Send shadows. Off: route requests, mirror none."),
     Option(

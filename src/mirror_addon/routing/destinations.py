@@ -18,8 +18,8 @@ from mirror_addon.routing.clusters import ORIGINAL_DESTINATION
 from mirror_addon.routing.clusters import Cluster
 from mirror_addon.routing.clusters import Endpoint
 from mirror_addon.routing.identity import Identity
+from mirror_addon.routing.service_registry import ServiceRegistry
 from mirror_addon.routing.services import MeshService
-from mirror_addon.routing.services import build_services
 from mirror_addon.routing.traffic_policies import DestinationRule
 from mirror_addon.routing.traffic_policies import DestinationRules
 from mirror_addon.routing.traffic_policies import Policy
@@ -45,7 +45,9 @@ class Clusters:
     ) -> None:
         """`primary_endpoints`: a route whose destination has no endpoint cannot be taken."""
         self.primary_endpoints = primary_endpoints
-        self.services = build_services(resources, identity.domain)
+        registry = ServiceRegistry(resources, identity)
+        self.services = registry.services
+        self._hidden = registry.hidden
         self._rules = DestinationRules(resources, identity)
         self._identity = identity
         self._overrides = overrides
@@ -55,11 +57,13 @@ class Clusters:
         """Return what a Destination means in a document of `namespace`."""
         host = names.qualified(destination.host, namespace, self._identity.domain)
         label = f"{destination.host}/{destination.subset}" if destination.subset else destination.host
+        service = self.services.get(host)
         if destination.port is not None and destination.port.number:
             port = destination.port.number
         else:
-            service = self.services.get(host)
             port = next(iter(service.ports)) if service and len(service.ports) == 1 else 0
+        if service and service.alias_for and self._override(host, destination.subset, port) is None:
+            host = service.alias_for  # one step only, and the port stays (`GetDestinationCluster`)
         return ResolvedDestination(self, host, destination.subset, port, label)
 
     def backend(self, host: str, port: int, label: str) -> ResolvedDestination:
@@ -70,6 +74,16 @@ class Clusters:
         """Return a destination that no request reaches. `reason` says why, and what to do."""
         cluster = Cluster(host, "", port, (), label=label, missing=f"no endpoint for {label}: {reason}", exists=False)
         return ResolvedDestination(self, host, "", port, label, cluster)
+
+    def origin(self, cluster: Cluster) -> list[str]:
+        """Return where a cluster's service and DestinationRule are from, and why, for a trace."""
+        service = self.services.get(cluster.host)
+        if service is None:
+            return []
+        why = f": {service.chosen}" if service.chosen else ""
+        rule = self._rules.find(cluster.host, service.namespace)
+        found = [f"{' and '.join(dict.fromkeys(service.kinds))} of namespace {service.namespace}{why}"]
+        return [*found, f"DestinationRule of namespace {rule.namespace}"] if rule else found
 
     def cluster(self, host: str, subset: str, port: int, label: str) -> Cluster:
         """Return the cluster of a host, subset and service port; its `missing` explains why it has no endpoints."""
@@ -95,7 +109,10 @@ class Clusters:
         if override is not None:
             endpoints: tuple[Endpoint, ...] = (override,)
         elif service is None:
-            endpoints, problem = (), f"no ServiceEntry or Service declares {host}"
+            endpoints, problem = (), self._hidden.get(host, f"no ServiceEntry or Service declares {host}")
+        elif service.alias_for:
+            problem = f"{host} is an ExternalName Service for {service.alias_for}, and Istio follows only one"
+            endpoints = ()
         elif port not in service.ports:
             endpoints, problem = (), f"{host} has no port {port}; it has: {_ports(service)}"
         elif subset and chosen is None:

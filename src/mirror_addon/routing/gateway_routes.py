@@ -49,6 +49,8 @@ from mirror_addon.routing.uris import Uri
 from mirror_addon.routing.uris import compile_rewrite
 from mirror_addon.routing.uris import compile_uri
 from mirror_addon.routing.uris import is_catch_all
+from mirror_addon.routing.virtual_services import OTHERS
+from mirror_addon.routing.virtual_services import OWN_ROUTES
 from mirror_addon.routing.virtual_services import CompiledVirtualService
 from mirror_addon.routing.virtual_services import RouteEntry
 
@@ -126,10 +128,10 @@ def _compiled(attachment: Attachment, group: _Group, identity: Identity) -> Comp
     entries = tuple(match.at(attachment.port) for match in sorted(group.matches, key=lambda match: match.rank))
     # In the mesh, routes of the client's own namespace come before all others (`push_context.go`,
     # `VirtualServicesForGateway`). The name is that of the virtual service that pilot makes.
-    later = not (mesh and first.namespace == identity.namespace)
+    place = OWN_ROUTES if mesh and first.namespace == identity.namespace else OTHERS
     name = f"{attachment.scope}~{attachment.host}".replace("/", "~")
-    order = (later, first.creation_timestamp, name, first.namespace)
-    return CompiledVirtualService((attachment.host,), entries, order, mesh)
+    order = (place, first.creation_timestamp, name, first.namespace)
+    return CompiledVirtualService((attachment.host,), entries, first.namespace, (), order, mesh)
 
 
 class _RouteCompiler:

@@ -10,7 +10,8 @@ proxy's event loop, once for each request, when the request's header is complete
 `RouteTable.route` decides in Envoy's order:
 
 1. `hosts` picks one virtual host by the Host header: exact name, then the longest wildcard, then `*`. A request that no
-   host claims passes through, with the mirrors of the option `mirror_to` (`mirror_to`).
+   host claims passes through, with the mirrors of the option `mirror_to` (`mirror_to`); at the port of a Gateway that
+   this proxy acts as it gets a 404 (`gateways`), and one over plain HTTP may be redirected (`https_redirect`).
 2. The path is normalised (`normalization`) and on an edge the client is appended to X-Forwarded-For (`forwarded`), both
    before matching, as Envoy's connection manager does.
 3. `index` finds the first entry (one match of one rule, `virtual_services`) whose uri and conditions are met. It finds
@@ -40,11 +41,11 @@ from mirror_addon.routing.decision import Request
 from mirror_addon.routing.destinations import Clusters
 from mirror_addon.routing.forwarded import with_client
 from mirror_addon.routing.gateway_routes import compile_gateway_routes
+from mirror_addon.routing.gateways import Gateways
+from mirror_addon.routing.hosts import Entries
 from mirror_addon.routing.hosts import VirtualHost
 from mirror_addon.routing.hosts import build_hosts
 from mirror_addon.routing.identity import Identity
-from mirror_addon.routing.index import Index
-from mirror_addon.routing.index import Scan
 from mirror_addon.routing.local_replies import local_reply
 from mirror_addon.routing.lookup import RequestLookup
 from mirror_addon.routing.mirror_to import MirrorTo
@@ -52,6 +53,7 @@ from mirror_addon.routing.mirror_to import Passthrough
 from mirror_addon.routing.normalization import LEVELS
 from mirror_addon.routing.paths import path_end
 from mirror_addon.routing.virtual_services import compile_virtual_services
+from mirror_addon.routing.virtual_services import left_out
 
 __all__ = ["MirrorTo", "RouteTable"]
 
@@ -72,7 +74,11 @@ class RouteTable:
         services = compile_virtual_services(resources, identity, self.clusters)
         services += compile_gateway_routes(resources, identity, self.clusters)
         services.sort(key=lambda service: service.order)
-        self.hosts, self.virtual_hosts = build_hosts(services, identity, self.clusters)
+        self.gateways = Gateways(resources, identity)
+        self.hosts, self.virtual_hosts = build_hosts(services, identity, self.clusters, self.gateways)
+        self.left_out = left_out(resources, identity)
+        """The virtual services that do not apply to this proxy, for a trace."""
+        self.has_namespaces = len({resource.namespace for resource in resources}) > 1
         self.passthrough = Passthrough(mirror_to)
         routes = {id(entry.route): entry.route for service in services for entry in service.entries}
         self.mirroring = tuple(route.rule for route in routes.values() if route.mirrors)
@@ -104,12 +110,12 @@ class RouteTable:
         """Decide what happens to a request. `draw` is its 64-bit random number, the only source of chance."""
         host = self.hosts.find(request.authority)
         if host is None:
-            return self.passthrough.decide(request, draw)
+            return self._unclaimed(request, draw)
         entries = host.at(request.port)
         if entries is None:
             entries = self._elsewhere(request)
             if entries is None:
-                return self.passthrough.decide(request, draw)
+                return self._unclaimed(request, draw)
         arrived = self.arrived(request)
         target = arrived.path
         end = path_end(target)  # found once, because matching and rewriting both need it
@@ -131,7 +137,13 @@ class RouteTable:
                 return host
         return None
 
-    def _elsewhere(self, request: Request) -> Index | Scan | None:
+    def _unclaimed(self, request: Request, draw: int) -> Decision:
+        """Decide about a request to a host that no rule names: at the port of a Gateway's server it is not found."""
+        if request.port in self.gateways.closed:
+            return Decision(Action.NOT_FOUND, response=local_reply(request, 404))
+        return self.passthrough.decide(request, draw)
+
+    def _elsewhere(self, request: Request) -> Entries | None:
         """Return the entries of a less specific host.
 
         Istio builds no virtual host for a port where a virtual service has no route, so the next wildcard claims it.

@@ -36,6 +36,8 @@ from mirror_addon.routing.uris import compile_uri
 from mirror_addon.routing.uris import is_catch_all
 
 VirtualService = Resource[VirtualServiceSpec]
+OWN_ROUTES, OTHERS = 2, 3
+"""Ranks: routes of the Gateway API in the client's own namespace come before what is exported to all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +54,8 @@ class RouteEntry:
     catch_all: bool
     excluded: str = ""
     """Why it does not apply to this proxy (gateways, source labels); empty where it does."""
+    gateways: tuple[str, ...] = ()
+    """The gateways to which its match is limited, as `namespace/name`; empty: all."""
     source: HTTPMatchRequest | None = None
     """The match it was compiled from, merged with the root's where it is a delegate's; None: every request."""
 
@@ -91,33 +95,77 @@ class CompiledVirtualService:
 
     hosts: tuple[str, ...]
     entries: tuple[RouteEntry, ...]
-    order: tuple[bool, str, str, str] = (True, "", "", "")
+    namespace: str = ""
+    gateways: tuple[str, ...] = ()
+    """The gateways of this proxy to which it is bound, as `namespace/name` or `mesh`; empty: all that there are."""
+    order: tuple[int, str, str, str] = (OTHERS, "", "", "")
     """The sort key among those that claim the same host."""
     mesh: bool = False
     """Routes of a Service of the mesh: of several claims to the host only the first with entries applies."""
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A virtual service that does not apply to this proxy, and why."""
+
+    name: str
+    """`namespace/name`."""
+    hosts: tuple[str, ...]
+    why: str
+
+
+def virtual_services(resources: Sequence[Resource[Spec]], identity: Identity) -> list[VirtualService]:
+    """Return all virtual services in the order in which they compete for a host.
+
+    It is creation time, then name, then namespace (`istio/pilot/pkg/model/config.go`). What is exported to the proxy's
+    own namespace alone comes first, then what is exported to it by name (`push_context.go`,
+    `VirtualServicesForGateway`); the default identity, which sees everything, makes no difference between them.
+    """
+    every = [cast(VirtualService, item) for item in resources if isinstance(item.spec, VirtualServiceSpec)]
+    every.sort(key=lambda item: (_rank(item, identity), item.creation_timestamp, item.name, item.namespace))
+    return every
+
+
+def _rank(item: VirtualService, identity: Identity) -> int:
+    if not identity.gateways or not item.spec.export_to or "*" in item.spec.export_to:
+        return OTHERS
+    return 0 if item.namespace == identity.namespace else 1
+
+
+def left_out(resources: Sequence[Resource[Spec]], identity: Identity) -> list[LeftOut]:
+    """Return the virtual services that do not apply to this proxy."""
+    found = []
+    for item in virtual_services(resources, identity):
+        if item.spec.hosts and (why := _why_not(item, identity)):
+            hosts = tuple(names.qualified(host, item.namespace, identity.domain) for host in item.spec.hosts)
+            found.append(LeftOut(f"{item.namespace}/{item.name}", hosts, why))
+    return found
+
+
+def _why_not(item: VirtualService, identity: Identity) -> str:
+    if not identity.serves(item.spec.gateways, item.namespace):
+        return f"it is for gateways {', '.join(item.spec.gateways or (names.MESH,))}"
+    if not identity.sees(item.spec.export_to, item.namespace):
+        return f"it is not exported to namespace {identity.namespace}"
+    return ""
+
+
 def compile_virtual_services(
     resources: Sequence[Resource[Spec]], identity: Identity, clusters: Clusters
 ) -> list[CompiledVirtualService]:
-    """Return the virtual services that apply to this proxy, in the order in which they compete for a host.
-
-    The order is Istio's: creation time, then name, then namespace (`istio/pilot/pkg/model/config.go`).
-    """
-    every = [cast(VirtualService, item) for item in resources if isinstance(item.spec, VirtualServiceSpec)]
-    every.sort(key=lambda item: (item.creation_timestamp, item.name, item.namespace))
+    """Return the virtual services that apply to this proxy, in the order in which they compete for a host."""
+    every = virtual_services(resources, identity)
     delegates = {(item.namespace, item.name): item for item in every if not item.spec.hosts}
     compiled = []
     for item in every:
         spec = item.spec
-        if not spec.hosts or not spec.http:
-            continue
-        if not identity.serves(spec.gateways, item.namespace) or not identity.sees(spec.export_to, item.namespace):
+        if not spec.hosts or not spec.http or _why_not(item, identity):
             continue
         hosts = tuple(names.qualified(host, item.namespace, identity.domain) for host in spec.hosts)
         entries = tuple(_entries(item, delegates, identity, clusters))
-        order = (True, item.creation_timestamp, item.name, item.namespace)
-        compiled.append(CompiledVirtualService(hosts, entries, order))
+        gateways = identity.shared(spec.gateways, item.namespace)
+        order = (_rank(item, identity), item.creation_timestamp, item.name, item.namespace)
+        compiled.append(CompiledVirtualService(hosts, entries, item.namespace, gateways, order))
     return compiled
 
 
@@ -146,7 +194,7 @@ def _entries(
         own = _annotations(delegate)
         both = annotations if own is None else own.within(annotations)
         for inner, route in enumerate(delegate.spec.http):
-            merged = merge_route(http, route, item.namespace, identity.domain)
+            merged = merge_route(http, route, item.namespace, namespace, identity.domain)
             if merged is not None and route.delegate is None:
                 rule = _rule(delegate, inner, merged[0].name, both)
                 yield from _route_entries(*merged, rule, namespace, identity, clusters)
@@ -170,6 +218,7 @@ def _route_entries(
             port=match.port if match else 0,
             catch_all=is_catch_all(uri, match),
             excluded=_excluded(match, namespace, identity) if match else "",
+            gateways=tuple(names.gateway(name, namespace) for name in match.gateways) if match else (),
             source=match,
         )
 

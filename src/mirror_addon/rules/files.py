@@ -45,8 +45,9 @@ Parsed = dict[tuple[str, Source], ParsedRules]
 class LoadedRules:
     """A whole rule set, diagnostics in order of file and line.
 
-    `refused`: the set must not replace the one in force, because of YAML that does not parse, a path that does not
-    exist, or an IST0106 error.
+    `refused`: the set must not replace the one in force, because of a path that cannot be read or, in a strict set,
+    YAML that does not parse or an IST0106 error. `faulty` names the objects with such errors, which are among the
+    resources of a strict set only.
     """
 
     resources: tuple[Resource[Any], ...]
@@ -57,6 +58,7 @@ class LoadedRules:
     """Some of the rules could not be read at all: a path or a file, text that is not YAML, or with errors all of it."""
     endpoints: NamedEndpoints
     """Those given by option."""
+    faulty: tuple[str, ...]
 
 
 def rules_paths(names: Sequence[str]) -> list[Path]:
@@ -76,10 +78,12 @@ def load_rules(
     default_namespace: str = "default",
     endpoints: Sequence[EndpointOverride] = (),
     parsed: Parsed | None = None,
+    strict: bool = True,
 ) -> LoadedRules:
     """Read, validate and analyze the files and folders in `paths`.
 
     `endpoints` are those given by option; they satisfy references.
+    `strict`: one object that Istio would refuse refuses the set. Otherwise it is left out, as by an API server.
     `parsed` holds what was parsed before: files that it has are not parsed again, and it then holds the present files.
     Raises OSError as `read_rules` does.
     """
@@ -96,7 +100,9 @@ def load_rules(
     if parsed is not None:
         parsed.clear()
         parsed.update(files)
-    resources = tuple(resource for file in files.values() for resource in file.resources)
+    resources = tuple(
+        resource for file in files.values() for resource in file.resources if strict or not resource.refused
+    )
     skipped: Counter[str] = Counter()
     for file in files.values():
         skipped.update(file.skipped)
@@ -109,7 +115,11 @@ def load_rules(
         resources=resources,
         diagnostics=tuple(sorted(found)),
         skipped=skipped,
-        refused=any(finding.code == SCHEMA_ERROR and finding.severity is Severity.ERROR for finding in found),
+        refused=any(
+            finding.code == SCHEMA_ERROR and finding.severity is Severity.ERROR
+            for finding in (found if strict else unreadable)
+        ),
+        faulty=tuple(name for file in files.values() for name in file.refused),
         broken=broken or (not resources and any(finding.severity is Severity.ERROR for finding in found)),
         endpoints=named,
     )

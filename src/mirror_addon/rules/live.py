@@ -74,6 +74,8 @@ def log_findings(rule_set: RuleSet) -> None:
             log("mirror: and %d more; `mirror-addon check` lists them all", len(findings) - SHOWN)
     for warning in rule_set.warnings[:SHOWN]:
         logger.warning("mirror: %s", warning)
+    if rule_set.faulty and not rule_set.refused:
+        logger.warning("mirror: %s", _left_out(rule_set))
 
 
 def log_mirrors(rule_set: RuleSet) -> None:
@@ -125,7 +127,7 @@ class LiveRules:
             raise RulesRefused(f"the rules cannot be read: {error}") from None
         log_findings(rule_set)
         if rule_set.refused:
-            raise RulesRefused(self._refusal(rule_set))
+            raise RulesRefused(self._refusal(rule_set, settings))
         self._settings = settings
         if watch.paths == self._watch.paths:
             self._watch.state = watch.state
@@ -164,7 +166,7 @@ class LiveRules:
             return "the rules that were read are not used: the options changed meanwhile, or the proxy ends"
         log_findings(rule_set)
         if rule_set.refused:
-            return self._keep(self._refusal(rule_set))
+            return self._keep(self._refusal(rule_set, settings))
         if left := self._take(rule_set):
             with beside_the_loop():
                 await asyncio.to_thread(_free, left)
@@ -196,7 +198,7 @@ class LiveRules:
         """Put a table in force. Returns the tables that are not kept any more."""
         held = self._held()
         self.table = rule_set.table
-        self.problem = ""
+        self.problem = _left_out(rule_set) if rule_set.faulty else ""
         if rule_set.rules < MANY_RULES:
             self._recent.append(rule_set.table)
         log_mirrors(rule_set)
@@ -210,9 +212,15 @@ class LiveRules:
         return {id(table): table for table in (self.table, *self._recent) if table is not None}
 
     @staticmethod
-    def _refusal(rule_set: RuleSet) -> str:
+    def _refusal(rule_set: RuleSet, settings: Settings) -> str:
         errors = [finding for finding in rule_set.diagnostics if finding.severity is Severity.ERROR]
-        return f"the rules were not loaded: {len(errors)} error{'s' * (len(errors) != 1)}, first {errors[0]}"
+        hint = "; mirror_strict=false leaves out what Istio would refuse" if rule_set.faulty and settings.strict else ""
+        return f"the rules were not loaded: {len(errors)} error{'s' * (len(errors) != 1)}, first {errors[0]}{hint}"
+
+
+def _left_out(rule_set: RuleSet) -> str:
+    names = [*rule_set.faulty[:SHOWN], *(["..."] if len(rule_set.faulty) > SHOWN else [])]
+    return f"left out, because Istio would refuse it (mirror_strict=false): {', '.join(names)}"
 
 
 def _free(tables: list[RouteTable]) -> None:

@@ -1,0 +1,35 @@
+"""Sets of labels by namespace, and which of them a selector selects, without comparing it with each."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+Labels = Mapping[str, str]
+
+
+class LabelIndex:
+    def __init__(self) -> None:
+        self._all: dict[str, list[Labels]] = defaultdict(list)
+        self._by_label: dict[tuple[str, str, str], list[Labels]] = defaultdict(list)
+
+    def add(self, namespace: str, labels: Labels) -> None:
+        self._all[namespace].append(labels)
+        for key, value in labels.items():
+            self._by_label[namespace, key, value].append(labels)
+
+    def select(self, selector: Labels, namespace: str) -> tuple[Labels, ...]:
+        """Return the sets of the namespace that include all labels of the selector; all of them for an empty one."""
+        if not selector:
+            return tuple(self._all.get(namespace, ()))
+        candidates = [self._by_label.get((namespace, key, value), []) for key, value in selector.items()]
+        return tuple(labels for labels in min(candidates, key=len) if selects(selector, labels))
+
+    def everywhere(self, selector: Labels) -> list[tuple[str, Labels]]:
+        """Return the sets of all namespaces that the selector selects, with their namespaces."""
+        return [(namespace, labels) for namespace in self._all for labels in self.select(selector, namespace)]
+
+
+def selects(selector: Labels, labels: Labels) -> bool:
+    """Return whether the labels include all those of the selector."""
+    return selector.items() <= labels.items()
