@@ -16,6 +16,8 @@ from envoytools.curated.answering import LOCAL
 from envoytools.curated.answering import UNAVAILABLE
 from envoytools.curated.cases import Case
 from envoytools.curated.cases import virtual_service
+from envoytools.curated.gateway_api import GATEWAY_API
+from envoytools.curated.gateway_api import HandCase
 from envoytools.curated.matching import MATCHING
 from envoytools.curated.mirroring import FORWARDED
 from envoytools.curated.mirroring import MIRRORS
@@ -55,6 +57,14 @@ def edge(tmp_path_factory: pytest.TempPathFactory, recorders: Recorders) -> Iter
 )
 def test_envoy_does_what_the_table_decides(edge: Bench, case: Case) -> None:
     problems = edge.compare(case.rules, case.requests, suffix=case.suffix, draws=case.draws)
+    assert not problems, "\n\n".join(problems)
+
+
+@pytest.mark.parametrize("by_hand", [False, True], ids=["exported", "by hand"])
+@pytest.mark.parametrize("case", GATEWAY_API, ids=lambda case: case.name)
+def test_routes_of_the_gateway_api(edge: Bench, case: HandCase, by_hand: bool) -> None:
+    """Envoy with the export of the table, and with routes that a person wrote."""
+    problems = edge.compare(case.rules, case.requests, draws=case.draws, by_hand=case.envoy if by_hand else "")
     assert not problems, "\n\n".join(problems)
 
 

@@ -45,8 +45,10 @@ class RouteConfiguration:
         hosts = [self._virtual_host(host, domains) for host, domains in self._domains()]
         if self._table.hosts.anything is None:
             hosts.append({"name": "passthrough", "domains": ["*"], "routes": self._passthrough(0)})
+        complete = {"validate_clusters": False} if self._actions.clusters.incomplete else {}
         return {
             "name": ROUTES,
+            **complete,
             "ignore_port_in_host_matching": True,
             "max_direct_response_body_size_bytes": _MAX_BODY,
             "virtual_hosts": hosts,

@@ -7,9 +7,12 @@ import time
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from typing import Self
 
+import yaml
 from envoytools.outcome import MARK
 from envoytools.outcome import OWN
 from envoytools.outcome import Copy
@@ -33,6 +36,8 @@ from mirror_addon.envoy.bootstrap import Address
 from mirror_addon.envoy.bootstrap import Export
 from mirror_addon.envoy.bootstrap import ExportOptions
 from mirror_addon.envoy.bootstrap import translate
+from mirror_addon.envoy.virtual_hosts import ROUTES
+from mirror_addon.gateway_api.reading import GATEWAY_API
 from mirror_addon.istio.names import resolve_short_name
 from mirror_addon.istio.parsing import Source
 from mirror_addon.istio.parsing import parse_sources
@@ -73,7 +78,7 @@ class Recorders:
 
     def table(self, text: str, identity: Identity) -> RouteTable:
         """The rules of a YAML text, whose destinations are the recorders."""
-        parsed = parse_sources([Source("rules.yaml", text.encode())])
+        parsed = parse_sources([Source("rules.yaml", text.encode())], extension=GATEWAY_API)
         refused = [str(item) for item in parsed.diagnostics if item.code == "IST0106" and item.severity == "error"]
         if refused:
             raise Refused(f"{refused} in\n{text}")
@@ -144,6 +149,17 @@ class Envoy:
         return self._address
 
 
+def _cluster(named: tuple[str, Recorder | None]) -> dict[str, Any]:
+    """A cluster with one endpoint, or none."""
+    name, recorder = named
+    endpoints = []
+    if recorder is not None:
+        host, port = recorder.address
+        endpoints = [{"endpoint": {"address": {"socket_address": {"address": host, "port_value": port}}}}]
+    assignment = {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]}
+    return {"name": name, "type": "STATIC", "connect_timeout": "5s", "load_assignment": assignment}
+
+
 class Bench:
     """Envoy and recorders, for comparisons with the route table."""
 
@@ -162,10 +178,20 @@ class Bench:
             self.recorders.check_nothing_came_late()
 
     def compare(
-        self, rules: str, requests: Sequence[Sent], *, suffix: str = "-shadow", draws: Sequence[int] = (0,)
+        self,
+        rules: str,
+        requests: Sequence[Sent],
+        *,
+        suffix: str = "-shadow",
+        draws: Sequence[int] = (0,),
+        by_hand: str = "",
     ) -> list[str]:
-        """Where Envoy's outcome is none of those that the route table has for `draws`."""
-        table = self._apply(rules, suffix)
+        """Where Envoy's outcome is none of those that the route table has for `draws`.
+
+        `by_hand` are Envoy's virtual hosts, as YAML, to be used in place of the export. Their clusters are the
+        recorders, by name.
+        """
+        table = self._apply(rules, suffix, by_hand)
         sent = dict(zip(self.recorders.begin(len(requests)), requests, strict=True))
         expected = {
             number: [computed(table, self.recorders.upstreams, request, number, draw, suffix) for draw in draws]
@@ -199,10 +225,20 @@ class Bench:
             time.sleep(0.02)
         return [observation(answers[number], copies) for number, copies in self.recorders.arrived().items()]
 
-    def _apply(self, rules: str, suffix: str) -> RouteTable:
+    def _apply(self, rules: str, suffix: str, by_hand: str = "") -> RouteTable:
         table = self.recorders.table(rules, self.identity)
         options = ExportOptions(Address("127.0.0.1", 0), Address("127.0.0.1", 0), host_suffix=suffix)
-        self.envoy.apply(translate(table, options))
+        export = translate(table, options)
+        if by_hand:
+            routes = {
+                "name": ROUTES,
+                "ignore_port_in_host_matching": True,
+                "validate_clusters": False,
+                "virtual_hosts": yaml.safe_load(by_hand),
+            }
+            clusters = (*map(_cluster, self.recorders.by_name.items()), _cluster(("empty", None)))
+            export = replace(export, routes=routes, clusters=clusters)
+        self.envoy.apply(export)
         return table
 
     def _send(self, sent: Mapping[int, Sent]) -> dict[int, Response]:
