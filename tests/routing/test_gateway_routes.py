@@ -943,3 +943,15 @@ def test_many_rules_are_found_as_few(ask: Ask) -> None:
     index = found.hosts.find(SHOP.encode()).at(80)  # type: ignore[union-attr]
     index._cased.collect(b"/p/99/15/x", tested)  # type: ignore[union-attr]
     assert sum(map(len, tested)) == 1
+
+
+def test_tls_by_policy(ask: Ask) -> None:
+    """For the backend and for the mirror, by the policy's host name."""
+    policy = {
+        "targetRefs": [{"group": "", "kind": "Service", "name": name} for name in "am"],
+        "validation": {"hostname": "tls.test", "wellKnownCACertificates": "System"},
+    }
+    decision = table(route({"filters": [mirror()]}), document("BackendTLSPolicy", policy)).route(ask("/", SHOP), 0)
+    assert decision.cluster is not None and decision.cluster.tls is not None
+    assert (decision.cluster.tls.sni, decision.cluster.tls.subject_alt_names) == ("tls.test", ("tls.test",))
+    assert decision.mirrors[0].cluster.tls == decision.cluster.tls

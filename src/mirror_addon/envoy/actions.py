@@ -132,7 +132,10 @@ class Actions:
         entries = []
         headers_of = [item.headers for item in route.http.route if item.weight > 0]
         for destination, target, headers in zip(route.destinations, targets, headers_of, strict=True):
-            item: Message = {"name": self.clusters.destination(target, route.missing_status), "weight": destination.weight}
+            item: Message = {
+                "name": self.clusters.destination(target, route.missing_status),
+                "weight": destination.weight,
+            }
             if destination.authority:
                 item["host_rewrite_literal"] = destination.authority.decode()
             entries.append(item | header_mutations([headers], self._notes))

@@ -13,7 +13,6 @@ from mirror_addon.routing.uris import Uri
 from mirror_addon.routing.uris import UriKind
 from mirror_addon.routing.virtual_services import RouteEntry
 
-
 _SPECIFIERS = {UriKind.EXACT: "path", UriKind.PREFIX: "prefix", UriKind.ELEMENTS: "path_separated_prefix"}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from mirror_addon.gateway_api.attachment import MESH
 from mirror_addon.gateway_api.attachment import Attached
 from mirror_addon.gateway_api.attachment import Attacher
+from mirror_addon.gateway_api.backend_tls import BackendTLSPolicies
 from mirror_addon.gateway_api.backends import Resolver
 from mirror_addon.gateway_api.grants import Grants
 from mirror_addon.gateway_api.order_analysis import find_unreached
@@ -17,6 +18,7 @@ from mirror_addon.gateway_api.reasons import BACKEND_NOT_FOUND
 from mirror_addon.gateway_api.reasons import CONFLICTED
 from mirror_addon.gateway_api.reasons import NO_MATCHING_HOSTNAME
 from mirror_addon.gateway_api.reasons import NO_MATCHING_PARENT
+from mirror_addon.gateway_api.resources.backend_tls_policy import BackendTLSPolicySpec
 from mirror_addon.gateway_api.resources.gateway import ListenerSetSpec
 from mirror_addon.gateway_api.resources.grpc_route import GRPCRouteSpec
 from mirror_addon.gateway_api.resources.http_route import HTTPRouteSpec
@@ -42,7 +44,7 @@ def analyze_gateway_api(resources: Sequence[Resource[Any]], *, overrides: Collec
     `overrides` are the full hosts of the endpoints given by option: their Services are taken to be there.
     """
     routes = [item for item in resources if isinstance(item.spec, HTTPRouteSpec | GRPCRouteSpec)]
-    if not routes and not any(isinstance(item.spec, ListenerSetSpec) for item in resources):
+    if not routes and not any(isinstance(item.spec, ListenerSetSpec | BackendTLSPolicySpec) for item in resources):
         return []
     return _Analysis(resources, sorted(routes, key=oldest_first), overrides).diagnostics()
 
@@ -58,6 +60,7 @@ class _Analysis:
         self._attacher = Attacher(resources)
         self._grants = Grants(resources)
         self._services = ServiceIndex(resources, overrides)
+        self._policies = BackendTLSPolicies(resources)
         self._mesh_hosts = _mesh_hosts(resources)
         self._findings: dict[int, Findings] = {}
 
@@ -67,6 +70,8 @@ class _Analysis:
             self._check_parents(route, attached[id(route)])
             self._check_references(route, attached[id(route)])
         find_unreached([(route, attached[id(route)]) for route in self._routes], self._of)
+        for policy in self._policies.policies:
+            self._policies.check(policy, self._of(policy))
         for parent in self._attacher.parents.values():
             findings = self._of(parent.resource)
             if parent.problem is not None:

@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+from mirror_addon.gateway_api.backend_tls import BackendTLSPolicies
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.resources.kinds import Spec
 from mirror_addon.istio.resources.virtual_service import Destination
@@ -48,7 +49,8 @@ class Clusters:
         registry = ServiceRegistry(resources, identity)
         self.services = registry.services
         self._hidden = registry.hidden
-        self._rules = DestinationRules(resources, identity)
+        policies = BackendTLSPolicies(resources, identity.domain).destination_rules()
+        self._rules = DestinationRules([*resources, *policies], identity)
         self._identity = identity
         self._overrides = overrides
         self._clusters: dict[tuple[str, str, int], Cluster] = {}
