@@ -44,6 +44,11 @@ def test_a_whole_service(make: Make, resources: Any, service: str) -> None:
     assert (tls.mode, tls.sni, tls.subject_alt_names) == ("SIMPLE", "tls.test", ("tls.test",))
 
 
+def test_a_service_that_is_not_there(make: Make, resources: Any) -> None:
+    (rule,) = rules(resources, policy(make, SYSTEM))
+    assert rule.spec.host == HOST
+
+
 def test_other_names_of_the_certificate(make: Make, resources: Any, service: str) -> None:
     names = "[{type: Hostname, hostname: b.test}, {type: URI, uri: 'spiffe://x'}]"
     (rule,) = rules(resources, service, policy(make, f"{SYSTEM}, subjectAltNames: {names}"))

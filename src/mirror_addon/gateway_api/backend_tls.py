@@ -6,6 +6,7 @@ Istio generates a DestinationRule for each target, from all its policies, the ol
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -120,12 +121,9 @@ class BackendTLSPolicies:
     def _older(
         self, policy: Resource[BackendTLSPolicySpec], reference: PolicyTargetReference
     ) -> Resource[BackendTLSPolicySpec] | None:
-        for other in self._policies:
-            if other is policy:
-                return None
-            if other.namespace == policy.namespace and reference in other.spec.target_refs:
-                return other
-        return None
+        before = itertools.takewhile(lambda other: other is not policy, self._policies)
+        same = (other for other in before if other.namespace == policy.namespace)
+        return next((other for other in same if reference in other.spec.target_refs), None)
 
     def _hosts(self, target: Target) -> list[str]:
         kind, namespace, name = target
