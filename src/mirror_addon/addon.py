@@ -21,7 +21,9 @@ from mirror_addon.diff_view.content_view import styled
 from mirror_addon.diff_view.mirror_diff import MirrorDiff
 from mirror_addon.flows import heads
 from mirror_addon.flows.exchange import Exchange
+from mirror_addon.flows.hop_by_hop import without_hop_by_hop
 from mirror_addon.flows.upstream_tls import UpstreamTLS
+from mirror_addon.host import primary_timeout
 from mirror_addon.host.changes import HostChanges
 from mirror_addon.live_page.page import LivePage
 from mirror_addon.mirroring import tee
@@ -56,6 +58,7 @@ RULE_OPTIONS = frozenset(
         "mirror_use_remote_address",
         "mirror_path_normalization",
         "mirror_sample_seed",
+        "mirror_proxy_headers",
     }
 )
 """Options that make another table."""
@@ -193,7 +196,7 @@ class MirrorAddon:
         if flow.is_replay:
             gate.counters.skip("", "replay")
             return None
-        request = heads.read_request(flow, self.session.local_address)
+        request = heads.read_request(flow, self.session.local_address, table.wants_facts)
         draw = random.getrandbits(64)
         decision = table.route(request, draw)
         if gate.overrides:
@@ -220,8 +223,10 @@ class MirrorAddon:
             heads.answer(flow, heads.no_unix_sockets(cluster, endpoint))
             writer.none(exchange, "local_reply")
             return
-        if writer.settings.request_id:
+        if writer.settings.request_id or writer.settings.proxy_headers == "istio":
             heads.give_request_id(request)
+        if writer.settings.strip_hop_by_hop and not heads.is_upgrade(flow):
+            request.headers = without_hop_by_hop(request.headers)
         heads.write_request(flow, request, cluster, endpoint)
         if cluster.tls:
             self.upstream_tls.expect(flow.client_conn, endpoint, cluster.tls, request.authority)
@@ -238,6 +243,8 @@ class MirrorAddon:
             return self.page.serve(flow) if self.page.serves(flow) else None
         if exchange.decision.action is Action.ROUTE and not flow.response:
             heads.frame_body(flow, exchange.decision)
+            if exchange.decision.timeout is not None:
+                primary_timeout.start(flow, exchange.request, exchange.decision.timeout)
         if exchange.settled or not exchange.decision.mirrors:
             exchange.settled = True
         elif exchange.uploads is not None:
@@ -264,7 +271,7 @@ class MirrorAddon:
         headers = flow.response.headers
         exchange.answer_fields = headers.fields
         for edit in exchange.decision.response_headers:
-            headers.fields = edit.apply(headers.fields)
+            headers.fields = edit.apply(headers.fields, flow.response.status_code)
 
     def response(self, flow: http.HTTPFlow) -> None:
         if self.exchanges.get(flow) is None:

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import base64
 import gzip
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,33 +84,10 @@ def test_entries_without_a_connection_are_one_clients(folder: Folder) -> None:
     assert first.id != second.id
 
 
-def test_bodies_that_a_har_lacks_or_has_in_parts(folder: Folder) -> None:
-    asked = entry()["request"] | {"method": "POST", "bodySize": 7}
-    form = {"name": "content-type", "value": "application/x-www-form-urlencoded"}
-    entries = [
-        entry(request=asked),
-        entry(request=asked | {"postData": {"mimeType": "", "params": [{"name": "a", "value": "1"}]}}),
-        entry(request=asked | {"headers": [form], "postData": {"params": [{"name": "a", "value": "1 2"}]}}),
-        entry(request=asked | {"postData": {"text": base64.b64encode(b"\xff").decode(), "encoding": "base64"}}),
-        entry(_resourceType="websocket"),
-        entry(request=asked | {"url": "wss://shop.example/x"}),
-        entry(response={"status": 0, "headers": [], "content": {}, "_error": "net::ERR_FAILED"}),
-    ]
-    found = folder.recorded(document(*entries))
-    assert reasons(found) == ["body_not_kept", "body_not_kept", "", "", "websocket", "not_http", ""]
-    assert [each.body for each in found if isinstance(each, Recorded)] == [b"a=1+2", b"\xff", b""]
-    last = found[-1]
-    assert isinstance(last, Recorded)
-    assert last.flow.response is None
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (document(entry()).replace(b'"h2"', b"h2"), "not JSON"),
-        (document({"request": {}}), "entry 1 is not HAR 1.2: lacks 'response'"),
-        (document(entry(startedDateTime="yesterday")), "entry 1 is not HAR 1.2"),
-        (document(entry(response={"status": "no", "headers": [], "content": {}})), "entry 1 is not HAR 1.2"),
         (b'{"log": ', "not JSON"),
     ],
 )
@@ -130,44 +107,47 @@ def test_a_har_without_entries(folder: Folder) -> None:
     assert folder.entries(document()) == []
 
 
-def test_host_is_made_of_the_url_where_http1_lacks_it(folder: Folder) -> None:
-    asked = entry()["request"]
-    for version, host in (("HTTP/1.1", ((b"Host", b"shop.example:8443"),)), ("h3", ())):
-        found = folder.one(document(entry(request=asked | {"httpVersion": version, "headers": []})))
-        assert found.flow.request.headers.fields == host
-        assert found.request.authority == b"shop.example:8443"
-
-
-def test_a_response_whose_body_is_not_in_the_file(folder: Folder) -> None:
-    found = folder.one(document(entry(response=entry()["response"] | {"content": {"size": 9}})))
-    assert found.flow.response is not None
-    assert found.flow.response.raw_content is None
-
-
 @pytest.mark.parametrize(
-    ("text", "kind", "coding", "size", "body"),
+    "members",
     [
-        ("é", "text/plain; charset=ascii", "", 2, "é".encode()),
-        ("é", "text/plain; charset=no-such", "", -1, "é".encode()),
-        ("é", "text/plain; charset=iso-8859-1", "", 2, "é".encode()),
-        ("é", "text/plain; charset=iso-8859-1", "", 1, b"\xe9"),
-        ("\udcff", "text/plain", "", -1, b"\xff"),
-        ("\udcff\ud800", "text/plain", "", -1, b"??"),
-        ("é", "text/plain", "no-such-coding", 9, b"\xe9"),
-        ("é", "text/plain; charset=utf-8", "gzip", 2, "é".encode()),
+        {"log": {"version": "1.2", "entries": [entry()]}},
+        {"comment": "exported", "log": {"entries": [entry()]}},
+        {
+            "a": {"log": 1},
+            "b": [{"log": []}],
+            "c": "x" * 100_000,
+            "log": {"creator": {}, "entries": [entry()], "pages": []},
+        },
+        {"\udcff": 1, "log": {"entries": [entry()]}},
     ],
 )
-def test_bytes_of_a_text(folder: Folder, text: str, kind: str, coding: str, size: int, body: bytes) -> None:
-    """Where the file's size is that of the text, the body had no content coding, whatever its header says."""
-    headers = [{"name": "content-type", "value": kind}, {"name": "content-encoding", "value": coding}]
-    asked = entry()["request"] | {"method": "POST", "headers": headers, "bodySize": size, "postData": {"text": text}}
-    assert folder.one(document(entry(request=asked))).body == body
+def test_log_stands_anywhere_among_the_members(folder: Folder, members: dict[str, Any]) -> None:
+    for text in (json.dumps(members), json.dumps(members, indent=2), "\ufeff\n " + json.dumps(members)):
+        assert folder.one(text.encode()).request.path == b"/a?b=c"
 
 
-def test_a_body_that_is_no_base64(folder: Folder) -> None:
-    asked = entry()["request"] | {"method": "POST", "postData": {"text": "!", "encoding": "base64"}}
-    with pytest.raises(CaptureError, match=r"entry 1 is not HAR 1\.2: a body is not base64"):
-        folder.entries(document(entry(request=asked)))
+def test_an_object_without_log_is_no_har(folder: Folder) -> None:
+    with pytest.raises(CaptureError, match="name a mitmproxy dump, a HAR, or a record"):
+        folder.entries(json.dumps({"a": {"log": {"entries": []}}}).encode())
+
+
+def test_an_entry_that_cannot_be_read_costs_that_entry(folder: Folder) -> None:
+    found = folder.recorded(document(entry(), None, entry(), {}, [], "x", 5, {"request": {"method": "GET"}}, entry()))  # type: ignore[arg-type]
+    assert reasons(found) == ["", "malformed", "", *["malformed"] * 5, ""]
+    assert [warning.partition(": ")[2] for warning in folder.warnings] == [
+        "entry 2 is not HAR 1.2: it is null; left out",
+        "entry 4 is not HAR 1.2: request.method is missing; left out",
+        "entry 5 is not HAR 1.2: it is a list; left out",
+        "entry 6 is not HAR 1.2: it is a str; left out",
+        "entry 7 is not HAR 1.2: it is a int; left out",
+        "entry 8 is not HAR 1.2: request.url is missing; left out",
+    ]
+
+
+def test_many_such_entries_are_counted(folder: Folder) -> None:
+    assert reasons(folder.recorded(document(*[None] * 500))) == ["malformed"] * 500  # type: ignore[arg-type]
+    assert len(folder.warnings) == 10
+    assert folder.warnings[-1].endswith("further ones are only counted")
 
 
 def test_a_byte_that_is_not_utf8_among_many_entries(folder: Folder) -> None:
@@ -184,3 +164,64 @@ def test_a_byte_that_is_not_utf8_among_many_entries(folder: Folder) -> None:
     assert "the file ends after 49 entries" in folder.warnings[0]
     with pytest.raises(CaptureError, match="not JSON after byte"):
         folder.entries(har(flows[30], flows[0]).replace(b"example/0", b"example/\xff"))
+
+
+@pytest.mark.parametrize(
+    ("program", "requests"),
+    {
+        "chrome": [
+            ("GET", "/orders", b"", 200, b'{"a": 1}'),
+            ("POST", "/orders", b'{"n": 5}', 200, b'{"a": 1}'),
+            "body_cut",
+            ("GET", "/old", b"", 302, None),
+            ("GET", "/logo", b"", 200, b"\x89PNG"),
+            ("GET", "/blocked", b"", None, None),
+            ("GET", "/login", b"", 200, b"ok"),
+        ],
+        "firefox": [
+            ("GET", "/a?x=1", b"", 200, "gr\u00fc\u00dfe".encode()),
+            ("POST", "/form", b"a=1+2&b", 200, "gr\u00fc\u00dfe".encode()),
+            ("DELETE", "/a", b"", 204, b""),
+            "upgrade",
+        ],
+        "safari": [
+            ("GET", "/a", b"", 200, b"{}"),
+            ("POST", "/a", b'{"n": 5}', 200, b"{}"),
+            ("GET", "/b", b"", 200, None),
+        ],
+        "charles": [
+            ("POST", "/a", gzip.compress(b'{"n": 5}', mtime=0), 200, gzip.compress(b"{}", mtime=0)),
+            ("GET", "/b", b"", None, None),
+        ],
+        "fiddler": [("PUT", "/a", b"abc", 200, b"ok")],
+        "proxyman": [("GET", "/a?b=%20c", b"", 200, b"ok")],
+        "postman": [("POST", "/a", b'{\n  "n": 5\n}', 201, b"{}"), ("GET", "/b", b"", None, None)],
+        "playwright": [("GET", "/a", b"", 200, None), "body_not_kept"],
+        "k6": [("POST", "/a", b"a=1&b=2", 200, b"")],
+    }.items(),
+)
+def test_what_programs_write(folder: Folder, program: str, requests: list[Any]) -> None:
+    found = folder.recorded((Path(__file__).parent / "programs" / f"{program}.har").read_bytes())
+    read: list[Any] = []
+    for each in found:
+        if isinstance(each, str):
+            read.append(each)
+            continue
+        request, response = each.request, each.flow.response
+        assert request.authority.startswith(b"shop.example") and each.started >= 1763805600.0
+        status, body = (response.status_code, response.raw_content) if response else (None, None)
+        read.append((request.method.decode(), request.path.decode(), each.body, status, body))
+    assert [_decoded(each) for each in read] == [_decoded(each) for each in requests]
+    assert folder.warnings == []
+
+
+MAGIC = b"\x1f\x8b"
+
+
+def _decoded(read: Any) -> Any:
+    """With gzip undone: two compressors need not give the same bytes."""
+    if isinstance(read, str):
+        return read
+    return tuple(
+        gzip.decompress(each) if isinstance(each, bytes) and each[:2] == b"\x1f\x8b" else each for each in read
+    )

@@ -20,6 +20,7 @@ from mitmproxy.test import tflow
 
 from mirror_addon.addon import MirrorAddon
 from mirror_addon.commands.commands import flat
+from mirror_addon.rules.live import READ_AT_ONCE
 
 RULES = """
 apiVersion: networking.istio.io/v1
@@ -136,9 +137,9 @@ async def test_status_reports_rules_that_were_refused(started: Console, caplog: 
     assert writer
     started.addon.session.comparison.watch(writer.settings, writer.compare_by)
     compare.write_text("ignore: [")
-    assert started("reload") == "reading the rules again"
-    session = started.addon.session
-    await until(lambda: bool(session.rules.problem and session.comparison.problem))
+    said = started("reload")
+    assert "the rules were not loaded" in said and "compare.yaml:1: is not YAML" in said
+    assert caplog.text.count("the rules were not loaded") == 1
     lines = started("status").splitlines()
     assert any(line.startswith("rules: ") for line in lines) and any(line.startswith("comparison: ") for line in lines)
     assert any(line.startswith("mirror: default/shop http[0]") for line in lines), "the former rules are in force"
@@ -147,15 +148,43 @@ async def test_status_reports_rules_that_were_refused(started: Console, caplog: 
 async def test_reload_logs_its_outcome(started: Console, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     started.rules.write_text(RULES.replace("name: shop", "name: store"))
-    started("reload")
+    assert started("reload").startswith("reloaded 1 resources")
+    assert "default/store http[0]" in started("rules"), "it is in force when the command returns"
+    assert "mirror: reloaded 1 resources" in caplog.text
+
+
+async def test_reload_reads_long_rules_in_the_background(started: Console, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    started.rules.write_text(RULES.replace("name: shop", "name: store") + "#" * READ_AT_ONCE)
+    said = started("reload")
+    assert "in the background" in said and "event log" in said
     await until(lambda: "default/store http[0]" in started("rules"))
-    await until(lambda: "rules" in caplog.text)
+    await until(lambda: "mirror: reloaded 1 resources" in caplog.text)
+
+
+async def test_reload_takes_the_rules_of_comparison_too(started: Console) -> None:
+    compare = started.rules.parent / "compare.yaml"
+    compare.write_text("")
+    started.context.configure(started.addon, mirror_compare=str(compare))
+    writer = started.addon.session.writer
+    assert writer
+    started.addon.session.comparison.watch(writer.settings, writer.compare_by)
+    compare.write_text("rules: []")
+    assert started("reload").endswith(f"; comparing by {compare} as it is now")
+    assert writer.comparison_rules == "rules: []"
+    assert "comparing" not in started("reload")
+
+
+async def test_reload_names_what_lost_its_endpoints(started: Console) -> None:
+    started.rules.write_text(RULES.replace("subset: v2", "subset: v22"))
+    said = started("reload")
+    assert "since this change, default/shop http[0] has no endpoint for its mirror b/v22" in said
 
 
 async def test_rules_without_rules(started: Console) -> None:
     started.rules.write_text("")
     started("reload")
-    await until(lambda: started("rules") == "no rules: every request passes through")
+    assert started("rules") == "no rules: every request passes through"
     assert "mirror: none" in started("status").splitlines()
 
 

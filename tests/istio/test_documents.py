@@ -90,7 +90,8 @@ def test_many_items_are_found_quickly() -> None:
 
 def test_snake_case_names_are_those_of_the_item() -> None:
     assert document().snake_case_names() == {"mirror_percent"}
-    assert document().item(("spec", "http", 1)).snake_case_names() == {"mirror_percent"}, "an alias may lead elsewhere"
+    item = document().item(("spec", "http", 1))
+    assert item.snake_case_names() == item.snake_case_names() == {"mirror_percent"}, "an alias may lead elsewhere"
     plain = document("spec:\n- {mirror_percent: 1}\n- {name: redirect_code}\n")
     assert plain.item(("spec", 0)).snake_case_names() == {"mirror_percent"}
     assert plain.item(("spec", 1)).snake_case_names() == set()

@@ -53,6 +53,12 @@ def test_hosts_that_a_gateway_accepts(
     assert brief(analyzed(text, entry, gateway(make, accepted))) == expected
 
 
+def test_several_virtual_services_of_a_gateway(make: Make, route: Make, analyzed: Analyzed, entry: str) -> None:
+    texts = [route(TO_B, name, f"hosts: [{host}]\ngateways: [gw/g]") for name, host in (("one", "x.y"), ("two", "x.z"))]
+    found = analyzed(*texts, entry, gateway(make, "x.y"))
+    assert [(item.line, item.code) for item in found] == [(19, "IST0132")]
+
+
 def test_a_dot_is_the_gateways_own_namespace(make: Make, route: Make, analyzed: Analyzed, entry: str) -> None:
     text = route(TO_B, head="hosts: [x.y]\ngateways: [g]")
     assert analyzed(text, entry, gateway(make, "./x.y", namespace="default")) == []

@@ -53,4 +53,5 @@ def test_external_names(make: Callable[..., str], briefs: Briefs, name: str, goo
 def test_services_of_istio_itself(make: Callable[..., str], briefs: Briefs, labels: str) -> None:
     text = make("Service", "ports: [{port: 8080, name: status-port}]")
     assert briefs(text.replace("  namespace:", f"  labels: {labels}\n  namespace:"), infos=True) == []
+    assert briefs(text.replace("namespace: default", "namespace: kube-system"), infos=True) == []
     assert briefs(text.replace("  namespace:", "  labels: {release: other}\n  namespace:"), infos=True) == [INFO]

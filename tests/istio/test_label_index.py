@@ -27,7 +27,14 @@ def index() -> LabelIndex:
     ],
 )
 def test_select(index: LabelIndex, selector: dict[str, str], namespace: str, found: tuple[dict[str, str], ...]) -> None:
-    assert index.select(selector, namespace) == found
+    assert index.select(selector, namespace) == index.select(selector, namespace) == found
+
+
+def test_what_is_added_later_is_selected_too(index: LabelIndex) -> None:
+    assert index and not LabelIndex()
+    assert index.select(THREE, "x") == ()
+    index.add("x", THREE)
+    assert index.select(THREE, "x") == (THREE,)
 
 
 def test_everywhere(index: LabelIndex) -> None:

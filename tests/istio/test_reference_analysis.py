@@ -51,12 +51,19 @@ def test_references(route: Make, analyzed: Analyzed, entry: str, rule: str, http
 def test_a_reference_says_what_would_give_it_an_endpoint(route: Make, analyzed: Analyzed) -> None:
     found = analyzed(route("route: [{destination: {host: b, subset: v2}}]"))
     assert f"--set mirror_endpoints={HOST}/v2=ADDRESS:PORT" in found[0].message
+    assert [item.path.rpartition(".")[2] for item in found] == ["host", "subset"]
     assert (found[0].line, found[0].column) == (10, 35)
 
 
 def test_overrides_satisfy_references(route: Make, analyzed: Analyzed, entry: str) -> None:
     text = route("route: [{destination: {host: b, subset: v2}}], mirror: {host: c}")
     assert analyzed(text, entry, overrides=((HOST, "v2"), ("c.default.svc.cluster.local", ""))) == []
+
+
+def test_a_host_by_option_may_have_any_port(route: Make, analyzed: Analyzed) -> None:
+    text = route("route: [{destination: {host: c, subset: v1, port: {number: 81}}}]")
+    found = analyzed(text, overrides=(("c.default.svc.cluster.local", "v2"),))
+    assert brief(found) == [("error", "IST0101", "spec.http[0].route[0].destination.subset")]
 
 
 def test_several_ports_and_none_chosen(make: Make, route: Make, analyzed: Analyzed) -> None:

@@ -17,11 +17,13 @@ from mirror_addon.istio.mirror_annotations import read_annotations
 from mirror_addon.options.values import parse_endpoint
 from mirror_addon.rules.files import Parsed
 from mirror_addon.rules.files import State
+from mirror_addon.rules.files import content_of
 from mirror_addon.rules.files import is_there
 from mirror_addon.rules.files import is_used_up
 from mirror_addon.rules.files import load_rules
 from mirror_addon.rules.files import read_rules
 from mirror_addon.rules.files import rules_paths
+from mirror_addon.rules.files import size_of
 from mirror_addon.rules.files import state_of
 
 RULES = Path(__file__).parents[2] / "rules"
@@ -131,6 +133,33 @@ def test_references_that_lead_nowhere_are_no_reason(tmp_path: Path) -> None:
     assert not loaded.refused
     satisfied = load_rules([tmp_path], default_namespace="ns", endpoints=[parse_endpoint("nowhere=127.0.0.1:1")])
     assert satisfied.diagnostics == ()
+
+
+def test_content_is_that_of_all_files(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("a: 1\n")
+    before = content_of([tmp_path])
+    os.utime(file, (1000, 2000))
+    assert content_of([tmp_path]) == before
+    (tmp_path / "a.log").write_text("line")
+    assert content_of([tmp_path]) == before
+    found = {before}
+    for change in (
+        lambda: file.write_text("a: 2\n"),
+        lambda: (tmp_path / "b.yaml").write_text(""),
+        lambda: os.replace(tmp_path / "b.yaml", tmp_path / "c.yml"),
+        lambda: file.unlink(),
+        lambda: shutil.rmtree(tmp_path),
+    ):
+        change()
+        assert content_of([tmp_path]) not in found
+        found.add(content_of([tmp_path]))
+
+
+def test_the_size_of_a_state(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("a: 1\n")
+    (tmp_path / "b.json").write_text("{}")
+    assert size_of(state_of([tmp_path, tmp_path / "gone"])) == 7
 
 
 def test_an_expiry_counts_from_the_files_last_change(tmp_path: Path) -> None:

@@ -496,3 +496,74 @@ async def test_a_path_that_cannot_be_looked_at_any_more_leaves_the_rules_in_forc
     live._settings = settings(tmp_path, Path(name))
     assert "gone" in await live.reload()
     assert status(live) == 201
+
+
+async def test_at_once_is_in_force_when_it_returns(live: LiveRules, tmp_path: Path) -> None:
+    assert live.reload_at_once() == "there are no rules to reload"
+    file = tmp_path / "a.yaml"
+    file.write_text(RULE % 201)
+    live.load(settings(tmp_path))
+    file.write_text(RULE % 202)
+    assert live.reload_at_once() == "reloaded 1 resources"
+    assert status(live) == 202
+    file.write_text("kind: [")
+    assert "stay in force" in (live.reload_at_once() or "")
+    assert (status(live), bool(live.problem)) == (202, True)
+    file.unlink()
+    tmp_path.rmdir()
+    assert "is gone" in (live.reload_at_once() or "")
+
+
+async def test_at_once_only_what_is_short(live: LiveRules, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(RULE % 201)
+    live.load(settings(tmp_path))
+    (tmp_path / "b.yaml").write_text("#" * live_rules.READ_AT_ONCE)
+    assert live.reload_at_once() is None
+    assert await live.reload() == "reloaded 1 resources"
+
+
+async def test_a_reload_under_way_does_not_replace_what_was_read_at_once(
+    live: LiveRules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(RULE % 201)
+    live.load(settings(tmp_path))
+    reading, go_on = threading.Event(), threading.Event()
+    original = live_rules.load_rule_set
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        found = original(*arguments, **options)
+        if threading.current_thread() is not threading.main_thread():
+            reading.set()
+            go_on.wait(30)
+        return found
+
+    monkeypatch.setattr(live_rules, "load_rule_set", slow)
+    under_way = asyncio.ensure_future(live.reload())
+    await asyncio.to_thread(reading.wait, 30)
+    file.write_text(RULE % 203)
+    assert live.reload_at_once() == "reloaded 1 resources"
+    go_on.set()
+    assert "are not used" in await under_way
+    assert status(live) == 203
+
+
+async def test_endpoints_that_an_edit_takes_away_are_named(
+    live: LiveRules, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = RULE.replace("[{directResponse: {status: %d}}]", "[{route: [{destination: {host: b}}], mirror: {host: c}}]")
+    file = tmp_path / "a.yaml"
+    file.write_text(text)
+    live.load(settings(tmp_path, endpoints=["b=127.0.0.1:1", "c=127.0.0.1:2"]))
+    assert "since this change" not in caplog.text
+    file.write_text(text.replace("host: c", "host: cc"))
+    found = await live.reload()
+    lost = "since this change, default/a http[0] has no endpoint for its"
+    assert found.startswith(f"reloaded 1 resources; {lost} mirror cc")
+    assert caplog.text.count("since this change") == 1
+    caplog.clear()
+    file.write_text(text.replace("host: c", "host: cc") + "\n")
+    assert await live.reload() == "reloaded 1 resources"
+    assert "since this change" not in caplog.text
+    live.load(settings(tmp_path, endpoints=["cc=127.0.0.1:2"]))
+    assert f"{lost} route b" in caplog.text

@@ -119,17 +119,92 @@ async def test_single_file_renamed_over(folder: Path, looks: list[int]) -> None:
     await watch.close()
 
 
-async def test_permissions_and_a_copy_with_its_time(folder: Path, looks: list[int]) -> None:
+async def test_a_copy_with_its_time(folder: Path, looks: list[int]) -> None:
     """Of the same size: only the inode's time tells."""
     file = folder / "a.yaml"
     watch = await watched(looks, folder)
-    file.chmod(0o600)
-    assert await watch.seen()
     status = file.stat()
     file.write_text("a: 2\n")
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert await watch.seen()
     await watch.close()
+
+
+async def test_only_content_counts(folder: Path, looks: list[int]) -> None:
+    """Touched, given other permissions, saved again, made again: the rules are the same."""
+    file = folder / "a.yaml"
+    text = file.read_text()
+    watch = await watched(looks, folder)
+    await until(lambda: len(looks) > 3)  # the watch has seen the folder as it is
+    for change in (
+        lambda: os.utime(file),
+        lambda: file.chmod(0o600),
+        lambda: file.write_text(text),
+        lambda: (folder / "b").write_text(text) and os.replace(folder / "b", file),
+    ):
+        change()
+        await look_again(looks)
+        assert not watch.next.done()
+    file.write_text(text + "# another\n")
+    assert await watch.seen()
+    await watch.close()
+
+
+async def look_again(looks: list[int]) -> None:
+    before = len(looks)
+    await until(lambda: len(looks) > before + 3)
+
+
+async def test_logs_and_editors_files_beside_the_rules(folder: Path, looks: list[int]) -> None:
+    watch = await watched(looks, folder)
+    await until(lambda: len(looks) > 3)
+    for number in range(5):
+        for name in ("app.log", "pairs.jsonl", ".a.yaml.swp", "a.yaml~", "#a.yaml#", "4913", ".#a.yaml", "a.yaml.tmp"):
+            with (folder / name).open("a") as file:
+                file.write(f"line {number}\n")
+        await look_again(looks)
+    assert not watch.next.done()
+    await watch.close()
+
+
+async def test_an_edit_while_the_content_is_noted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state was that before the edit, the content is that after it: the next look must find a change."""
+    file, original = folder / "a.yaml", watcher.content_of
+
+    def edited(paths: tuple[Path, ...]) -> bytes:
+        file.write_text("a: 2 # longer\n")
+        return original(paths)
+
+    monkeypatch.setattr(watcher, "content_of", edited)
+    watch = FileWatch("the rules", [folder])
+    watch.note()
+    monkeypatch.setattr(watcher, "content_of", original)
+    assert watch.content is None
+    async with asyncio.timeout(30):
+        await watch.changed()
+    assert watch.content == original([folder])
+
+
+async def test_content_that_cannot_be_read_at_present(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    file, original = folder / "a.yaml", watcher.content_of
+    failed: list[int] = []
+
+    def unreadable(paths: tuple[Path, ...]) -> bytes:
+        failed.append(1)
+        if len(failed) < 3:
+            raise OSError(24, "Too many open files")
+        return original(paths)
+
+    watch = FileWatch("the rules", [folder])
+    watch.note()
+    monkeypatch.setattr(watcher, "content_of", unreadable)
+    file.write_text("a: 3\n")
+    async with asyncio.timeout(30):
+        await watch.changed()
+    assert len(failed) == 3
+    assert caplog.text.count("Too many open files") == 1
 
 
 async def test_configmap_swap(tmp_path: Path, looks: list[int]) -> None:

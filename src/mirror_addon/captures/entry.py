@@ -34,6 +34,16 @@ class Entry:
     """Why it cannot be sent again, a reason as `recorded` returns it, where the flow does not show it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An exchange of a capture of which not even the request can be read."""
+
+    reason: str
+    """One word, as `recorded` returns it."""
+    position: int
+    """As that of `Entry`."""
+
+
 def flow_of(request: http.Request, peer: tuple[str, int], server: tuple[str, int] | None) -> http.HTTPFlow:
     """A flow for the request of a client with this address, with a new id. Its connection used TLS for https."""
     started = request.timestamp_start

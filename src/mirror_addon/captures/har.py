@@ -1,43 +1,62 @@
-"""HAR 1.2 as browsers and mitmproxy (`hardump`) write it, read one entry at a time.
+"""HAR 1.2 as browsers, proxies and test tools write it, read one entry at a time.
 
-A HAR holds bodies as text, with the content coding removed. The bytes that were sent are reconstructed from the charset
-of Content-Type, from Content-Encoding, and from `bodySize`.
+What cannot be read costs that entry and not the file: it is counted, and the first of them are named by their index.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
+import re
 from collections.abc import Callable
 from collections.abc import Iterator
-from datetime import datetime
 from itertools import islice
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
-from urllib.parse import urlsplit
 
 import ijson
-from mitmproxy import flow as mitm_flow
-from mitmproxy import http
-from mitmproxy.net import encoding
-from mitmproxy.net.http.headers import infer_content_encoding
 
 from mirror_addon.captures.entry import Entry
-from mirror_addon.captures.entry import flow_of
+from mirror_addon.captures.entry import Unreadable
+from mirror_addon.captures.har_entry import HarError
+from mirror_addon.captures.har_entry import har_entry
 from mirror_addon.captures.stream import CaptureError
 from mirror_addon.captures.stream import CaptureStream
-from mirror_addon.captures.urls import RequestError
-from mirror_addon.captures.urls import split_url
-from mirror_addon.flows.heads import authority_port
 
-_ONE_CLIENT = "har"
-"""The connection of entries that name none: all entries of a browser's HAR are of one user."""
-_UNKNOWN_LENGTH = -1
-"""What HAR 1.2 has for a size that is not known."""
+_NAMED = 10
+"""Entries that cannot be read and are named in a warning of their own; more are only counted."""
+_LOOK = 4096
+_END = object()
 
 
-def read_har(stream: CaptureStream, warn: Callable[[str], None]) -> Iterator[Entry]:
-    """The entries of a HAR. A document that is cut off is a warning; other defects raise CaptureError."""
+def is_har(path: Path) -> bool:
+    """Whether a file that begins with `{` is a HAR: its first JSON value has a member `log`, which need not come first
+    (RFC 8259 4). Raises CaptureError where the file cannot be read."""
+    try:
+        return _has_log(path, ijson.parse)
+    except UnicodeDecodeError:
+        return _has_log(path, ijson.get_backend("python").parse)
+    except ijson.JSONError:
+        return False  # the reader of records says what is wrong, except where `log` came first
+
+
+def _has_log(path: Path, parse: Callable[..., Iterator[tuple[str, str, Any]]]) -> bool:
+    with CaptureStream(path) as stream:
+        _skip_mark(stream)
+        if re.match(rb'\s*\{\s*"log"\s*:', stream.peek(_LOOK)):
+            return True
+        for prefix, event, value in parse(stream):
+            if not prefix and ((event == "map_key" and value == "log") or event == "end_map"):
+                return event == "map_key"
+    return False
+
+
+def _skip_mark(stream: CaptureStream) -> None:
+    if stream.peek(3).startswith(b"\xef\xbb\xbf"):
+        stream.read(3)
+
+
+def read_har(stream: CaptureStream, warn: Callable[[str], None]) -> Iterator[Entry | Unreadable]:
+    """The entries of a HAR. `warn` is called with a message for a document that is cut off and for entries that cannot
+    be read. What is not JSON raises CaptureError."""
     number = 0
     try:
         for entry in _entries(stream, warn, ijson.items):
@@ -52,14 +71,14 @@ def read_har(stream: CaptureStream, warn: Callable[[str], None]) -> Iterator[Ent
 
 def _entries(
     stream: CaptureStream, warn: Callable[[str], None], parse: Callable[..., Iterator[Any]]
-) -> Iterator[Entry]:
-    if stream.peek(3).startswith(b"\xef\xbb\xbf"):
-        stream.read(3)
-    number = 0
+) -> Iterator[Entry | Unreadable]:
+    _skip_mark(stream)
+    number = unreadable = 0
+    before = 0.0
     entries = parse(stream, "log.entries.item", use_float=True)
     while True:
         try:
-            entry = next(entries, None)
+            value = next(entries, _END)
         except ijson.JSONError as error:
             told = error.args[0]
             what = (told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)).partition("\n")[0]
@@ -68,134 +87,17 @@ def _entries(
                 return
             after = f"entry {number}, before byte {stream.position}" if number else f"byte {stream.position}"
             raise CaptureError(f"{stream.path}: not JSON after {after}: {what}") from None
-        if entry is None:
+        if value is _END:
             return
         number += 1
         try:
-            yield _entry(entry, stream.position)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            what = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-            raise CaptureError(f"{stream.path}: entry {number} is not HAR 1.2: {what}") from None
-
-
-def _entry(entry: dict[str, Any], position: int) -> Entry:
-    asked, answered = entry["request"], entry["response"]
-    started = datetime.fromisoformat(entry["startedDateTime"]).timestamp()
-    ended = started + max(0.0, entry.get("time") or 0.0) / 1000
-    try:
-        scheme, authority, path = split_url(asked["url"].partition("#")[0])
-    except RequestError:
-        scheme, authority, path = b"", b"", b""  # ws:, data:, chrome-extension:
-    headers = _headers(asked)
-    version = _version(asked)
-    if version == b"HTTP/1.1" and not any(name.lower() == b"host" for name, _ in headers):
-        headers = ((b"Host", authority), *headers)
-    content, problem = _request_body(asked, {name.lower(): value for name, value in headers})
-    request = http.Request(
-        urlsplit(asked["url"]).hostname or "",
-        authority_port(authority, scheme),
-        asked["method"].encode(),
-        scheme,
-        authority if version != b"HTTP/1.1" else b"",
-        path,
-        version,
-        headers,
-        content,
-        None,
-        started,
-        started + max(0.0, (entry.get("timings") or {}).get("send") or 0.0) / 1000,
-    )
-    name = str(entry.get("connection") or "")
-    flow = flow_of(request, _peer(name), (request.host, request.port))
-    flow.response = _response(answered, request.timestamp_end or started, ended)
-    if flow.response is None:
-        flow.error = mitm_flow.Error(str(answered.get("_error") or "unanswered"), ended)
-    if entry.get("_webSocketMessages") is not None or entry.get("_resourceType") == "websocket":
-        problem = "websocket"
-    elif not scheme:
-        problem = "not_http"
-    return Entry(flow, position, name or _ONE_CLIENT, left_out=problem)
-
-
-def _peer(name: str) -> tuple[str, int]:
-    """The client's address where `connection` is one, as in the HAR of `mirror-addon collect`; else 127.0.0.1."""
-    host, _, port = name.rpartition(":")
-    return (host, int(port)) if host and port.isdigit() else ("127.0.0.1", 0)
-
-
-def _headers(message: dict[str, Any]) -> tuple[tuple[bytes, bytes], ...]:
-    """The header fields without the pseudo-header fields of HTTP/2, which browsers list too."""
-    return tuple(
-        (_raw(each["name"]), _raw(each["value"])) for each in message["headers"] if not each["name"].startswith(":")
-    )
-
-
-def _raw(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _version(message: dict[str, Any]) -> bytes:
-    version = str(message.get("httpVersion", "")).lower()
-    if version in ("h3", "http/3", "http/3.0"):
-        return b"HTTP/3"
-    return b"HTTP/2.0" if version in ("h2", "http/2", "http/2.0") else b"HTTP/1.1"
-
-
-def _request_body(asked: dict[str, Any], headers: dict[bytes, bytes]) -> tuple[bytes | None, str]:
-    """The body, or None and the reason why the HAR does not have it."""
-    data = asked.get("postData")
-    size = asked.get("bodySize", _UNKNOWN_LENGTH)
-    if not data:
-        return (None, "body_not_kept") if isinstance(size, int | float) and size > 0 else (b"", "")
-    text, params = data.get("text"), data.get("params") or []
-    if not text and params and headers.get(b"content-type", b"").startswith(b"application/x-www-form-urlencoded"):
-        text = urlencode([(each["name"], each.get("value", "")) for each in params])
-    if text is None or (not text and params):
-        return None, "body_not_kept"
-    return _body(text, data.get("encoding") or data.get("_encoding"), headers, size), ""
-
-
-def _response(answered: dict[str, Any], began: float, ended: float) -> http.Response | None:
-    if not answered.get("status"):
-        return None
-    headers = _headers(answered)
-    content = answered.get("content") or {}
-    text = content.get("text")
-    body: bytes | None = b""
-    if text:
-        fields = {name.lower(): value for name, value in headers}
-        body = _body(text, content.get("encoding"), fields, answered.get("bodySize", _UNKNOWN_LENGTH))
-    elif text is None and (content.get("size") or 0) > 0:
-        body = None
-    reason = str(answered.get("statusText") or "").encode("latin-1", "replace")
-    return http.Response(_version(answered), int(answered["status"]), reason, headers, body, None, began, ended)
-
-
-def _body(text: str, coding: str | None, headers: dict[bytes, bytes], size: Any) -> bytes:
-    """The bytes for which `text` stands. Of the possible encodings, the first that results in `size` bytes."""
-    if coding == "base64":
-        try:
-            bodies = [base64.b64decode(text, validate=True)]
-        except binascii.Error as error:
-            raise ValueError(f"a body is not base64: {error}") from None
-    else:
-        bodies = []
-        kind = headers.get(b"content-type", b"").decode("latin-1")
-        for charset in (infer_content_encoding(kind), "utf-8"):
-            try:
-                bodies.append(text.encode(charset))
-            except (UnicodeEncodeError, LookupError):
-                continue
-        bodies = bodies or [text.encode("utf-8", "surrogateescape" if _escaped(text) else "replace")]
-    wrapped = headers.get(b"content-encoding", b"").decode("latin-1").strip().lower()
-    if wrapped and not any(len(body) == size for body in bodies):
-        try:
-            return encoding.encode(bodies[0], wrapped)
-        except ValueError:
-            return bodies[0]
-    return next((body for body in bodies if len(body) == size), bodies[0])
-
-
-def _escaped(text: str) -> bool:
-    """Whether every lone surrogate in it stands for a byte that was not UTF-8 (PEP 383)."""
-    return all(0xDC80 <= ord(each) <= 0xDCFF for each in text if 0xD800 <= ord(each) <= 0xDFFF)
+            entry = har_entry(value, stream.position, before)
+        except HarError as error:
+            unreadable += 1
+            if unreadable <= _NAMED:
+                more = "; further ones are only counted" if unreadable == _NAMED else ""
+                warn(f"{stream.path}: entry {number} is not HAR 1.2: {error}; left out{more}")
+            yield Unreadable("malformed", stream.position)
+        else:
+            before = entry.flow.timestamp_start
+            yield entry

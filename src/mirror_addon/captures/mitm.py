@@ -9,11 +9,12 @@ from mitmproxy import exceptions
 from mitmproxy.io import FlowReader
 
 from mirror_addon.captures.entry import Entry
+from mirror_addon.captures.entry import Unreadable
 from mirror_addon.captures.stream import CaptureError
 from mirror_addon.captures.stream import CaptureStream
 
 
-def read_mitm(stream: CaptureStream, warn: Callable[[str], None]) -> Iterator[Entry]:
+def read_mitm(stream: CaptureStream, warn: Callable[[str], None]) -> Iterator[Entry | Unreadable]:
     """The flows of a dump.
 
     An incomplete flow at the end of the file is a warning: mitmdump was killed while it wrote. Anything unreadable

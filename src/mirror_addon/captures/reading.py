@@ -1,8 +1,8 @@
 """Recorded traffic of any kind as one stream of requests that can be sent again.
 
-Theory of operation. A capture is a mitmproxy dump, a HAR, or a record with bodies, compressed or not. `read_capture`
-recognises the kind by the first bytes of the file and reads it as a stream, so that a capture may be larger than
-memory. Every exchange becomes an `Entry` around a mitmproxy flow, so that mitmproxy's filters apply to all kinds.
+Theory of operation. A capture is a mitmproxy dump, a HAR, a record with bodies, or a file of GoReplay, compressed or
+not. `read_capture` recognises the kind by how the file begins and reads it as a stream, so that a capture may be larger
+than memory. Every exchange becomes an `Entry` around a mitmproxy flow, so that mitmproxy's filters apply to all kinds.
 `recorded` then makes of an entry a `Recorded`: the request as the client sent it, with its body, its times, and the
 connection that it came on. Where the request cannot be sent again, `recorded` returns the reason instead.
 
@@ -10,6 +10,7 @@ connection that it came on. Where the request cannot be sent again, `recorded` r
     mitm.py     mitmproxy's own format        each yields `Entry` objects, warns of what it leaves out,
     har.py      HAR 1.2                       and raises CaptureError where it cannot continue
     record.py   JSON Lines of `mirror_record`
+    gor.py      GoReplay's files
     urls.py     absolute URLs and text, without normalisation
     entry.py    `Entry` and `Recorded`
 
@@ -28,6 +29,7 @@ from mitmproxy import http
 
 from mirror_addon.captures.entry import Entry
 from mirror_addon.captures.entry import Recorded
+from mirror_addon.captures.entry import Unreadable
 from mirror_addon.captures.stream import CaptureError
 from mirror_addon.captures.stream import CaptureStream
 from mirror_addon.compare.answer import Answer
@@ -44,7 +46,7 @@ _MILLISECOND = 0.001
 would otherwise show an overlap."""
 
 
-def read_capture(path: Path, warn: Callable[[str], None]) -> Generator[Entry, None, None]:
+def read_capture(path: Path, warn: Callable[[str], None]) -> Generator[Entry | Unreadable, None, None]:
     """The exchanges in the order of the file. Most programs write an exchange when it ends.
 
     `warn` is called with a message for what is left out. Raises CaptureError where the file is not a capture, and where
@@ -56,21 +58,29 @@ def read_capture(path: Path, warn: Callable[[str], None]) -> Generator[Entry, No
             raise CaptureError(f"{path} is empty; record one with mitmdump -w FILE")
         if re.match(rb"\d+:", begin):
             from mirror_addon.captures.mitm import read_mitm as read
-        elif re.match(rb'\{\s*"log"\s*:', begin):
-            from mirror_addon.captures.har import read_har as read
+        elif re.match(rb"[123] \S+ \d", begin):
+            from mirror_addon.captures.gor import read_gor as read
         elif begin.startswith(b"{"):
-            from mirror_addon.captures.record import read_record as read
+            from mirror_addon.captures.har import is_har
+
+            if is_har(path):
+                from mirror_addon.captures.har import read_har as read
+            else:
+                from mirror_addon.captures.record import read_record as read
         else:
             raise CaptureError(
-                f"{path} is neither a mitmproxy dump nor a HAR nor a record: it begins with {begin[:20]!r}"
+                f"{path} is neither a mitmproxy dump nor a HAR nor a record nor a file of GoReplay: "
+                f"it begins with {begin[:20]!r}"
             )
         yield from read(stream, warn)
         if stream.torn:
             warn(f"{path}: the compressed data is incomplete; what is there is used")
 
 
-def recorded(entry: Entry, local_address: bytes) -> Recorded | str:
+def recorded(entry: Entry | Unreadable, local_address: bytes) -> Recorded | str:
     """The request of an exchange, or the reason why it cannot be sent again, one word."""
+    if isinstance(entry, Unreadable):
+        return entry.reason
     flow = entry.flow
     if not isinstance(flow, http.HTTPFlow):
         return "not_http"

@@ -16,6 +16,7 @@ from mitmproxy import flow as mitm_flow
 from mitmproxy import http
 
 from mirror_addon.captures.entry import Entry
+from mirror_addon.captures.entry import Unreadable
 from mirror_addon.captures.entry import flow_of
 from mirror_addon.captures.stream import CaptureError
 from mirror_addon.captures.stream import CaptureStream
@@ -45,7 +46,7 @@ class CapturedLine(KeptLine, frozen=True, gc=False):
     client: str = ""
 
 
-def read_record(stream: CaptureStream, warn: Callable[[str], None]) -> Iterator[Entry]:
+def read_record(stream: CaptureStream, warn: Callable[[str], None]) -> Iterator[Entry | Unreadable]:
     """The primaries of a record.
 
     A line that cannot be read is a warning, but a file whose first line is not one of a record raises CaptureError.

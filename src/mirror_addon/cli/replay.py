@@ -262,7 +262,8 @@ def _conclude(found: Replay, sources: list[Source], output: Output) -> None:
     summary = summarise(found.tally, NoiseRule())
     outcomes = list(judge(list(output.conditions), summary))
     if output.as_json:
-        printed: dict[str, Any] = {"replay": replay_document(found, sources), **document(summary, outcomes)}
+        told = replay_document(found, sources)
+        printed: dict[str, Any] = {"replay": told, "left_out": told["left_out"], **document(summary, outcomes)}
         click.echo(json.dumps(printed))
     else:
         _print(found, sources, summary)

@@ -86,6 +86,8 @@ def read_rule_set(settings: Settings, local_address: bytes, *, primary_endpoints
     for diagnostic in rule_set.diagnostics:
         if diagnostic.severity == "error":
             click.echo(str(diagnostic), err=True)
+    for name in () if settings.strict else rule_set.faulty:
+        click.echo(f"left out (mirror_strict=false): {name}", err=True)
     for warning in rule_set.warnings:
         click.echo(f"warning: {warning}", err=True)
     if rule_set.broken:
@@ -94,6 +96,4 @@ def read_rule_set(settings: Settings, local_address: bytes, *, primary_endpoints
         click.echo(
             f"warning: there are no rules in {', '.join(settings.rules)}: every request passes through", err=True
         )
-    for name in () if settings.strict else rule_set.faulty:
-        click.echo(f"left out (mirror_strict=false): {name}", err=True)
     return rule_set

@@ -136,16 +136,22 @@ class Commands:
         return self._replayer.replay(flows)
 
     def reload(self) -> str:
-        """Read the rules again, those of comparison too. The event log and mirror.status report the outcome."""
+        """Read the rules again, those of comparison too. They are in force when this returns. Long rules are read in
+        the background, and the event log reports when they are in force."""
+        rules, comparison = self._session.rules, self._session.comparison
+        if (found := rules.reload_at_once()) is not None:
+            if not rules.problem:  # else it is logged as an error
+                logger.info("mirror: %s", found)
+            return "; ".join(part for part in (found, comparison.reload_at_once()) if part)
 
         async def run() -> None:
-            logger.info("mirror: %s", await self._session.rules.reload())
-            await self._session.comparison.reload()
+            logger.info("mirror: %s", await rules.reload())
+            await comparison.reload()
 
         task = asyncio.ensure_future(run())
         self._reloads.add(task)
         task.add_done_callback(self._reloads.discard)
-        return "reading the rules again"
+        return "reading the rules in the background, because they are long; the event log tells when they are in force"
 
     def pause(self, *rule: str) -> str:
         """Stop sending new shadows, of one rule or of all. Those under way are completed, and routing continues."""

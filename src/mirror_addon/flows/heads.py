@@ -20,12 +20,14 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import socket
 import uuid
 from typing import TYPE_CHECKING
 
 from mitmproxy import http
 
 from mirror_addon.routing.clusters import ORIGINAL_DESTINATION
+from mirror_addon.routing.decision import Facts
 from mirror_addon.routing.decision import LocalResponse
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.fields import Fields
@@ -72,11 +74,12 @@ def join_cookies(fields: Fields) -> Fields:
     return (*fields[:first], (b"cookie", b"; ".join(values)), *rest)
 
 
-def read_request(flow: http.HTTPFlow, local_address: bytes) -> Request:
+def read_request(flow: http.HTTPFlow, local_address: bytes, facts: bool = False) -> Request:
     """Return the head of `flow`'s request as the client sent it.
 
     The authority is that of the request target if it has one (HTTP/2, absolute-form), else Host (RFC 9112 3.2.2). The
-    scheme is that of the client's connection. `local_address` is this machine's, as in X-Forwarded-For.
+    scheme is that of the client's connection. `local_address` is this machine's, as in X-Forwarded-For. `facts`:
+    whether the request needs those.
     """
     data = flow.request.data
     authority = data.authority
@@ -103,7 +106,27 @@ def read_request(flow: http.HTTPFlow, local_address: bytes) -> Request:
         headers=others,
         port=authority_port(authority, scheme),
         client=forwarded_address(peer[0], local_address) if peer else b"",
+        facts=facts_of(flow) if facts else None,
     )
+
+
+def facts_of(flow: http.HTTPFlow) -> Facts:
+    """Return what operators in header values say of `flow`. A Unix socket has no address."""
+    connection = flow.client_conn
+    peer, local = connection.peername, connection.sockname
+    version = flow.request.data.http_version.decode("latin-1")
+    return Facts(
+        peer=(peer[0], peer[1]) if peer else ("", 0),
+        local=(local[0], local[1]) if local else ("", 0),
+        protocol=version.removesuffix(".0") if version.startswith("HTTP/2") else version,
+        start=flow.request.data.timestamp_start,
+        hostname=_hostname(),
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _hostname() -> str:
+    return socket.gethostname()
 
 
 def write_request(flow: http.HTTPFlow, request: Request, cluster: Cluster, endpoint: Endpoint) -> None:

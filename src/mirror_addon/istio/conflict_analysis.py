@@ -160,19 +160,22 @@ def find_protocol_conflicts(entries: Sequence[Resource[ServiceEntrySpec]], findi
     """
     claims: dict[tuple[str, str, int], dict[str, Resource[ServiceEntrySpec]]] = defaultdict(dict)
     """By scope, host and port: the first entry of each protocol."""
-    seen_by: dict[tuple[str, int], set[str]] = defaultdict(set)
+    everyones: dict[tuple[str, int], dict[str, Resource[ServiceEntrySpec]]] = defaultdict(dict)
+    """The same for those whom an entry for all meets: everyone."""
     for resource in entries:
         for host in resource.spec.hosts:
             for port in resource.spec.ports:
                 for scope in scopes(resource):
                     claims[scope, host, port.number].setdefault(port.protocol.upper(), resource)
-                    seen_by[host, port.number].add(scope)
+                everyones[host, port.number].setdefault(port.protocol.upper(), resource)
     for resource in entries:
         for host in resource.spec.hosts:
             for index, port in enumerate(resource.spec.ports):
                 own = scopes(resource)
-                met = seen_by[host, port.number] if EVERYONE in own else {*own, EVERYONE}
-                others = _other_protocol(port.protocol.upper(), [claims[scope, host, port.number] for scope in met])
+                met = [claims[scope, host, port.number] for scope in (*own, EVERYONE)]
+                if EVERYONE in own:
+                    met = [everyones[host, port.number]]
+                others = _other_protocol(port.protocol.upper(), met)
                 if others is not None:
                     protocol, other = others
                     line, _ = other.document.locate(("spec", "ports"))

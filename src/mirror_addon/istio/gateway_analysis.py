@@ -164,7 +164,8 @@ def _claims(gateway: Gateway) -> Iterator[tuple[FieldPath, tuple[int, str, str]]
 
 def _rivals(gateway: Gateway, claimants: Mapping[Selector, list[Gateway]], shared: _SharedWorkloads) -> Iterator[str]:
     own = frozenset(gateway.spec.selector.items())
-    for selector in dict.fromkeys((own, *itertools.islice(claimants, _MOST_COMPARED))):
+    others = itertools.islice(claimants, _MOST_COMPARED) if shared.are_known else ()
+    for selector in dict.fromkeys((own, *others)):
         if selector == own or shared.between(own, selector):
             for other in claimants[selector]:
                 if other is not gateway:
@@ -177,6 +178,7 @@ class _SharedWorkloads:
     def __init__(self, pods: LabelIndex) -> None:
         self._pods = pods
         self._known: dict[Selector, bool] = {}
+        self.are_known = bool(pods)
 
     def between(self, one: Selector, other: Selector) -> bool:
         if not (one < other or other < one):

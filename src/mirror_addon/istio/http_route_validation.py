@@ -7,6 +7,7 @@ import re
 
 from mirror_addon.istio.diagnostics import FieldPath
 from mirror_addon.istio.findings import Findings
+from mirror_addon.istio.header_syntax import header_syntax_problem
 from mirror_addon.istio.header_values import header_value_problem
 from mirror_addon.istio.local_reply_validation import validate_cors
 from mirror_addon.istio.local_reply_validation import validate_direct_response
@@ -78,7 +79,6 @@ def validate_route(route: HTTPRoute, path: FieldPath, *, is_delegate: bool, in_m
         validate_cors(route.cors_policy, (*path, "corsPolicy"), findings)
     if route.timeout is not None:
         check_duration(route.timeout, (*path, "timeout"), findings)
-        findings.info((*path, "timeout"), "not emulated: timeout (of the primary; shadows have it)")
     if route.retries is not None:
         _validate_retries(route.retries, (*path, "retries"), findings)
         findings.info((*path, "retries"), "not emulated: retries", at_key=True)
@@ -214,8 +214,12 @@ def _validate_operations(operations: HeaderOperations, path: FieldPath, request:
         for name, value in values.items():
             here = (*path, kind, name)
             _validate_operation_name(name, here, request, findings)
-            if problem := header_value_problem(value):
+            if problem := header_syntax_problem(value):
                 findings.error(here, problem)
+            elif problem := header_value_problem(value):
+                findings.warning(
+                    here, f"Envoy refuses all routes with this value: {problem}; it is sent as written here"
+                )
     for index, name in enumerate(operations.remove):
         _validate_operation_name(name, (*path, "remove", index), False, findings)
 

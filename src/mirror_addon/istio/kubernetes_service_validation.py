@@ -15,6 +15,8 @@ PORT_NAME = "IST0118"
 EXTERNAL_NAME_PORT = "IST0150"
 _MANAGED = "gateway.istio.io/managed"
 _CONTROLLERS = ("istio.io-gateway-controller", "istio.io-mesh-controller", "istio.io-eastwest-controller")
+_SYSTEM = frozenset({"kube-system", "kube-public", "kube-node-lease", "local-path-storage"})
+"""Namespaces that istioctl leaves out."""
 _OF_KUBERNETES = frozenset({"kubernetes.io/h2c", "kubernetes.io/ws", "kubernetes.io/wss"})
 _WELL_KNOWN = frozenset({25, 53, 3306, 27017})
 """Ports of SMTP, DNS, MySQL and MongoDB: Istio takes them for TCP."""
@@ -23,7 +25,7 @@ _WELL_KNOWN = frozenset({25, 53, 3306, 27017})
 def validate_kubernetes_service(resource: Resource[KubernetesServiceSpec], findings: Findings) -> None:
     labels = resource.labels
     of_istio = "istio" in labels or labels.get("release") == "istio"
-    if of_istio or labels.get(_MANAGED) in _CONTROLLERS:
+    if of_istio or labels.get(_MANAGED) in _CONTROLLERS or resource.namespace in _SYSTEM:
         return
     external = resource.spec.type == "ExternalName"
     for index, port in enumerate(resource.spec.ports):

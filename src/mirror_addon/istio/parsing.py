@@ -84,7 +84,7 @@ class ParsedRules:
     resources: tuple[Resource[Any], ...]
     diagnostics: tuple[Diagnostic, ...]
     skipped: Mapping[str, int]
-    refused: tuple[str, ...]
+    refused: tuple[str, ...] = ()
     broken: bool = False
     """There is text that is not YAML, so that some resources may be missing."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 
 from mirror_addon.istio.diagnostics import FieldPath
 from mirror_addon.istio.documents import Resource
@@ -16,6 +17,11 @@ from mirror_addon.istio.registry import Service
 from mirror_addon.istio.resources.destination_rule import DestinationRuleSpec
 from mirror_addon.istio.resources.destination_rule import Subset
 from mirror_addon.istio.resources.virtual_service import Destination
+from mirror_addon.istio.resources.virtual_service import HTTPRoute
+from mirror_addon.istio.resources.virtual_service import HTTPRouteDestination
+from mirror_addon.istio.resources.virtual_service import RouteDestination
+from mirror_addon.istio.resources.virtual_service import TCPRoute
+from mirror_addon.istio.resources.virtual_service import TLSRoute
 from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
 
 NOT_FOUND = "IST0101"
@@ -121,18 +127,13 @@ class References:
                 f"{what} {host} is not known{self._elsewhere(host)}; {_declare(host, destination.subset)}",
                 code=NOT_FOUND,
             )
+            self._check_named_subset(destination, path, what, host, namespace, findings)
             return
-        if known:
-            self._check_port(destination, path, what, host, known, findings)
+        self._check_port(destination, path, what, host, known, findings)
+        self._check_named_subset(destination, path, what, host, namespace, findings)
         if destination.subset:
-            if not self._registry.has_subset(host, destination.subset, namespace):
-                findings.error(
-                    (*path, "subset"),
-                    f"{what} {host} has no subset {destination.subset!r} in a DestinationRule; add it there "
-                    f"(spec.subsets), or {_option(host, destination.subset)}",
-                    code=NOT_FOUND,
-                )
-        elif services and path[1] == "http" and not any(service.endpoints for service in services):
+            return
+        if services and path[1] == "http" and not any(service.endpoints for service in services):
             if any(service.pods for service in services):
                 findings.info(
                     (*path, "host"), f"{what} {host} has pods, and no endpoint on this machine; {_declare(host)}"
@@ -141,6 +142,17 @@ class References:
                 findings.warning(
                     (*path, "host"), f"{what} {host} has no endpoint on this machine; {_declare(host)}", code=NOT_FOUND
                 )
+
+    def _check_named_subset(
+        self, destination: Destination, path: FieldPath, what: str, host: str, namespace: str, findings: Findings
+    ) -> None:
+        if destination.subset and not self._registry.has_subset(host, destination.subset, namespace):
+            findings.error(
+                (*path, "subset"),
+                f"{what} {host} has no subset {destination.subset!r} in a DestinationRule; add it there "
+                f"(spec.subsets), or {_option(host, destination.subset)}",
+                code=NOT_FOUND,
+            )
 
     def _elsewhere(self, host: str) -> str:
         """Return where the host is declared for others than those who ask."""
@@ -164,26 +176,32 @@ class References:
         services: list[Service],
         findings: Findings,
     ) -> None:
-        ports = {port for service in services for port in service.ports}
-        known = ", ".join(map(str, sorted(ports))) or "none"
         if destination.port is not None:
             number = destination.port.number
-            if number and number not in ports:
+            if number and services and not any(number in service.ports for service in services):
                 findings.error(
-                    (*path, "port", "number"), f"{what} {host} has no port {number}; it has: {known}", code=NOT_FOUND
+                    (*path, "port", "number"),
+                    f"{what} {host} has no port {number}; it has: {_ports(services)}",
+                    code=NOT_FOUND,
                 )
         elif any(len(service.ports) > 1 for service in services):
             findings.error(
                 path,
-                f"{what} {host} has several ports ({known}) and none is chosen; add port: {{number: ...}}",
+                f"{what} {host} has several ports ({_ports(services)}) and none is chosen; add port: {{number: ...}}",
                 code=PORT_NOT_SELECTED,
             )
 
 
+def _ports(services: list[Service]) -> str:
+    return ", ".join(map(str, sorted({port for service in services for port in service.ports}))) or "none"
+
+
 def _destinations(spec: VirtualServiceSpec) -> Iterator[tuple[Destination, FieldPath, str]]:
-    for name, section in (("tcp", spec.tcp), ("tls", spec.tls), ("http", spec.http)):
+    for name in ("tcp", "tls", "http"):
+        section: Sequence[TCPRoute | TLSRoute | HTTPRoute] = getattr(spec, name)
         for index, rule in enumerate(section):
-            for number, item in enumerate(rule.route):
+            items: Sequence[RouteDestination | HTTPRouteDestination] = rule.route
+            for number, item in enumerate(items):
                 if item.destination is not None:
                     yield item.destination, ("spec", name, index, "route", number, "destination"), "host"
     for index, route in enumerate(spec.http):

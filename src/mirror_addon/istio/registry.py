@@ -76,7 +76,7 @@ class Registry:
             elif isinstance(resource.spec, PodControllerSpec) and resource.spec.replicas != 0:
                 self.pods.add(resource.namespace, resource.spec.template.metadata.labels)
 
-    def services(self, host: str, namespace: str, export_to: Sequence[str] = ()) -> list[Service]:
+    def services(self, host: str, namespace: str, export_to: tuple[str, ...] = ()) -> list[Service]:
         """Return the services of a host that a resource in the namespace, exported so, may name."""
         asked = asking_scopes(namespace, export_to)
         return [service for service in self._services.get(host, ()) if service.scopes & asked]
@@ -85,7 +85,7 @@ class Registry:
         """Return the namespaces that declare the host, whoever sees it."""
         return sorted({service.declared_by.namespace for service in self._services.get(host, ())})
 
-    def matching(self, pattern: str, namespace: str, export_to: Sequence[str] = ()) -> list[Service]:
+    def matching(self, pattern: str, namespace: str, export_to: tuple[str, ...] = ()) -> list[Service]:
         """Return the services of a host or, for a wildcard, of all hosts that it covers."""
         if not pattern.startswith("*"):
             return self.services(pattern, namespace, export_to)
@@ -126,7 +126,7 @@ class Registry:
             host = f"{resource.name}.{namespace}.svc.{DOMAIN_SUFFIX}"
             selected = self._workloads.select(spec.selector, namespace) if spec.selector else ()
             sliced = tuple(item.labels for item in self._slices.get((namespace, resource.name), ()))
-            external = ({},) if spec.type == "ExternalName" and spec.external_name else ()
+            external: tuple[Labels, ...] = ({},) if spec.type == "ExternalName" and spec.external_name else ()
             pods = self.pods.select(spec.selector, namespace) if spec.selector else ()
             ports = tuple(port.port for port in spec.ports)
             yield Service(host, resource, ports, (*selected, *sliced, *external), pods, scopes(resource))

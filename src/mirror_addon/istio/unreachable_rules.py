@@ -62,7 +62,7 @@ def find_unreachable(routes: Sequence[HTTPRoute], findings: Findings) -> None:
             findings.warning(path, "is never reached: rules above it have all its matches; remove it", code=UNREACHABLE)
 
 
-def find_unreachable_l4(name: str, routes: Sequence[TCPRoute] | Sequence[TLSRoute], findings: Findings) -> None:
+def find_unreachable_l4(name: str, routes: Sequence[TCPRoute | TLSRoute], findings: Findings) -> None:
     """Find rules of `tcp` or `tls` after one that takes every connection, and matches that stand above already."""
     first_open: int | None = None
     used: dict[str, int] = {}

@@ -63,6 +63,8 @@ class Settings:
     enabled: bool
     host_suffix: str
     request_id: bool
+    proxy_headers: str
+    strip_hop_by_hop: bool
     path_normalization: str
     methods: frozenset[bytes] | None
     """Upper case; None: all."""
@@ -162,6 +164,20 @@ OPTIONS = (
         False,
         bool,
         "Add an x-request-id to routed requests that have none, the same for primary and shadow.",
+    ),
+    Option(
+        "mirror_proxy_headers",
+        str,
+        "none",
+        values.one_of("none", "istio"),
+        "Header fields that the mesh's proxies add: none, or istio (x-forwarded-proto, x-request-id, x-envoy-*).",
+    ),
+    Option(
+        "mirror_strip_hop_by_hop",
+        bool,
+        False,
+        bool,
+        "Remove hop-by-hop fields from routed requests, as Envoy does. Shadows never have them.",
     ),
     Option(
         "mirror_path_normalization",

@@ -11,6 +11,7 @@ from mitmproxy import flow as mitm_flow
 from mitmproxy import http
 
 from mirror_addon.admission.when import When
+from mirror_addon.captures.entry import Entry
 from mirror_addon.captures.entry import Recorded
 from mirror_addon.captures.reading import read_capture
 from mirror_addon.captures.reading import recorded
@@ -45,7 +46,7 @@ class Source:
         first = self._passes == 1
         for entry in read_capture(self.path, self._warn if first else lambda _: None):
             self.entries += first
-            if not self._wanted(entry.flow):
+            if isinstance(entry, Entry) and not self._wanted(entry.flow):
                 self.filtered += first
                 continue
             found = recorded(entry, self._local_address)

@@ -17,10 +17,12 @@ from mirror_addon.replay.run import Replay
 from mirror_addon.replay.source import Source
 
 REASONS = {
+    "body_altered": "body not recorded as it was sent",
     "body_cut": "body recorded in part",
     "body_not_kept": "body not recorded",
     "connect": "CONNECT",
     "incomplete": "request incomplete",
+    "malformed": "cannot be read",
     "not_http": "not HTTP",
     "shadow": "a shadow itself",
 }

@@ -63,7 +63,6 @@ class VirtualHost:
         claims: Sequence[Claim],
         exclusive: bool,
         redirected: Iterable[int] = (),
-        edge: bool = True,
     ) -> None:
         """`exclusive`: the first service with entries has the host alone (sidecar); else all are merged (gateway).
 
@@ -77,7 +76,7 @@ class VirtualHost:
         self.other_ports: Entries | None = _index(claims, 0, exclusive)
         self.ports: dict[int, Entries | None] = {port: _index(claims, port, exclusive) for port in ports if port}
         for port in redirected:
-            self.ports[port] = HttpsRedirect(_index(claims, port, exclusive), edge)
+            self.ports[port] = HttpsRedirect(_index(claims, port, exclusive))
 
     def at(self, port: int) -> Entries | None:
         """Return the entries for a listener's port; None where the host is not claimed on that port."""
@@ -209,9 +208,8 @@ def build_hosts(
                     by_host.setdefault(host, []).append(Claim(service, server))
                     if server.https_redirect:
                         redirected.setdefault(host, set()).add(server.port)
-    edge = identity.use_remote_address
     made = {
-        host: VirtualHost(host, claims, _is_exclusive(claims, identity), redirected.get(host, ()), edge)
+        host: VirtualHost(host, claims, _is_exclusive(claims, identity), redirected.get(host, ()))
         for host, claims in [*by_host.items(), *((host, []) for host in redirected if host not in by_host)]
     }
     table = HostTable(made)

@@ -1,8 +1,7 @@
 """Gateway servers with `tls.httpsRedirect`: requests over plain HTTP get a 301 to https.
 
 Istio sets `require_tls: ALL` for such a virtual host (`istio/pilot/pkg/networking/core/gateway.go`). Envoy then
-redirects before it looks at the routes, and knows the scheme from X-Forwarded-Proto, which an edge sets itself
-(`VirtualHostImpl::getRouteFromEntries`, `Utility::createSslRedirectPath`).
+redirects before it looks at the routes (`VirtualHostImpl::getRouteFromEntries`, `Utility::createSslRedirectPath`).
 """
 
 from __future__ import annotations
@@ -21,31 +20,23 @@ from mirror_addon.routing.virtual_services import RouteEntry
 class HttpsRedirect:
     """The entries of a host at a port, behind a redirect. For a request that is redirected it is the entry itself."""
 
-    __slots__ = ("_edge", "_index", "entries")
+    __slots__ = ("_index", "entries")
 
     match = None
     rewrite = None
 
-    def __init__(self, index: Index | Scan | None, edge: bool) -> None:
+    def __init__(self, index: Index | Scan | None) -> None:
         """`index`: the entries for https, None where no virtual service claims the host."""
         self.entries: tuple[RouteEntry, ...] = index.entries if index is not None else ()
         self._index = index
-        self._edge = edge
 
     @property
     def route(self) -> HttpsRedirect:
         return self
 
-    def redirects(self, lookup: RequestLookup) -> bool:
-        """Whether the request came over plain HTTP, as far as Envoy knows."""
-        scheme = lookup.request.scheme
-        if not self._edge and (named := lookup.lines(b"x-forwarded-proto")):
-            scheme = named[0].lower()
-        return scheme != b"https"
-
     def find(self, lookup: RequestLookup) -> RouteEntry | HttpsRedirect | None:
         """Return what a request meets first; None where that is nothing."""
-        if self.redirects(lookup):
+        if lookup.request.scheme != b"https":
             return self
         return self._index.find(lookup) if self._index is not None else None
 

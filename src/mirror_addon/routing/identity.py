@@ -29,6 +29,8 @@ class Identity:
     domain: str = "cluster.local"
     root_namespace: str = "istio-system"
     sample_seed: bytes = b"mirror-addon"
+    mesh_headers: bool = False
+    """Whether requests get the fields that Envoy adds in a mesh (`mesh_headers`)."""
 
     @property
     def is_sidecar(self) -> bool:

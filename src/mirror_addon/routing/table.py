@@ -39,6 +39,8 @@ from mirror_addon.routing.decision import Action
 from mirror_addon.routing.decision import Decision
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.destinations import Clusters
+from mirror_addon.routing.formatted_routes import FormattedRoute
+from mirror_addon.routing.forwarded import forwarded_scheme
 from mirror_addon.routing.forwarded import with_client
 from mirror_addon.routing.gateway_routes import compile_gateway_routes
 from mirror_addon.routing.gateways import Gateways
@@ -48,6 +50,8 @@ from mirror_addon.routing.hosts import build_hosts
 from mirror_addon.routing.identity import Identity
 from mirror_addon.routing.local_replies import local_reply
 from mirror_addon.routing.lookup import RequestLookup
+from mirror_addon.routing.mesh_headers import add_leaving
+from mirror_addon.routing.mesh_headers import with_received
 from mirror_addon.routing.mirror_to import MirrorTo
 from mirror_addon.routing.mirror_to import Passthrough
 from mirror_addon.routing.normalization import LEVELS
@@ -84,8 +88,12 @@ class RouteTable:
         self.mirroring = tuple(route.rule for route in routes.values() if route.mirrors)
         if self.passthrough.rule is not None:
             self.mirroring += (self.passthrough.rule,)
+        formatted = any(isinstance(route, FormattedRoute) for route in routes.values())
+        self.wants_facts = formatted or identity.mesh_headers
+        """Whether requests need `facts`, because of operators in header values or the client's own address."""
         self._normalize = LEVELS[identity.path_normalization]
         self._edge = identity.use_remote_address
+        self._mesh_headers = identity.mesh_headers
 
     @classmethod
     def build(
@@ -122,13 +130,20 @@ class RouteTable:
         entry = entries.find(RequestLookup(arrived, target[:end]))
         if entry is None:
             return Decision(Action.NOT_FOUND, response=local_reply(arrived, 404))
-        return entry.route.decide(entry.match, arrived, target, end, entry.rewrite, draw)
+        decision = entry.route.decide(entry.match, arrived, target, end, entry.rewrite, draw)
+        if self._mesh_headers:
+            add_leaving(decision, arrived)
+        return decision
 
     def arrived(self, request: Request) -> Request:
         """Return a request as rules see it: path normalised, on an edge with the client in X-Forwarded-For."""
         path = self._normalize(request.path)
         headers = with_client(request.headers, request.client if self._edge else b"")
-        return Request(request.method, request.scheme, request.authority, path, headers, request.port, request.client)
+        if self._mesh_headers:
+            headers = with_received(request, headers, self._edge)
+        scheme = request.scheme if self._edge else forwarded_scheme(headers, request.scheme)
+        port, client, facts = request.port, request.client, request.facts
+        return Request(request.method, scheme, request.authority, path, headers, port, client, facts)
 
     def virtual_host(self, request: Request) -> VirtualHost | None:
         """Return the virtual host that claims a request; None where it passes through."""

@@ -52,7 +52,7 @@ def _explain(table: RouteTable, request: Request, draw: int, now: float | None) 
     if arrived.path != request.path:
         yield f"path {text(request.path)} is normalised to {text(arrived.path)}"
     index = host.at(request.port)
-    if isinstance(index, HttpsRedirect) and index.redirects(RequestLookup(arrived, arrived.path)):
+    if isinstance(index, HttpsRedirect) and arrived.scheme != b"https":
         yield f"a gateway's server on port {request.port} has httpsRedirect: 301 to https"
         return
     entry = yield from _entries(host, arrived)

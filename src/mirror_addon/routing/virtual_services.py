@@ -25,6 +25,7 @@ from mirror_addon.routing.delegation import Matches
 from mirror_addon.routing.delegation import merge_route
 from mirror_addon.routing.delegation import numbered
 from mirror_addon.routing.destinations import Clusters
+from mirror_addon.routing.formatted_routes import compile_route
 from mirror_addon.routing.identity import Identity
 from mirror_addon.routing.lookup import RequestLookup
 from mirror_addon.routing.redirects import redirect_rewrite
@@ -203,7 +204,7 @@ def _entries(
 def _route_entries(
     http: HTTPRoute, matches: Matches, rule: Rule, namespace: str, identity: Identity, clusters: Clusters
 ) -> Iterator[RouteEntry]:
-    route = CompiledRoute(http, rule, clusters, namespace, identity.sample_seed)
+    route = compile_route(http, rule, clusters, namespace, identity)
     for match, index in matches or ((None, None),):
         uri = compile_uri(match)
         rewrite = compile_rewrite(uri, http.rewrite)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from collections import Counter
@@ -54,11 +55,11 @@ class LoadedRules:
     diagnostics: tuple[Diagnostic, ...]
     skipped: Mapping[str, int]
     refused: bool
+    faulty: tuple[str, ...]
     broken: bool
     """Some of the rules could not be read at all: a path or a file, text that is not YAML, or with errors all of it."""
     endpoints: NamedEndpoints
     """Those given by option."""
-    faulty: tuple[str, ...]
 
 
 def rules_paths(names: Sequence[str]) -> list[Path]:
@@ -82,8 +83,8 @@ def load_rules(
 ) -> LoadedRules:
     """Read, validate and analyze the files and folders in `paths`.
 
-    `endpoints` are those given by option; they satisfy references.
     `strict`: one object that Istio would refuse refuses the set. Otherwise it is left out, as by an API server.
+    `endpoints` are those given by option; they satisfy references.
     `parsed` holds what was parsed before: files that it has are not parsed again, and it then holds the present files.
     Raises OSError as `read_rules` does.
     """
@@ -108,7 +109,7 @@ def load_rules(
         skipped.update(file.skipped)
     found = [*unreadable, *(finding for file in files.values() for finding in file.diagnostics)]
     named = resolve_endpoints(endpoints, resources, default_namespace)
-    broken = bool(unreadable) or any(file.broken for file in files.values())
+    broken = bool(unreadable) or (strict and any(file.broken for file in files.values()))
     found += analyze(resources, overrides=named.overrides.keys())
     found += analyze_gateway_api(resources, overrides={host for host, _ in named.overrides})
     return LoadedRules(
@@ -175,6 +176,23 @@ def state_of(paths: Sequence[Path | str]) -> State:
                 continue
             found[str(file)] = status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
     return found
+
+
+def size_of(state: State) -> int:
+    """The bytes of all files of a state."""
+    return sum(status[1] for status in state.values() if len(status) > 1)
+
+
+def content_of(paths: Sequence[Path | str]) -> bytes:
+    """A digest of all that `read_rules` returns for `paths`. A file that is only touched, or is another file with the
+    same text, does not change it. Raises OSError as `read_rules` does."""
+    sources, problems = read_rules(paths)
+    digest = hashlib.blake2b(digest_size=16)
+    for source in sources:
+        name = os.fsencode(source.name)
+        digest.update(b"%d %d %b" % (len(name), len(source.text), name) + source.text)
+    digest.update("\n".join(map(str, problems)).encode("utf-8", "surrogateescape"))
+    return digest.digest()
 
 
 def _files(path: Path, failed: Callable[[OSError], None]) -> Iterator[Path]:

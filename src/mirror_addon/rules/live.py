@@ -37,6 +37,9 @@ from mirror_addon.rules.background import in_background
 from mirror_addon.rules.files import Parsed
 from mirror_addon.rules.files import is_there
 from mirror_addon.rules.files import rules_paths
+from mirror_addon.rules.files import size_of
+from mirror_addon.rules.lost_endpoints import Missing
+from mirror_addon.rules.lost_endpoints import lost
 from mirror_addon.rules.rule_set import RuleSet
 from mirror_addon.rules.rule_set import load_rule_set
 from mirror_addon.rules.watcher import FileWatch
@@ -56,6 +59,15 @@ RULES_GONE = "the rules that it met are gone: they were reloaded several times s
 """Of a request."""
 
 
+NO_RULES = "there are no rules to reload"
+
+READ_AT_ONCE = 16 * 1024
+"""Bytes of rules that `mirror.reload` reads in the event loop. It takes 1.2 ms a KiB, in which no request goes on."""
+
+NAMED = 3
+"""Losses of endpoints that the result of a reload repeats from the log."""
+
+
 class RulesRefused(ValueError):
     """A rule set that the proxy does not take; the text says why."""
 
@@ -72,10 +84,10 @@ def log_findings(rule_set: RuleSet) -> None:
             log("mirror: %s", finding)
         if len(findings) > SHOWN:
             log("mirror: and %d more; `mirror-addon check` lists them all", len(findings) - SHOWN)
-    for warning in rule_set.warnings[:SHOWN]:
-        logger.warning("mirror: %s", warning)
     if rule_set.faulty and not rule_set.refused:
         logger.warning("mirror: %s", _left_out(rule_set))
+    for warning in () if rule_set.refused else rule_set.warnings[:SHOWN]:
+        logger.warning("mirror: %s", warning)
 
 
 def log_mirrors(rule_set: RuleSet) -> None:
@@ -94,6 +106,14 @@ def log_mirrors(rule_set: RuleSet) -> None:
         )
 
 
+def log_losses(losses: list[str]) -> None:
+    """Log which routes and mirrors have lost their endpoints."""
+    for line in losses[:SHOWN]:
+        logger.warning("mirror: %s", line)
+    if len(losses) > SHOWN:
+        logger.warning("mirror: and %d more that have lost their endpoints; see mirror.rules", len(losses) - SHOWN)
+
+
 class LiveRules:
     """Holds the table by which requests are routed. `table` is replaced between two requests, never changed."""
 
@@ -108,6 +128,10 @@ class LiveRules:
         """The files as they were read last: an edit of one file does not parse the others again."""
         self._reloading = asyncio.Lock()
         self._recent: deque[RouteTable] = deque(maxlen=KEPT)
+        self._missing: Missing = {}
+        """The routes and mirrors of the table that have no endpoint."""
+        self._at_once = 0
+        """How often the rules were read in the event loop."""
         self._followers: list[Callable[[RouteTable], None]] = []
 
     def follow(self, follower: Callable[[RouteTable], None]) -> None:
@@ -120,7 +144,7 @@ class LiveRules:
         """Take the rules that `settings` name, or raise RulesRefused and change nothing."""
         watch = FileWatch("the rules", rules_paths(settings.rules))
         try:
-            watch.state = watch.look()
+            watch.note()
             with collector_paused():
                 rule_set = load_rule_set(settings, self._local_address, parsed=self._parsed)
         except OSError as error:
@@ -130,7 +154,7 @@ class LiveRules:
             raise RulesRefused(self._refusal(rule_set, settings))
         self._settings = settings
         if watch.paths == self._watch.paths:
-            self._watch.state = watch.state
+            self._watch.state, self._watch.content = watch.state, watch.content
         else:
             watched, self._watch = self._watch, watch
             if watched.running:
@@ -152,31 +176,70 @@ class LiveRules:
                 raise
 
     async def _reload(self) -> str:
-        settings, watch = self._settings, self._watch
+        settings, watch, at_once = self._settings, self._watch, self._at_once
         if settings is None:
-            return "there are no rules to reload"
-        watch.state = await asyncio.to_thread(watch.look)
-        vanished = [str(path) for path in rules_paths(settings.rules) if not is_there(path)]
-        if vanished and self.table is not None and not settings.to:
-            return self._keep(f"{', '.join(vanished)} is gone")
+            return NO_RULES
+        await asyncio.to_thread(watch.note)
+        if vanished := self._vanished(settings):
+            return vanished
         rule_set = await in_background(
             lambda: load_rule_set(settings, self._local_address, only_good=True, parsed=self._parsed)
         )
-        if settings is not self._settings:
-            return "the rules that were read are not used: the options changed meanwhile, or the proxy ends"
-        log_findings(rule_set)
-        if rule_set.refused:
-            return self._keep(self._refusal(rule_set, settings))
-        if left := self._take(rule_set):
+        if settings is not self._settings or at_once != self._at_once:
+            return "the rules that were read are not used: they or the options changed meanwhile, or the proxy ends"
+        text, left = self._replace(rule_set, settings)
+        if left:
             with beside_the_loop():
                 await asyncio.to_thread(_free, left)
-        return f"reloaded {rule_set.documents} resources"
+        return text
+
+    def reload_at_once(self) -> str | None:
+        """Read the files again in the event loop, where that takes less than 20 ms, and return what came of it. The
+        rules are in force when this returns. None: there is more than `READ_AT_ONCE` to read, and nothing was done.
+
+        A reload under way has read older files, so its result is not used.
+        """
+        settings, watch = self._settings, self._watch
+        if settings is None:
+            return NO_RULES
+        try:
+            if size_of(watch.look()) > READ_AT_ONCE:
+                return None
+            self._at_once += 1
+            watch.note()
+            if vanished := self._vanished(settings):
+                return vanished
+            parsed = dict(self._parsed)  # a reload under way may change the other one
+            rule_set = load_rule_set(settings, self._local_address, only_good=True, parsed=parsed)
+        except OSError as error:
+            return self._keep(f"the rules cannot be read: {error}")
+        self._parsed = parsed
+        text, left = self._replace(rule_set, settings)
+        if left:
+            asyncio.get_running_loop().run_in_executor(None, _free, left)
+        return text
+
+    def _vanished(self, settings: Settings) -> str:
+        """What to report where a path of the rules is gone, so that those in force stay; empty where none is."""
+        gone = [str(path) for path in rules_paths(settings.rules) if not is_there(path)]
+        return self._keep(f"{', '.join(gone)} is gone") if gone and self.table is not None and not settings.to else ""
+
+    def _replace(self, rule_set: RuleSet, settings: Settings) -> tuple[str, list[RouteTable]]:
+        """Put a set in force that is not refused. Return what came of it, and the tables that are not kept any more."""
+        log_findings(rule_set)
+        if rule_set.refused:
+            return self._keep(self._refusal(rule_set, settings)), []
+        losses = lost(self._missing, rule_set.missing)
+        left = self._take(rule_set)
+        return "; ".join([f"reloaded {rule_set.documents} resources", *losses[:NAMED]]), left
 
     def watch(self) -> None:
         """From now on, reload when the files change. Needs a running loop."""
 
         async def reload() -> None:
-            logger.info("mirror: %s", await self.reload())
+            found = await self.reload()
+            if not self.problem:  # else it is logged as an error
+                logger.info("mirror: %s", found)
 
         self._watch.start(reload)
 
@@ -197,7 +260,10 @@ class LiveRules:
     def _take(self, rule_set: RuleSet) -> list[RouteTable]:
         """Put a table in force. Returns the tables that are not kept any more."""
         held = self._held()
+        if self.table is not None:
+            log_losses(lost(self._missing, rule_set.missing))
         self.table = rule_set.table
+        self._missing = rule_set.missing
         self.problem = _left_out(rule_set) if rule_set.faulty else ""
         if rule_set.rules < MANY_RULES:
             self._recent.append(rule_set.table)

@@ -12,7 +12,11 @@ from mirror_addon.options.settings import OptionError
 from mirror_addon.options.settings import Settings
 from mirror_addon.rules.compare_file import comparison_rules
 from mirror_addon.rules.files import is_used_up
+from mirror_addon.rules.files import size_of
 from mirror_addon.rules.watcher import FileWatch
+
+READ_AT_ONCE = 16 * 1024
+"""Bytes that `mirror.reload` reads in the event loop."""
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +30,8 @@ class LiveComparison:
         self._take: Callable[[str], bool] = lambda text: False
         self._settings: Settings | None = None
         self._reloading = asyncio.Lock()
+        self._at_once = 0
+        """How often the file was read in the event loop."""
         self._watch = FileWatch("", ())
 
     def watch(self, settings: Settings, take: Callable[[str], bool]) -> None:
@@ -54,20 +60,45 @@ class LiveComparison:
             settings, watch = self._settings, self._watch
             if settings is None:
                 return
-            text = problem = ""
-            try:
-                watch.state = await asyncio.to_thread(watch.look)
-                text = await asyncio.to_thread(comparison_rules, settings)
-            except Exception as error:
-                problem = f"{error}; the rules of comparison read before stay in force"
-                if not isinstance(error, OptionError) or is_used_up(error.__cause__):
-                    self.problem = problem
-                    raise
-            if settings is not self._settings:
-                return
-            mended, self.problem = bool(self.problem), problem
-            if problem:
-                logger.error("mirror: %s", problem)
-            elif self._take(text) or mended:
-                how = f"by {settings.compare} as it is now" if text else f"without {settings.compare}"
-                logger.info("mirror: comparing %s", how)
+            at_once = self._at_once
+            text, problem = await asyncio.to_thread(self._read, settings, watch)
+            if settings is self._settings and at_once == self._at_once:
+                self._replace(settings, text, problem)
+
+    def reload_at_once(self) -> str:
+        """Read the file again in the event loop, and return what came of it: empty if the text is the same as before,
+        or the file is too long for that, and the watch reads it."""
+        settings, watch = self._settings, self._watch
+        if settings is None:
+            return ""
+        try:
+            if size_of(watch.look()) > READ_AT_ONCE:
+                return ""
+            self._at_once += 1
+            text, problem = self._read(settings, watch)
+        except Exception as error:
+            return f"{settings.compare} cannot be read: {error}"
+        return self._replace(settings, text, problem)
+
+    def _read(self, settings: Settings, watch: FileWatch) -> tuple[str, str]:
+        """Return the text of the file, and what is wrong with it. An error that is no fault of the file is raised."""
+        try:
+            watch.note()
+            return comparison_rules(settings), ""
+        except Exception as error:
+            problem = f"{error}; the rules of comparison read before stay in force"
+            if not isinstance(error, OptionError) or is_used_up(error.__cause__):
+                self.problem = problem
+                raise
+            return "", problem
+
+    def _replace(self, settings: Settings, text: str, problem: str) -> str:
+        mended, self.problem = bool(self.problem), problem
+        if problem:
+            logger.error("mirror: %s", problem)
+            return problem
+        if self._take(text) or mended:
+            how = f"by {settings.compare} as it is now" if text else f"without {settings.compare}"
+            logger.info("mirror: comparing %s", how)
+            return f"comparing {how}"
+        return ""

@@ -21,6 +21,8 @@ from mirror_addon.rules.files import load_rules
 from mirror_addon.rules.files import rules_paths
 from mirror_addon.rules.listing import rule_lines
 from mirror_addon.rules.listing import unsafe_targets
+from mirror_addon.rules.lost_endpoints import Missing
+from mirror_addon.rules.lost_endpoints import missing_endpoints
 from mirror_addon.rules.option_names import unknown_names
 
 
@@ -40,6 +42,8 @@ class RuleSet:
     documents: int
     rules: int
     """The number of HTTP routes of all virtual services, and of rules of all routes of the Gateway API."""
+    missing: Missing
+    """The routes and mirrors that have no endpoint."""
     mirrors: Sequence[str]
     """The rules that mirror, one line each."""
     warnings: Sequence[str]
@@ -83,6 +87,7 @@ def load_rule_set(
             local_address=local_address,
             path_normalization=settings.path_normalization,
             sample_seed=settings.sample_seed,
+            mesh_headers=settings.proxy_headers == "istio",
         ),
         endpoint_overrides=loaded.endpoints.overrides,
         primary_endpoints=primary_endpoints,
@@ -96,6 +101,7 @@ def load_rule_set(
         loaded.broken,
         len(loaded.resources),
         rules,
+        missing_endpoints(table),
         list(rule_lines(table, mirrored_only=True)),
         [*loaded.endpoints.problems, *unknown_names(settings, loaded.resources)],
         unsafe_targets(table, settings.methods),

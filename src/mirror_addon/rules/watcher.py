@@ -1,7 +1,9 @@
 """Notice that files have changed, by looking at them again and again.
 
 A thread asks four times a second for the state of all files (`files.state_of`: a few system calls a file). If it is
-another state than that of the files which were read last, and stays the same for a moment, the files are read again.
+another state than that of the files which were read last, and stays the same for a moment, their content is compared
+with what was read (`files.content_of`), and reported as changed if it differs: a file that is touched, saved again or
+checked out again is no reason to read the rules anew.
 
 Why not the kernel's notifications (inotify, as in watchfiles): they need descriptors and watches, of which a machine
 has a limited number. They do not exist on network file systems and for folders that another machine or a container
@@ -17,6 +19,7 @@ logged once for each kind of problem, and tried again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator
@@ -27,6 +30,7 @@ from pathlib import Path
 
 from mirror_addon.processes.tasks import start_task
 from mirror_addon.rules.files import State
+from mirror_addon.rules.files import content_of
 from mirror_addon.rules.files import state_of
 
 logger = logging.getLogger(__name__)
@@ -54,15 +58,26 @@ class FileWatch:
         self.name = name
         self.paths = tuple(paths)
         self.state: State | None = None
-        """The state of the files just before they were read last, set by who reads them. None: they must be read."""
+        """The state of the files just before they were read last. None: they must be read."""
+        self.content: bytes | None = None
+        """A digest of their content then; None where it is not known."""
         self._pause = PAUSE
         self._looking = _Problems()
+        self._reading = _Problems()
         self._reloading = _Problems()
         self._task: asyncio.Task[None] | None = None
 
     def look(self) -> State:
         """The state of the files now. Reads folders; raises OSError as `state_of` does."""
         return state_of(self.paths)
+
+    def note(self) -> None:
+        """Note state and content of the files, just before they are read: only what differs from that is a change.
+        Reads the files; raises OSError as `look` does."""
+        self.state = self.look()
+        self.content = content_of(self.paths)
+        if self.look() != self.state:
+            self.content = None  # changed meanwhile, so it is not known which content belongs to the state
 
     @property
     def running(self) -> bool:
@@ -81,13 +96,25 @@ class FileWatch:
             self._task = None
 
     async def changed(self) -> None:
-        """Return when the files are in another state than `state`, which is set to the new one."""
+        """Return when the files have another content than `content`; it and `state` are set to the new ones."""
         while True:
             await asyncio.sleep(self._pause)
             now = await self._look()
             if now is not None and now != self.state:
                 self.state = await self._settled(now)
-                return
+                if await self._has_new_content():
+                    return
+
+    async def _has_new_content(self) -> bool:
+        try:
+            content = await asyncio.to_thread(content_of, self.paths)
+        except Exception as error:
+            self.state = None  # look again
+            self._report(error, self._reading)
+            return False
+        self._reading.are_over()
+        before, self.content = self.content, content
+        return before is None or content != before
 
     async def _settled(self, now: State) -> State:
         for _ in range(MOST_CHANGES):
@@ -108,17 +135,20 @@ class FileWatch:
         try:
             state, seconds = await asyncio.to_thread(look)
         except Exception as error:  # no descriptors, no memory, no thread: these are the proxy's limits, not its end
-            if self._looking.is_new(error):
-                logger.warning(
-                    "mirror: cannot look for changes of %s: %s; a change is noticed when this works again",
-                    self.name,
-                    _text(error),
-                )
+            self._report(error, self._looking)
             return None
         if self._looking.are_over():
             logger.info("mirror: looking for changes of %s works again", self.name)
         self._pause = max(PAUSE, seconds / LOOKING)
         return state
+
+    def _report(self, error: Exception, problems: _Problems) -> None:
+        if problems.is_new(error):
+            logger.warning(
+                "mirror: cannot look for changes of %s: %s; a change is noticed when this works again",
+                self.name,
+                _text(error),
+            )
 
     async def _run(self, reload: Callable[[], Awaitable[None]]) -> None:
         retry: float | None = None
@@ -174,6 +204,10 @@ async def changes(paths: Sequence[Path]) -> AsyncIterator[None]:
     """Yield after each change at or below `paths`, once for changes that come together. Ends with the generator."""
     watch = FileWatch("the rules", paths)
     watch.state = await watch._look()
+    with contextlib.suppress(OSError):  # then the first change of the state counts as one of the content
+        watch.content = await asyncio.to_thread(content_of, watch.paths)
+        if await watch._look() != watch.state:
+            watch.content = None
     while True:
         await watch.changed()
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -17,7 +18,8 @@ def children(pid: int | None = None) -> set[int]:
     """The child processes of a process, of this one by default."""
     found: set[int] = set()
     for task in Path(f"/proc/{pid or os.getpid()}/task").iterdir():
-        found |= set(map(int, (task / "children").read_text().split()))
+        with contextlib.suppress(FileNotFoundError):  # a thread that ended meanwhile
+            found |= set(map(int, (task / "children").read_text().split()))
     return found
 
 

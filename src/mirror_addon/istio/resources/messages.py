@@ -40,7 +40,7 @@ def snake_case(field: str) -> str:
 
 def snake_case_names(keys: Iterable[str | int | None]) -> set[str]:
     """Return the keys that are the snake_case spelling of some message's field."""
-    return {key for key in keys if key.__class__ is str and key in _SPELLED_OTHERWISE}  # type: ignore[misc]
+    return {key for key in keys if isinstance(key, str) and key in _SPELLED_OTHERWISE}
 
 
 class Message(BaseModel):
