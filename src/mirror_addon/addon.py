@@ -14,6 +14,7 @@ from mitmproxy import ctx
 from mitmproxy import exceptions
 from mitmproxy import http
 
+from mirror_addon.admission.request_filter import check_filters
 from mirror_addon.commands.commands import Commands
 from mirror_addon.commands.terminal import Terminal
 from mirror_addon.diff_view.content_view import NAME as DIFF_VIEW
@@ -27,8 +28,10 @@ from mirror_addon.host import primary_timeout
 from mirror_addon.host.changes import HostChanges
 from mirror_addon.live_page.page import LivePage
 from mirror_addon.mirroring import tee
+from mirror_addon.mirroring.copied_hosts import copied
 from mirror_addon.mirroring.engine_settings import check_record
 from mirror_addon.mirroring.shadow_writer import ShadowWriter
+from mirror_addon.mirroring.unmatched_log import UnmatchedLog
 from mirror_addon.options.settings import BY_NAME
 from mirror_addon.options.settings import OPTIONS
 from mirror_addon.options.settings import OptionError
@@ -37,6 +40,7 @@ from mirror_addon.options.settings import parse_settings
 from mirror_addon.options.settings import unknown_names
 from mirror_addon.options.settings import update_settings
 from mirror_addon.routing.decision import Action
+from mirror_addon.routing.decision import LocalResponse
 from mirror_addon.rules.background import exempt_what_is_loaded
 from mirror_addon.rules.compare_file import comparison_rules
 from mirror_addon.rules.live import LiveRules
@@ -81,6 +85,7 @@ class MirrorAddon:
         self.commands = Commands(self.session, self.diff.text)
         self.page = LivePage(self.session, self.commands.by_name())
         self.terminal = Terminal()
+        self.unmatched_log = UnmatchedLog()
         self.host = HostChanges(DIFF_VIEW, styled(self.diff.lines), annotate)
         self._running = False
         self._streams_large_bodies = False
@@ -121,6 +126,8 @@ class MirrorAddon:
             self.page.listen(settings.web_port)
         if RULE_OPTIONS & changed:
             self.session.rules.load(settings)
+        if "mirror_to" in changed:
+            self._log_what_is_copied(settings)
         if "mirror_fast_hooks" in changed:
             self.host.apply(fast_hooks=settings.fast_hooks)
         writer.apply(settings, changed)
@@ -136,6 +143,8 @@ class MirrorAddon:
         writer = self.session.writer = ShadowWriter(settings, self.session.local_address, comparison or "")
         writer.observers += (self.session.statistics, self.terminal)
         self.session.rules.follow(writer.rules_changed)
+        self.session.rules.follow(writer.samples.rules_changed)
+        self.session.rules.follow(self.unmatched_log.rules_changed)
         self.page.start(settings)
         self.host.apply(fast_hooks=settings.fast_hooks)
         if self._running:  # corrected after a reload of the script that failed
@@ -145,6 +154,7 @@ class MirrorAddon:
     def _check(settings: Settings, changed: frozenset[str]) -> str | None:
         """Raise OptionError for files that cannot be used. Returns the text of the rules of comparison, None where
         they are not among the changed options."""
+        check_filters(settings.to)
         if "mirror_record" in changed:
             check_record(settings)
         return comparison_rules(settings) if "mirror_compare" in changed else None
@@ -164,8 +174,14 @@ class MirrorAddon:
         if server := ctx.master.addons.get("proxyserver"):
             writer.gate.listen([(address[0], address[1]) for address in server.listen_addrs()])
         writer.look_for_views()
+        self._log_what_is_copied(writer.settings)
         self.session.rules.watch()
         self.session.comparison.watch(writer.settings, writer.compare_by)
+
+    def _log_what_is_copied(self, settings: Settings) -> None:
+        if self._running and self.session.rules.table is not None:
+            for line in copied(settings, self.session.rules.table, ctx.options.mode):
+                logger.warning("mirror: %s", line)
 
     def done(self) -> Awaitable[None] | None:
         """Drain. Synchronous for a reload of the script, awaited at exit (mitmproxy awaits what a hook returns)."""
@@ -187,9 +203,14 @@ class MirrorAddon:
             self.responseheaders = self._responseheaders
             raise exceptions.AddonHalt
         table, writer = self.session.rules.table, self.session.writer
-        if table is None or writer is None or not flow.live or flow.response or flow.error:
-            return None
-        if flow.request.data.method in heads.UNROUTED_METHODS:
+        if (
+            table is None
+            or writer is None
+            or not flow.live
+            or flow.response
+            or flow.error
+            or (flow.request.data.method in heads.UNROUTED_METHODS)
+        ):
             return None
         gate = writer.gate
         gate.counters.request()
@@ -205,16 +226,29 @@ class MirrorAddon:
         if decision.response_headers:
             self.responseheaders = self._responseheaders
         if decision.response:
-            heads.answer(flow, decision.response)
-            writer.none(exchange)
+            self._reply(flow, exchange, decision.response, writer)
         elif decision.action is Action.ROUTE:
             self._route(flow, exchange, writer)
+        elif decision.rule is None:
+            self._unmatched(exchange, writer)
         if decision.mirrors and not exchange.settled:
             if heads.is_upgrade(flow):
                 writer.none(exchange, "upgrade")
             elif flow.request.stream or (self._streams_large_bodies and self._streams_later(flow, exchange)):
                 flow.request.stream = writer.tee(flow, exchange)
         return asyncio.sleep(decision.delay) if decision.delay else None
+
+    def _reply(self, flow: http.HTTPFlow, exchange: Exchange, response: LocalResponse, writer: ShadowWriter) -> None:
+        heads.answer(flow, response)
+        writer.none(exchange)
+        if exchange.decision.rule is None:
+            self._unmatched(exchange, writer)
+
+    def _unmatched(self, exchange: Exchange, writer: ShadowWriter) -> None:
+        """No rule names the request's host or path."""
+        writer.counters.unmatched += 1
+        if exchange.table is not None:
+            self.unmatched_log.note(exchange.table, exchange.request, exchange.decision)
 
     def _route(self, flow: http.HTTPFlow, exchange: Exchange, writer: ShadowWriter) -> None:
         request, cluster, endpoint = exchange.decision.request, exchange.decision.cluster, exchange.decision.endpoint

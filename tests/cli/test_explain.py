@@ -273,3 +273,22 @@ def test_mirrors_without_a_shadow_for_people(tmp_path: Path) -> None:
     endpoint += ["--set", "mirror_endpoints=serviceB/v2=127.0.0.1:2"]
     result = CliRunner().invoke(explain, ["--rules", str(tmp_path), *endpoint, "GET", f"{HOST}/serviceB"])
     assert "not drawn" in result.stdout
+
+
+def test_the_filter_of_mirror_to(tmp_path: Path) -> None:
+    def explained(option: str, *arguments: str) -> Result:
+        return CliRunner().invoke(explain, ["--rules", str(tmp_path), "--set", f"mirror_to={option}", *arguments])
+
+    option = "|~d shop.test & ~u /v1|http://localhost:9002"
+    result = explained(
+        option, "--json", "GET", "http://shop.test/v1", "GET", "http://shop.test/v2", "GET", "http://b.test/v1"
+    )
+    assert result.exit_code == 0, result.output
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [len(each["mirrors"]) for each in found] == [1, 0, 0]
+    assert [each["rule"] for each in found] == ["mirror_to", None, None]
+    assert "the request does not match the filter ~d shop.test & ~u /v1" in " ".join(found[1]["trace"])
+    for wrong in ("|~c 500|http://h", "|~d (|http://h", "|~d a", "||http://h", "|~d a|", "|~d a | ~d b|http://h"):
+        result = explained(wrong, "GET", "http://shop.test/")
+        assert (result.exit_code, result.stdout) == (2, ""), wrong
+        assert "mirror_to=" in result.stderr

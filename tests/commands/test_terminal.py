@@ -13,6 +13,7 @@ from mitmproxy.test import taddons
 
 from mirror_addon.commands.terminal import FIRST
 from mirror_addon.commands.terminal import HINT
+from mirror_addon.commands.terminal import MOST_FIRST
 from mirror_addon.commands.terminal import PAUSE
 from mirror_addon.commands.terminal import Terminal
 from mirror_addon.commands.terminal import line
@@ -34,9 +35,10 @@ def pair(
     url: str = "http://b/x",
     status: int | None = 200,
     rule: str = "default/b http[0]",
+    target: str = "b/v2",
     control: bool = False,
 ) -> Pair:
-    result = result or ShadowResult("f/0", "b/v2", "sent", status=200, total_ms=51.4)
+    result = result or ShadowResult("f/0", target, "sent", status=200, total_ms=51.4)
     return Pair("f/0", "f", rule, "b/v1", result.label, "GET", url, control, status, 10.0, result, comparison)
 
 
@@ -84,10 +86,12 @@ def test_only_differing_pairs_are_told_and_not_too_many(caplog: pytest.LogCaptur
     caplog.set_level(logging.DEBUG)
     clock = Clock()
     terminal = Terminal(clock)
-    terminal.pair(pair(Comparison("same")))
-    terminal.pair(pair(Comparison("noise")))
     terminal.pair(pair(different("$.x"), control=True))
     assert caplog.messages == []
+    terminal.pair(pair(Comparison("same")))
+    terminal.pair(pair(Comparison("noise")))
+    assert len(caplog.messages) == 1
+    caplog.clear()
     for _ in range(1000):
         terminal.pair(pair(different("$.price")))
     assert len(caplog.messages) == FIRST + 1
@@ -100,6 +104,31 @@ def test_only_differing_pairs_are_told_and_not_too_many(caplog: pytest.LogCaptur
     assert caplog.messages[-1].endswith("different: $.quiet, +41 ms")
 
 
+def test_the_first_shadow_of_each_rule_and_mirror(caplog: pytest.LogCaptureFixture) -> None:
+    """It shows that mirroring works, whatever came of it."""
+    caplog.set_level(logging.INFO)
+    terminal = Terminal()
+    for _ in range(3):
+        terminal.pair(pair(Comparison("same"), rule="a/b http[0]"))
+        terminal.pair(pair(Comparison("same"), rule="a/b http[0]", target="c"))
+        terminal.pair(pair(rule="a/b http[1]"))
+        terminal.pair(pair(result=ShadowResult("f/0", "b/v2", "failed", "connect", "refused"), rule="a/b http[2]"))
+    assert caplog.messages == [
+        "mirror: first shadow of a/b http[0]: GET http://b/x -> b/v2: 200 vs 200, same, +41 ms",
+        "mirror: first shadow of a/b http[0]: GET http://b/x -> c: 200 vs 200, same, +41 ms",
+        "mirror: first shadow of a/b http[1]: GET http://b/x -> b/v2: 200 vs 200, not compared, +41 ms",
+        "mirror: first shadow of a/b http[2]: GET http://b/x -> b/v2: failed: connect (refused)",
+    ]
+
+
+def test_first_shadows_of_many_rules(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    terminal = Terminal()
+    for number in range(3 * MOST_FIRST):
+        terminal.pair(pair(Comparison("same"), rule=f"rule {number}"))
+    assert len(caplog.messages) == MOST_FIRST
+
+
 async def test_verbose_tells_every_shadow_at_the_level_of_v(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     terminal = Terminal()
@@ -107,6 +136,8 @@ async def test_verbose_tells_every_shadow_at_the_level_of_v(caplog: pytest.LogCa
         context.options.add_option("termlog_verbosity", str, "info", "")
         context.options.termlog_verbosity = "debug"
         terminal.configure({"termlog_verbosity"})
+    terminal.pair(pair(different("$.x")))
+    assert caplog.messages[-1].startswith("mirror: first shadow of ")
     caplog.clear()
     for _ in range(2 * FIRST):
         terminal.pair(pair(different("$.x")))
@@ -142,7 +173,13 @@ def test_nothing_to_tell() -> None:
 
 
 def test_the_hint_where_nothing_was_compared() -> None:
-    assert summary(statistics(pair())).endswith(HINT)
+    assert summary(statistics(pair())).endswith(HINT.format(compared=0, sent=1))
+
+
+def test_the_hint_where_some_were_compared() -> None:
+    text = summary(statistics(*[pair()] * 1999, pair(Comparison("same"))))
+    assert "Whole responses were compared in 1 of 2,000 pairs, in the others only status codes." in text
+    assert "pairs, in the others" not in summary(statistics(pair(Comparison("same"))))
 
 
 def test_a_long_table_is_cut() -> None:

@@ -7,6 +7,7 @@ def test_text() -> None:
     counters = Counters()
     counters.request()
     counters.request()
+    counters.unmatched += 1
     counters.skip("", "upgrade")
     counters.skip("b/v2", "percent")
     target = counters.of("b/v2")
@@ -28,6 +29,7 @@ adapted.obs_fold 1
 """
     assert counters.text() == (
         "requests 2\n"
+        "unmatched 1\n"
         + own.replace("skipped 1\n", "skipped 2\n").replace("adapted 1", "skipped.upgrade 1\nadapted 1")
         + "".join(f"b/v2.{line}\n" for line in own.splitlines())
     )

@@ -51,13 +51,19 @@ def test_the_worked_example(validate: Callable[[Export], None]) -> None:
 
 def test_envoy_takes_everything_that_rules_can_say(validate: Callable[[Export], None]) -> None:
     overrides = {("override.default.svc.cluster.local", ""): Endpoint("unix:///run/x.sock", 0)}
-    mirrors = [MirrorTo("http", "127.0.0.1", 9, "/base"), MirrorTo("https", "mirror.test", 443)]
+    mirrors = [
+        MirrorTo("http", "127.0.0.1", 9, "/base"),
+        MirrorTo("https", "mirror.test", 443),
+        MirrorTo("http", "narrowed.test", 80, filter="~d a", matches=lambda _: True),
+    ]
     made = translate(
         read(EVERYTHING, endpoint_overrides=overrides, mirror_to=mirrors),
         ExportOptions(Address("::1", 8080), Address("127.0.0.1", 0), request_id=True, host_suffix=""),
     )
     validate(made)
     assert any("/base" in note for note in made.notes)
+    assert any("the filter of mirror_to ~d a has no counterpart in Envoy" in note for note in made.notes)
+    assert "narrowed.test" not in to_yaml(made.bootstrap())
 
 
 @pytest.mark.parametrize("level", ["NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"])

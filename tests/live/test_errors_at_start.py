@@ -64,6 +64,7 @@ def test_no_rules_folder_and_no_option(confdir: Path, tmp_path: Path) -> None:
     ("setting", "message"),
     [
         ("mirror_concurrency=many", r"mirror_concurrency.*many"),
+        ("mirror_to=|~c 500|http://localhost:9002", r"mirror_to=\|~c 500\|http://localhost:9002: ~c is not known when"),
         ("mirror_endpoints=serviceB/v1", r"mirror_endpoints.*HOST\S*=ADDRESS:PORT"),
         ("mirror_path_normalization=SOME", r"mirror_path_normalization.*BASE"),
         ("mirror_rule=elsewhere", r"mirror_rule\b.*mirror_rules"),

@@ -49,3 +49,29 @@ def test_rules_come_first_where_there_are_some(confdir: Path, v1: Recorder, v2: 
             primary = v1.one()
             assert primary.target == b"/"
     assert other.received == []
+
+
+def test_a_filter_narrows_it(confdir: Path, tmp_path: Path, v1: Recorder, v2: Recorder) -> None:
+    """Two origins behind a regular proxy: only one is copied, and the start says nothing of all hosts."""
+    with Recorder() as other:
+        arguments = ("--set", f"mirror_to=|~d 127.0.0.1 & ~u {v1}/v1|http://{v2}")
+        with Proxy(confdir, *arguments, script=str(ROOT / "mirror_addon"), cwd=tmp_path) as proxy:
+
+            def send(to: Recorder, path: bytes) -> None:
+                address = str(to).encode()
+                fields = (b"Host: " + address, b"Authorization: Bearer secret")
+                exchange(proxy.address, lines(b"GET http://%b%b HTTP/1.1" % (address, path), *fields))
+
+            send(other, b"/v1/secret")
+            send(v1, b"/v2")
+            send(v1, b"/v1/a")
+            assert v2.one().target == b"/v1/a"
+            assert [each.target for each in v1.received] == [b"/v2", b"/v1/a"]
+            assert "with their credentials" not in proxy.output
+        assert (proxy.totals["requests"], proxy.totals["unmatched"], proxy.totals["offered"]) == (3, 2, 1)
+        assert v2.received == []
+
+
+def test_without_a_filter_the_start_says_what_is_copied(confdir: Path, tmp_path: Path, v2: Recorder) -> None:
+    with Proxy(confdir, "--set", f"mirror_to=http://{v2}", script=str(ROOT / "mirror_addon"), cwd=tmp_path) as proxy:
+        proxy.wait_for(rf"requests to all hosts are copied to http://{v2}, with their credentials \(Authorization, ")

@@ -175,12 +175,19 @@ def test_parts_are_those_of_the_page(client: FlaskClient, source: Any, make_pair
 
 def test_status_for_scripts(client: FlaskClient, source: Any, make_pair: Callable[..., Pair], given: Any) -> None:
     source.now.statistics.pair(make_pair())
-    given(requests=3, totals={"offered": 1, "sent": 1}, targets={"x": {"sent": 1}}, expires=0.0, compared_since=0.0)
+    given(
+        requests=3,
+        unmatched=2,
+        totals={"offered": 1, "sent": 1},
+        targets={"x": {"sent": 1}},
+        expires=0.0,
+        compared_since=0.0,
+    )
     given(backoffs=[{"target": "x", "share": 0.5}])
     told = client.get("/api/status.json").json
     assert told["version"] == 1
     assert told["state"] == "mirroring"
-    assert told["counters"] == {"requests": 3, "offered": 1, "sent": 1}
+    assert told["counters"] == {"requests": 3, "unmatched": 2, "offered": 1, "sent": 1}
     assert told["targets"] == {"x": {"sent": 1}}
     assert told["backoffs"] == [{"target": "x", "share": 0.5}]
     (route,) = told["routes"]

@@ -33,6 +33,7 @@ def busy(state: State, make_pair: Callable[..., Pair]) -> State:
     return replace(
         state,
         requests=11,
+        unmatched=4,
         totals=COUNTERS | {"skipped": 5, "skipped.percent": 2, "skipped.loop": 3},
         targets={TARGET: COUNTERS},
         engine=engine,
@@ -53,6 +54,7 @@ def values(state: State) -> dict[tuple[str, ...], float]:
 def test_what_is_counted(busy: State) -> None:
     found = values(busy)
     assert found["envoy_http_downstream_rq_total", "mirror"] == 11
+    assert found["mirror_unmatched_total",] == 4
     assert found["envoy_cluster_upstream_rq_total", TARGET] == 6
     assert found["envoy_cluster_upstream_rq_completed", TARGET] == 4
     assert found["envoy_cluster_upstream_cx_connect_fail", TARGET] == 1

@@ -26,7 +26,7 @@ def test_before_the_start_there_is_nothing_to_show() -> None:
         "backoffs": [],
         "compared_since": None,
         "rules": [],
-        "counters": {"requests": 0},
+        "counters": {"requests": 0, "unmatched": 0},
         "targets": {},
         "routes": [],
         "differing": [],

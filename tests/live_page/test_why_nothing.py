@@ -65,6 +65,7 @@ def test_skipped_by_rule(mirrored: list[RuleView]) -> None:
 
 def test_no_rule_was_met(mirrored: list[RuleView]) -> None:
     assert told(mirrored).startswith("None of the 10 requests matched a rule that mirrors")
+    assert "No rule names the host or path of 7 of them" in told(mirrored, unmatched=7)
 
 
 @pytest.mark.parametrize(("kind", "word"), [("dropped", "queue_full"), ("failed", "connect")])

@@ -48,6 +48,7 @@ from mirror_addon.options.settings import parse_option
         ("mirror_endpoints", ["serviceB/v2=localhost"], None),
         ("mirror_to", ["localhost:9002"], "http://localhost:9002"),
         ("mirror_to", ["gopher://x"], None),
+        ("mirror_to", ["~d shop.test|http://h"], "|~d shop.test|http://h"),
         ("mirror_timeout", "9" * 5000, None),
     ],
 )

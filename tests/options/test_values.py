@@ -111,3 +111,38 @@ def test_the_port_of_a_service() -> None:
     found = values.parse_endpoint("reviews.prod:8080/v1=127.0.0.1:9001")
     assert (found.host, found.service_port, found.subset, found.port) == ("reviews.prod", 8080, "v1", 9001)
     assert values.parse_endpoint("reviews:v1=127.0.0.1:9001").host == "reviews:v1"
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("|~d shop.test & ~u /v1|http://localhost:9002", ("localhost", 9002, "", "~d shop.test & ~u /v1")),
+        ("#~d a | ~d b#https://h/base/", ("h", 443, "/base", "~d a | ~d b")),
+        ("|~d a|http://h/x|y", ("h", 80, "/x|y", "~d a")),
+        (",  ~m GET , http://[::1]:9 ", ("::1", 9, "", "~m GET")),
+        ("http://h/x|y", ("h", 80, "/x|y", "")),
+    ],
+)
+def test_filters_of_mirror_to(text: str, parsed: tuple[str, int, str, str]) -> None:
+    url = values.parse_mirror_url(text)
+    assert (url.host, url.port, url.path, url.filter) == parsed
+    assert values.parse_mirror_url(str(url)) == url
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("|~d shop.test", r"write a URL, or \|FILTER\|URL"),
+        ("|", r"write a URL, or \|FILTER\|URL"),
+        ("||http://h", "the filter is empty"),
+        ("|  |http://h", "the filter is empty"),
+        ("|~d a|", "write a URL with http or https"),
+        ("|~d a|localhost:9002", "write a URL with http or https"),
+        ("|~d a | ~d b|http://h", r"where the filter has a \| in it, begin with another character, as in #"),
+        ("~d shop.test|http://h", r"write a URL, or \|FILTER\|URL"),
+        ("", "write a URL with http or https"),
+    ],
+)
+def test_filters_of_mirror_to_that_cannot_be_read(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        values.parse_mirror_url(text)

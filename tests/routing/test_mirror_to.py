@@ -48,3 +48,30 @@ def test_it_is_listed_and_explained(build: Build, ask: Ask) -> None:
     said = explain(table, ask(), 3)
     assert said[0].endswith("no rule claims it; the request passes through")
     assert "localhost:9002: drawn" in said[1]
+
+
+def only(host: bytes) -> Callable[[Request], bool]:
+    return lambda request: request.authority == host
+
+
+def test_filters(build: Build, ask: Ask) -> None:
+    """Each URL has its own; what matches none is named by no rule."""
+    table = build(
+        mirror_to=[
+            MirrorTo("http", "a", 1, filter="~d x", matches=only(b"x.com")),
+            MirrorTo("http", "b", 2, filter="~d y", matches=only(b"y.com")),
+            MirrorTo("http", "c", 3, filter="~d x", matches=only(b"x.com")),
+        ]
+    )
+    found = {host: table.route(ask("/", host), 0) for host in ("x.com", "y.com", "z.com")}
+    targets = {host: [str(mirror.endpoint) for mirror in each.mirrors] for host, each in found.items()}
+    assert targets == {"x.com": ["a:1", "c:3"], "y.com": ["b:2"], "z.com": []}
+    assert found["y.com"].rule == table.passthrough.rule
+    assert found["z.com"].rule is None and found["z.com"].action is Action.PASSTHROUGH
+    assert explain(table, ask("/", "y.com"), 0)[1:5] == [
+        "mirror a:1: the request does not match the filter ~d x",
+        "mirror b:2: the request matches the filter ~d y",
+        "mirror b:2: drawn: draw % 100 = 0 < 100 (100 %), to b:2",
+        "mirror c:3: the request does not match the filter ~d x",
+    ]
+    assert str(rules(table)[-1].mirrors[0]) == "a:1 100 % -> a:1 where ~d x"

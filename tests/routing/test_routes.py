@@ -152,3 +152,22 @@ spec: {hosts: [example.com], http: [{route: [{destination: {host: other, subset:
         response = build(rules, identity=Identity(namespace=namespace)).route(ask(), 0).response
         assert response is not None
         assert f"--set mirror_endpoints={name}=ADDRESS:PORT" in response.body.decode()
+
+
+def test_a_subset_that_is_not_declared_is_named_where_endpoints_come_from_options(build: Build, ask: Ask) -> None:
+    rule = """
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: other}
+spec: {host: other, subsets: [{name: v1, labels: {version: v1}}]}
+"""
+    host = "other.default.svc.cluster.local"
+    for subset, said in (
+        ("v11", "it has: v1; did you mean v1?"),
+        ("v1", f"no ServiceEntry or Service declares {host}"),
+    ):
+        response = (
+            build([{"route": [{"destination": {"host": "other", "subset": subset}}]}], rule).route(ask(), 0).response
+        )
+        assert response is not None
+        assert said in response.body.decode()

@@ -59,6 +59,11 @@ class When:
         self._text = text
         self._has_failed = False
 
+    @property
+    def expression(self) -> Any:
+        """mitmproxy's filter."""
+        return self._filter
+
     def now(self, flow: http.HTTPFlow) -> bool | None:
         """Return whether a flow matches that has no response yet; None if that depends on the response."""
         return self._guarded(self._certain, flow)

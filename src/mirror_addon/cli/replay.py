@@ -112,7 +112,7 @@ class ReplayCommand(click.Command):
     "urls",
     metavar="URL",
     multiple=True,
-    help="Mirror requests that no rule matches to this URL, as mirror_to. May be repeated.",
+    help="Mirror requests that no rule matches to this URL, or |FILTER|URL, as mirror_to. May be repeated.",
 )
 @click.option(
     "--speed",

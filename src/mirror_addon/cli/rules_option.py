@@ -66,7 +66,12 @@ def read_settings(rules: Sequence[str], assignments: Sequence[str]) -> Settings:
         else:
             values[name] = texts
     try:
-        return parse_settings(values)
+        settings = parse_settings(values)
+        if any(url.filter for url in settings.to):
+            from mirror_addon.admission.request_filter import check_filters  # imports mitmproxy
+
+            check_filters(settings.to)
+        return settings
     except OptionError as error:
         raise click.UsageError(str(error)) from None
 

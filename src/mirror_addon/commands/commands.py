@@ -24,12 +24,14 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from mitmproxy import addonmanager
+from mitmproxy import ctx
 from mitmproxy import exceptions
 from mitmproxy import flow
 from mitmproxy import http
 
 from mirror_addon.commands import steering
 from mirror_addon.commands.replay import Replayer
+from mirror_addon.mirroring.copied_hosts import copied
 from mirror_addon.routing.trace import explain
 from mirror_addon.rules.listing import rule_lines
 from mirror_addon.rules.live import RULES_GONE
@@ -94,6 +96,8 @@ class Commands:
             lines.append(f"comparison: {session.comparison.problem}")
         lines += steering.steering_lines(session.writer, session.rules.table)
         lines += [f"mirror: {line}" for line in rule_lines(session.rules.table, mirrored_only=True)] or ["mirror: none"]
+        modes = getattr(ctx.options, "mode", ())
+        lines += (f"copied: {line}" for line in copied(session.writer.settings, session.rules.table, modes))
         lines.append(session.writer.counters.text().rstrip())
         lines += (f"{name} {value}" for name, value in flat(session.writer.dispatcher.status()))
         return "\n".join(lines)
@@ -141,11 +145,11 @@ class Commands:
         rules, comparison = self._session.rules, self._session.comparison
         if (found := rules.reload_at_once()) is not None:
             if not rules.problem:  # else it is logged as an error
-                logger.info("mirror: %s", found)
+                logger.info("mirror: %s", found.partition("; ")[0])
             return "; ".join(part for part in (found, comparison.reload_at_once()) if part)
 
         async def run() -> None:
-            logger.info("mirror: %s", await rules.reload())
+            logger.info("mirror: %s", (await rules.reload()).partition("; ")[0])
             await comparison.reload()
 
         task = asyncio.ensure_future(run())

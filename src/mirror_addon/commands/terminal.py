@@ -1,4 +1,5 @@
-"""What is logged about pairs: a line for each that differs (with `-v` for every pair), and a table at exit."""
+"""What is logged about pairs: a line for the first of each rule, for each that differs (with `-v` for every pair),
+and a table at exit."""
 
 from __future__ import annotations
 
@@ -39,9 +40,12 @@ WIDTH = 120
 NARROWEST = 40
 """Columns of the table at least."""
 
+MOST_FIRST = 100
+"""Rules and mirrors whose first shadow is logged."""
+
 HINT = (
-    "Only status codes were compared. To compare whole responses, open the live page, http://mirror-addon.test/"
-    " through the proxy, or set mirror_record=FILE."
+    "Whole responses were compared in {compared} of {sent} pairs, in the others only status codes. To compare all,"
+    " open the live page, http://mirror-addon.test/ through the proxy, or set mirror_record=FILE."
 )
 
 
@@ -51,8 +55,11 @@ def printable(text: str, encoding: str | None) -> str:
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
-def line(pair: Pair) -> str:
-    """Return `GET http://host/x -> serviceB/v2: 200 vs 500, different: status, $.price, +41 ms`."""
+def line(pair: Pair, *, compared: bool = False) -> str:
+    """Return `GET http://host/x -> serviceB/v2: 200 vs 500, different: status, $.price, +41 ms`.
+
+    `compared`: it says so if the responses were not compared.
+    """
     result = pair.result
     url = pair.url if len(pair.url) <= SHOWN_URL else f"{pair.url[:SHOWN_URL]}…"
     parts = [f"{status(pair.primary_status)} vs {status(result.status)}"]
@@ -60,6 +67,8 @@ def line(pair: Pair) -> str:
         parts = [f"{result.outcome}: {result.reason}" + (f" ({result.detail})" if result.detail else "")]
     elif pair.comparison is not None and pair.comparison.verdict is not None:
         parts.append(verdict(pair.comparison))
+    elif compared:
+        parts.append("not compared")
     if result.outcome == "sent" and pair.primary_ms is not None:
         parts.append(gap(pair.primary_ms, result.total_ms).replace("−", "-"))
     return visible(f"{pair.method} {url} -> {pair.target}: {', '.join(parts)}")
@@ -77,12 +86,15 @@ def verdict(comparison: Comparison) -> str:
 class Terminal:
     """A PairObserver that writes to mitmproxy's log.
 
+    The first shadow of each rule to each of its mirrors is logged in any case: it shows that mirroring works.
     Differing pairs are logged up to twenty times, then at most once in ten seconds: with a mirror that always differs,
     the log would show nothing else. `verbose`, set by mitmproxy's `-v`: every pair is logged.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.verbose = False
+        self._met: set[tuple[str, str]] = set()
+        """Rules and mirrors whose first shadow was logged."""
         self._clock = clock
         self._logged = 0
         self._left_out = 0
@@ -97,7 +109,10 @@ class Terminal:
 
     def pair(self, pair: Pair) -> None:
         """Log a pair, if it is to be logged."""
-        if self.verbose:
+        if (pair.rule, pair.target) not in self._met and not pair.control and len(self._met) < MOST_FIRST:
+            self._met.add((pair.rule, pair.target))
+            self._log(logging.INFO, f"first shadow of {pair.rule}: {line(pair, compared=True)}")
+        elif self.verbose:
             self._log(logging.DEBUG, line(pair))
         elif not pair.control and is_different(pair):
             self._log_difference(pair)
@@ -167,6 +182,6 @@ def summary(statistics: PairStatistics, *, width: int | None = None, encoding: s
     if len(rows) > SHOWN_ROWS:
         lines.append(f"and {len(rows) - SHOWN_ROWS} more rows")
     lines.append("Times: the primary's above, the shadow's below.")
-    if not statistics.compared and statistics.sent:
-        lines.append(HINT)
+    if statistics.compared < statistics.sent:
+        lines.append(HINT.format(compared=f"{statistics.compared:,}", sent=f"{statistics.sent:,}"))
     return printable("\n".join(lines), encoding)

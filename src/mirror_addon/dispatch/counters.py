@@ -55,6 +55,8 @@ class Counters:
 
     def __init__(self) -> None:
         self.requests = 0
+        self.unmatched = 0
+        """Requests whose host or path no rule names."""
         self.recorded = 0
         """Lines of the record."""
         self.unrecorded = 0
@@ -91,8 +93,9 @@ class Counters:
         return total
 
     def items(self) -> Iterator[tuple[str, int]]:
-        """`requests`, the totals, then `LABEL.NAME` for each target."""
+        """`requests`, `unmatched`, the totals, then `LABEL.NAME` for each target."""
         yield "requests", self.requests
+        yield "unmatched", self.unmatched
         yield from self.totals().items()
         for label in sorted(self.targets):
             for name, number in self.targets[label].items():

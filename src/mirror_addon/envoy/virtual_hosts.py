@@ -116,7 +116,14 @@ class RouteConfiguration:
         )
         match = _on_port(port)
         action: Message = {"cluster": self._actions.clusters.original(), "timeout": duration(0)}
-        if mirrors := self._actions.mirrors(self._table.passthrough.mirrors, port):
+        passthrough = self._table.passthrough
+        for url in passthrough.urls:
+            if url.filter:
+                self._notes.add(
+                    f"the filter of mirror_to {url.filter} has no counterpart in Envoy: nothing is mirrored there"
+                )
+        unfiltered = [each for each, url in zip(passthrough.mirrors, passthrough.urls, strict=True) if not url.filter]
+        if mirrors := self._actions.mirrors(unfiltered, port):
             action["request_mirror_policies"] = mirrors
         routes: list[Message] = []
         if self._own_names:

@@ -68,6 +68,7 @@ class StateCollector(Collector):
         )
         requests.add_metric(["mirror"], state.requests)
         yield requests
+        yield CounterMetricFamily("mirror_unmatched", "Requests whose host or path no rule names", state.unmatched)
         mode = GaugeMetricFamily("mirror_state", "1 for the present state", labels=["state"])
         for name in ("mirroring", "paused", "off", "expired", "not started"):
             mode.add_metric([name], float(name == state.mode))

@@ -185,6 +185,7 @@ def state_of(session: Session, compared_since: float | None) -> State:
         mode=mode_of(gate),
         statistics=session.statistics.copy(),
         requests=counters.requests,
+        unmatched=counters.unmatched,
         totals=dict(counters.totals().items()),
         targets={label: dict(target.items()) for label, target in counters.targets.items()},
         table=session.rules.table,

@@ -29,6 +29,8 @@ class State:
     statistics: PairStatistics
     """A copy."""
     requests: int = 0
+    unmatched: int = 0
+    """Of them, those whose host or path no rule names."""
     totals: dict[str, int] = field(default_factory=dict)
     """The counters by name, including `failed.connect`."""
     targets: dict[str, dict[str, int]] = field(default_factory=dict)

@@ -96,7 +96,7 @@ class View:
             "backoffs": state.backoffs,
             "compared_since": None if state.compared_since is None else iso(state.compared_since),
             "rules": [describe(view) for view in self.mirrored],
-            "counters": {"requests": state.requests, **state.totals},
+            "counters": {"requests": state.requests, "unmatched": state.unmatched, **state.totals},
             "targets": state.targets,
             "routes": [_row(row) for row in self.rows],
             "differing": [_differing(pair) for pair in self.differing],

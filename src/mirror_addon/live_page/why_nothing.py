@@ -50,6 +50,8 @@ def _by_traffic(state: State, mirrored: list[RuleView]) -> Iterator[str]:
         yield f"Every shadow was skipped: {_listed(skipped)}."
     elif mirrored:
         yield f"None of the {state.requests} requests matched a rule that mirrors; mirror.explain shows why."
+        if state.unmatched:
+            yield f"No rule names the host or path of {state.unmatched} of them; the event log names the hosts."
 
 
 def _listed(parts: list[tuple[str, int]]) -> str:

@@ -2,11 +2,9 @@
 
 Theory of operation. `addon` calls a method here at each turn of a request's life; all of it runs in the proxy's event
 loop. `offer` decides at once which mirrors get a shadow (`AdmissionGate`) and admits those to the book of shadows in
-flight, so that switches and counters hold from that moment. To make a shadow and its frame may wait a few
-milliseconds: it is deferred to the dispatcher's next batch where nobody looks at the shadow (`_defers`). A request
-whose rule has a filter over the response (`mirror-addon/when`) is held until then (`HeldRequests`); a body that is
-streamed is passed on piece by piece (`tee`). `answered` ends the primary's part. The book tells each pair to the
-observers (statistics, terminal, views), once both halves have ended.
+flight. To make a shadow and its frame is deferred to the dispatcher's next batch where nobody looks at the shadow
+(`_defers`). A request whose rule has a filter over the response (`mirror-addon/when`) is held (`HeldRequests`); a body
+that is streamed is passed on in pieces (`tee`). `answered` ends the primary's part. The book tells observers of pairs.
 """
 
 from __future__ import annotations
@@ -34,6 +32,7 @@ from mirror_addon.dispatch.settings import ShadowSettings
 from mirror_addon.dispatch.upload import Upload
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.mirroring import tee
+from mirror_addon.mirroring.comparison_samples import ComparisonSamples
 from mirror_addon.mirroring.engine_settings import COMPARED_BODY
 from mirror_addon.mirroring.engine_settings import recording_of
 from mirror_addon.mirroring.failure_log import FailureLog
@@ -94,6 +93,7 @@ class ShadowWriter:
         self._draining: dict[Dispatcher, asyncio.Future[None]] = {}
         self.gate = AdmissionGate(settings, self.counters, local_address, time.time())
         self.book.observers += (FailureLog(), self.gate.limits.backoffs)
+        self.samples = ComparisonSamples()
         self.holding = HeldRequests()
         self.expiry_log = ExpiryLog()
         self.expiry_log.of_run(self.gate.expires)
@@ -163,13 +163,13 @@ class ShadowWriter:
         self.dispatcher.flush()
         settings, compares = self.settings, self.compares
         keep = COMPARED_BODY if compares and self.shows_flows else 0
-        self._compared_body = COMPARED_BODY if compares else 0
+        self._compared_body = COMPARED_BODY if compares or settings.responses != "discard" else 0  # a few samples
         self._has_subjects = compares or bool(settings.record)
         self._defers = not (self.shows_flows or self._has_subjects)
         limits = self.dispatcher.settings
         if (limits.keep_body, limits.compare_body) != (keep, self._compared_body):
             self.dispatcher.settings = replace(limits, keep_body=keep, compare_body=self._compared_body)
-        recording = recording_of(settings, self.comparison_rules, compare=compares)
+        recording = recording_of(settings, self.comparison_rules, compare=self._compared_body > 0)
         if recording != self._recording:
             self._recording = recording
             self.dispatcher.configure(recording)
@@ -257,7 +257,7 @@ class ShadowWriter:
         if isinstance(found, MirroredRequest):
             return found
         subject = None
-        if self._has_subjects:
+        if self._has_subjects or self.samples.wants(exchange.decision):
             subject = subject_of(
                 flow, exchange, with_headers=bool(self.settings.record) and self.settings.record_bodies
             )

@@ -117,4 +117,6 @@ def _addresses(text: str) -> Iterator[str]:
         yield f"{match[1]}={match[2]}"
     if re.fullmatch(r"[^\s/:]+:[0-9]+(/\S*)?", text):
         yield f"http://{text}"
+    if text.startswith(("~", "!", "(")):
+        yield f"|{text}"
     yield text.rpartition(":")[2]

@@ -124,7 +124,8 @@ OPTIONS = (
         Sequence[str],
         [],
         values.each(values.parse_mirror_url),
-        "URLs to mirror to, without YAML: requests that match no rule pass through unchanged and are mirrored there.",
+        "URLs to mirror to, without YAML: requests that match no rule pass through unchanged and are mirrored there. "
+        "With a filter as in map_remote, the first character separates: #~d shop.test#http://localhost:9002.",
     ),
     Option(
         "mirror_namespace", str, "default", values.namespace, "Namespace of this proxy and of documents without one."

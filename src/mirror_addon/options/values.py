@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
@@ -40,12 +41,24 @@ class EndpointOverride:
 
 @dataclass(frozen=True, slots=True)
 class MirrorURL:
-    """One URL of `mirror_to`."""
+    """One URL of `mirror_to`. `filter` is the text of its filter, which is not parsed here; empty: none."""
 
     scheme: str
     host: str
     port: int
     path: str
+    filter: str = ""
+
+    @property
+    def address(self) -> str:
+        """`localhost:9002`, `[::1]:9002`."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def __str__(self) -> str:
+        """As the option has it."""
+        url = f"{self.scheme}://{self.address}{self.path}"
+        separator = next((each for each in "|#;,!" if each not in self.filter), "|")
+        return f"{separator}{self.filter}{separator}{url}" if self.filter else url
 
 
 def parse_endpoint(text: str) -> EndpointOverride:
@@ -72,7 +85,31 @@ def _port(text: str) -> int:
 
 
 def parse_mirror_url(text: str) -> MirrorURL:
-    """Parse `http://localhost:9002/base`."""
+    """Parse `http://localhost:9002/base`, or `|FILTER|URL`: as in mitmproxy's map_remote, the first character is the
+    separator. That is any that cannot begin a URL."""
+    text = text.strip()
+    if not text or text[0].isalnum():
+        return _url(text)
+    separator = text[0]
+    words, found, url = text[1:].partition(separator)
+    if not found:
+        raise ValueError("write a URL, or |FILTER|URL, as in |~d shop.test|http://localhost:9002")
+    if not words.strip():
+        raise ValueError(
+            "the filter is empty; write only the URL, or a filter, as in |~d shop.test|http://localhost:9002"
+        )
+    try:
+        return replace(_url(url.strip()), filter=words.strip())
+    except ValueError as error:
+        if separator not in url:
+            raise
+        raise ValueError(
+            f"{error}; where the filter has a {separator} in it, begin with another character, as in "
+            "#~d a.test | ~d b.test#http://localhost:9002"
+        ) from None
+
+
+def _url(text: str) -> MirrorURL:
     try:
         url = urlsplit(text)
         port = url.port

@@ -110,14 +110,14 @@ class Clusters:
         )
         if override is not None:
             endpoints: tuple[Endpoint, ...] = (override,)
-        elif service is None:
+        elif service is None and not (rule and subset and chosen is None):
             endpoints, problem = (), self._hidden.get(host, f"no ServiceEntry or Service declares {host}")
-        elif service.alias_for:
+        elif service is not None and service.alias_for:
             problem = f"{host} is an ExternalName Service for {service.alias_for}, and Istio follows only one"
             endpoints = ()
-        elif port not in service.ports:
+        elif service is not None and port not in service.ports:
             endpoints, problem = (), f"{host} has no port {port}; it has: {_ports(service)}"
-        elif subset and chosen is None:
+        elif service is None or (subset and chosen is None):
             endpoints, problem = (
                 (),
                 f"no DestinationRule declares subset {subset} of {host}{_other_subsets(rule, subset)}",

@@ -44,7 +44,13 @@ def _explain(table: RouteTable, request: Request, draw: int, now: float | None) 
         yield f"host {text(request.authority)}: {_unclaimed(table, request.port)}"
         if request.port in table.gateways.closed:
             return
-        for mirror in table.passthrough.mirrors:
+        chosen = table.passthrough.chosen(request)
+        for mirror, url in zip(table.passthrough.mirrors, table.passthrough.urls, strict=True):
+            if url.filter:
+                verb = "matches" if mirror in chosen else "does not match"
+                yield f"mirror {mirror.label}: the request {verb} the filter {url.filter}"
+            if mirror not in chosen:
+                continue
             yield from _mirror(mirror, request, draw, "method" if request.method == b"CONNECT" else None, None, now)
         return
     yield f"host {text(request.authority)}: virtual host {host.host}"
@@ -212,9 +218,12 @@ class MirrorView:
     label: str
     fraction: Fraction
     cluster: Cluster
+    filter: str = ""
+    """Of `mirror_to`."""
 
     def __str__(self) -> str:
-        return f"{self.label} {self.fraction} -> {_endpoints(self.cluster)}"
+        where = f" where {self.filter}" if self.filter else ""
+        return f"{self.label} {self.fraction} -> {_endpoints(self.cluster)}{where}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +256,8 @@ def rules(table: RouteTable) -> list[RuleView]:
     views = [_view(route, hosts[key], matches[key]) for key, route in routes.items()]
     passthrough = table.passthrough
     if passthrough.rule is not None:
-        mirrors = tuple(map(_mirror_view, passthrough.mirrors))
+        pairs = zip(passthrough.mirrors, passthrough.urls, strict=True)
+        mirrors = tuple(MirrorView(each.label, each.fraction, each.any_cluster, url.filter) for each, url in pairs)
         views.append(RuleView(passthrough.rule, ("any other",), ("any path",), ("passes through",), mirrors))
     return views
 

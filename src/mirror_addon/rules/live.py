@@ -239,7 +239,7 @@ class LiveRules:
         async def reload() -> None:
             found = await self.reload()
             if not self.problem:  # else it is logged as an error
-                logger.info("mirror: %s", found)
+                logger.info("mirror: %s", found.partition("; ")[0])
 
         self._watch.start(reload)
 

@@ -12,6 +12,7 @@ from mirror_addon.istio.diagnostics import Diagnostic
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
 from mirror_addon.options.settings import Settings
+from mirror_addon.options.values import MirrorURL
 from mirror_addon.routing.identity import Identity
 from mirror_addon.routing.table import MirrorTo
 from mirror_addon.routing.table import RouteTable
@@ -91,7 +92,7 @@ def load_rule_set(
         ),
         endpoint_overrides=loaded.endpoints.overrides,
         primary_endpoints=primary_endpoints,
-        mirror_to=[MirrorTo(url.scheme, url.host, url.port, url.path) for url in settings.to],
+        mirror_to=[_mirror_to(url) for url in settings.to],
     )
     rules = sum(map(_rules_of, loaded.resources))
     return RuleSet(
@@ -113,3 +114,12 @@ def _rules_of(resource: Resource[Any]) -> int:
     if isinstance(resource.spec, VirtualServiceSpec):
         return len(resource.spec.http)
     return len(resource.spec.rules) if isinstance(resource.spec, HTTPRouteSpec | GRPCRouteSpec) else 0
+
+
+def _mirror_to(url: MirrorURL) -> MirrorTo:
+    matches = None
+    if url.filter:
+        from mirror_addon.admission.request_filter import RequestFilter  # imports mitmproxy, and few have a filter
+
+        matches = RequestFilter(url.filter)
+    return MirrorTo(url.scheme, url.host, url.port, url.path, url.filter, matches)
