@@ -955,3 +955,21 @@ def test_tls_by_policy(ask: Ask) -> None:
     assert decision.cluster is not None and decision.cluster.tls is not None
     assert (decision.cluster.tls.sni, decision.cluster.tls.subject_alt_names) == ("tls.test", ("tls.test",))
     assert decision.mirrors[0].cluster.tls == decision.cluster.tls
+
+
+def test_the_trace_names_routes_that_do_not_apply(ask: Ask) -> None:
+    found = table(gateway({"port": 80, "hostname": "*.test"}), route({}, hostnames=["a.org"], name="lost"))
+    assert explain(found, ask("/", "a.org"), 0)[0].startswith(
+        "HTTPRoute demo/lost: not used: no host name of this route"
+    )
+    found = table(OVEN, V2, mesh({}, namespace="demo"), route({}), identity=client("other", "mesh"))
+    assert explain(found, ask("/", SHOP), 0) == [
+        "HTTPRoute demo/it: not used: it is for mesh, or for clients in another namespace",
+        "HTTPRoute demo/it: not used: it is for demo/edge, or for clients in another namespace",
+        f"host '{SHOP}': no rule claims it; the request passes through",
+    ]
+
+
+def test_the_trace_names_the_ports_of_a_host(ask: Ask) -> None:
+    lines = explain(table(gateway({"port": 80}, {"port": 443}), route({})), ask("/", f"{SHOP}:8080", port=8080), 0)
+    assert lines == [f"host '{SHOP}:8080': no rule claims it on port 8080, but on 80, 443; the request passes through"]

@@ -117,14 +117,12 @@ class _Analysis:
             path: FieldPath = ("spec", "rules", index)
             for number, backend in enumerate(backends_of(rule)):
                 if backend.name:
-                    self._check_reference(
-                        route, resolver, backend, (*path, "backendRefs", number), "its share gets 500"
-                    )
+                    self._check_reference(route, resolver, backend, (*path, "backendRefs", number))
             for number, item in enumerate(filters_of(rule)):
                 mirror = item.request_mirror
                 if mirror is not None and mirror.backend_ref is not None and mirror.backend_ref.name:
                     here = (*path, "filters", number, "requestMirror", "backendRef")
-                    self._check_reference(route, resolver, mirror.backend_ref, here, "nothing is mirrored there")
+                    self._check_reference(route, resolver, mirror.backend_ref, here)
 
     def _check_reference(
         self,
@@ -132,16 +130,19 @@ class _Analysis:
         resolver: Resolver,
         reference: BackendObjectReference,
         path: FieldPath,
-        effect: str,
     ) -> None:
+        mirror = path[-1] == "backendRef"
         findings, backend = self._of(route), resolver.resolve(reference)
         if backend.problem is not None:
             if reference.port is not None or reference.kind != "Service":  # else an API server refuses the route
+                effect = "nothing is mirrored there" if mirror else "its share of the requests gets 500"
                 findings.error(path, f"{backend.problem.message}; {effect}", code=backend.problem.code)
             return
         what = self._services.problem(backend.host, backend.port, route.namespace)
         if what is not None:
             add = findings.error if what.unknown else findings.warning
+            status = 500 if what.unknown else 503
+            effect = "nothing is mirrored there" if mirror else f"its share of the requests gets {status}"
             add((*path, what.field), f"{what.message}; until then {effect}", code=BACKEND_NOT_FOUND)
 
 

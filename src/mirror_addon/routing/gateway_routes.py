@@ -52,6 +52,7 @@ from mirror_addon.routing.uris import is_catch_all
 from mirror_addon.routing.virtual_services import OTHERS
 from mirror_addon.routing.virtual_services import OWN_ROUTES
 from mirror_addon.routing.virtual_services import CompiledVirtualService
+from mirror_addon.routing.virtual_services import LeftOut
 from mirror_addon.routing.virtual_services import RouteEntry
 
 _UNRESOLVED = 500
@@ -110,6 +111,22 @@ def compile_gateway_routes(
                 group = groups.setdefault(attachment, _Group(route))
                 group.matches += compiler.matches(mesh=attachment.gateway == MESH)
     return [_compiled(attachment, group, identity) for attachment, group in groups.items()]
+
+
+def left_out_routes(resources: Sequence[Resource[Any]], identity: Identity) -> list[LeftOut]:
+    """Return the routes that do not apply to this proxy, once for each parent that does not admit them."""
+    found: list[LeftOut] = []
+    routes = [item for item in resources if isinstance(item.spec, HTTPRouteSpec | GRPCRouteSpec)]
+    attacher = Attacher(resources if routes else (), identity.domain)
+    for route in routes:
+        attached = attacher.attach(route)
+        reasons = [problem.message for problem in attached.refused.values()]
+        if attached.attachments and not any(_applies(each, route, identity) for each in attached.attachments):
+            gateways = ", ".join(dict.fromkeys(each.gateway for each in attached.attachments))
+            reasons.append(f"it is for {gateways}, or for clients in another namespace")
+        hosts = tuple(route.spec.hostnames) or tuple(each.host for each in attached.attachments) or ("*",)
+        found += [LeftOut(f"{route.namespace}/{route.name}", hosts, why, route.kind) for why in reasons]
+    return found
 
 
 def _applies(attachment: Attachment, route: Resource[RouteSpec], identity: Identity) -> bool:

@@ -43,6 +43,7 @@ from mirror_addon.routing.formatted_routes import FormattedRoute
 from mirror_addon.routing.forwarded import forwarded_scheme
 from mirror_addon.routing.forwarded import with_client
 from mirror_addon.routing.gateway_routes import compile_gateway_routes
+from mirror_addon.routing.gateway_routes import left_out_routes
 from mirror_addon.routing.gateways import Gateways
 from mirror_addon.routing.hosts import Entries
 from mirror_addon.routing.hosts import VirtualHost
@@ -80,8 +81,8 @@ class RouteTable:
         services.sort(key=lambda service: service.order)
         self.gateways = Gateways(resources, identity)
         self.hosts, self.virtual_hosts = build_hosts(services, identity, self.clusters, self.gateways)
-        self.left_out = left_out(resources, identity)
-        """The virtual services that do not apply to this proxy, for a trace."""
+        self.left_out = [*left_out(resources, identity), *left_out_routes(resources, identity)]
+        """The virtual services and routes that do not apply to this proxy, for a trace."""
         self.has_namespaces = len({resource.namespace for resource in resources}) > 1
         self.passthrough = Passthrough(mirror_to)
         routes = {id(entry.route): entry.route for service in services for entry in service.entries}

@@ -107,12 +107,13 @@ class CompiledVirtualService:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A virtual service that does not apply to this proxy, and why."""
+    """A virtual service, or a route with one of its parents, that does not apply to this proxy, and why."""
 
     name: str
     """`namespace/name`."""
     hosts: tuple[str, ...]
     why: str
+    kind: str = "virtual service"
 
 
 def virtual_services(resources: Sequence[Resource[Spec]], identity: Identity) -> list[VirtualService]:
