@@ -31,6 +31,8 @@ def endpoint_slice(make: Callable[..., str], conditions: dict[str, bool]) -> str
         (["service", "slice"], 80, None, ""),
         (["service", "unready"], 80, False, "has no endpoint"),
         (["entry"], 80, None, ""),
+        (["slice"], 80, None, ""),
+        (["unready"], 80, True, "no Service oven.demo is among the documents"),
         (["bare"], 80, True, "has no port 80, it has: none"),
     ],
 )

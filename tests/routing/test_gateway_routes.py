@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mirror_addon.gateway_api.reading import GATEWAY_API
 from mirror_addon.istio.parsing import Source
 from mirror_addon.istio.parsing import parse_sources
+from mirror_addon.routing.clusters import Endpoint
 from mirror_addon.routing.decision import Action
 from mirror_addon.routing.decision import Decision
 from mirror_addon.routing.decision import Request
@@ -862,8 +863,6 @@ def test_labels_that_two_backends_have(ask: Ask) -> None:
 )
 def test_endpoints_by_option(key: str, expected: list[str], ask: Ask) -> None:
     """They make a Service known that no document declares."""
-    from mirror_addon.routing.clusters import Endpoint
-
     text = route({"backendRefs": [backend("gone"), backend("gone", 81)]})
     found = table(text, endpoint_overrides={(key, ""): Endpoint("127.0.0.1", 7)})
     assert [str(found.route(ask("/", SHOP), draw).endpoint) for draw in (0, 1)] == expected
@@ -973,3 +972,16 @@ def test_the_trace_names_routes_that_do_not_apply(ask: Ask) -> None:
 def test_the_trace_names_the_ports_of_a_host(ask: Ask) -> None:
     lines = explain(table(gateway({"port": 80}, {"port": 443}), route({})), ask("/", f"{SHOP}:8080", port=8080), 0)
     assert lines == [f"host '{SHOP}:8080': no rule claims it on port 8080, but on 80, 443; the request passes through"]
+
+
+def test_a_slice_without_its_service(ask: Ask) -> None:
+    """Its only port is meant by every reference; the option wins."""
+    body = {"addressType": "IPv4", "ports": [{"port": 9040}], "endpoints": [{"addresses": ["127.0.0.1"]}]}
+    texts = [
+        document("EndpointSlice", body, "alone-1", labels={"kubernetes.io/service-name": "alone"}),
+        route({"backendRefs": [backend("alone"), backend("alone", 81)]}),
+    ]
+    found = table(*texts)
+    assert [str(found.route(ask("/", SHOP), draw).endpoint) for draw in (0, 1)] == ["127.0.0.1:9040"] * 2
+    found = table(*texts, endpoint_overrides={("alone.demo.svc.cluster.local:81", ""): Endpoint("127.0.0.1", 7)})
+    assert [str(found.route(ask("/", SHOP), draw).endpoint) for draw in (0, 1)] == ["127.0.0.1:9040", "127.0.0.1:7"]

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mirror_addon.gateway_api.slices_alone import addresses_of_slices_alone
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.names import DOMAIN_SUFFIX
 from mirror_addon.istio.registry import Registry
-from mirror_addon.istio.resources.kubernetes_workloads import SERVICE_NAME
-from mirror_addon.istio.resources.kubernetes_workloads import EndpointSliceSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +28,11 @@ class ServiceIndex:
     def __init__(self, resources: Sequence[Resource[Any]], overrides: Collection[str]) -> None:
         self._registry = Registry(resources)
         self._overrides = frozenset(host.lower() for host in overrides)
-        self._sliced = {
-            f"{item.labels.get(SERVICE_NAME, '')}.{item.namespace}.svc.{DOMAIN_SUFFIX}"
-            for item in resources
-            if isinstance(item.spec, EndpointSliceSpec) and any(endpoint.ready for endpoint in item.spec.endpoints)
-        }
+        self._alone = addresses_of_slices_alone(resources)
 
     def problem(self, host: str, port: int, namespace: str) -> Missing | None:
         """Return why requests to a host and port have no endpoint here; None where they have one."""
-        if host in self._overrides or f"{host}:{port}" in self._overrides:
+        if host in self._overrides or f"{host}:{port}" in self._overrides or host in self._alone:
             return None
         name = host.removesuffix(f".svc.{DOMAIN_SUFFIX}")
         option = f"or start with --set mirror_endpoints={name}=ADDRESS:PORT"
@@ -50,7 +45,7 @@ class ServiceIndex:
         if port not in ports:
             known = ", ".join(map(str, sorted(ports))) or "none"
             return Missing(True, "port", f"the Service {name} has no port {port}, it has: {known}; correct one of them")
-        if host not in self._sliced and not any(service.endpoints for service in services):
+        if not any(service.endpoints for service in services):
             return Missing(
                 False, "name", f"the Service {name} has no endpoint on this machine: add an EndpointSlice, {option}"
             )

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 
 from mirror_addon.gateway_api.backend_tls import BackendTLSPolicies
+from mirror_addon.gateway_api.slices_alone import addresses_of_slices_alone
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.resources.kinds import Spec
 from mirror_addon.istio.resources.virtual_service import Destination
@@ -51,6 +52,7 @@ class Clusters:
         self._hidden = registry.hidden
         policies = BackendTLSPolicies(resources, identity.domain).destination_rules()
         self._rules = DestinationRules([*resources, *policies], identity)
+        self._alone = addresses_of_slices_alone(resources, identity.domain)
         self._identity = identity
         self._overrides = overrides
         self._clusters: dict[tuple[str, str, int], Cluster] = {}
@@ -70,6 +72,10 @@ class Clusters:
 
     def backend(self, host: str, port: int, label: str) -> ResolvedDestination:
         """Return the destination of a fully qualified host and a port of its service."""
+        if (addresses := self._alone.get(host)) and self._override(host, "", port) is None:
+            endpoints = tuple(Endpoint(address, number) for address, number in addresses)
+            sole = self._clusters.setdefault((host, "", port), Cluster(host, "", port, endpoints, label=label))
+            return ResolvedDestination(self, host, "", port, label, sole)
         return ResolvedDestination(self, host, "", port, label)
 
     def refused(self, host: str, port: int, label: str, reason: str) -> ResolvedDestination:
