@@ -36,6 +36,7 @@ from envoytools.curated.rewriting import REWRITES
 from envoytools.generated import DRAWS
 from envoytools.generated import requests as generated_requests
 from envoytools.generated import rule_sets
+from envoytools.generated_routes import route_sets
 from envoytools.outcome import Outcome
 from envoytools.outcome import Sent
 from envoytools.outcome import computed
@@ -156,6 +157,19 @@ def test_generated(edge: Bench, rules: str, requests: list[Sent]) -> None:
 )
 def test_generated_namespaces(edge: Bench, rules: str, requests: list[Sent], identity: dict[str, Any]) -> None:
     compare_generated(edge, rules, requests, identity, range(24))
+
+
+@settings(QUICK, max_examples=60)
+@given(rules=route_sets(), requests=st.lists(generated_requests, min_size=4, max_size=8))
+def test_generated_routes(edge: Bench, rules: str, requests: list[Sent]) -> None:
+    compare_generated(edge, rules, requests)
+
+
+@pytest.mark.long
+@settings(QUICK, max_examples=5_000, derandomize=False)
+@given(rules=route_sets(), requests=st.lists(generated_requests, min_size=4, max_size=8))
+def test_generated_routes_for_long(edge: Bench, rules: str, requests: list[Sent]) -> None:
+    compare_generated(edge, rules, requests)
 
 
 @pytest.mark.long
