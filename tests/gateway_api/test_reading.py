@@ -1,5 +1,6 @@
 """Which objects are read, in which form, and what is said of those that are not."""
 
+# ruff: noqa: E501 - a row of a table is a line
 from __future__ import annotations
 
 import json
@@ -25,13 +26,21 @@ def headed(api_version: str, kind: str, spec: str = "{}") -> str:
     ("api_version", "kind", "said"),
     [
         ("gateway.networking.k8s.io/v1", "GatewayClass", None),
-        ("gateway.networking.k8s.io/v1", "TCPRoute", "info not emulated: TCPRoute: only HTTP and gRPC are routed here"),
+        (
+            "gateway.networking.k8s.io/v1",
+            "TCPRoute",
+            "warning not emulated: TCPRoute: only HTTP and gRPC are routed here, its connections pass through; leave it out of the rules",
+        ),
         (
             "gateway.networking.k8s.io/v1alpha2",
             "TLSRoute",
-            "info not emulated: TLSRoute: only HTTP and gRPC are routed here",
+            "warning not emulated: TLSRoute: only HTTP and gRPC are routed here, its connections pass through; leave it out of the rules",
         ),
-        ("gateway.networking.k8s.io/v1", "UDPRoute", "info not emulated: UDPRoute: only HTTP and gRPC are routed here"),
+        (
+            "gateway.networking.k8s.io/v1",
+            "UDPRoute",
+            "warning not emulated: UDPRoute: only HTTP and gRPC are routed here, its connections pass through; leave it out of the rules",
+        ),
         (
             "gateway.networking.k8s.io/v1",
             "HTTPRoutes",
@@ -47,7 +56,11 @@ def headed(api_version: str, kind: str, spec: str = "{}") -> str:
             "GRPCRoute",
             "error unknown version 'v1beta1' of GRPCRoute; write 'gateway.networking.k8s.io/v1'",
         ),
-        ("gateway.networking.x-k8s.io/v1alpha1", "XMesh", "info not emulated: XMesh: this proxy is the mesh"),
+        (
+            "gateway.networking.x-k8s.io/v1alpha1",
+            "XMesh",
+            "warning not emulated: XMesh: this proxy is the mesh; leave it out of the rules",
+        ),
         (
             "gateway.networking.x-k8s.io/v1alpha1",
             "XBack",
@@ -56,12 +69,12 @@ def headed(api_version: str, kind: str, spec: str = "{}") -> str:
         (
             "gateway.envoyproxy.io/v1alpha1",
             "BackendTrafficPolicy",
-            "info not emulated: BackendTrafficPolicy of Envoy Gateway: its settings have no effect here",
+            "warning not emulated: BackendTrafficPolicy of Envoy Gateway: it has no effect here; where its routes need it, say the same in the filters of the route, or leave it out of the rules",
         ),
         (
             "gateway.kgateway.dev/v1alpha1",
             "TrafficPolicy",
-            "info not emulated: TrafficPolicy of kgateway: its settings have no effect here",
+            "warning not emulated: TrafficPolicy of kgateway: it has no effect here; where its routes need it, say the same in the filters of the route, or leave it out of the rules",
         ),
         (
             "v1",

@@ -33,10 +33,14 @@ class GatewayAPI:
         if not group:
             findings.error(("apiVersion",), f"a {kind} is of the group {GROUP}; write '{GROUP}/v1'")
         elif group in VENDORS:
-            findings.info(("kind",), f"not emulated: {kind} of {VENDORS[group]}: its settings have no effect here")
+            findings.warning(
+                ("kind",),
+                f"not emulated: {kind} of {VENDORS[group]}: it has no effect here; where its routes need it, say the same "
+                "in the filters of the route, or leave it out of the rules",
+            )
         elif (group, kind) in UNREAD:
             if why := UNREAD[group, kind]:
-                findings.info(("kind",), f"not emulated: {kind}: {why}")
+                findings.warning(("kind",), f"not emulated: {kind}: {why}")
         elif group == GROUP and kind in READ:
             spec, versions = READ[kind]
             if version in versions:

@@ -47,9 +47,11 @@ class Uri:
             return self.regex.matches(path)
         if self.ignore_case:
             path = path.lower()
-        if self.kind is UriKind.ELEMENTS:
-            return path.startswith(self.value) and path[len(self.value) : len(self.value) + 1] in (b"", b"/")
-        return path.startswith(self.value) if self.kind is UriKind.PREFIX else path == self.value
+        if self.kind is UriKind.PREFIX:
+            return path.startswith(self.value)
+        if self.kind is UriKind.EXACT:
+            return path == self.value
+        return path.startswith(self.value) and path[len(self.value) : len(self.value) + 1] in (b"", b"/")
 
 
 def compile_uri(match: HTTPMatchRequest | None, *, elements: bool = False) -> Uri:

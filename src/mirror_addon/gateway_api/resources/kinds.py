@@ -24,8 +24,8 @@ READ: dict[str, tuple[type[GatewayMessage], tuple[str, ...]]] = {
 }
 """By kind of `gateway.networking.k8s.io`: the type of its spec, and the versions that API servers have."""
 
-_POLICY = "its settings have no effect here"
-_ONLY_HTTP = "only HTTP and gRPC are routed here"
+_POLICY = "its settings have no effect here; leave it out of the rules"
+_ONLY_HTTP = "only HTTP and gRPC are routed here, its connections pass through; leave it out of the rules"
 UNREAD: dict[tuple[str, str], str] = {
     (GROUP, "GatewayClass"): "",
     (GROUP, "TCPRoute"): _ONLY_HTTP,
@@ -34,7 +34,7 @@ UNREAD: dict[tuple[str, str], str] = {
     (EXPERIMENTAL_GROUP, "XListenerSet"): "write a ListenerSet of gateway.networking.k8s.io/v1",
     (EXPERIMENTAL_GROUP, "XBackend"): "references to it get 500; write a Service, or a ServiceEntry and kind: Hostname",
     (EXPERIMENTAL_GROUP, "XBackendTrafficPolicy"): _POLICY,
-    (EXPERIMENTAL_GROUP, "XMesh"): "this proxy is the mesh",
+    (EXPERIMENTAL_GROUP, "XMesh"): "this proxy is the mesh; leave it out of the rules",
 }
 """By group and kind: what becomes of an object that is not read; empty where it makes no difference."""
 
