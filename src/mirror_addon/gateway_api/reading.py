@@ -35,8 +35,8 @@ class GatewayAPI:
         elif group in VENDORS:
             findings.warning(
                 ("kind",),
-                f"not emulated: {kind} of {VENDORS[group]}: it has no effect here; where its routes need it, say the same "
-                "in the filters of the route, or leave it out of the rules",
+                f"not emulated: {kind} of {VENDORS[group]}: it has no effect here; where its routes need it, say the "
+                "same in the filters of the route, or leave it out of the rules",
             )
         elif (group, kind) in UNREAD:
             if why := UNREAD[group, kind]:
