@@ -139,6 +139,12 @@ def test_double_slash(route: Callable[..., list[object]], text: str, warned: boo
     assert route(f"{text}, {R}") == ([(*W, "rewrite.uri")] if warned else [])
 
 
+@pytest.mark.parametrize("value", ["%NOSUCH%", "%REQ%", "%PROTOCOL:3%"])
+def test_header_values_that_istio_takes_and_envoy_refuses(route: Callable[..., list[object]], value: str) -> None:
+    text = f"{R}, headers: {{response: {{add: {{x: '{value}'}}}}}}"
+    assert route(text) == [(*W, "headers.response.add.x")]
+
+
 def test_what_is_not_emulated(route: Callable[..., list[object]]) -> None:
     assert route(f"{R}, timeout: 1s, retries: {{attempts: 1}}", infos=True) == [("info", "IST0133", "retries")]
 

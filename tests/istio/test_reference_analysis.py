@@ -147,3 +147,12 @@ def test_entries_with_one_port_each_leave_no_choice(make: Make, route: Make, ana
     text = route("route: [{destination: {host: b, port: {number: 90}}}]")
     assert analyzed(text, entry, other) == []
     assert [item.code for item in analyzed(text.replace("90", "91"), entry, other)] == ["IST0101"]
+
+
+@pytest.mark.parametrize(("host", "codes"), [("outbound_.443_._.a.b", []), ("a.b", ["IST0101"])])
+def test_destinations_of_a_gateway_between_clusters_are_elsewhere(
+    make: Make, analyzed: Analyzed, host: str, codes: list[str]
+) -> None:
+    tls = f"tls: [{{match: [{{sniHosts: ['{host}']}}], route: [{{destination: {{host: a.b}}}}]}}]"
+    found = analyzed(make("VirtualService", f"hosts: ['{host}']\ngateways: [gw/g]\n{tls}"))
+    assert [item.code for item in found] == codes

@@ -79,10 +79,14 @@ class TestPorts:
         text = entry(f"{{hosts: [foo.com], ports: [{port}], resolution: STATIC, endpoints: [{endpoint}]}}")
         assert addresses(cluster({"host": "foo.com"}, text)) == [expected]
 
-    @pytest.mark.parametrize(("written", "protocol"), [("HTTP2", "http2"), ("grpc", "grpc"), ("", "http")])
+    @pytest.mark.parametrize(
+        ("written", "protocol"),
+        [("HTTP2", "http2"), ("grpc", "grpc"), ("", "http"), ("h2c", "http2"), ("kubernetes.io/h2c", "http2")],
+    )
     def test_protocol(self, written: str, protocol: str, cluster: Callable[..., Cluster]) -> None:
         text = entry(f"{{hosts: [foo.com], ports: [{{number: 80, name: p, protocol: '{written}'}}], resolution: DNS}}")
-        assert cluster({"host": "foo.com"}, text).protocol == protocol
+        found = cluster({"host": "foo.com"}, text)
+        assert (found.protocol, found.detects_protocol) == (protocol, written == "")
 
 
 class TestResolution:

@@ -23,6 +23,7 @@ from mirror_addon.routing.decision import Facts
 from mirror_addon.routing.decision import Mirror
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.fields import Fields
+from mirror_addon.routing.local_replies import is_grpc
 from mirror_addon.shadow.request import shadow_request
 
 REQUEST_KEYS = frozenset({"method", "url", "headers", "port", "draw", "client"})
@@ -129,6 +130,7 @@ def _mirror(
             own_address=local_address,
             suffix=settings.host_suffix.encode(),
             timeout=settings.timeout,
+            grpc=is_grpc(decision.request),
         )
         authority, headers = to_text(shadow.authority), _fields(shadow.headers)
     return {

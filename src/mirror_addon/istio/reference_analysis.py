@@ -200,6 +200,8 @@ def _destinations(spec: VirtualServiceSpec) -> Iterator[tuple[Destination, Field
     for name in ("tcp", "tls", "http"):
         section: Sequence[TCPRoute | TLSRoute | HTTPRoute] = getattr(spec, name)
         for index, rule in enumerate(section):
+            if isinstance(rule, TLSRoute) and _between_clusters(rule):
+                continue
             items: Sequence[RouteDestination | HTTPRouteDestination] = rule.route
             for number, item in enumerate(items):
                 if item.destination is not None:
@@ -211,6 +213,12 @@ def _destinations(spec: VirtualServiceSpec) -> Iterator[tuple[Destination, Field
         for number, mirror in enumerate(route.mirrors):
             if mirror.destination is not None:
                 yield mirror.destination, (*path, "mirrors", number, "destination"), "mirror host"
+
+
+def _between_clusters(rule: TLSRoute) -> bool:
+    """Return whether a rule passes on what other clusters send: all its hosts are names that gateways make."""
+    hosts = [host for match in rule.match for host in match.sni_hosts]
+    return bool(hosts) and all(host.startswith("outbound_") for host in hosts)
 
 
 def _declare(host: str, subset: str = "") -> str:

@@ -132,7 +132,8 @@ class Clusters:
             labels = chosen.labels if chosen else {}
             dynamic = service.resolution == "DYNAMIC_DNS"
             endpoints, problem = _endpoints(service, labels, port, policy)
-        protocol = service.ports[port].protocol if service and port in service.ports else "http"
+        declared = service.ports.get(port) if service else None
+        protocol = declared.protocol if declared else "http"
         option = f"--set mirror_endpoints={self._own_name(host, subset, label)}=ADDRESS:PORT"
         cure = f"give it one with endpoints in a ServiceEntry for {host}, or with {option}"
         return Cluster(
@@ -147,6 +148,7 @@ class Clusters:
             hash_policy=policy.hash_policy,
             connect_timeout=policy.connect_timeout,
             resolves_request_host=dynamic and override is None,
+            detects_protocol=declared is None or not declared.declared,
             missing="" if endpoints or dynamic else f"no endpoint for {label}: {problem}; {cure}",
             exists=declared,
         )

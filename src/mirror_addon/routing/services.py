@@ -27,16 +27,20 @@ from mirror_addon.routing import names
 EXPORT_TO = "networking.istio.io/exportTo"
 """The annotation of a Kubernetes Service that has the meaning of a ServiceEntry's `exportTo`."""
 _UNIX = "unix:"
+_PRIOR = {"h2c": "http2", "kubernetes.io/h2c": "http2"}
+"""Names of plaintext HTTP/2 with prior knowledge, which Istio reads as `http2`."""
+_KNOWN = frozenset({"http", "http2", "https", "grpc", "grpc-web", "tls", "tcp", "mongo", "mysql", "redis", *_PRIOR})
 _LOCALITY = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone")
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A port of a service. `protocol` is Istio's name in lower case, `http` where none is given."""
+    """A port of a service. `protocol` is Istio's name in lower case, `http` where none is given; `declared`: one is."""
 
     number: int
     name: str
     protocol: str
+    declared: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,7 +140,7 @@ def _service_entry(resource: Resource[ServiceEntrySpec], workloads: Iterable[_Wo
             and selector.items() <= workload.labels.items()
             and (spec.resolution.startswith("DNS") or names.is_address(workload.spec.address))
         ]
-    own = [(Port(port.number, port.name, port.protocol.lower() or "http"), port.target_port) for port in spec.ports]
+    own = [(_port(port.number, port.name, port.protocol.lower()), port.target_port) for port in spec.ports]
     for host in spec.hosts:
         found = endpoints
         if not found and not selector and spec.resolution.startswith("DNS") and "*" not in host:
@@ -178,7 +182,7 @@ def _kubernetes_service(
 ) -> MeshService:
     spec = resource.spec
     own = [
-        (Port(port.port, port.name, _protocol(port)), port.target_port if isinstance(port.target_port, int) else 0)
+        (_port(port.port, port.name, _protocol(port)), port.target_port if isinstance(port.target_port, int) else 0)
         for port in spec.ports
         if port.protocol != "UDP"
     ]
@@ -207,15 +211,18 @@ def _kubernetes_service(
     return service
 
 
+def _port(number: int, name: str, protocol: str) -> Port:
+    return Port(number, name, _PRIOR.get(protocol, protocol) or "http", bool(protocol))
+
+
 def _protocol(port: KubernetesServicePort) -> str:
-    """Return a port's protocol: `appProtocol`, else the port's name up to a dash (Istio's protocol selection)."""
+    """Return a port's protocol: `appProtocol`, else the port's name up to a dash (Istio's protocol selection); empty
+    where neither says one."""
     explicit = port.app_protocol.lower()
-    if explicit in ("kubernetes.io/h2c", "h2c"):
-        return "http2"
-    known = ("http", "http2", "https", "grpc", "grpc-web", "tls", "tcp", "mongo", "mysql", "redis")
-    if explicit in known:
+    if explicit in _KNOWN:
         return explicit
     name = port.name.lower()
     if name == "grpc-web" or name.startswith("grpc-web-"):
         return "grpc-web"
-    return name.partition("-")[0] if name.partition("-")[0] in known else "http"
+    prefix = name.partition("-")[0]
+    return prefix if prefix in _KNOWN else ""

@@ -29,6 +29,7 @@ from mirror_addon.compare.report.conditions import Outcome
 from mirror_addon.compare.report.summary import Part
 from mirror_addon.compare.report.summary import Summary
 from mirror_addon.compare.report.terminal import reason_text
+from mirror_addon.compare.report.times import MAX_SAMPLE
 
 MAX_DETAILS = 200
 """Endpoints of a target with details. The table above them has all."""
@@ -65,6 +66,7 @@ def _template() -> Template:
         matrix=matrix,
         reason_text=reason_text,
         frame={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "base": BASE},
+        max_sample=MAX_SAMPLE,
         limits=tally,
         error=histogram.ERROR,
     )
