@@ -111,7 +111,7 @@ class Clusters:
         override = self._override(host, subset, port)
         dynamic = False
         problem = ""
-        declared = override is not None or (
+        exists = override is not None or (
             service is not None and port in service.ports and (not subset or chosen is not None)
         )
         if override is not None:
@@ -150,7 +150,7 @@ class Clusters:
             resolves_request_host=dynamic and override is None,
             detects_protocol=declared is None or not declared.declared,
             missing="" if endpoints or dynamic else f"no endpoint for {label}: {problem}; {cure}",
-            exists=declared,
+            exists=exists,
         )
 
     def _override(self, host: str, subset: str, port: int) -> Endpoint | None:
