@@ -74,7 +74,8 @@ class Clusters:
         """Return the destination of a fully qualified host and a port of its service."""
         if (addresses := self._alone.get(host)) and self._override(host, "", port) is None:
             endpoints = tuple(Endpoint(address, number) for address, number in addresses)
-            sole = self._clusters.setdefault((host, "", port), Cluster(host, "", port, endpoints, label=label))
+            made = Cluster(host, "", port, endpoints, label=label, detects_protocol=True)
+            sole = self._clusters.setdefault((host, "", port), made)
             return ResolvedDestination(self, host, "", port, label, sole)
         return ResolvedDestination(self, host, "", port, label)
 
