@@ -209,7 +209,7 @@ def _check_name(shape: _Shape, value: Any) -> str | None:
     if isinstance(value, str) and value in shape.names:
         return None
     hint = nearest(value, shape.names) if isinstance(value, str) else f"known: {', '.join(shape.names)}"
-    return f"must be one of Istio's names; it is {describe(value)}: {hint}"
+    return f"must be one of the known names; it is {describe(value)}: {hint}"
 
 
 def _check_integer_or_text(_: _Shape, value: Any) -> str | None:
