@@ -96,7 +96,7 @@ def test_bash_completes_with_the_line_of_the_help(tmp_path: Path) -> None:
     text = CliRunner().invoke(main, ["--help"]).output
     line = next(line.partition("bash")[2].strip() for line in text.splitlines() if "bash_source" in line)
     program = tmp_path / "mirror-addon"
-    program.write_text(f"#!/bin/sh\nexec {shlex.quote(sys.executable)} -m mirror_addon \"$@\"\n")
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m mirror_addon "$@"\n')
     program.chmod(0o755)
     script = f"""
         {line}

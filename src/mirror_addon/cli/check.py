@@ -11,6 +11,7 @@ import click
 
 from mirror_addon.cli.check_formats import FORMATS
 from mirror_addon.cli.check_formats import STDIN
+from mirror_addon.gateway_api.expiry_analysis import find_endless_route_mirrors
 from mirror_addon.istio.diagnostics import Severity
 from mirror_addon.istio.expiry_analysis import find_endless_mirrors
 from mirror_addon.istio.limits import MAX_BYTES
@@ -46,7 +47,8 @@ def check(paths: tuple[Path, ...], strict: bool, form: str | None, json_lines: b
     loaded = _load(paths, namespace)
     diagnostics = list(loaded.diagnostics)
     if strict:
-        diagnostics = sorted(diagnostics + find_endless_mirrors(loaded.resources))
+        endless = find_endless_mirrors(loaded.resources) + find_endless_route_mirrors(loaded.resources)
+        diagnostics = sorted(diagnostics + endless)
     for line in FORMATS[form](diagnostics):
         click.echo(line)
     found = Counter(each.severity for each in diagnostics)
