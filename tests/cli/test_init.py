@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from click.testing import Result
 from inittools import V1_AND_V2
 from inittools import destination_rule
+from inittools import http_route
 from inittools import service
 from inittools import virtual_service
 
@@ -114,6 +115,14 @@ def test_endpoints_that_name_nothing(endpoint: str, message: str) -> None:
     assert message in refused("--endpoint", endpoint)
 
 
+def test_an_endpoint_for_one_port() -> None:
+    (Path("team") / "rules.yaml").write_text(TEAMS["services"])
+    result = init("--endpoint", "cart.shop:50051=127.0.0.1:7")
+    assert result.exit_code == 0, result.output
+    assert "--endpoint cart.shop:50051=127.0.0.1:7" in result.stdout
+    assert "cart.shop:50051  127.0.0.1:7 " in result.stderr
+
+
 def test_rules_that_say_too_little(folder: Path) -> None:
     assert "There is no file or folder 'gone'" in run("init", "--rules", "gone").output
     (folder / "empty").mkdir()
@@ -193,6 +202,17 @@ TEAMS = {
         namespace="shop",
     )
     + destination_rule("api.example.com", "shop", v1="{version: v1}"),
+    "routes": http_route(
+        "[{backendRefs: [{name: cart, port: 80}], filters: [{type: RequestMirror, "
+        "requestMirror: {backendRef: {name: cart-next, port: 80}}}]}]"
+    ),
+    "routes with their services": service("cart", "[{port: 80, name: web}, {port: 81, name: api}]")
+    + service("cart-next", "[{port: 80, name: web}]")
+    + http_route(
+        "[{matches: [{path: {value: /api}}], backendRefs: [{name: cart, port: 81}]}, "
+        "{backendRefs: [{name: cart, port: 80}], filters: [{type: RequestMirror, "
+        "requestMirror: {backendRef: {name: cart-next, port: 80}}}]}]"
+    ),
     "delegates": virtual_service("    - match: [{uri: {prefix: /}}]\n      delegate: {name: cart, namespace: shop}\n")
     + "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: cart, namespace: shop}\n"
     + "spec: {http: [{route: [{destination: {host: cart}}], mirror: {host: cart-next}}]}\n---\n",

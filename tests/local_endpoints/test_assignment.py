@@ -13,7 +13,8 @@ HOST = "cart.default.svc.cluster.local"
 
 
 def host(*places: Place, ports: tuple[int, ...] = (80,), name: str = HOST) -> HostPlaces:
-    return HostPlaces(name, "default", {number: Port(number, "http", "http") for number in ports}, list(places))
+    declared = {number: Port(number, "http", "http") for number in ports}
+    return HostPlaces(name, "default", ports=declared, places=list(places))
 
 
 V1, V2 = Place("v1", {"version": "v1"}), Place("v2", {"version": "v2"})
@@ -65,3 +66,15 @@ def test_a_given_endpoint_that_others_would_share_is_refused() -> None:
 def test_more_places_than_ports() -> None:
     with pytest.raises(AssignmentError, match="more destinations than ports"):
         assign([host(V1, V2)], {}, range(9001, 65535))
+
+
+def test_endpoints_of_single_ports() -> None:
+    given = {(f"{HOST}:81", ""): Endpoint("127.0.0.1", 7), (f"{HOST}:81", "v2"): Endpoint("127.0.0.1", 8)}
+    (found,) = assign([host(V1, V2, ports=(80, 81))], given, [])
+    assert [dict(each.ports) for each in found.endpoints] == [{80: 9001, 81: 7}, {80: 9002, 81: 8}]
+    with pytest.raises(AssignmentError, match="v1 has several ports, and all of them need the same address"):
+        assign([host(V1, ports=(80, 81))], {(f"{HOST}:81", ""): Endpoint("::1", 7)}, [])
+    with pytest.raises(AssignmentError, match=r"default\.svc\.cluster\.local has several ports"):
+        assign([host(Place("", {}), ports=(80, 81))], {(f"{HOST}:81", ""): Endpoint("::1", 7)}, [])
+    with pytest.raises(AssignmentError, match="all has no endpoint of its own"):
+        assign([host(Place("all", {}), V1)], {(f"{HOST}:80", "all"): Endpoint("127.0.0.1", 7)}, [])

@@ -19,7 +19,7 @@ CART, API = "cart.default.svc.cluster.local", "api.example.com"
 def hosts(*names: str, given: dict[tuple[str, str], Endpoint] | None = None) -> list[LocalHost]:
     ports = {80: Port(80, "", "http"), 50051: Port(50051, "api", "grpc-web")}
     places = [Place("v1", {"version": "v1"}, ["default/shop http[0]"]), Place("v2", {"version": "v2"})]
-    return assign([HostPlaces(name, "shop", dict(ports), list(places)) for name in names], given or {}, [])
+    return assign([HostPlaces(name, "shop", ports=dict(ports), places=list(places)) for name in names], given or {}, [])
 
 
 def documents(*names: str, given: dict[tuple[str, str], Endpoint] | None = None) -> list[dict[str, Any]]:
@@ -60,7 +60,8 @@ def test_the_comment_says_what_the_file_is_for() -> None:
     text = endpoints_file(hosts(CART), "mirror-addon init --rules 'a b'")
     comment = text.partition("\n---\n")[0].splitlines()
     assert all(line.startswith("#") for line in comment)
-    assert "Not for a cluster" in comment[1]
+    assert "Not for a cluster" in comment[1] and "istiod ignores them" in comment[2]
+    assert "EndpointSlice" not in text
     assert "# Made by: mirror-addon init --rules 'a b'" in comment
     assert "# cart:80/v1     127.0.0.1:9001  default/shop http[0]" in comment
 
@@ -72,3 +73,31 @@ def test_lines_for_people() -> None:
         ("api.example.com:50051/v2", "[::1]:80", "no rule names it"),
         ("cart.shop:80/v1", "127.0.0.1:9001", "default/shop http[0]"),
     ]
+
+
+def of_routes(address: str = "127.0.0.1", known: bool = True, **ports: int) -> list[LocalHost]:
+    """A host that only routes of the Gateway API name."""
+    declared = {number: Port(number, name, "http") for name, number in (ports or {"http": 80}).items()}
+    host = "cart.shop.svc.cluster.local"
+    places = HostPlaces(host, "shop", of_routes=True, known=known, ports=declared, places=[Place("", {}, ["shop/r"])])
+    return assign([places], {(host, ""): Endpoint(address, 9001)} if address != "127.0.0.1" else {}, [])
+
+
+def test_an_endpoint_slice_for_services_of_the_gateway_api() -> None:
+    text = endpoints_file(of_routes(http=80, api=81), "mirror-addon init")
+    assert "EndpointSlices: an API server refuses loopback addresses" in text and "istiod" not in text
+    (found,) = yaml.safe_load_all(text)
+    assert found["kind"] == "EndpointSlice" and found["addressType"] == "IPv4"
+    assert found["metadata"]["namespace"] == "shop"
+    assert found["metadata"]["labels"]["kubernetes.io/service-name"] == "cart"
+    assert found["ports"] == [{"name": "http", "port": 9001}, {"name": "api", "port": 9002}]
+    assert found["endpoints"] == [{"addresses": ["127.0.0.1"]}]
+    (found,) = yaml.safe_load_all(endpoints_file(of_routes("::1"), ""))
+    assert found["addressType"] == "IPv6"
+
+
+def test_service_entries_where_a_slice_would_not_be_used() -> None:
+    """Host names are not used, and several ports of a Service that is not there cannot be told apart."""
+    for hosts_here in (of_routes("localhost"), of_routes(known=False, http=80, api=81)):
+        (found,) = yaml.safe_load_all(endpoints_file(hosts_here, ""))
+        assert found["kind"] == "ServiceEntry"

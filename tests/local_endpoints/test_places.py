@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from inittools import V1_AND_V2
 from inittools import destination_rule
+from inittools import http_route
 from inittools import loaded
 from inittools import service
 from inittools import virtual_service
@@ -115,6 +116,34 @@ def test_what_a_cluster_does_not_route_either(text: str, problem: str) -> None:
     assert len(found_here.problems) == 1
     assert problem in found_here.problems[0]
     assert not any(place.subset == "v3" for host in found_here.missing for place in host.places)
+
+
+ALIAS = (
+    "apiVersion: v1\nkind: Service\nmetadata: {name: NAME}\n"
+    "spec: {type: ExternalName, externalName: TARGET, ports: [{port: 80}]}\n---\n"
+)
+
+
+def test_references_that_no_endpoint_helps() -> None:
+    """A kind that is no backend, and an ExternalName Service behind another one."""
+    other = http_route("[{backendRefs: [{kind: Bucket, name: cart, port: 80}]}]")
+    problems = found(other).problems
+    assert len(problems) == 1 and "Bucket is no backend here" in problems[0]
+    chain = ALIAS.replace("NAME", "one").replace("TARGET", "two.default.svc.cluster.local")
+    chain += ALIAS.replace("NAME", "two").replace("TARGET", "api.example.com")
+    problems = found(chain + to("one")).problems
+    assert len(problems) == 1 and "Istio follows only one" in problems[0]
+    (host,) = found(ALIAS.replace("NAME", "one").replace("TARGET", "api.example.com") + to("one")).missing
+    assert host.host == "api.example.com"
+
+
+def test_services_that_only_routes_name() -> None:
+    route = http_route("[{backendRefs: [{name: cart, port: 80}]}]", namespace="shop")
+    (host,) = found(route).missing
+    assert (host.host, host.of_routes, host.known) == ("cart.shop.svc.cluster.local", True, False)
+    both = route + service("cart", "[{port: 80, name: web}]", "shop") + to("cart.shop.svc.cluster.local")
+    (host,) = found(both).missing
+    assert (host.of_routes, host.known, host.ports[80].name) == (False, True, "web")
 
 
 def test_namespaces() -> None:

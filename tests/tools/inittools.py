@@ -53,3 +53,12 @@ V1_AND_V2 = virtual_service(
       mirrors: [{destination: {host: cart, subset: v2}}]
 """
 ) + destination_rule("cart", v1="{version: v1}", v2="{version: v2}")
+
+
+def http_route(rules: str, name: str = "shop", namespace: str = "default") -> str:
+    """An HTTPRoute for shop.test; `rules` is a YAML list."""
+    return (
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\n"
+        f"metadata: {{name: {name}, namespace: {namespace}}}\n"
+        f"spec: {{parentRefs: [{{name: gateway}}], hostnames: [shop.test], rules: {rules}}}\n---\n"
+    )

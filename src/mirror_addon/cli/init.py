@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterator
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from mirror_addon.local_endpoints.assignment import assign
 from mirror_addon.local_endpoints.documents import endpoint_lines
 from mirror_addon.local_endpoints.documents import endpoints_file
 from mirror_addon.local_endpoints.places import Found
+from mirror_addon.local_endpoints.places import HostPlaces
 from mirror_addon.local_endpoints.places import find_places
 from mirror_addon.options.settings import Settings
 from mirror_addon.options.values import EndpointOverride
@@ -49,7 +51,7 @@ from mirror_addon.rules.option_names import resolve_endpoints
 @click.option(
     "--endpoint",
     "entries",
-    metavar="HOST[/SUBSET]=ADDRESS:PORT",
+    metavar="HOST[:PORT][/SUBSET]=ADDRESS:PORT",
     multiple=True,
     type=value_type(endpoint_override),
     help="Where a destination listens. Others get ports of 127.0.0.1, counted from 9001. May be repeated.",
@@ -64,8 +66,9 @@ def init(
 ) -> None:
     """Say where each destination of the rules listens on this machine.
 
-    Reads the team's YAML, finds the destinations without an endpoint, and writes ServiceEntries for them: a file beside
-    the team's own, which stay as they are. Ends with the command that runs them all.
+    Reads the team's YAML, finds the destinations without an endpoint, and writes ServiceEntries for them (for the
+    Gateway API, EndpointSlices): a file beside the team's own, which stay as they are. Ends with the command that runs
+    them all.
     """
     settings = read_settings(rules, assignments)
     loaded = _load(settings, output)
@@ -121,9 +124,9 @@ def _assign(
     named = resolve_endpoints(entries, loaded.resources, settings.namespace)
     for problem in named.problems:
         raise click.UsageError(problem.replace("mirror_endpoints:", "--endpoint"))
-    places = {(host.host, place.subset) for host in found.missing for place in host.places}
+    needed = {name for host in found.missing for name in _names(host)}
     for host, subset in named.overrides:
-        if (host, subset) not in places and not (not subset and any(host == each for each, _ in places)):
+        if (host, subset) not in needed:
             name = f"{host}/{subset}" if subset else host
             raise click.UsageError(
                 f"--endpoint {name}: this destination has an endpoint in the rules, or no rule needs one; "
@@ -134,6 +137,13 @@ def _assign(
         return assign(found.missing, named.overrides, taken)
     except AssignmentError as error:
         raise click.UsageError(f"--endpoint: {error}") from None
+
+
+def _names(host: HostPlaces) -> Iterator[tuple[str, str]]:
+    """The keys by which an endpoint of a host can be given."""
+    for name in (host.host, *(f"{host.host}:{number}" for number in host.ports)):
+        yield name, ""
+        yield from ((name, place.subset) for place in host.places)
 
 
 def _port(address: str) -> int:
@@ -186,7 +196,8 @@ def _command(
     for text in assignments:
         words += ["--set", text]
     for entry in entries:
-        name = f"{entry.host}/{entry.subset}" if entry.subset else entry.host
+        port = f":{entry.service_port}" if entry.service_port else ""
+        name = f"{entry.host}{port}{'/' if entry.subset else ''}{entry.subset}"
         words += ["--endpoint", f"{name}={Endpoint(entry.address, entry.port)}"]
     return shlex.join([*words, *(["-o", str(output)] if output else [])])
 

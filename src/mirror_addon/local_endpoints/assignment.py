@@ -44,8 +44,11 @@ class LocalHost:
 def assign(
     missing: Sequence[HostPlaces], given: Mapping[tuple[str, str], Endpoint], taken: Collection[int]
 ) -> list[LocalHost]:
-    """Give each place an endpoint: that of `given`, by full host and subset (empty: every subset without an own one),
-    else the next free port from 9001. `taken` are ports that are in use. Raises AssignmentError."""
+    """Give each place an endpoint: that of `given`, else the next free port from 9001.
+
+    `given` is by full host, or `HOST:PORT`, and subset (empty: every subset without an own one), as in a route table.
+    `taken` are ports that are in use. Raises AssignmentError.
+    """
     used = set(taken) | {endpoint.port for endpoint in given.values()}
     free = (port for port in count(FIRST_PORT) if port not in used)
     return [LocalHost(host, tuple(_endpoints(host, given, free))) for host in missing]
@@ -55,15 +58,20 @@ def _endpoints(
     host: HostPlaces, given: Mapping[tuple[str, str], Endpoint], free: Iterator[int]
 ) -> Iterator[LocalEndpoint]:
     for place, others in _served(host, given):
-        endpoint = given.get((host.host, place.subset)) or given.get((host.host, ""))
-        if endpoint is not None:
-            ports = dict.fromkeys(host.ports, endpoint.port)
-            yield LocalEndpoint(endpoint.address, ports, place.labels, (place, *others))
-            continue
-        ports = {number: next(free) for number in host.ports}
+        chosen = {number: _given(given, host.host, place.subset, number) for number in host.ports}
+        addresses = {endpoint.address if endpoint else LOCALHOST for endpoint in chosen.values()}
+        if len(addresses) > 1:
+            named = f"{host.host}/{place.subset}" if place.subset else host.host
+            raise AssignmentError(f"{named} has several ports, and all of them need the same address")
+        ports = {number: endpoint.port if endpoint else next(free) for number, endpoint in chosen.items()}
         if max(ports.values()) > _LAST_PORT:
             raise AssignmentError("there are more destinations than ports; name some with --endpoint")
-        yield LocalEndpoint(LOCALHOST, ports, place.labels, (place, *others))
+        yield LocalEndpoint(addresses.pop(), ports, place.labels, (place, *others))
+
+
+def _given(given: Mapping[tuple[str, str], Endpoint], host: str, subset: str, number: int) -> Endpoint | None:
+    keys = ((f"{host}:{number}", subset), (f"{host}:{number}", ""), (host, subset), (host, ""))
+    return next((given[key] for key in keys if key in given), None)
 
 
 def _served(host: HostPlaces, given: Mapping[tuple[str, str], Endpoint]) -> Iterator[tuple[Place, list[Place]]]:
@@ -78,7 +86,8 @@ def _served(host: HostPlaces, given: Mapping[tuple[str, str], Endpoint]) -> Iter
         better = next((each for each in host.places if _refines(each, place)), None)
         equal = next((each for each in host.places[:index] if each.labels == place.labels), None)
         if other := better or equal:
-            if place.subset and (host.host, place.subset) in given:
+            names = {host.host, *(f"{host.host}:{number}" for number in host.ports)}
+            if place.subset and any((name, place.subset) in given for name in names):
                 raise AssignmentError(
                     f"{host.host}/{place.subset} has no endpoint of its own: the labels of {other.subset} include its "
                     f"labels; give --endpoint {host.host}/{other.subset}=ADDRESS:PORT"

@@ -1,7 +1,10 @@
-"""The file that says where destinations listen here: ServiceEntries, with a comment on top that explains them.
+"""The file that says where destinations listen here, with a comment on top that explains it.
+
+Where only routes of the Gateway API send to a Service it has an EndpointSlice, any other host has a ServiceEntry.
 
 A cluster that got the file would send its own traffic to 127.0.0.1. The label `istio.io/rev` names a revision that no
-control plane has, and istiod ignores objects of other revisions (istio `pkg/config/model.go`, `LabelsInRevision`).
+control plane has, and istiod ignores objects of other revisions (istio `pkg/config/model.go`, `LabelsInRevision`). An
+API server refuses EndpointSlices with loopback addresses (kubernetes `pkg/apis/core/validation`, ValidateNonSpecialIP).
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ from typing import Any
 
 import yaml
 
+from mirror_addon.istio.names import DOMAIN_SUFFIX
 from mirror_addon.istio.names import is_ip
+from mirror_addon.istio.resources.kubernetes_workloads import SERVICE_NAME
 from mirror_addon.local_endpoints.assignment import LocalEndpoint
 from mirror_addon.local_endpoints.assignment import LocalHost
 
@@ -32,7 +37,7 @@ class _Dumper(yaml.SafeDumper):
 def endpoints_file(hosts: Sequence[LocalHost], command: str) -> str:
     """Return the text of the file. `command` is how it was made."""
     names: Counter[str] = Counter()
-    documents = [_service_entry(host, names) for host in hosts]
+    documents = [_slice(host, names) if _has_slice(host) else _service_entry(host, names) for host in hosts]
     comment = "\n".join(f"# {line}".rstrip() for line in _comment(hosts, command))
     text = yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
     return f"{comment}\n---\n{text}"
@@ -52,8 +57,11 @@ def endpoint_lines(hosts: Sequence[LocalHost]) -> Iterator[tuple[str, str, str]]
 
 def _comment(hosts: Sequence[LocalHost], command: str) -> Iterator[str]:
     yield "Where the destinations of the rules listen on this machine."
-    yield "Not for a cluster: it would send requests to these addresses. The label istio.io/rev names a revision that"
-    yield "no control plane has, so that istiod ignores what is applied by mistake."
+    yield "Not for a cluster: it would send requests to these addresses."
+    if not all(map(_has_slice, hosts)):
+        yield "ServiceEntries: istiod ignores them, because istio.io/rev names a revision that no control plane has."
+    if any(map(_has_slice, hosts)):
+        yield "EndpointSlices: an API server refuses loopback addresses in them."
     yield f"Made by: {command}"
     yield ""
     rows = list(endpoint_lines(hosts))
@@ -62,17 +70,50 @@ def _comment(hosts: Sequence[LocalHost], command: str) -> Iterator[str]:
         yield f"{name:{widths[0]}}  {address:{widths[1]}}  {uses}"
 
 
-def _service_entry(host: LocalHost, names: Counter[str]) -> dict[str, Any]:
-    places = host.places
+def _name(host: LocalHost, names: Counter[str]) -> str:
     name = re.sub(r"[^a-z0-9]+", "-", f"local-{_short(host)}".lower()).strip("-")[: _LONGEST_NAME - 4].rstrip("-")
     names[name] += 1
-    if names[name] > 1:
-        name = f"{name}-{names[name]}"
+    return f"{name}-{names[name]}" if names[name] > 1 else name
+
+
+def _has_slice(host: LocalHost) -> bool:
+    """Whether an EndpointSlice says it all: of a Service that only routes of the Gateway API name, with IP addresses.
+
+    A slice of a Service that is not among the rules is taken for every reference to it, if it has one port.
+    """
+    places = host.places
+    single = len(host.endpoints) == 1 and not host.endpoints[0].labels
+    service = places.host.endswith(f".{places.namespace}.svc.{DOMAIN_SUFFIX}")
+    ports = places.known or len(places.ports) == 1
+    return places.of_routes and single and service and ports and is_ip(host.endpoints[0].address)
+
+
+def _slice(host: LocalHost, names: Counter[str]) -> dict[str, Any]:
+    places, (endpoint,) = host.places, host.endpoints
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": _name(host, names),
+            "namespace": places.namespace,
+            "labels": {
+                SERVICE_NAME: places.host.partition(".")[0],
+                "endpointslice.kubernetes.io/managed-by": "mirror-addon",
+            },
+        },
+        "addressType": "IPv6" if ":" in endpoint.address else "IPv4",
+        "ports": [{"name": port.name, "port": endpoint.ports[number]} for number, port in places.ports.items()],
+        "endpoints": [{"addresses": [endpoint.address]}],
+    }
+
+
+def _service_entry(host: LocalHost, names: Counter[str]) -> dict[str, Any]:
+    places = host.places
     static = all(is_ip(endpoint.address) for endpoint in host.endpoints)
     return {
         "apiVersion": "networking.istio.io/v1",
         "kind": "ServiceEntry",
-        "metadata": {"name": name, "namespace": places.namespace, "labels": {"istio.io/rev": REVISION}},
+        "metadata": {"name": _name(host, names), "namespace": places.namespace, "labels": {"istio.io/rev": REVISION}},
         "spec": {
             "hosts": [places.host],
             "location": "MESH_INTERNAL",

@@ -39,10 +39,16 @@ class Place:
 
 @dataclass(slots=True)
 class HostPlaces:
-    """The places of one host, and the service's ports that they need."""
+    """The places of one host, and the service's ports that they need.
+
+    `of_routes`: only routes of the Gateway API send there, so that EndpointSlices do. `known`: the rules declare the
+    service, so that its ports have names.
+    """
 
     host: str
     namespace: str
+    of_routes: bool = False
+    known: bool = False
     ports: dict[int, Port] = field(default_factory=dict)
     places: list[Place] = field(default_factory=list)
 
@@ -110,6 +116,11 @@ def _problem(table: RouteTable, use: _Use, resources: Sequence[Resource[Spec]]) 
         why = "names every host" if target.host == "*" else why
         return f"{use.words}: the destination {target.label} {why}; name a service there"
     service = table.clusters.services.get(target.host)
+    sole = target.sole
+    # A reference that is not permitted, or names no Service, has a cluster of its own, which stays without endpoints.
+    refused = sole is not None and sole is not table.clusters.cluster(target.host, target.subset, target.port, "")
+    if sole is not None and (refused or (service is not None and service.alias_for)):
+        return f"{use.words}: {sole.missing.partition('; give it')[0]}"
     if service is not None and target.port and target.port not in service.ports:
         return f"{use.words}: {target.at(target.port).missing.partition('; give it')[0]}; correct the port"
     rule = table.clusters.destination_rule(target.host, _namespace(table, use.target.host, use, resources))
@@ -136,13 +147,18 @@ def _namespace(table: RouteTable, host: str, use: _Use, resources: Sequence[Reso
 
 
 def _owner(route: CompiledRoute) -> str:
-    """The namespace of a rule's virtual service."""
-    return route.rule.virtual_service.partition("/")[0]
+    """The namespace of a rule's document."""
+    return route.rule.owner.partition("/")[0]
 
 
 def _host_places(table: RouteTable, host: str, uses: Sequence[_Use], resources: Sequence[Resource[Spec]]) -> HostPlaces:
     service = table.clusters.services.get(host)
-    found = HostPlaces(host, _namespace(table, host, uses[0], resources))
+    found = HostPlaces(
+        host,
+        _namespace(table, host, uses[0], resources),
+        of_routes=all(use.route.rule.route for use in uses),
+        known=service is not None,
+    )
     numbers = [number for use in uses if use.target.port for number in (use.target.port,)]
     if not numbers or any(not use.target.port for use in uses):
         numbers += (service.ports if service else ()) or ([] if numbers else [HTTP_PORT])
