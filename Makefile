@@ -7,7 +7,7 @@ DEVELOP := $(VENV)/.installed-to-develop
 PYTEST := pytest -m "not browser and not long" --numprocesses 2 --dist loadfile
 PURE := src/mirror_addon/istio/*,src/mirror_addon/routing/*,src/mirror_addon/compare/*,src/mirror_addon/envoy/*,src/mirror_addon/gateway_api/*
 
-.PHONY: help install demo demo-web test test-browser test-long coverage coverage-pure check format bench clean
+.PHONY: help install demo demo-web test test-browser test-long coverage coverage-pure check format bench package release clean
 
 help:
 	@echo "make demo          the worked example, a line for each request"
@@ -16,6 +16,8 @@ help:
 	@echo "make coverage      the same, with the coverage of branches, child processes included"
 	@echo "make check         format, lint, types, and the design's arrows"
 	@echo "make format        put the format right"
+	@echo "make package       sdist and wheel, tried in a clean environment"
+	@echo "make release VERSION=X.Y.Z   changelog, version, commit, tag, and what make package does"
 	@echo "make bench         throughput, latency and memory, with the mirror and without"
 	@echo "make clean         remove $(VENV) and caches"
 
@@ -74,5 +76,13 @@ format: $(DEVELOP)
 bench: $(DEVELOP)
 	$(BIN)/python -m bench
 
+package:
+	.ci/package $(PYTHON)
+
+release:
+	$(PYTHON) .ci/release.py $(VERSION)
+	.ci/package $(PYTHON)
+	@echo "Next: git push --follow-tags, and twine upload dist/*"
+
 clean:
-	rm -rf $(VENV) .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

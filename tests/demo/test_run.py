@@ -41,7 +41,8 @@ def test_the_example_rules_are_those_of_the_checkout() -> None:
 def test_the_sdist_has_a_copy_where_the_link_is() -> None:
     root = Path(__file__).resolve().parents[2]
     build = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]
-    assert build["sdist"]["force-include"] == {"rules": str(EXAMPLE_RULES.relative_to(root))}
+    linked = str(EXAMPLE_RULES.relative_to(root))
+    assert build["sdist"]["force-include"] == {"rules": "rules", linked: linked}
 
 
 def test_a_summary_in_medians() -> None:
