@@ -1,7 +1,8 @@
 """Makes a release in this checkout: `python .ci/release.py 0.3.0` (`make release VERSION=0.3.0`).
 
 What the changelog has under Unreleased becomes the section of the version, the version is set, and both are committed
-and tagged `v0.3.0`. Nothing is pushed or uploaded. Exit code 2: what is wrong, with nothing changed.
+and tagged `v0.3.0`. A version that is set and has its section already is only tagged. Nothing is pushed or uploaded.
+Exit code 2: what is wrong, with nothing changed.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ def parsed(version: str) -> tuple[int, ...]:
 
 
 def with_version(text: str, version: str) -> str:
-    """The text of `_version.py` with another version, which must be later. Raises ReleaseError."""
+    """The text of `_version.py` with another version, which must not be earlier. Raises ReleaseError."""
     present = re.search(r'^__version__ = "(.*)"$', text, re.M)
     if not present:
         raise ReleaseError(f"{VERSION_FILE} has no __version__")
-    if parsed(version) <= parsed(present[1]):
-        raise ReleaseError(f"{version} is not later than {present[1]}")
+    if parsed(version) < parsed(present[1]):
+        raise ReleaseError(f"{version} is earlier than {present[1]}")
     return text[: present.start(1)] + version + text[present.end(1) :]
 
 
@@ -46,10 +47,18 @@ def with_section(text: str, version: str, date: datetime.date) -> tuple[str, str
     before, found, rest = text.partition(UNRELEASED)
     if not found:
         raise ReleaseError(f"{CHANGELOG} has no section Unreleased")
-    section = re.split(r"^## \[", rest, maxsplit=1, flags=re.M)[0].strip()
+    section = _until_next(rest)
+    if own := re.search(rf"^## \[{re.escape(version)}\].*\n", rest, re.M):
+        if section:
+            raise ReleaseError(f"{CHANGELOG} has a section {version}, and says more under Unreleased")
+        return text, _until_next(rest[own.end() :])
     if not section:
         raise ReleaseError(f"{CHANGELOG} says nothing under Unreleased")
     return f"{before}{UNRELEASED}\n## [{version}] - {date.isoformat()}\n{rest}", section
+
+
+def _until_next(text: str) -> str:
+    return re.split(r"^## \[", text, maxsplit=1, flags=re.M)[0].strip()
 
 
 def git(*arguments: str) -> str:
@@ -71,7 +80,8 @@ def release(version: str, today: datetime.date) -> str:
         raise ReleaseError(f"the tag {tag} exists")
     VERSION_FILE.write_text(version_text)
     CHANGELOG.write_text(changelog)
-    git("commit", "--quiet", "-m", f"Release {version}", str(VERSION_FILE), str(CHANGELOG))
+    if git("status", "--porcelain"):
+        git("commit", "--quiet", "-m", f"Release {version}", str(VERSION_FILE), str(CHANGELOG))
     git("tag", "--annotate", tag, "--cleanup=verbatim", "-m", f"{version}\n\n{section}\n")
     return tag
 

@@ -1,7 +1,7 @@
 """Records the demo for the README: `python docs/record_demo.py` writes docs/demo.cast and docs/demo.svg.
 
-The cast is a recording of a terminal of 80 columns in asciinema's format (`asciinema play docs/demo.cast`); the picture is
-its last screen. Needs the package installed.
+The cast is a recording of a terminal of 80 columns in asciinema's format (`asciinema play docs/demo.cast`); the picture
+is its last screen. Needs the package installed.
 """
 
 from __future__ import annotations

@@ -54,8 +54,8 @@ def test_a_release() -> None:
 @pytest.mark.parametrize(
     ("version", "message"),
     [
-        ("0.1.0", "0.1.0 is not later than 0.1.0"),
-        ("0.0.9", "is not later"),
+        ("0.0.9", "0.0.9 is earlier than 0.1.0"),
+        ("0.1.0", "has a section 0.1.0, and says more under Unreleased"),
         ("v0.2.0", "is not a version; write X.Y.Z"),
         ("0.2", "is not a version"),
     ],
@@ -78,6 +78,14 @@ def test_what_must_be_in_order_first(checkout: Path) -> None:
     assert "has no section Unreleased" in release("0.3.0")[1]
     Path("src/mirror_addon/_version.py").write_text("")
     assert "has no __version__" in release("0.3.0")[1]
+
+
+def test_a_version_that_is_set_and_described_is_tagged(checkout: Path) -> None:
+    (checkout / "CHANGELOG.md").write_text(CHANGELOG.replace("### Added\n\n- One thing.\n\n", ""))
+    git("commit", "--quiet", "-a", "-m", "second")
+    assert release("0.1.0") == (0, "tagged v0.1.0\n")
+    assert git("log", "-1", "--format=%s", "v0.1.0") == "second\n"
+    assert "- The first." in git("tag", "--list", "--format=%(contents)", "v0.1.0")
 
 
 def test_the_changelog_of_this_repository_can_be_released() -> None:
