@@ -23,7 +23,7 @@ help:
 
 install: $(RUN)
 
-$(RUN): pyproject.toml
+$(RUN): pyproject.toml src/mirror_addon/_version.py
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mirror_addon needs Python 3.11 or newer; say which: make PYTHON=python3.13")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .

@@ -115,6 +115,16 @@ def test_endpoints_that_name_nothing(endpoint: str, message: str) -> None:
     assert message in refused("--endpoint", endpoint)
 
 
+def test_many_endpoints_are_not_all_listed() -> None:
+    routes = "".join(f"    - route: [{{destination: {{host: s{number}}}}}]\n" for number in range(50))
+    (Path("team") / "rules.yaml").write_text(virtual_service(routes))
+    result = init("-o", "local.yaml")
+    assert "and 10 more, which the comment on top of the file lists" in result.stdout
+    assert "# s49" in Path("local.yaml").read_text()
+    again = run("init", "--rules", "team", "--rules", "local.yaml")
+    assert "s39 at 127.0.0.1:9040 and 10 more" in again.stderr
+
+
 def test_an_endpoint_for_one_port() -> None:
     (Path("team") / "rules.yaml").write_text(TEAMS["services"])
     result = init("--endpoint", "cart.shop:50051=127.0.0.1:7")

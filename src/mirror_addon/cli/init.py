@@ -39,6 +39,9 @@ from mirror_addon.rules.files import read_rules
 from mirror_addon.rules.files import rules_paths
 from mirror_addon.rules.option_names import resolve_endpoints
 
+_SHOWN = 40
+"""Endpoints that the terminal lists."""
+
 
 @click.command()
 @rules_options
@@ -173,17 +176,21 @@ def _write(output: Path, text: str, force: bool) -> str:
 
 def _describe(console: Console, found: Found, hosts: Sequence[LocalHost]) -> None:
     if found.placed:
-        placed = ", ".join(f"{label} at {address}" for label, address in found.placed.items())
-        console.print(Text(f"Has an endpoint in the rules: {placed}"))
+        placed = [f"{label} at {address}" for label, address in found.placed.items()]
+        more = f" and {len(placed) - _SHOWN} more" if len(placed) > _SHOWN else ""
+        console.print(Text(f"Has an endpoint in the rules: {', '.join(placed[:_SHOWN])}{more}"))
     if not hosts:
         console.print(Text("No destination needs an endpoint; there is nothing to write."))
         return
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for title in ("destination", "here", "for"):
         table.add_column(title, overflow="fold")
-    for row in endpoint_lines(hosts):
+    rows = list(endpoint_lines(hosts))
+    for row in rows[:_SHOWN]:
         table.add_row(*map(Text, row))
     console.print(Padding(table, (0, 0, 0, 2)))
+    if len(rows) > _SHOWN:
+        console.print(Text(f"  and {len(rows) - _SHOWN} more, which the comment on top of the file lists"))
 
 
 def _command(

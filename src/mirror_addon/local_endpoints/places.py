@@ -74,6 +74,7 @@ class _Use:
 
 def find_places(table: RouteTable, resources: Sequence[Resource[Spec]]) -> Found:
     """Return the destinations of all rules of a table. `resources` are those that it was built from."""
+    namespaces = _rule_namespaces(resources, table.identity.domain)
     placed: dict[str, str] = {}
     problems: dict[str, None] = {}
     by_host: dict[str, list[_Use]] = {}
@@ -83,11 +84,11 @@ def find_places(table: RouteTable, resources: Sequence[Resource[Spec]]) -> Found
         found = next((cluster for cluster in clusters if cluster.endpoints or cluster.resolves_request_host), None)
         if found is not None:
             placed.setdefault(use.target.label, str(found.endpoints[0]) if found.endpoints else "the request's host")
-        elif problem := _problem(table, use, resources):
+        elif problem := _problem(table, use, namespaces):
             problems[problem] = None
         else:
             by_host.setdefault(use.target.host, []).append(use)
-    missing = [_host_places(table, host, uses, resources) for host, uses in by_host.items()]
+    missing = [_host_places(table, host, uses, namespaces) for host, uses in by_host.items()]
     return Found(missing, placed, tuple(problems))
 
 
@@ -109,7 +110,7 @@ def _ports(target: ResolvedDestination) -> tuple[int, ...]:
     return (target.port,) if target.port else target.ports or (HTTP_PORT,)
 
 
-def _problem(table: RouteTable, use: _Use, resources: Sequence[Resource[Spec]]) -> str:
+def _problem(table: RouteTable, use: _Use, namespaces: Mapping[str, str]) -> str:
     """Why an endpoint alone would not help; empty where it would."""
     target = use.target
     if target.host == "*" or (why := domain_problem(target.host)):
@@ -123,14 +124,14 @@ def _problem(table: RouteTable, use: _Use, resources: Sequence[Resource[Spec]]) 
         return f"{use.words}: {sole.missing.partition('; give it')[0]}"
     if service is not None and target.port and target.port not in service.ports:
         return f"{use.words}: {target.at(target.port).missing.partition('; give it')[0]}; correct the port"
-    rule = table.clusters.destination_rule(target.host, _namespace(table, use.target.host, use, resources))
+    rule = table.clusters.destination_rule(target.host, _namespace(table, use.target.host, use, namespaces))
     if target.subset and (rule is None or target.subset not in rule.subsets):
         there = f"; there are {', '.join(rule.subsets)}" if rule and rule.subsets else ""
         return f"{use.words}: no DestinationRule declares the subset {target.label}{there}; add it to spec.subsets"
     return ""
 
 
-def _namespace(table: RouteTable, host: str, use: _Use, resources: Sequence[Resource[Spec]]) -> str:
+def _namespace(table: RouteTable, host: str, use: _Use, namespaces: Mapping[str, str]) -> str:
     """The namespace of a host's service: its own, that of its DestinationRule, that of the rule that sends there."""
     service = table.clusters.services.get(host)
     if service is not None:
@@ -138,12 +139,17 @@ def _namespace(table: RouteTable, host: str, use: _Use, resources: Sequence[Reso
     domain = table.identity.domain
     if (own := names.service_namespace(host, domain)) is not None:
         return own
+    return namespaces.get(host) or _owner(use.route)
+
+
+def _rule_namespaces(resources: Sequence[Resource[Spec]], domain: str) -> dict[str, str]:
+    """The namespace of the first DestinationRule of each host."""
+    found: dict[str, str] = {}
     for resource in resources:
-        if isinstance(resource.spec, DestinationRuleSpec) and (
-            names.qualified(resource.spec.host, resource.namespace, domain) == host
-        ):
-            return resource.namespace
-    return _owner(use.route)
+        if isinstance(resource.spec, DestinationRuleSpec):
+            host = names.qualified(resource.spec.host, resource.namespace, domain)
+            found.setdefault(host, resource.namespace)
+    return found
 
 
 def _owner(route: CompiledRoute) -> str:
@@ -151,11 +157,11 @@ def _owner(route: CompiledRoute) -> str:
     return route.rule.owner.partition("/")[0]
 
 
-def _host_places(table: RouteTable, host: str, uses: Sequence[_Use], resources: Sequence[Resource[Spec]]) -> HostPlaces:
+def _host_places(table: RouteTable, host: str, uses: Sequence[_Use], namespaces: Mapping[str, str]) -> HostPlaces:
     service = table.clusters.services.get(host)
     found = HostPlaces(
         host,
-        _namespace(table, host, uses[0], resources),
+        _namespace(table, host, uses[0], namespaces),
         of_routes=all(use.route.rule.route for use in uses),
         known=service is not None,
     )
