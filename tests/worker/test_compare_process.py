@@ -130,7 +130,7 @@ async def test_a_process_that_dies_takes_one_pair_with_it(world: World) -> None:
 
 
 async def test_memory_is_limited() -> None:
-    world = World(memory=400 * 1024 * 1024)
+    world = World(memory=250 * 1024 * 1024)
     world.submit("big", slow_pair())
     world.submit("small", pair())
     results = await world.wait(2)

@@ -32,11 +32,12 @@ def test_its_size_is_that_of_all_fields_and_bodies() -> None:
     assert task(one, one, one).size == 3 * (5 + fields)
 
 
-@pytest.mark.parametrize("coding", [b"br", b"gzip", b"deflate, br"])
+@pytest.mark.parametrize("coding", [b"br", b"gzip", b"gzip, br"])
 def test_a_few_bytes_may_be_many(coding: bytes) -> None:
     """The body of a mirror that held the worker: 25 bytes of brotli are 2.8 million numbers."""
     text = b"[" + b"1," * 2_800_000 + b"1]"
-    bomb = gzip.compress(text) if coding == b"gzip" else brotli.compress(text)
+    bomb = gzip.compress(text) if coding.startswith(b"gzip") else text
+    bomb = brotli.compress(bomb) if coding.endswith(b"br") else bomb
     assert not task(response(b"{}"), response(bomb, coding)).decodes_within(16 * 1024)
     assert not task(response(b"{}"), response(b"{}"), response(bomb, coding)).decodes_within(16 * 1024)
 

@@ -66,7 +66,7 @@ async def test_a_body_of_tiny_chunks_holds_no_other_mirror(mirrors: Any, engine:
             writer.write(chunks)
             await writer.drain()
 
-    made = engine(timeout=60)
+    made = engine()
     made.offer(await mirrors.start(handler), label="tiny")
     await made.one(other)
     for _ in range(20):
