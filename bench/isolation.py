@@ -85,7 +85,7 @@ class Sender:
         self._waiting: dict[str, asyncio.Future[None]] = {}
 
     def outcome(self, shadow: Shadow) -> None:
-        if (future := self._waiting.pop(shadow.id, None)) is not None:
+        if (future := self._waiting.pop(shadow.id, None)) is not None and not future.done():
             future.set_result(None)
 
     def send(self, port: int, label: str) -> asyncio.Future[None]:

@@ -136,6 +136,7 @@ class TargetLanes:
 
     def submit(self, job: Job) -> None:
         """Give the job to an idle lane or to a new one, or let it wait."""
+        self.pace.used_at = asyncio.get_running_loop().time()
         if job.complete:
             self.waiting.append(job)
         else:
