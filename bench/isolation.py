@@ -5,7 +5,8 @@ one-byte chunks or interim responses as fast as it can. Prints a line for each k
 time from the hand-over of a healthy shadow to its result, without and with the hostile mirror, and their ratio. The
 promise is a ratio of at most 1.5.
 
-All mirrors run in a process of their own. The hostile ones fill their sockets and then wait for the worker.
+The healthy mirror and the hostile ones run in a process each. The hostile ones fill their sockets and then wait for the
+worker.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ HOSTILE = {
 PROMISE = 1.5
 
 
-async def _serve(pipe: Connection) -> None:
-    """Serve the healthy mirror and the hostile ones; send their ports."""
+async def _serve(pipe: Connection, good: bool) -> None:
+    """Serve the healthy mirror or the hostile ones; send their ports."""
 
     async def healthy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -64,15 +65,14 @@ async def _serve(pipe: Connection) -> None:
 
         return serve
 
-    servers = [await asyncio.start_server(healthy, "127.0.0.1", 0)]
-    for head, part in HOSTILE.values():
-        servers.append(await asyncio.start_server(hostile(head, part), "127.0.0.1", 0))  # type: ignore[arg-type]
+    handlers = [healthy] if good else [hostile(head, part) for head, part in HOSTILE.values()]
+    servers = [await asyncio.start_server(handler, "127.0.0.1", 0) for handler in handlers]  # type: ignore[arg-type]
     pipe.send([server.sockets[0].getsockname()[1] for server in servers])
     await asyncio.get_running_loop().run_in_executor(None, pipe.recv)
 
 
-def _mirrors(pipe: Connection) -> None:
-    asyncio.run(_serve(pipe))
+def _mirrors(pipe: Connection, good: bool) -> None:
+    asyncio.run(_serve(pipe, good))
 
 
 class Sender:
@@ -140,18 +140,22 @@ def main(seconds: float, streams: int) -> None:
     click.echo(f"{machine()}\n")
     click.echo(heading(["hostile mirror", "healthy alone, ms", "beside it, ms", f"ratio (at most {PROMISE})"]))
     context = multiprocessing.get_context("spawn")
-    ours, its = context.Pipe()
-    process = context.Process(target=_mirrors, args=(its,), daemon=True)
-    process.start()
+    started = []
+    for good in (True, False):
+        ours, its = context.Pipe()
+        process = context.Process(target=_mirrors, args=(its, good), daemon=True)
+        process.start()
+        started.append((process, ours))
     try:
-        ports = ours.recv()
+        ports = [port for _, pipe in started for port in pipe.recv()]
         for index, name in enumerate(HOSTILE, 1):
             alone, beside = asyncio.run(measure(ports, index, streams, seconds))
             click.echo(line([name, f"{alone:.2f}", f"{beside:.2f}", f"{beside / alone:.2f}"]))
     finally:
-        ours.send(None)
-        process.join(5)
-        process.kill()
+        for process, pipe in started:
+            pipe.send(None)
+            process.join(5)
+            process.kill()
 
 
 if __name__ == "__main__":

@@ -36,6 +36,8 @@ _BATCH_BYTES = 64 * 1024
 """Bytes that are written at once, without waiting for more."""
 _LEAST_PIECE, _FIRST_PIECE = 1024, 4096
 """Bytes that HTTP/2 gets at a time: it parses all frames in them at once. The pieces grow while that is quick."""
+_TINY_BYTES, _MOST_TINY = 512, 64
+"""Reads of fewer bytes, beyond so many in one response, count as long turns: each costs a turn of the loop."""
 _PROTOCOL_BYTES = len(b"HTTP/")
 _GOAWAY = 7
 """Type of an HTTP/2 frame (RFC 9113 6.8)."""
@@ -88,6 +90,8 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         self._turn = 0.0
         """Processor time of the thread when the present turn began: since then, the reader has not waited."""
         self._piece = _FIRST_PIECE
+        self._tiny = 0
+        """Reads of the present response that had few bytes."""
 
     # asyncio.Protocol
 
@@ -165,6 +169,7 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         if self.trailers is not None:
             self._turn = time.thread_time()  # connections of HTTP/2 wait between two reads
             self.trailers.feed(data)
+        self._tiny += len(data) < _TINY_BYTES
         if len(self._incoming) < _BUFFER_BYTES // 2:
             self._resume_reading()
         return data
@@ -178,10 +183,11 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
     async def give_way(self) -> None:
         """To be called after a part of what was read is parsed. Waits if the present turn has been long (`pace`)."""
         spent = time.thread_time() - self._turn
-        if spent <= TURN_SECONDS:
+        if spent <= TURN_SECONDS and self._tiny <= _MOST_TINY:
             self._piece = min(self._piece * 2, _BUFFER_BYTES)
             return
-        self._piece = max(self._piece // 2, _LEAST_PIECE)
+        if spent > TURN_SECONDS:
+            self._piece = max(self._piece // 2, _LEAST_PIECE)
         seconds = self._backend.pace.after(spent, self._loop.time())
         if seconds and self._transport is not None and not (self._read_paused or self._lost):
             self._read_paused = True
@@ -275,6 +281,7 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         self.beginning = b""
         self.sent_at = 0.0
         self._request_ends = self._awaits_response = False
+        self._tiny = 0
 
     def end_request(self) -> None:
         """Its body is written when the next read begins."""
