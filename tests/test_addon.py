@@ -237,6 +237,20 @@ async def test_options_hold_for_the_next_request(start: Start) -> None:
     assert not proxy.v2.requests
 
 
+async def test_the_fields_of_the_mesh_and_of_one_hop(start: Start) -> None:
+    proxy = await start()
+    proxy.context.options.update(mirror_proxy_headers="istio", mirror_strip_hop_by_hop=True)
+    await proxy.ask(
+        b"GET /b/ HTTP/1.1\r\nHost: shop.test\r\nConnection: keep-alive, x-own\r\nKeep-Alive: 5\r\nX-Own: 1\r\n\r\n"
+    )
+    first, shadow = (await proxy.v1.request()).lower(), (await proxy.v2.request()).lower()
+    for field in (b"x-forwarded-proto: http\r\n", b"x-request-id: ", b"x-envoy-attempt-count: 1\r\n"):
+        assert field in first and field in shadow
+    assert b"x-envoy-external-address: 127.0.0.1\r\n" in first
+    assert b"x-envoy-internal: true\r\n" in shadow and b"x-envoy-internal" not in first
+    assert b"x-own" not in first and b"keep-alive" not in first
+
+
 @pytest.mark.parametrize(
     ("option", "message"),
     [

@@ -32,6 +32,7 @@ from mirror_addon.flows.leaving import response_as_it_came
 from mirror_addon.flows.prior_knowledge import PriorKnowledge
 from mirror_addon.flows.prior_knowledge import speaks_it
 from mirror_addon.flows.upstream_tls import UpstreamTLS
+from mirror_addon.host import primary_timeout
 from mirror_addon.host import upstream_clock
 from mirror_addon.host.changes import HostChanges
 from mirror_addon.host.http_streams import HttpStreams
@@ -66,9 +67,11 @@ RULE_OPTIONS = frozenset(
         "mirror_to",
         "mirror_namespace",
         "mirror_gateways",
+        "mirror_strict",
         "mirror_use_remote_address",
         "mirror_path_normalization",
         "mirror_sample_seed",
+        "mirror_proxy_headers",
     }
 )
 """Options that make another table."""
@@ -240,7 +243,7 @@ class MirrorAddon:
         if flow.is_replay:
             gate.counters.skip("", "replay")
             return None
-        request = heads.read_request(flow, self.session.local_address)
+        request = heads.read_request(flow, self.session.local_address, table.wants_facts)
         draw = random.getrandbits(64)
         decision = table.route(request, draw)
         exchange = Exchange(table, request, draw, decision)
@@ -291,8 +294,7 @@ class MirrorAddon:
         if endpoint.address.startswith("unix:"):
             heads.answer(flow, heads.no_unix_sockets(cluster, endpoint))
             return
-        if writer.settings.request_id:
-            heads.give_request_id(request)
+        heads.apply_options(flow, request, writer.settings)
         if cluster.tls:
             self.upstream_tls.expect(flow.client_conn, endpoint, cluster.tls, request.authority)
         heads.write_request(flow, request, cluster, endpoint)
@@ -306,6 +308,8 @@ class MirrorAddon:
         grpc_streams.keep_request(flow, exchange)
         if exchange.decision.action is Action.ROUTE and not flow.response:
             heads.frame_body(flow, exchange.decision)
+            if exchange.decision.timeout is not None and flow.request.stream:
+                primary_timeout.start(flow, exchange.request, exchange.decision.timeout)
         if exchange.leaving is not None:
             self.session.writer.end(flow, exchange)  # it was streamed
         elif not self.host.streams.taken and not flow.response:
@@ -321,6 +325,8 @@ class MirrorAddon:
             heads.frame_stream(flow, exchange.decision)
         if flow.request.data.trailers:
             exchange.trailers = flow.request.data.trailers.fields
+        if exchange.decision.timeout is not None and not flow.request.stream:
+            primary_timeout.start(flow, exchange.request, exchange.decision.timeout)
         if not exchange.settled:
             writer.leaves(flow, exchange)
 
@@ -357,7 +363,7 @@ class MirrorAddon:
             if exchange.answer_fields is None:
                 exchange.answer_fields = headers.fields
             for edit in exchange.decision.response_headers:
-                headers.fields = edit.apply(headers.fields)
+                headers.fields = edit.apply(headers.fields, flow.response.status_code)
         grpc_streams.stream_response(flow, exchange)
 
     def _response(self, flow: http.HTTPFlow) -> None:

@@ -6,6 +6,8 @@ Text stands for bytes as in `captures/urls.py`: UTF-8, where a lone surrogate `\
 from __future__ import annotations
 
 import json
+import socket
+import time
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +19,7 @@ from mirror_addon.captures.urls import to_text
 from mirror_addon.options.settings import Settings
 from mirror_addon.routing.decision import Action
 from mirror_addon.routing.decision import Decision
+from mirror_addon.routing.decision import Facts
 from mirror_addon.routing.decision import Mirror
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.fields import Fields
@@ -79,6 +82,7 @@ def read_request(document: Any) -> tuple[Request, int]:
         headers=tuple(field for field in fields if field[0].lower() != b"host"),
         port=port,
         client=to_bytes(client or ""),
+        facts=Facts((client or "", 0), ("", 0), "HTTP/1.1", time.time(), socket.gethostname()),
     )
     return request, _integer(document, "draw", 0, MAX_DRAW) or 0
 
@@ -154,7 +158,8 @@ def decision_document(
     leaves = decision.action in (Action.ROUTE, Action.PASSTHROUGH)
     return {
         "action": str(decision.action),
-        "virtual_service": rule.virtual_service if rule else None,
+        "virtual_service": rule.virtual_service if rule and not rule.route else None,
+        "route": (rule.route or None) if rule else None,
         "rule": rule.rule if rule else None,
         "match": decision.match,
         "destination": {

@@ -23,19 +23,23 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import socket
 import uuid
 from typing import TYPE_CHECKING
 
 from mitmproxy import connection
 from mitmproxy import http
 
+from mirror_addon.flows.hop_by_hop import without_hop_by_hop
 from mirror_addon.routing.clusters import ORIGINAL_DESTINATION
+from mirror_addon.routing.decision import Facts
 from mirror_addon.routing.decision import LocalResponse
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.fields import Fields
 from mirror_addon.routing.local_replies import is_grpc
 
 if TYPE_CHECKING:
+    from mirror_addon.options.settings import Settings
     from mirror_addon.routing.clusters import Cluster
     from mirror_addon.routing.clusters import Endpoint
     from mirror_addon.routing.decision import Decision
@@ -86,11 +90,12 @@ def without_proxy_credentials(fields: Fields) -> Fields:
     return tuple(field for field in fields if field[0].lower() != b"proxy-authorization")
 
 
-def read_request(flow: http.HTTPFlow, local_address: bytes) -> Request:
+def read_request(flow: http.HTTPFlow, local_address: bytes, facts: bool = False) -> Request:
     """Return the head of `flow`'s request as the client sent it.
 
     The authority is that of the request target if it has one (HTTP/2, absolute-form), else Host (RFC 9112 3.2.2). The
-    scheme is that of the client's connection. `local_address` is this machine's, as in X-Forwarded-For.
+    scheme is that of the client's connection. `local_address` is this machine's, as in X-Forwarded-For. `facts`:
+    whether the request needs those.
     """
     data = flow.request.data
     authority = data.authority
@@ -119,7 +124,27 @@ def read_request(flow: http.HTTPFlow, local_address: bytes) -> Request:
         headers=others,
         port=authority_port(authority, scheme),
         client=forwarded_address(peer[0], local_address) if peer else b"",
+        facts=facts_of(flow) if facts else None,
     )
+
+
+def facts_of(flow: http.HTTPFlow) -> Facts:
+    """Return what operators in header values say of `flow`. A Unix socket has no address."""
+    connection = flow.client_conn
+    peer, local = connection.peername, connection.sockname
+    version = flow.request.data.http_version.decode("latin-1")
+    return Facts(
+        peer=(peer[0], peer[1]) if peer else ("", 0),
+        local=(local[0], local[1]) if local else ("", 0),
+        protocol=version.removesuffix(".0") if version.startswith("HTTP/2") else version,
+        start=flow.request.data.timestamp_start,
+        hostname=_hostname(),
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _hostname() -> str:
+    return socket.gethostname()
 
 
 def write_request(flow: http.HTTPFlow, request: Request, cluster: Cluster, endpoint: Endpoint) -> None:
@@ -236,6 +261,14 @@ def no_unix_sockets(cluster: Cluster, endpoint: Endpoint) -> LocalResponse:
         f"Set a TCP address: --set mirror_endpoints={name}=ADDRESS:PORT\n"
     )
     return LocalResponse(503, ((b"content-type", b"text/plain"),), text.encode())
+
+
+def apply_options(flow: http.HTTPFlow, request: Request, settings: Settings) -> None:
+    """Do to a routed `request` of `flow` what options ask for beside the rules."""
+    if settings.request_id or settings.proxy_headers == "istio":
+        give_request_id(request)
+    if settings.strip_hop_by_hop and not is_upgrade(flow):
+        request.headers = without_hop_by_hop(request.headers)
 
 
 def give_request_id(request: Request) -> None:

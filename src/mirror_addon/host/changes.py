@@ -14,8 +14,9 @@ together and is what MirrorAddon uses:
 
 `shadow_hook` is registered when it is imported. `wide_reads` is applied by `mirroring.tee` to one connection at a
 time, when a streamed body on it is mirrored, and `upstream_clock` to each connection to an upstream, when it is
-established. What is done to the interpreter stays in `rules.background`, next to the work that needs it. The script
-has to be outside the package, because mitmproxy loads it by its path.
+established. `primary_timeout` is started by MirrorAddon for a request whose route has a timeout. What is done to the
+interpreter stays in `rules.background`, next to the work that needs it. The script has to be outside the package,
+because mitmproxy loads it by its path.
 
 `docs/host.md` contains the list below, and tests/host/test_changes.py compares both with a proxy that runs.
 """
@@ -140,6 +141,18 @@ CHANGES = (
         off="No option. Entries of flows without a comment or a shadow are not changed.",
         unload="Taken back, unless another script replaced the method since. Not at exit, because mitmproxy writes the "
         "file after the end of the script.",
+    ),
+    Change(
+        name="Late responses",
+        code="src/mirror_addon/host/primary_timeout.py",
+        what="Where a route has a `timeout` and the response is late, bytes of a 504 are put into the "
+        "`StreamReader` of the upstream's connection, and that connection is aborted.",
+        why="mitmproxy has no way to respond to a request that it has sent.",
+        worth="Not a matter of speed. Routes without a timeout are not touched.",
+        guard="Only a connection with plain HTTP/1. An encrypted or multiplexed one is aborted alone, and "
+        "mitmproxy responds with its 502.",
+        off="No option. Leave out the `timeout` of the route.",
+        unload="Nothing is left: a timer only touches its own request.",
     ),
     Change(
         name="Credentials for an upstream proxy",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Protocol
 
 from mirror_addon.istio.resources.virtual_service import Destination
 from mirror_addon.istio.resources.virtual_service import HeaderOperations
@@ -24,15 +25,14 @@ from mirror_addon.routing.decision import LocalResponse
 from mirror_addon.routing.decision import Mirror
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.decision import Rule
-from mirror_addon.routing.destinations import Clusters
 from mirror_addon.routing.destinations import ResolvedDestination
 from mirror_addon.routing.faults import compile_fault
+from mirror_addon.routing.fields import JOINED_REQUEST_FIELDS
+from mirror_addon.routing.fields import JOINED_RESPONSE_FIELDS
 from mirror_addon.routing.hashing import hash_key
-from mirror_addon.routing.header_edits import JOINED_REQUEST_FIELDS
-from mirror_addon.routing.header_edits import JOINED_RESPONSE_FIELDS
 from mirror_addon.routing.header_edits import HeaderEdit
-from mirror_addon.routing.header_edits import compile_edit
 from mirror_addon.routing.header_edits import host_of
+from mirror_addon.routing.header_operations import compile_edit
 from mirror_addon.routing.local_replies import local_reply
 from mirror_addon.routing.mirrors import MirrorPolicy
 from mirror_addon.routing.mirrors import mirror_destinations
@@ -43,6 +43,14 @@ from mirror_addon.routing.sampling import Sampler
 from mirror_addon.routing.uris import Rewrite
 
 _NO_DESTINATION = b"the rule has no destination with a weight above zero; give its route one"
+
+
+class Targets(Protocol):
+    """What finds the clusters of destinations, in a document of a namespace."""
+
+    primary_endpoints: bool
+
+    def target(self, destination: Destination, namespace: str) -> ResolvedDestination: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,28 +69,24 @@ class CompiledRoute:
     """The action of a rule."""
 
     __slots__ = (
-        "_bounds",
-        "_plain",
-        "cors",
-        "destinations",
-        "fault",
-        "http",
-        "local",
-        "methods",
-        "mirrors",
-        "needs_endpoint",
-        "response_edits",
-        "rule",
-        "sampler",
-        "total",
+        "_bounds", "_plain", "cors", "destinations", "fault", "http", "local", "methods", "mirrors", "missing_status",
+        "needs_endpoint", "response_edits", "rule", "sampler", "timeout", "total",
     )  # fmt: skip
 
     def __init__(
-        self, http: HTTPRoute, rule: Rule, clusters: Clusters, namespace: str, sample_seed: bytes = b""
+        self,
+        http: HTTPRoute,
+        rule: Rule,
+        clusters: Targets,
+        namespace: str,
+        sample_seed: bytes = b"",
+        missing_status: int = 503,
     ) -> None:
+        """`missing_status` is Envoy's `cluster_not_found_response_code`: for a destination that does not exist."""
         self.http = http
         """The source, with inherited fields where the rule was delegated to."""
         self.rule = rule
+        self.missing_status = missing_status
         self.needs_endpoint = clusters.primary_endpoints
         self.fault = compile_fault(http.fault)
         self.cors = compile_cors(http.cors_policy)
@@ -96,9 +100,9 @@ class CompiledRoute:
         self.destinations = _destinations(http, clusters, namespace)
         self._bounds = list(accumulate(destination.weight for destination in self.destinations))
         self.total = self._bounds[-1] if self._bounds else 0
-        timeout = http.timeout or None
+        self.timeout = http.timeout or None
         self.mirrors = tuple(
-            MirrorPolicy(clusters.target(destination, namespace), fraction, timeout, annotations=rule.annotations)
+            MirrorPolicy(clusters.target(destination, namespace), fraction, self.timeout, annotations=rule.annotations)
             for destination, fraction in mirror_destinations(http)
         )
         annotations = rule.annotations if self.mirrors else None
@@ -122,13 +126,13 @@ class CompiledRoute:
         if self.fault is not None:
             delay = self.fault.delay_of(draw)
             chosen = self.choose(draw)
-            own = chosen.response if chosen is not None else self.response_edits
+            own = self._response_edits(chosen, request)
             if (response := self.fault.abort_of(request, draw, own)) is not None:
                 return self._reply(Action.FAULT_ABORT, match, request, response, draw, delay)
         if self.local is not None:
             if rewrite is not None:
                 target = rewrite(target, path_end)
-            response = self.local.reply(request, target, self.response_edits)
+            response = self.local.reply(request, target, self._response_edits(None, request))
             return self._reply(self.local.action, match, request, response, draw, delay)
         edits: tuple[HeaderEdit, ...] = ()
         if self.cors is not None:
@@ -160,6 +164,10 @@ class CompiledRoute:
         if not self.total:
             return None
         return destinations[bisect_right(self._bounds, draw % self.total)]
+
+    def _response_edits(self, chosen: Weighted | None, request: Request) -> tuple[HeaderEdit, ...]:
+        """Return the edits of a response to `request`, of a destination or of the route alone."""
+        return self.response_edits if chosen is None else chosen.response
 
     def _forward(
         self,
@@ -198,7 +206,13 @@ class CompiledRoute:
         number = self.sampler.number(request) if self.sampler is not None else None
         mirrors = tuple([mirror.decide(draw, port, authority, obstacle, number) for mirror in self.mirrors])
         response_edits = chosen.response + edits if edits else chosen.response
-        return Decision(Action.ROUTE, self.rule, match, cluster, endpoint, leaving, None, mirrors, 0.0, response_edits)
+        return Decision(
+            Action.ROUTE, self.rule, match, cluster, endpoint, leaving, None, mirrors, 0.0, response_edits, self.timeout
+        )
+
+    def status_without(self, cluster: Cluster | None) -> int:
+        """Return the status of a response without an endpoint in `cluster`, which is None where there is none."""
+        return 503 if cluster is None or cluster.exists else self.missing_status
 
     def _unavailable(
         self,
@@ -209,7 +223,7 @@ class CompiledRoute:
         draw: int,
         edits: tuple[HeaderEdit, ...],
     ) -> Decision:
-        response = local_reply(request, 503, reason + b"\n", (), edits)
+        response = local_reply(request, self.status_without(cluster), reason + b"\n", (), edits)
         decision = self._reply(Action.UNAVAILABLE, match, request, response, draw, 0.0)
         decision.cluster = cluster
         return decision
@@ -240,7 +254,7 @@ def _pick_by_hash(
     return (cluster.pick(draw, authority) if key is None else cluster.pick_by_hash(key)), cookie
 
 
-def _destinations(http: HTTPRoute, clusters: Clusters, namespace: str) -> tuple[Weighted, ...]:
+def _destinations(http: HTTPRoute, clusters: Targets, namespace: str) -> tuple[Weighted, ...]:
     """Return the destinations that can be chosen: a single one whatever its weight, of several those with a weight.
 
     Istio drops destinations without a weight where there are several (`route.go`).
@@ -253,7 +267,7 @@ def _destinations(http: HTTPRoute, clusters: Clusters, namespace: str) -> tuple[
 
 
 def _weighted(
-    item: HTTPRouteDestination, weight: int, http: HTTPRoute, clusters: Clusters, namespace: str, merged: bool
+    item: HTTPRouteDestination, weight: int, http: HTTPRoute, clusters: Targets, namespace: str, merged: bool
 ) -> Weighted:
     route, own = http.headers or Headers(), item.headers or Headers()
     authority = http.rewrite.authority if http.rewrite else ""

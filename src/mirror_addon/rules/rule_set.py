@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from mirror_addon.gateway_api.resources.grpc_route import GRPCRouteSpec
+from mirror_addon.gateway_api.resources.http_route import HTTPRouteSpec
 from mirror_addon.istio.diagnostics import Diagnostic
+from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
 from mirror_addon.options.settings import Settings
 from mirror_addon.options.values import MirrorURL
@@ -27,8 +31,8 @@ from mirror_addon.rules.option_names import unknown_names
 class RuleSet:
     """A table, and what was found while it was made.
 
-    `refused`: the proxy does not take this set, because of YAML that does not parse, a value that Istio refuses, or a
-    missing path. The table then holds the rest of the rules, which `mirror-addon explain` shows.
+    `refused`: the proxy does not take this set, because of a missing path or, with `mirror_strict`, YAML that does not
+    parse or a value that Istio refuses. The table then holds the rest of the rules, which `mirror-addon explain` shows.
     """
 
     table: RouteTable
@@ -38,7 +42,7 @@ class RuleSet:
     """Some of the rules could not be read at all, so that the table does not tell what a request would meet."""
     documents: int
     rules: int
-    """The number of HTTP routes of all virtual services."""
+    """The number of HTTP routes of all virtual services, and of rules of all routes of the Gateway API."""
     missing: Missing
     """The routes and mirrors that have no endpoint."""
     mirrors: Sequence[str]
@@ -47,6 +51,8 @@ class RuleSet:
     """Entries of options that name nothing in the rules, a line each."""
     unsafe: Sequence[str]
     """Labels of the mirrors that get requests whose methods may change something."""
+    faulty: Sequence[str]
+    """The objects that Istio would refuse: kind, name and place. Without `mirror_strict` they are left out."""
 
 
 def load_rule_set(
@@ -66,7 +72,13 @@ def load_rule_set(
     paths = rules_paths(settings.rules)
     if settings.to and settings.rules == ("rules",) and not is_there(paths[0]):
         paths = []  # `mirror_to` needs no rules, and this is only the option's default
-    loaded = load_rules(paths, default_namespace=settings.namespace, endpoints=settings.endpoints, parsed=parsed)
+    loaded = load_rules(
+        paths,
+        default_namespace=settings.namespace,
+        endpoints=settings.endpoints,
+        parsed=parsed,
+        strict=settings.strict,
+    )
     table = RouteTable.build(
         () if only_good and loaded.refused else loaded.resources,
         Identity(
@@ -76,14 +88,13 @@ def load_rule_set(
             local_address=local_address,
             path_normalization=settings.path_normalization,
             sample_seed=settings.sample_seed,
+            mesh_headers=settings.proxy_headers == "istio",
         ),
         endpoint_overrides=loaded.endpoints.overrides,
         primary_endpoints=primary_endpoints,
         mirror_to=[_mirror_to(url) for url in settings.to],
     )
-    rules = sum(
-        len(resource.spec.http) for resource in loaded.resources if isinstance(resource.spec, VirtualServiceSpec)
-    )
+    rules = sum(map(_rules_of, loaded.resources))
     return RuleSet(
         table,
         loaded.diagnostics,
@@ -95,7 +106,14 @@ def load_rule_set(
         list(rule_lines(table, mirrored_only=True)),
         [*loaded.endpoints.problems, *unknown_names(settings, loaded.resources)],
         unsafe_targets(table, settings.methods),
+        loaded.faulty,
     )
+
+
+def _rules_of(resource: Resource[Any]) -> int:
+    if isinstance(resource.spec, VirtualServiceSpec):
+        return len(resource.spec.http)
+    return len(resource.spec.rules) if isinstance(resource.spec, HTTPRouteSpec | GRPCRouteSpec) else 0
 
 
 def _mirror_to(url: MirrorURL) -> MirrorTo:

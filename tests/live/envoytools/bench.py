@@ -7,9 +7,12 @@ import time
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from typing import Self
 
+import yaml
 from envoytools.outcome import MARK
 from envoytools.outcome import OWN
 from envoytools.outcome import Copy
@@ -33,10 +36,13 @@ from mirror_addon.envoy.bootstrap import Address
 from mirror_addon.envoy.bootstrap import Export
 from mirror_addon.envoy.bootstrap import ExportOptions
 from mirror_addon.envoy.bootstrap import translate
+from mirror_addon.envoy.virtual_hosts import ROUTES
+from mirror_addon.gateway_api.reading import GATEWAY_API
 from mirror_addon.istio.names import resolve_short_name
 from mirror_addon.istio.parsing import Source
 from mirror_addon.istio.parsing import parse_sources
 from mirror_addon.routing.clusters import Endpoint
+from mirror_addon.routing.decision import Action
 from mirror_addon.routing.identity import Identity
 from mirror_addon.routing.table import RouteTable
 
@@ -72,8 +78,10 @@ class Recorders:
         assert failures == []
 
     def table(self, text: str, identity: Identity) -> RouteTable:
-        """The rules of a YAML text, whose destinations are the recorders."""
-        parsed = parse_sources([Source("rules.yaml", text.encode())])
+        """The rules of a YAML text, whose destinations are the recorders; `$v1` is the port of one."""
+        for name, recorder in self.by_name.items():
+            text = text.replace(f"${name}", str(recorder.address[1]))
+        parsed = parse_sources([Source("rules.yaml", text.encode())], extension=GATEWAY_API)
         refused = [str(item) for item in parsed.diagnostics if item.code == "IST0106" and item.severity == "error"]
         if refused:
             raise Refused(f"{refused} in\n{text}")
@@ -144,12 +152,36 @@ class Envoy:
         return self._address
 
 
+def _cluster(named: tuple[str, Recorder | None]) -> dict[str, Any]:
+    """A cluster with one endpoint, or none."""
+    name, recorder = named
+    endpoints = []
+    if recorder is not None:
+        host, port = recorder.address
+        endpoints = [{"endpoint": {"address": {"socket_address": {"address": host, "port_value": port}}}}]
+    assignment = {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]}
+    return {"name": name, "type": "STATIC", "connect_timeout": "5s", "load_assignment": assignment}
+
+
 class Bench:
     """Envoy and recorders, for comparisons with the route table."""
 
-    def __init__(self, folder: Path, recorders: Recorders, *, edge: bool = True, normalization: str = "BASE") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        recorders: Recorders,
+        *,
+        edge: bool = True,
+        normalization: str = "BASE",
+        mesh_headers: bool = False,
+    ) -> None:
         self.recorders = recorders
-        self.identity = Identity(use_remote_address=edge, local_address=OWN, path_normalization=normalization)
+        self.identity = Identity(
+            use_remote_address=edge,
+            local_address=OWN,
+            path_normalization=normalization,
+            mesh_headers=mesh_headers,
+        )
         self.envoy = Envoy(folder)
 
     def __enter__(self) -> Self:
@@ -162,10 +194,23 @@ class Bench:
             self.recorders.check_nothing_came_late()
 
     def compare(
-        self, rules: str, requests: Sequence[Sent], *, suffix: str = "-shadow", draws: Sequence[int] = (0,)
+        self,
+        rules: str,
+        requests: Sequence[Sent],
+        *,
+        suffix: str = "-shadow",
+        draws: Sequence[int] = (0,),
+        identity: Mapping[str, Any] | None = None,
+        by_hand: str = "",
     ) -> list[str]:
-        """Where Envoy's outcome is none of those that the route table has for `draws`."""
-        table = self._apply(rules, suffix)
+        """Where Envoy's outcome is none of those that the route table has for `draws`.
+
+        `identity`: fields of the proxy's identity that this comparison changes. Requests that the table passes through
+        are left out: Envoy would dial their hosts. `by_hand` are Envoy's virtual hosts, as YAML, to be used in place of
+        the export. Their clusters are the recorders, by name.
+        """
+        table = self._apply(rules, suffix, replace(self.identity, **(identity or {})), by_hand)
+        requests = [request for request in requests if not passes(table, request)]
         sent = dict(zip(self.recorders.begin(len(requests)), requests, strict=True))
         expected = {
             number: [computed(table, self.recorders.upstreams, request, number, draw, suffix) for draw in draws]
@@ -191,7 +236,7 @@ class Bench:
 
     def outcomes(self, rules: str, requests: Sequence[Sent]) -> list[Outcome]:
         """What becomes of the requests, once Envoy has nothing more under way."""
-        self._apply(rules, "-shadow")
+        self._apply(rules, "-shadow", self.identity)
         answers = self._send(dict(zip(self.recorders.begin(len(requests)), requests, strict=True)))
         deadline = time.monotonic() + PATIENCE
         while not self.envoy.is_idle():
@@ -199,10 +244,20 @@ class Bench:
             time.sleep(0.02)
         return [observation(answers[number], copies) for number, copies in self.recorders.arrived().items()]
 
-    def _apply(self, rules: str, suffix: str) -> RouteTable:
-        table = self.recorders.table(rules, self.identity)
+    def _apply(self, rules: str, suffix: str, identity: Identity, by_hand: str = "") -> RouteTable:
+        table = self.recorders.table(rules, identity)
         options = ExportOptions(Address("127.0.0.1", 0), Address("127.0.0.1", 0), host_suffix=suffix)
-        self.envoy.apply(translate(table, options))
+        export = translate(table, options)
+        if by_hand:
+            routes = {
+                "name": ROUTES,
+                "ignore_port_in_host_matching": True,
+                "validate_clusters": False,
+                "virtual_hosts": yaml.safe_load(by_hand),
+            }
+            clusters = (*map(_cluster, self.recorders.by_name.items()), _cluster(("empty", None)))
+            export = replace(export, routes=routes, clusters=clusters)
+        self.envoy.apply(export)
         return table
 
     def _send(self, sent: Mapping[int, Sent]) -> dict[int, Response]:
@@ -218,6 +273,11 @@ class Bench:
         finally:
             client.socket.close()
         return answers
+
+
+def passes(table: RouteTable, request: Sent) -> bool:
+    """Whether a request passes through."""
+    return table.route(request.request(0, OWN), 0).action is Action.PASSTHROUGH
 
 
 def observation(response: Response, copies: Sequence[Copy]) -> Outcome:
