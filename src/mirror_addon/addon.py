@@ -37,6 +37,7 @@ from mirror_addon.host import primary_timeout
 from mirror_addon.host import upstream_clock
 from mirror_addon.host.changes import HostChanges
 from mirror_addon.host.http_streams import HttpStreams
+from mirror_addon.host.shown_urls import ShownUrl
 from mirror_addon.live_page.page import LivePage
 from mirror_addon.mirroring.copied_hosts import copied
 from mirror_addon.mirroring.engine_settings import check_record
@@ -58,6 +59,7 @@ from mirror_addon.rules.upstream_mode import upstream_mode_line
 from mirror_addon.session import Session
 from mirror_addon.shadow.local_address import own_address
 from mirror_addon.shadow_flows.har import annotate
+from mirror_addon.shadow_flows.shown_url import shown_url
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +103,7 @@ class MirrorAddon:
         # Moments for which mitmproxy has no hook.
         self.leaves, self.begins, self.ends = guarded(self._leaves), guarded(self._begins), guarded(self._ends)
         streams = HttpStreams(self.leaves, self.begins, self.ends)
-        self.host = HostChanges(DIFF_VIEW, styled(self.diff.lines), annotate, streams)
+        self.host = HostChanges(DIFF_VIEW, styled(self.diff.lines), annotate, streams, self._shown_url)
         # mitmproxy's hooks.
         self.requestheaders = guarded(self._requestheaders)
         self.request = guarded(self._request)
@@ -111,6 +113,10 @@ class MirrorAddon:
         self.server_connect = guarded(self._server_connect)
         self.tls_start_server = guarded(self.upstream_tls.tls_start_server)
         self._running = False
+
+    def _shown_url(self, flow: http.HTTPFlow) -> ShownUrl | None:
+        exchange = self.exchanges.get(flow)
+        return shown_url(flow, exchange.request if exchange is not None else None)
 
     # Life
 
