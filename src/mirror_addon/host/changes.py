@@ -259,9 +259,9 @@ CHANGES = (
 
 
 class HostChanges:
-    """The changes of one load of the addon. `lines` and `annotate` are what a content view and HAR files show, `shown` is
-    the URL that lists show of a flow;
-    `streams` has what is called at moments for which mitmproxy has no hook."""
+    """The changes of one load of the addon. `lines` and `annotate` are what a content view and HAR files show,
+    `shown` is the URL that lists show of a flow; `streams` has what is called at moments for which mitmproxy has no
+    hook."""
 
     def __init__(
         self,

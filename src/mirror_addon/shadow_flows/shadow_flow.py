@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MARKER = ":ghost:"
 DIFFERENT_MARKER = ":ghost: different"
 FAILED_MARKER = ":ghost: failed"
-"""mitmproxy draws a marker that is no emoji as a red dot, which is seen at a glance. `~marker ghost` finds all three."""
+"""mitmproxy draws a marker that is no emoji as a red dot, which is seen at a glance. `~marker ghost` finds all."""
 MARKERS = frozenset({MARKER, DIFFERENT_MARKER, FAILED_MARKER})
 
 SHOWN_PATHS = 2
@@ -149,10 +149,12 @@ def count_in_words(comparison: Comparison) -> str:
 
 
 def outcome(flow: http.HTTPFlow, primary: http.HTTPFlow, comparison: Comparison | None) -> tuple[str, str]:
-    """Return a shadow's marker, and how its comment begins: `different at status, $.total +3: `, `failed (timeout): `,
-    or empty where nothing differs that counts."""
+    """Return a shadow's marker, and how its comment begins: `different: status, $.total +3; `, `failed: timeout; `,
+    or empty where nothing differs that counts. What differs in a control is noise of the primary."""
+    if flow.metadata.get(meta.CONTROL_KEY):
+        return MARKER, ""
     if flow.error:
-        return FAILED_MARKER, f"failed ({flow.error.msg.partition(':')[0]}): "
+        return FAILED_MARKER, f"failed: {visible(flow.error.msg.partition(':')[0])}; "
     if comparison is not None and comparison.verdict is not None:
         if comparison.verdict != "different":
             return MARKER, ""
@@ -162,12 +164,12 @@ def outcome(flow: http.HTTPFlow, primary: http.HTTPFlow, comparison: Comparison 
     else:
         return MARKER, ""
     more = len(paths[SHOWN_PATHS:]) + (comparison.more if comparison is not None else 0)
-    shown = ", ".join(visible(path if len(path) <= SHOWN_PATH else f"{path[:SHOWN_PATH]}…") for path in paths[:SHOWN_PATHS])
-    return DIFFERENT_MARKER, f"different at {shown}{f' +{more}' if more else ''}: "
+    shown = ", ".join(path if len(path) <= SHOWN_PATH else f"{path[:SHOWN_PATH]}…" for path in paths[:SHOWN_PATHS])
+    return DIFFERENT_MARKER, f"different: {visible(shown)}{f' +{more}' if more else ''}; "
 
 
 def comment(flow: http.HTTPFlow, primary: http.HTTPFlow, comparison: Comparison | None) -> str:
-    """Return a shadow's comment: `different at $.total, $.items[*].price: shadow of 3f2a -> serviceB/v2 · 200 vs 200 ·
+    """Return a shadow's comment: `different: $.total, $.items[*].price; shadow of 3f2a -> serviceB/v2 · 200 vs 200 ·
     2 differences · +41 ms`."""
     kind = "control" if flow.metadata.get(meta.CONTROL_KEY) else "shadow"
     _, begin = outcome(flow, primary, comparison)
