@@ -37,7 +37,6 @@ from mirror_addon.host import primary_timeout
 from mirror_addon.host import upstream_clock
 from mirror_addon.host.changes import HostChanges
 from mirror_addon.host.http_streams import HttpStreams
-from mirror_addon.host.shown_urls import ShownUrl
 from mirror_addon.live_page.page import LivePage
 from mirror_addon.mirroring.copied_hosts import copied
 from mirror_addon.mirroring.engine_settings import check_record
@@ -59,7 +58,7 @@ from mirror_addon.rules.upstream_mode import upstream_mode_line
 from mirror_addon.session import Session
 from mirror_addon.shadow.local_address import own_address
 from mirror_addon.shadow_flows.har import annotate
-from mirror_addon.shadow_flows.shown_url import shown_url
+from mirror_addon.shadow_flows.shown_url import shown_urls
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +102,7 @@ class MirrorAddon:
         # Moments for which mitmproxy has no hook.
         self.leaves, self.begins, self.ends = guarded(self._leaves), guarded(self._begins), guarded(self._ends)
         streams = HttpStreams(self.leaves, self.begins, self.ends)
-        self.host = HostChanges(DIFF_VIEW, styled(self.diff.lines), annotate, streams, self._shown_url)
+        self.host = HostChanges(DIFF_VIEW, styled(self.diff.lines), annotate, streams, shown_urls(self.exchanges))
         # mitmproxy's hooks.
         self.requestheaders = guarded(self._requestheaders)
         self.request = guarded(self._request)
@@ -113,10 +112,6 @@ class MirrorAddon:
         self.server_connect = guarded(self._server_connect)
         self.tls_start_server = guarded(self.upstream_tls.tls_start_server)
         self._running = False
-
-    def _shown_url(self, flow: http.HTTPFlow) -> ShownUrl | None:
-        exchange = self.exchanges.get(flow)
-        return shown_url(flow, exchange.request if exchange is not None else None)
 
     # Life
 
@@ -171,7 +166,6 @@ class MirrorAddon:
         writer = self.session.writer = ShadowWriter(settings, self.session.local_address, comparison or "")
         writer.observers += (self.session.statistics, self.terminal)
         self.session.rules.follow(writer.rules_changed)
-        self.session.rules.follow(writer.sender.samples.rules_changed)
         self.session.rules.follow(self.unmatched_log.rules_changed)
         self.page.start(settings)
         self.host.apply(fast_hooks=settings.fast_hooks)

@@ -106,8 +106,6 @@ OF_12 = {
     "~marker ghost": (0, 2),
     "! ~marker ghost": (2, 0),
     "~marker different": (0, 1),
-    '~meta "mirror_verdict: different"': (0, 1),
-    "~meta mirror_of": (0, 2),
 }
 OF_11 = {"~marker 👻": (0, 1), "~marker 🔴": (0, 1)}
 

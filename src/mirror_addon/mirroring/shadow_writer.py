@@ -109,6 +109,7 @@ class ShadowWriter:
 
     def rules_changed(self, table: RouteTable) -> None:
         """Another table is in force."""
+        self.samples.rules_changed(table)
         self.gate.limits.keep(table.mirroring)
         for gone in self.gate.overrides.keep(table.mirroring):
             logger.info("mirror: no longer overridden, because the rule is gone: %s", gone)

@@ -5,21 +5,27 @@ from __future__ import annotations
 from mitmproxy import http
 from mitmproxy.net.http import url
 
+from mirror_addon.flows.exchange import Exchanges
+from mirror_addon.host.shown_urls import Shown
 from mirror_addon.host.shown_urls import ShownUrl
-from mirror_addon.routing.decision import Request
 from mirror_addon.shadow_flows import metadata as meta
 
 
-def shown_url(flow: http.HTTPFlow, asked: Request | None) -> ShownUrl | None:
-    """Return the URL of a primary as the client sent it, and that of a shadow with its Host; None for flows that were
-    not routed. `asked` is the request as it came, if that is known; else the flow's metadata has it."""
-    if meta.is_shadow_flow(flow):
-        return _shown(flow.request.scheme, flow.request.host_header or "", flow.request.path)
-    if asked is not None:
-        parts = [part.decode("latin-1") for part in (asked.scheme, asked.authority, asked.path)]
-    else:
-        parts = meta.texts_of(flow, meta.ASKED_KEY)[1:]
-    return _shown(*parts) if len(parts) == 3 else None
+def shown_urls(exchanges: Exchanges) -> Shown:
+    """Return a function that returns the URL of a primary as the client sent it, and that of a shadow with its Host;
+    None for flows that were not routed. A flow without an exchange, from a file, has it in its metadata."""
+
+    def shown(flow: http.HTTPFlow) -> ShownUrl | None:
+        if meta.is_shadow_flow(flow):
+            return _shown(flow.request.scheme, flow.request.host_header or "", flow.request.path)
+        if (exchange := exchanges.get(flow)) is not None:
+            asked = exchange.request
+            parts = [part.decode("latin-1") for part in (asked.scheme, asked.authority, asked.path)]
+        else:
+            parts = meta.texts_of(flow, meta.ASKED_KEY)[1:]
+        return _shown(*parts) if len(parts) == 3 else None
+
+    return shown
 
 
 def _shown(scheme: str, authority: str, path: str) -> ShownUrl | None:
