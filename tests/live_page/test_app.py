@@ -121,13 +121,16 @@ def test_before_the_start(client: FlaskClient, source: Any) -> None:
     assert not any(tag == "form" for tag, _ in page.found)
 
 
-def test_comparing_begins_with_the_page_and_not_with_metrics(client: FlaskClient, source: Any) -> None:
-    for path in ("/metrics", "/api/status.json", "/parts", "/static/page.css"):
-        assert client.get(path).status_code == 200
-    client.get("/", headers={"Sec-Fetch-Dest": "image"})
+def test_comparing_begins_with_the_pages_script_and_not_with_a_request(client: FlaskClient, source: Any) -> None:
+    for path in ("/", "/metrics", "/api/status.json", "/parts", "/static/page.css"):
+        for headers in ({}, {"Sec-Fetch-Dest": "image"}, {"Sec-Fetch-Dest": "document", "Sec-Fetch-User": "?1"}):
+            assert client.get(path, headers=headers).status_code == 200
+    assert client.get("/compare").status_code == 405
+    assert client.post("/compare", data={"token": "x"}).status_code == 403
+    assert client.post("/compare", data=form(client), headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
     assert source.times_opened == 0
-    client.get("/")
-    client.get("/", headers={"Sec-Fetch-Dest": "document"})
+    assert client.post("/compare", data=form(client), headers={"Accept": "text/plain"}).status_code == 204
+    assert client.post("/compare", data=form(client)).location == "/"
     assert source.times_opened == 2
 
 
