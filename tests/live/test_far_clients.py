@@ -34,13 +34,17 @@ NAMES = ["127.0.0.1", "localhost", "0.0.0.0", "127.1", "2130706433", "0x7f.0.0.1
 
 
 @pytest.fixture(scope="module")
-def proxy(confdir: Path, upstreams: tuple[Recorder, Recorder], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+def proxy(
+    confdir: Path, upstreams: tuple[Recorder, Recorder], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Proxy]:
     script = tmp_path_factory.mktemp("script") / "far.py"
     script.write_text(FAR)
-    with reserved_port() as port:
-        with Proxy(confdir, "-s", str(script), *endpoints(*upstreams), "--set", f"mirror_web_port={port}") as running:
-            running.wait_for(rf"the live page is at http://127\.0\.0\.1:{port}/")
-            yield running
+    with (
+        reserved_port() as port,
+        Proxy(confdir, "-s", str(script), *endpoints(*upstreams), "--set", f"mirror_web_port={port}") as running,
+    ):
+        running.wait_for(rf"the live page is at http://127\.0\.0\.1:{port}/")
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,9 @@ from typing import TextIO
 import click
 
 from mirror_addon.captures.urls import RequestError
+from mirror_addon.cli.console import Part
+from mirror_addon.cli.console import Styled
+from mirror_addon.cli.console import echo
 from mirror_addon.cli.requests import decision_document
 from mirror_addon.cli.requests import read_lines
 from mirror_addon.cli.requests import read_request
@@ -45,35 +48,34 @@ def _requests(
         yield read_request({"method": method, "url": url, "headers": pairs, "draw": draw})
 
 
-def as_text(request: Request, found: dict[str, Any]) -> str:
-    """A decision for the terminal, a block of lines."""
+def as_text(request: Request, found: dict[str, Any]) -> list[tuple[Part, ...]]:
+    """A decision for the terminal, as lines of parts."""
     head = f"{request.method.decode('latin-1')} {request.authority.decode('latin-1')}{request.path.decode('latin-1')}"
-    lines = [f"{click.style(head, bold=True)}  ->  {click.style(found['action'], fg='cyan')}"]
+    lines: list[tuple[Part, ...]] = [(Styled(head, bold=True), "  ->  ", Styled(found["action"], "cyan"))]
     if found["virtual_service"]:
         match = "" if found["match"] is None else f" match[{found['match']}]"
-        lines.append(f"  rule         {found['virtual_service']} {found['rule']}{match}")
+        lines.append((f"  rule         {found['virtual_service']} {found['rule']}{match}",))
     if found["destination"]:
-        lines.append(f"  destination  {_target(found['destination'])}")
+        lines.append((f"  destination  {_target(found['destination'])}",))
     if found["request"]:
         leaves = found["request"]
-        lines.append(f"  leaves as    {leaves['method']} {leaves['path']}  Host: {leaves['authority']}")
-        lines += [f"               {name}: {value}" for name, value in leaves["headers"]]
+        lines.append((f"  leaves as    {leaves['method']} {leaves['path']}  Host: {leaves['authority']}",))
+        lines += [(f"               {name}: {value}",) for name, value in leaves["headers"]]
     if found["response"]:
-        lines.append(f"  response     {found['response']['status']} {found['response']['body'].strip()}".rstrip())
+        lines.append((f"  response     {found['response']['status']} {found['response']['body'].strip()}".rstrip(),))
     for mirror in found["mirrors"]:
         if mirror["skipped"]:
-            state = click.style(f"skipped: {mirror['skipped']}", fg="yellow")
+            state = Styled(f"skipped: {mirror['skipped']}", "yellow")
         elif not mirror["sampled"]:
-            state = click.style("not drawn", fg="yellow")
+            state = Styled("not drawn", "yellow")
         else:
-            state = click.style(f"Host: {mirror['authority']}", fg="green")
-        lines.append(f"  mirror       {_target(mirror)} {mirror['percent']:g} %  {state}")
+            state = Styled(f"Host: {mirror['authority']}", "green")
+        lines.append((f"  mirror       {_target(mirror)} {mirror['percent']:g} %  ", state))
     lines += [
-        f"  why          {line}" if index == 0 else f"               {line}"
+        (f"  why          {line}" if index == 0 else f"               {line}",)
         for index, line in enumerate(found["trace"])
     ]
-    printable = "\n".join(lines)
-    return printable.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return lines
 
 
 def _target(target: dict[str, Any]) -> str:
@@ -125,6 +127,7 @@ def explain(
         for request, number in _requests(file, arguments, headers, draw):
             trace = trace_request(table, request, number, now)
             found = decision_document(table.route(request, number), trace, settings, local_address, now)
-            click.echo(json.dumps(found) if json_lines else as_text(request, found))
+            for line in [(json.dumps(found),)] if json_lines else as_text(request, found):
+                echo(*line)
     except RequestError as error:
         raise click.UsageError(str(error)) from None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from mirror_addon.cli.console import echo
 from mirror_addon.cli.console import fail
 from mirror_addon.cli.console import output_console
 from mirror_addon.cli.gathered import gathered
@@ -87,9 +88,9 @@ def report(files: tuple[str, ...], conditions: tuple[FailCondition, ...], noise:
     if output.junit_file is not None:
         _write(output.junit_file, junit(summary, list(conditions), outcomes))
     if output.as_json:
-        click.echo(json.dumps(document(summary, outcomes)))
+        echo(json.dumps(document(summary, outcomes)))
     elif output.output is not None:
-        click.echo(verdict(summary))
+        echo(verdict(summary))
     else:
         _print(summary)
     if conditions:
@@ -111,10 +112,10 @@ def _print(summary: Summary) -> None:
 def _decide(summary: Summary, outcomes: list[Outcome]) -> None:
     """Print the conditions that fail on stderr, and exit with 1 where there is one."""
     if not outcomes:
-        click.echo("nothing to judge: there is no shadow in the record", err=True)
+        echo("nothing to judge: there is no shadow in the record", err=True)
         raise SystemExit(1)
     fail([each for each in outcomes if each.failed])
-    click.echo(f"passed: {counted(len(outcomes), 'condition')} judged, none holds", err=True)
+    echo(f"passed: {counted(len(outcomes), 'condition')} judged, none holds", err=True)
 
 
 def _same_file(one: Path, other: str) -> bool:

@@ -10,6 +10,7 @@ from typing import TextIO
 import click
 
 from mirror_addon.captures.urls import RequestError
+from mirror_addon.cli.console import echo
 from mirror_addon.cli.requests import decision_document
 from mirror_addon.cli.requests import read_lines
 from mirror_addon.cli.requests import read_request
@@ -70,13 +71,14 @@ def test(rules: tuple[str, ...], assignments: tuple[str, ...], json_lines: bool,
                 passed, failed = passed + (not wrong), failed + bool(wrong)
                 if json_lines:
                     result = {"file": name, "line": number, "passed": not wrong, "mismatches": wrong}
-                    click.echo(json.dumps(result))
+                    echo(json.dumps(result))
                 elif wrong:
-                    click.echo("\n".join([*(f"{where}: {line}" for line in wrong), *_indented(found["trace"])]))
+                    for line in (*(f"{where}: {line}" for line in wrong), *_indented(found["trace"])):
+                        echo(line)
     except RequestError as error:
         raise click.UsageError(str(error)) from None
     if not json_lines:
-        click.echo(f"{passed} passed, {failed} failed", err=True)
+        echo(f"{passed} passed, {failed} failed", err=True)
     if failed:
         raise SystemExit(1)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from mirror_addon.cli.console import echo
 from mirror_addon.cli.record_input import read_records
 from mirror_addon.compare.report.lines import KeptLine
 from mirror_addon.compare.report.summary import NoiseRule
@@ -76,15 +77,15 @@ def tests(
 
     read_records(files, KeptLine, consume)
     for reason, number in selection.left_out.most_common():
-        click.echo(f"left out: {counted(number, 'pair')} {reason}", err=True)
+        echo(f"left out: {counted(number, 'pair')} {reason}", err=True)
     if not selection.cases:
-        click.echo("there is no pair of which a test could be made", err=True)
+        echo("there is no pair of which a test could be made", err=True)
         raise SystemExit(1)
     written |= suite(selection.cases, noisy_fields(summarise(tally, NoiseRule())))
     _write(output, written, force)
     number = sum(map(len, selection.cases.values()))
-    click.echo(f"{counted(number, 'test')} of {counted(len(selection.cases), 'endpoint')} written to {output}")
-    click.echo(f"pytest {output} --upstream-url http://HOST:PORT")
+    echo(f"{counted(number, 'test')} of {counted(len(selection.cases), 'endpoint')} written to {output}")
+    echo(f"pytest {output} --upstream-url http://HOST:PORT")
 
 
 def noisy_fields(summary: Summary) -> dict[str, list[str]]:

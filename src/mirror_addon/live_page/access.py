@@ -1,8 +1,9 @@
 """Who may see the page and use its buttons, and the header fields that restrict what a browser does with it.
 
 The page shows other people's requests and steers the proxy. It is therefore served only to this machine (`origin` says
-who asks where the proxy itself made the connection), not through another proxy, and only under its own names, because an attacker's DNS can resolve a name to 127.0.0.1 (DNS rebinding). Its buttons work only from the
-page itself, because any web page can submit a form to it (cross-site request forgery).
+who asks where the proxy itself made the connection), not through another proxy, and only under its own names, because
+an attacker's DNS can resolve a name to 127.0.0.1 (DNS rebinding). Its buttons work only from the page itself, because
+any web page can submit a form to it (cross-site request forgery).
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Which machine a request for the page comes from, when the proxy itself may have carried it.
 
 A client on another machine can ask the proxy for the page's port: `http://127.0.0.1:PORT/`, or any other name or
-spelling of a loopback address, or by CONNECT. It can ask the proxy for the proxy's own port in the same way, and through
-that for the magic host. The page then sees a connection from this machine. What was asked for does not matter, because
-the socket tells: the peer is one of the proxy's own connections to servers, and the client of that connection is the one
-that asks. mitmproxy keeps its open connections, so that nothing has to be noted for each of them.
+spelling of a loopback address, or by CONNECT. It can ask the proxy for the proxy's own port in the same way, and
+through that for the magic host. The page then sees a connection from this machine. What was asked for does not matter,
+because the socket tells: the peer is one of the proxy's own connections to servers, and the client of that connection
+is the one that asks. mitmproxy keeps its open connections, so that nothing has to be noted for each of them.
 
-A connection that is closed is no longer found. Its request is then treated as one of this machine, but nobody is left to
-read the response, and no request has an effect without the token in a response.
+A connection that is closed is no longer found. Its request is then treated as one of this machine, but nobody is left
+to read the response, and no request has an effect without the token in a response.
 """
 
 from __future__ import annotations

@@ -34,7 +34,8 @@ class _Container(WSGIContainer):
         # tornado 6.4 raises for `Host: name:x`, and then sends no response. The app reads the field and not this.
         request.host = ADDRESS
         environ = super().environ(request)
-        environ["REMOTE_ADDR"] = self._origin(request.connection.context.address)  # type: ignore[attr-defined]
+        connection: Any = request.connection
+        environ["REMOTE_ADDR"] = self._origin(connection.context.address)
         return environ
 
     def _log(self, status_code: int, request: HTTPServerRequest) -> None:

@@ -30,6 +30,7 @@ from mirror_addon.dispatch.in_flight import Primary
 from mirror_addon.dispatch.in_flight import Shadow
 from mirror_addon.dispatch.settings import ShadowSettings
 from mirror_addon.dispatch.upload import Upload
+from mirror_addon.display.log import Lines
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.mirroring import tee
 from mirror_addon.mirroring.comparison_samples import ComparisonSamples
@@ -200,7 +201,7 @@ class ShadowWriter:
             self._timer = None
         self.book.forget()
         if self.counters.requests:
-            logger.info("mirror: at the end\n%s", self.counters.text().rstrip())
+            logger.info("mirror: at the end\n%s", Lines(self.counters.text().rstrip()))
 
     # The shadows of an exchange
 
@@ -253,8 +254,7 @@ class ShadowWriter:
         return due
 
     def _primary(self, flow: http.HTTPFlow, exchange: Exchange) -> MirroredRequest:
-        found = self.book.primaries.get(flow.id)
-        if isinstance(found, MirroredRequest):
+        if isinstance(found := self.book.primaries.get(flow.id), MirroredRequest):
             return found
         subject = None
         if self._has_subjects or self.samples.wants(exchange.decision):

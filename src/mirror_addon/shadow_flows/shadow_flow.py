@@ -15,6 +15,7 @@ from mitmproxy import connection
 from mitmproxy import flow as mitm_flow
 from mitmproxy import http
 
+from mirror_addon.display.text import printable
 from mirror_addon.shadow.request import ShadowRequest
 from mirror_addon.shadow.result import ShadowResult
 from mirror_addon.shadow_flows import metadata as meta
@@ -98,14 +99,15 @@ def make_flow(expected: ExpectedShadow, result: ShadowResult) -> http.HTTPFlow:
             timestamp_end=now,
         )
     if result.outcome == "failed":
-        flow.error = mitm_flow.Error(": ".join(part for part in (result.reason, result.detail) if part), now)
+        why = ": ".join(part for part in (result.reason, result.detail) if part)
+        flow.error = mitm_flow.Error(printable(why), now)
     flow.is_replay = "request"
     flow.marked = MARKER
     flow.metadata[meta.ID_KEY] = flow.id
     flow.metadata[meta.PRIMARY_KEY] = primary.id
-    flow.metadata[meta.TARGET_KEY] = result.label
+    flow.metadata[meta.TARGET_KEY] = printable(result.label)
     if shadow.adaptions:
-        flow.metadata[meta.ADAPTIONS_KEY] = list(shadow.adaptions)
+        flow.metadata[meta.ADAPTIONS_KEY] = [*map(printable, shadow.adaptions)]
     if result.body is not None and len(result.body) < result.bytes:
         flow.metadata[meta.CUT_KEY] = [len(result.body), result.bytes]
     return flow
@@ -151,4 +153,4 @@ def comment(flow: http.HTTPFlow, primary: http.HTTPFlow, comparison: Comparison 
         parts.append(f"{theirs - ours:+.0f} ms")
     if cut := meta.numbers_of(flow, meta.CUT_KEY):
         parts.append(f"body cut at {cut[0]} of {cut[1]} bytes")
-    return " · ".join(parts)
+    return printable(" · ".join(parts))

@@ -125,7 +125,7 @@ class LineParser(Generic[AnyLine]):
             line = self._decode(text)
         except (msgspec.ValidationError, RecursionError) as error:
             raise LineError(self._reason(text, error)) from None
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeError):
             line = self._decode_leniently(text)
         if line.version != VERSION:
             raise LineError(unknown_version(line.version))
@@ -139,13 +139,15 @@ class LineParser(Generic[AnyLine]):
             raise NotJson(f"not JSON: {error}") from None
         try:
             return msgspec.convert(document, self._kind)
+        except UnicodeEncodeError:  # msgspec's, for a lone surrogate where it expects something else than text
+            raise LineError("not a line of a record: a lone surrogate stands in place of another value") from None
         except (msgspec.ValidationError, RecursionError) as error:
             raise LineError(self._reason(text, error)) from None
 
     def _reason(self, text: bytes, error: Exception) -> str:
         try:
             version = msgspec.json.decode(text, type=Version).version
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
             version = VERSION
         return f"not a line of a record: {error}" if version == VERSION else unknown_version(version)
 
