@@ -51,14 +51,17 @@ async def batch(addon: MirrorAddon, size: int) -> tuple[float, float]:
     for each in flows:
         addon.requestheaders(each)
         addon.request(each)
+        addon.leaves(each)
     addon.session.writer.dispatcher.flush()
     first = time.process_time() - before
     for each in flows:
         each.response = http.Response.make(200, b"ok")
     before = time.process_time()
     for each in flows:
+        addon.begins(each)
         if addon.responseheaders is not None:
             addon.responseheaders(each)
+        addon.ends(each)
         addon.response(each)
     deadline = time.monotonic() + 30
     while totals().sent < expected and time.monotonic() < deadline:

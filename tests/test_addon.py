@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
+import random
 import ssl
 from collections.abc import AsyncIterator
 from collections.abc import Awaitable
 from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ from mitmproxy.test import taddons
 
 from mirror_addon.addon import MirrorAddon
 from mirror_addon.options import settings as settings_module
+from mirror_addon.routing.table import RouteTable
 
 RULES = """
 apiVersion: networking.istio.io/v1
@@ -149,7 +153,14 @@ async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     (rules / "shop.yaml").write_text(RULES)
     async with contextlib.AsyncExitStack() as stack:
 
-        async def start(*, view: bool = False, tls: ssl.SSLContext | None = None, **options: Any) -> Proxy:
+        async def start(
+            *,
+            view: bool = False,
+            tls: ssl.SSLContext | None = None,
+            before: Sequence[object] = (),
+            after: Sequence[object] = (),
+            **options: Any,
+        ) -> Proxy:
             upstreams = []
             for _ in range(2):
                 upstream = Upstream()
@@ -161,7 +172,8 @@ async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
             endpoints = [f"b/v1=127.0.0.1:{v1.port}", f"b/v2=127.0.0.1:{v2.port}"]
             server, addon = Proxyserver(), MirrorAddon()
             context = stack.enter_context(taddons.context(loadcore=True))
-            context.master.addons.add(server, addon, NextLayer(), TlsConfig(), Save(), *([View()] if view else []))
+            context.master.addons.add(server, *before, addon, *after)
+            context.master.addons.add(NextLayer(), TlsConfig(), Save(), *([View()] if view else []))
             context.options.update(confdir=str(tmp_path), mirror_endpoints=endpoints, mirror_drain="5s", **options)
             context.configure(server, listen_host="127.0.0.1", listen_port=0, mode=["reverse:http://127.0.0.1:9"])
             assert await server.setup_servers()
@@ -223,6 +235,20 @@ async def test_options_hold_for_the_next_request(start: Start) -> None:
     await proxy.ask(get)
     assert proxy.counters["skipped.method"] == 1
     assert not proxy.v2.requests
+
+
+async def test_the_fields_of_the_mesh_and_of_one_hop(start: Start) -> None:
+    proxy = await start()
+    proxy.context.options.update(mirror_proxy_headers="istio", mirror_strip_hop_by_hop=True)
+    await proxy.ask(
+        b"GET /b/ HTTP/1.1\r\nHost: shop.test\r\nConnection: keep-alive, x-own\r\nKeep-Alive: 5\r\nX-Own: 1\r\n\r\n"
+    )
+    first, shadow = (await proxy.v1.request()).lower(), (await proxy.v2.request()).lower()
+    for field in (b"x-forwarded-proto: http\r\n", b"x-request-id: ", b"x-envoy-attempt-count: 1\r\n"):
+        assert field in first and field in shadow
+    assert b"x-envoy-external-address: 127.0.0.1\r\n" in first
+    assert b"x-envoy-internal: true\r\n" in shadow and b"x-envoy-internal" not in first
+    assert b"x-own" not in first and b"keep-alive" not in first
 
 
 @pytest.mark.parametrize(
@@ -488,7 +514,7 @@ async def test_a_changed_option_is_read_alone_and_touches_only_what_depends_on_i
     assert not writer.gate.settings.enabled
     assert (proxy.addon.session.rules.table, writer.dispatcher) == (table, dispatcher)
     proxy.context.configure(proxy.addon, mirror_timeout="3s")
-    assert writer._maker._timeout == 3
+    assert writer.sender.maker._timeout == 3
     with pytest.raises(exceptions.OptionsError, match="mirror_record="):
         proxy.context.configure(proxy.addon, mirror_record=str(folder / "pairs.jsonl"), mirror_enabled=True)
     assert not writer.settings.enabled, "nothing is half applied"
@@ -503,3 +529,298 @@ async def test_options_of_the_engine_make_another_dispatcher(start: Start) -> No
     assert writer.dispatcher is not before
     assert len(writer.dispatcher.status()["workers"]) == 2
     assert writer.dispatcher.book is before.book
+
+
+# Other addons, before and behind this one
+
+ORDERS = ("before", "after")
+POST = b"POST /b/x HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 8\r\n\r\nk=secret"
+CHANGED_BY_DESIGN = (b"host:", b"x-forwarded-for:")
+
+
+def as_sent(received: bytes) -> tuple[bytes, list[bytes], bytes]:
+    """A received request without the two fields in which a shadow differs."""
+    head, _, body = received.partition(b"\r\n\r\n")
+    line, *fields = head.split(b"\r\n")
+    return line, [field for field in fields if not field.lower().startswith(CHANGED_BY_DESIGN)], body
+
+
+async def both(proxy: Proxy) -> bytes:
+    """What v1 received; v2 received the same."""
+    primary, shadow = await proxy.v1.request(), await proxy.v2.request()
+    assert as_sent(primary) == as_sent(shadow)
+    return primary
+
+
+def addon(**hooks: Any) -> object:
+    return type("Other", (), {name: staticmethod(hook) for name, hook in hooks.items()})()
+
+
+def mask(flow: http.HTTPFlow) -> None:
+    flow.request.headers["Authorization"] = "Bearer test"
+    flow.request.text = (flow.request.text or "").replace("secret", "masked-longer")
+    flow.request.query["added"] = "1"
+    flow.request.method = "PUT"
+
+
+async def mask_later(flow: http.HTTPFlow) -> None:
+    await asyncio.sleep(0.01)
+    mask(flow)
+
+
+def add_header(flow: http.HTTPFlow) -> None:
+    flow.request.headers["Authorization"] = "Bearer test"
+
+
+def map_remote(flow: http.HTTPFlow) -> None:
+    flow.request.path = "/mapped"
+    flow.request.host_header = "mapped.test:81"
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(
+    ("hooks", "line", "parts"),
+    [
+        ({"request": mask}, b"PUT /x?added=1 ", (b"Bearer test", b"k=masked-longer")),
+        ({"request": mask_later}, b"PUT /x?added=1 ", (b"Bearer test", b"k=masked-longer")),
+        ({"requestheaders": add_header}, b"POST /x ", (b"Bearer test", b"k=secret")),
+        ({"request": map_remote}, b"POST /mapped ", (b"Host: mapped.test:81\r\n", b"k=secret")),
+    ],
+)
+async def test_shadows_have_what_other_addons_changed(
+    start: Start, order: str, hooks: dict[str, Any], line: bytes, parts: Sequence[bytes]
+) -> None:
+    proxy = await start(**{order: [addon(**hooks)]})
+    await proxy.ask(POST)
+    primary = await both(proxy)
+    assert primary.startswith(line)
+    assert all(part in primary for part in parts)
+
+
+async def test_the_shadows_host_is_that_of_the_primary_as_it_leaves(start: Start) -> None:
+    proxy = await start(after=[addon(request=map_remote)])
+    await proxy.ask(POST)
+    assert b"\r\nHost: mapped.test-shadow:81\r\n" in await proxy.v2.request()
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("event", ["requestheaders", "request"])
+@pytest.mark.parametrize(("end", "reason"), [("respond", "local_reply"), ("kill", "aborted")])
+async def test_what_is_not_sent_has_no_shadow(start: Start, order: str, event: str, end: str, reason: str) -> None:
+    def act(flow: http.HTTPFlow) -> None:
+        if end == "kill":
+            flow.kill()
+        else:
+            flow.response = http.Response.make(403, b"no")
+
+    proxy = await start(**{order: [addon(**{event: act})]})
+    reader, writer = await asyncio.open_connection(*proxy.address)
+    with contextlib.closing(writer):
+        writer.write(POST)
+        answer = await asyncio.wait_for(reader.read(12), 30)
+    await writer.wait_closed()
+    assert answer == (b"" if end == "kill" else b"HTTP/1.1 403")
+    await proxy.settled(f"skipped.{reason}", 1)
+    counters = proxy.counters
+    assert (counters["requests"], counters["offered"], counters["skipped"]) == (1, 0, 1)
+    assert not proxy.v1.requests and not proxy.v2.requests
+
+
+@pytest.mark.parametrize("end", ["resume", "kill", "client"])
+async def test_an_intercepted_request_is_mirrored_when_it_is_resumed(start: Start, end: str) -> None:
+    waiting: list[http.HTTPFlow] = []
+
+    def intercept(flow: http.HTTPFlow) -> None:
+        flow.intercept()
+        waiting.append(flow)
+
+    proxy = await start(after=[addon(request=intercept)])
+    _, writer = await asyncio.open_connection(*proxy.address)
+    writer.write(POST)
+    async with asyncio.timeout(30):
+        while not waiting:
+            await asyncio.sleep(0.01)
+    (flow,) = waiting
+    assert proxy.counters["offered"] == proxy.counters["skipped"] == 0
+    mask(flow)
+    if end == "client":
+        writer.close()
+        async with asyncio.timeout(30):
+            while flow.client_conn.connected:
+                await asyncio.sleep(0.01)
+    if end == "kill":
+        flow._resume_event.set()  # type: ignore[union-attr]
+        flow.kill()
+    else:
+        flow.resume()
+    if end == "resume":
+        assert b"k=masked-longer" in await both(proxy)
+    else:
+        await proxy.settled("skipped.aborted", 1)
+        assert proxy.counters["offered"] == 0
+        assert not proxy.v1.requests and not proxy.v2.requests
+    writer.close()
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("stream", ["flag", "function", "generator", "late"])
+async def test_streamed_bodies_are_as_other_addons_leave_them(start: Start, order: str, stream: str) -> None:
+    def change(chunk: bytes) -> Any:
+        changed = chunk.replace(b"s", b"z")
+        return changed if stream == "function" else (part for part in (changed[:3], changed[3:]))
+
+    def headers(flow: http.HTTPFlow) -> None:
+        add_header(flow)
+        if stream != "late":
+            flow.request.stream = True if stream == "flag" else change
+
+    options = {"stream_large_bodies": "1k"} if stream == "late" else {}
+    proxy = await start(**{order: [addon(requestheaders=headers)]}, **options)
+    size = 3000 if stream == "late" else 8
+    body = (b"k=secret" * 400)[:size]
+    await proxy.ask(b"POST /b/x HTTP/1.1\r\nHost: shop.test\r\nContent-Length: %d\r\n\r\n" % size + body)
+    primary = await both(proxy)
+    assert b"\r\nAuthorization: Bearer test\r\n" in primary
+    assert primary.endswith(body if stream in ("flag", "late") else b"k=zecret")
+    await proxy.settled("sent", 1)
+
+
+@pytest.mark.parametrize("size", [0, 5, 5000])
+async def test_chunked_bodies_that_mitmproxy_begins_to_stream_half_way(start: Start, size: int) -> None:
+    """It decides so when the body is longer than `stream_large_bodies`, after all hooks of the head."""
+    proxy = await start(stream_large_bodies="1k")
+    received: list[bytes] = []
+    seen = asyncio.Event()
+
+    async def chunked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer):
+            await reader.readuntil(b"\r\n\r\n")
+            body = b""
+            while length := int(await reader.readline(), 16):
+                body += (await reader.readexactly(length + 2))[:-2]
+            received.append(body)
+            seen.set()
+            writer.write(ANSWER)
+
+    servers = [await asyncio.start_server(chunked, "127.0.0.1", 0) for _ in range(2)]
+    ports = [server.sockets[0].getsockname()[1] for server in servers]
+    proxy.context.options.update(mirror_endpoints=[f"b/v{n}=127.0.0.1:{port}" for n, port in enumerate(ports, 1)])
+    body = bytes(range(1, 251)) * 20
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:size][:700], body[:size][700:]) if part)
+    await proxy.ask(
+        b"POST /b/x HTTP/1.1\r\nHost: shop.test\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+    )
+    await proxy.settled("sent", 1)
+    assert received == [body[:size]] * 2
+    for server in servers:
+        server.close()
+
+
+class Rewriter:
+    """Changes each request at random, but in the same way for the same name."""
+
+    def __init__(self, name: str, seed: int) -> None:
+        self.name = name
+        self.random = random.Random(f"{name}{seed}")
+
+    def _change(self, flow: http.HTTPFlow, number: int) -> None:
+        request = flow.request
+        match number:
+            case 0:
+                request.headers[f"X-{self.name}"] = str(self.random.random())
+            case 1:
+                request.headers.add("x-many", self.name)
+            case 2:
+                request.query[self.name] = "1"
+            case 3:
+                request.headers.pop("user-agent", None)
+            case 4 if request.raw_content is not None:  # before the decision, another rule would be met
+                request.host_header = f"{self.name}.test:8080"
+            case 5:
+                request.headers.insert(0, "First", self.name)
+            case 6 if request.raw_content is not None:
+                request.content = (request.content or b"") + self.name.encode()
+            case 7 if request.raw_content is not None:
+                request.method = "PATCH"
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        self._change(flow, self.random.randrange(12))
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        for _ in range(2):
+            self._change(flow, self.random.randrange(12))
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_the_order_of_addons_both_get_the_same_bytes(start: Start, seed: int) -> None:
+    proxy = await start(before=[Rewriter("one", seed)], after=[Rewriter("two", seed), Rewriter("three", seed)])
+    for number in range(25):
+        body = bytes([97 + number]) * number
+        head = b"POST /b/%d HTTP/1.1\r\nHost: shop.test\r\nUser-Agent: u\r\nContent-Length: %d\r\n\r\n"
+        await proxy.ask(head % (number, len(body)) + body)
+        await both(proxy)
+    await proxy.settled("sent", 25)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("how", ["responseheaders", "response", "replaced"])
+async def test_responses_are_compared_as_the_primary_sent_them(
+    start: Start, order: str, how: str, tmp_path: Path
+) -> None:
+    def change(flow: http.HTTPFlow) -> None:
+        assert flow.response
+        if how == "replaced":
+            flow.response = http.Response.make(201, b"of a script")
+            return
+        flow.response.headers["x-by-script"] = "1"
+        if how == "response":
+            flow.response.status_code, flow.response.text = 201, "of a script"
+
+    event = "response" if how == "replaced" else how
+    record = tmp_path / "record.jsonl"
+    proxy = await start(**{order: [addon(**{event: change})]}, mirror_record=str(record))
+    await proxy.ask(POST)
+    await proxy.settled("sent", 1)
+    async with asyncio.timeout(30):
+        while not record.exists() or not record.read_text().endswith("\n"):
+            await asyncio.sleep(0.01)
+    (line,) = map(json.loads, record.read_text().splitlines())
+    assert (line["primary"]["status"], line["shadow"]["status"], line["verdict"]) == (200, 200, "same"), line
+
+
+# Faults
+
+
+async def test_a_fault_of_this_program_leaves_requests_on_their_way(
+    start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As routed where it comes after the decision; one before that is passed to where it would have gone."""
+    proxy = await start()
+    proxy.context.options.update(mirror_endpoints=[f"b/v1=127.0.0.1:{proxy.v1.port}", "b/v2=127.0.0.1:1"])
+
+    def fail(*_: object, **__: object) -> None:
+        raise LookupError("a fault")
+
+    writer = proxy.addon.session.writer
+    assert writer
+    for owner, name in ((writer.sender, "admit"), (writer.gate, "due"), (writer, "leaves")):
+        with monkeypatch.context() as broken:
+            broken.setattr(owner, name, fail)
+            for _ in range(2):
+                assert (await proxy.ask(POST)).startswith(b"HTTP/1.1 200 ")
+                assert (await proxy.v1.request()).startswith(b"POST /x ")
+    assert "Addon error" not in caplog.text and "crashed" not in caplog.text
+    assert caplog.text.count("fault in") == 1, "all the same to the log: one line of one function"
+    counters = proxy.counters
+    assert counters["requests"] == counters["offered"] + counters["skipped"] == 6
+    with monkeypatch.context() as broken:
+        broken.setattr(RouteTable, "route", fail)
+        assert (await proxy.ask(POST)).startswith(b"HTTP/1.1 502 "), "the reverse proxy's own destination is port 9"
+    assert proxy.counters["skipped.internal_error"] == 6 + 1
+
+
+@pytest.mark.parametrize("port", [b"9" * 5000, b"0" * 5000 + b"80", b"99999", b"-1", b"+80", b"8_0", b""])
+async def test_a_host_with_an_odd_port_is_routed(start: Start, port: bytes) -> None:
+    proxy = await start()
+    await proxy.ask(b"GET /b/x HTTP/1.1\r\nHost: shop.test:" + port + b"\r\n\r\n")
+    assert b"Host: shop.test:" + port + b"\r\n" in await proxy.v1.request()

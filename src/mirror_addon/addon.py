@@ -13,20 +13,31 @@ from mitmproxy import addonmanager
 from mitmproxy import ctx
 from mitmproxy import exceptions
 from mitmproxy import http
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from mirror_addon.admission.request_filter import check_filters
+from mirror_addon.admission.when import waits_for_end
 from mirror_addon.commands.commands import Commands
 from mirror_addon.commands.terminal import Terminal
 from mirror_addon.diff_view.content_view import NAME as DIFF_VIEW
 from mirror_addon.diff_view.content_view import styled
 from mirror_addon.diff_view.mirror_diff import MirrorDiff
 from mirror_addon.display.log import make_log_safe
+from mirror_addon.flows import grpc_streams
 from mirror_addon.flows import heads
 from mirror_addon.flows.exchange import Exchange
+from mirror_addon.flows.hook_guard import HookGuard
+from mirror_addon.flows.leaving import head_of
+from mirror_addon.flows.leaving import is_killed
+from mirror_addon.flows.leaving import response_as_it_came
+from mirror_addon.flows.prior_knowledge import PriorKnowledge
+from mirror_addon.flows.prior_knowledge import speaks_it
 from mirror_addon.flows.upstream_tls import UpstreamTLS
+from mirror_addon.host import primary_timeout
+from mirror_addon.host import upstream_clock
 from mirror_addon.host.changes import HostChanges
+from mirror_addon.host.http_streams import HttpStreams
 from mirror_addon.live_page.page import LivePage
-from mirror_addon.mirroring import tee
 from mirror_addon.mirroring.copied_hosts import copied
 from mirror_addon.mirroring.engine_settings import check_record
 from mirror_addon.mirroring.shadow_writer import ShadowWriter
@@ -39,11 +50,11 @@ from mirror_addon.options.settings import parse_settings
 from mirror_addon.options.settings import unknown_names
 from mirror_addon.options.settings import update_settings
 from mirror_addon.routing.decision import Action
-from mirror_addon.routing.decision import LocalResponse
 from mirror_addon.rules.background import exempt_what_is_loaded
 from mirror_addon.rules.compare_file import comparison_rules
 from mirror_addon.rules.live import LiveRules
 from mirror_addon.rules.live import RulesRefused
+from mirror_addon.rules.upstream_mode import upstream_mode_line
 from mirror_addon.session import Session
 from mirror_addon.shadow.local_address import own_address
 from mirror_addon.shadow_flows.har import annotate
@@ -57,9 +68,11 @@ RULE_OPTIONS = frozenset(
         "mirror_to",
         "mirror_namespace",
         "mirror_gateways",
+        "mirror_strict",
         "mirror_use_remote_address",
         "mirror_path_normalization",
         "mirror_sample_seed",
+        "mirror_proxy_headers",
     }
 )
 """Options that make another table."""
@@ -73,8 +86,8 @@ class MirrorAddon:
     def __init__(self) -> None:
         # Not addons of their own: each one more in the chain costs mitmproxy time at every event of every flow.
         self.upstream_tls = UpstreamTLS()
-        self.server_connect = self.upstream_tls.server_connect
-        self.tls_start_server = self.upstream_tls.tls_start_server
+        self.server_connected = upstream_clock.server_connected
+        self.prior_knowledge = PriorKnowledge()
         address = own_address().encode()
         self.session = Session(address, LiveRules(address))
         self.exchanges = self.session.exchanges
@@ -83,9 +96,21 @@ class MirrorAddon:
         self.page = LivePage(self.session, self.commands.by_name())
         self.terminal = Terminal()
         self.unmatched_log = UnmatchedLog()
-        self.host = HostChanges(DIFF_VIEW, styled(self.diff.lines), annotate)
+        self._guard = HookGuard(self.exchanges, lambda: self.session.writer.counters if self.session.writer else None)
+        guarded = self._guard.around
+        # Moments for which mitmproxy has no hook.
+        self.leaves, self.begins, self.ends = guarded(self._leaves), guarded(self._begins), guarded(self._ends)
+        streams = HttpStreams(self.leaves, self.begins, self.ends)
+        self.host = HostChanges(DIFF_VIEW, styled(self.diff.lines), annotate, streams)
+        # mitmproxy's hooks.
+        self.requestheaders = guarded(self._requestheaders)
+        self.request = guarded(self._request)
+        self.response = guarded(self._response)
+        self.error = guarded(self._error)
+        self.next_layer = guarded(self.prior_knowledge.next_layer)
+        self.server_connect = guarded(self._server_connect)
+        self.tls_start_server = guarded(self.upstream_tls.tls_start_server)
         self._running = False
-        self._streams_large_bodies = False
 
     # Life
 
@@ -97,9 +122,9 @@ class MirrorAddon:
         self.commands.register(loader)
 
     def configure(self, updated: Collection[str]) -> None:
-        if "stream_large_bodies" in updated:
-            self._streams_large_bodies = bool(ctx.options.stream_large_bodies)
         self.terminal.configure(updated)
+        if "mode" in updated and self._running:
+            self._tell_mode()
         writer = self.session.writer
         changed = frozenset(updated) & BY_NAME.keys() if writer else frozenset(BY_NAME)
         if writer and not changed:
@@ -141,7 +166,7 @@ class MirrorAddon:
         writer = self.session.writer = ShadowWriter(settings, self.session.local_address, comparison or "")
         writer.observers += (self.session.statistics, self.terminal)
         self.session.rules.follow(writer.rules_changed)
-        self.session.rules.follow(writer.samples.rules_changed)
+        self.session.rules.follow(writer.sender.samples.rules_changed)
         self.session.rules.follow(self.unmatched_log.rules_changed)
         self.page.start(settings)
         self.host.apply(fast_hooks=settings.fast_hooks)
@@ -172,9 +197,15 @@ class MirrorAddon:
         if server := ctx.master.addons.get("proxyserver"):
             writer.gate.listen([(address[0], address[1]) for address in server.listen_addrs()])
         writer.look_for_views()
+        self._tell_mode()
         self._log_what_is_copied(writer.settings)
         self.session.rules.watch()
         self.session.comparison.watch(writer.settings, writer.compare_by)
+
+    def _tell_mode(self) -> None:
+        table = self.session.rules.table
+        if table is not None and (line := upstream_mode_line(ctx.options.mode, table)):
+            logger.info("mirror: %s", line)
 
     def _log_what_is_copied(self, settings: Settings) -> None:
         if self._running and self.session.rules.table is not None:
@@ -194,53 +225,64 @@ class MirrorAddon:
         await writer.close()
         self.terminal.summary(self.session.statistics)
 
+    def _server_connect(self, data: ServerConnectionHookData) -> None:
+        self.upstream_tls.server_connect(data)
+        self.prior_knowledge.server_connect(data)
+
     # The way of a request
 
-    def requestheaders(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+    def _requestheaders(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         if self.page.serves(flow):
-            self.responseheaders = self._responseheaders
+            self.responseheaders = self._guard.around(self._responseheaders)
             raise exceptions.AddonHalt
         table, writer = self.session.rules.table, self.session.writer
-        if (
-            table is None
-            or writer is None
-            or not flow.live
-            or flow.response
-            or flow.error
-            or (flow.request.data.method in heads.UNROUTED_METHODS)
-        ):
+        if table is None or writer is None or ((flow.error or not flow.live) and not is_killed(flow)):
+            return None
+        if flow.request.data.method in heads.UNROUTED_METHODS:
             return None
         gate = writer.gate
         gate.counters.request()
         if flow.is_replay:
             gate.counters.skip("", "replay")
             return None
-        request = heads.read_request(flow, self.session.local_address)
+        request = heads.read_request(flow, self.session.local_address, table.wants_facts)
         draw = random.getrandbits(64)
         decision = table.route(request, draw)
+        exchange = Exchange(table, request, draw, decision)
+        self._carry_out(flow, exchange, writer)
+        # From here on the request is routed, whatever fails.
+        exchange.written = head_of(flow)
+        self.exchanges[flow] = exchange
+        if decision.response_headers:
+            self.responseheaders = self._guard.around(self._responseheaders)
         if gate.overrides:
             gate.overrides.apply(decision, draw)
-        self.exchanges[flow] = exchange = Exchange(table, request, draw, decision)
-        if decision.response_headers:
-            self.responseheaders = self._responseheaders
-        if decision.response:
-            self._reply(flow, exchange, decision.response, writer)
-        elif decision.action is Action.ROUTE:
-            self._route(flow, exchange, writer)
-        elif decision.rule is None:
-            self._unmatched(exchange, writer)
-        if decision.mirrors and not exchange.settled:
-            if heads.is_upgrade(flow):
-                writer.none(exchange, "upgrade")
-            elif flow.request.stream or (self._streams_large_bodies and self._streams_later(flow, exchange)):
-                flow.request.stream = writer.tee(flow, exchange)
+        if flow.response:
+            writer.none(exchange, "local_reply")
+        elif flow.request.stream and not self.host.streams.taken:
+            self.leaves(flow)
         return asyncio.sleep(decision.delay) if decision.delay else None
 
-    def _reply(self, flow: http.HTTPFlow, exchange: Exchange, response: LocalResponse, writer: ShadowWriter) -> None:
-        heads.answer(flow, response)
-        writer.none(exchange)
-        if exchange.decision.rule is None:
+    def _carry_out(self, flow: http.HTTPFlow, exchange: Exchange, writer: ShadowWriter) -> None:
+        """Do to the primary what was decided, except where another addon has responded already: it is not sent then."""
+        decision = exchange.decision
+        if decision.rule is None:
             self._unmatched(exchange, writer)
+        if flow.response or flow.error:
+            return
+        if decision.response:
+            heads.answer(flow, decision.response)
+        else:
+            self._let_pass(flow, exchange, writer)
+
+    def _let_pass(self, flow: http.HTTPFlow, exchange: Exchange, writer: ShadowWriter) -> None:
+        if grpc_streams.is_grpc(flow.request):
+            self.responseheaders = self._guard.around(self._responseheaders)
+            grpc_streams.stream_request(flow, exchange, gather=waits_for_end(exchange.decision, flow))
+        if exchange.decision.action is Action.ROUTE:
+            self._route(flow, exchange, writer)
+        elif speaks_it(flow.client_conn):  # what the client takes its destination to speak
+            self.prior_knowledge.expect(flow.client_conn, (flow.request.data.host, flow.request.data.port))
 
     def _unmatched(self, exchange: Exchange, writer: ShadowWriter) -> None:
         """No rule names the request's host or path."""
@@ -253,37 +295,59 @@ class MirrorAddon:
         assert request and cluster and endpoint
         if endpoint.address.startswith("unix:"):
             heads.answer(flow, heads.no_unix_sockets(cluster, endpoint))
-            writer.none(exchange, "local_reply")
             return
-        if writer.settings.request_id:
-            heads.give_request_id(request)
-        heads.write_request(flow, request, cluster, endpoint)
+        heads.apply_options(flow, request, writer.settings)
         if cluster.tls:
             self.upstream_tls.expect(flow.client_conn, endpoint, cluster.tls, request.authority)
-        if flow.request.stream or (self._streams_large_bodies and self._streams_later(flow, exchange)):
-            heads.frame_stream(flow)
+        heads.write_request(flow, request, cluster, endpoint)
+        if not cluster.tls and cluster.speaks_http2(grpc=exchange.grpc):
+            self.prior_knowledge.expect(flow.client_conn, (flow.request.data.host, flow.request.data.port))
 
-    def _streams_later(self, flow: http.HTTPFlow, exchange: Exchange) -> bool:
-        """Whether mitmproxy may start to stream this body half-way, when no tee can be put in any more."""
-        return "content-length" not in flow.request.headers and heads.can_stream(flow, exchange.decision)
-
-    def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+    def _request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         exchange = self.exchanges.get(flow)
         if exchange is None or self.session.writer is None:
             return self.page.serve(flow) if self.page.serves(flow) else None
+        grpc_streams.keep_request(flow, exchange)
         if exchange.decision.action is Action.ROUTE and not flow.response:
             heads.frame_body(flow, exchange.decision)
-        if exchange.settled or not exchange.decision.mirrors:
-            exchange.settled = True
-        elif exchange.uploads is not None:
-            tee.end(exchange)
-        elif flow.response:
-            self.session.writer.none(exchange, "local_reply")
-        elif flow.request.raw_content is None:
-            self.session.writer.none(exchange, "streamed")
-        else:
-            self.session.writer.offer(flow, exchange, flow.request.raw_content)
+            if exchange.decision.timeout is not None and flow.request.stream:
+                primary_timeout.start(flow, exchange.request, exchange.decision.timeout)
+        if exchange.leaving is not None:
+            self.session.writer.end(flow, exchange)  # it was streamed
+        elif not self.host.streams.taken and not flow.response:
+            self._leaves(flow)
         return None
+
+    def _leaves(self, flow: http.HTTPFlow) -> None:
+        """The request is sent to the primary now, with or without its body; no addon can change it any more."""
+        exchange, writer = self.exchanges.get(flow), self.session.writer
+        if exchange is None or writer is None:
+            return
+        if flow.request.data.timestamp_end is None and exchange.decision.action is Action.ROUTE:
+            heads.frame_stream(flow, exchange.decision)
+        if flow.request.data.trailers:
+            exchange.trailers = flow.request.data.trailers.fields
+        if exchange.decision.timeout is not None and not flow.request.stream:
+            primary_timeout.start(flow, exchange.request, exchange.decision.timeout)
+        if not exchange.settled:
+            writer.leaves(flow, exchange)
+
+    def _begins(self, flow: http.HTTPFlow) -> None:
+        """The head of the primary's response is there, as no addon has seen it yet."""
+        exchange = self.exchanges.get(flow)
+        if exchange is not None and flow.response:
+            exchange.answer_fields = flow.response.data.headers.fields
+
+    def _ends(self, flow: http.HTTPFlow) -> None:
+        """The response is complete: the primary's, or one that an addon made instead of sending the request."""
+        exchange = self.exchanges.get(flow)
+        if exchange is None:
+            return
+        if exchange.leaving is not None:
+            grpc_streams.keep_response(flow, exchange)
+            exchange.answer = response_as_it_came(flow)
+        elif not exchange.settled and self.session.writer:
+            self.session.writer.none(exchange, "local_reply")
 
     responseheaders: Callable[[http.HTTPFlow], None] | None = None
     """mitmproxy's hook, from the first request on whose answer it is for: a hook that is there costs every flow."""
@@ -293,30 +357,43 @@ class MirrorAddon:
         if exchange is None:
             self._keep_to_page(flow)
             return
-        if not exchange.decision.response_headers or exchange.decision.response:
+        if exchange.decision.response:
             return
         assert flow.response
-        headers = flow.response.headers
-        exchange.answer_fields = headers.fields
-        for edit in exchange.decision.response_headers:
-            headers.fields = edit.apply(headers.fields)
+        if exchange.decision.response_headers:
+            headers = flow.response.headers
+            if exchange.answer_fields is None:
+                exchange.answer_fields = headers.fields
+            for edit in exchange.decision.response_headers:
+                headers.fields = edit.apply(headers.fields, flow.response.status_code)
+        grpc_streams.stream_response(flow, exchange)
 
-    def response(self, flow: http.HTTPFlow) -> None:
-        if self.exchanges.get(flow) is None:
+    def _response(self, flow: http.HTTPFlow) -> None:
+        exchange = self.exchanges.get(flow)
+        if exchange is None:
             self._keep_to_page(flow)
+        else:
+            grpc_streams.keep_response(flow, exchange)
+            if not self.host.streams.taken and not exchange.settled and exchange.leaving is None:
+                self._ends(flow)
         if self.session.writer:
             self.session.writer.answered(flow)
+        if exchange is not None and flow.response and flow.response.data.trailers:
+            heads.drop_trailers(flow)
 
     def _keep_to_page(self, flow: http.HTTPFlow) -> None:
         """Other addons do not get to see the page's flows, which have no exchange."""
         if self.page.serves(flow):
             raise exceptions.AddonHalt
 
-    def error(self, flow: http.HTTPFlow) -> None:
+    def _error(self, flow: http.HTTPFlow) -> None:
         self._keep_to_page(flow)
         if self.session.writer is None:
             return
         exchange = self.exchanges.get(flow)
-        if exchange and not exchange.settled:
-            self.session.writer.abort(exchange)
+        if exchange:
+            grpc_streams.keep_request(flow, exchange)
+            grpc_streams.keep_response(flow, exchange)
+            if not exchange.settled or exchange.uploads:
+                self.session.writer.abort(exchange)
         self.session.writer.answered(flow)

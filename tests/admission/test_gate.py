@@ -54,6 +54,8 @@ def test_a_sampled_mirror_with_an_endpoint_is_due() -> None:
         ({"expires": "1s"}, {}, mirror(), "expired"),
         ({"expires": "2001-01-01T00:00:00Z"}, {}, mirror(), "expired"),
         ({}, {"authority": b"a.test-shadow:8080"}, mirror(), "loop"),
+        ({}, {"authority": b"a-shadow.test-shadow"}, mirror(), "loop"),
+        ({"host_suffix": "-Copy"}, {"authority": b"a.test-COPY"}, mirror(), "loop"),
         ({"host_suffix": ""}, {"headers": ((b"X-Forwarded-For", b"10.0.0.1," + OWN),)}, mirror(), "loop"),
         ({}, {"headers": ((b"X-Forwarded-For", b"10.0.0.1, " + OWN),)}, mirror(), "loop"),
         ({}, {"headers": ((b"X-Forwarded-For", b"10.0.0.1"), (b"x-forwarded-for", OWN))}, mirror(), "loop"),

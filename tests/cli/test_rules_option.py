@@ -73,3 +73,19 @@ def test_a_missing_path_is_wrong_usage(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(click.UsageError, match="There is no file or folder 'rules'"):
         read_rule_set(read_settings([], []), b"10.0.0.1")
     read_rule_set(read_settings([], ["mirror_to=http://127.0.0.1:1"]), b"10.0.0.1")
+
+
+def test_without_strict_the_documents_that_are_left_out_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (
+        "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: %s}\n"
+        "spec: {hosts: [%s], http: [{directResponse: {status: 204}}]}\n"
+    )
+    (tmp_path / "a.yaml").write_text(text % ("good", "a.test") + "---\n" + text % ("bad", "a_b.test"))
+    for assignments, hosts, left_out in ((["strict=false"], 1, 1), ([], 2, 0)):
+        rule_set = read_rule_set(read_settings([str(tmp_path)], assignments), b"192.0.2.1")
+        assert len(rule_set.table.virtual_hosts) == hosts
+        errors = capsys.readouterr().err
+        assert "error IST0106 spec.hosts[0]" in errors
+        assert errors.count("left out (mirror_strict=false): VirtualService default/bad (") == left_out

@@ -245,7 +245,7 @@ async def test_hostile_text_in_rules_and_requests_stays_on_its_line(console: Con
     flow.request.data.path = HOSTILE.encode()
     console.addon.requestheaders(flow)
     console.view.add([flow])
-    shown = [console(command) for command in ("status", "rules", f"explain {flow.id}", f"diff {flow.id}")]
+    shown = [console(command) for command in ("status", "rules", f"explain @{flow.id}", f"diff @{flow.id}")]
     shown += [console("reload"), console("pause shop")]
     assert any("forged" in each for each in shown)
     for each in shown:

@@ -183,6 +183,7 @@ async def test_status_says_how_many_requests_are_held(steer: Steered) -> None:
     flow.request = http.Request.make("POST", "http://shop.test/a", b"12345", {"Host": "shop.test"})
     steer.addon.requestheaders(flow)
     steer.addon.request(flow)
+    steer.addon.leaves(flow)
     (line,) = [line for line in steer("status").splitlines() if line.startswith("held: ")]
     assert re.fullmatch(r"held: 1 requests, \d+ bytes, until the primary has responded", line)
 

@@ -8,6 +8,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.answer import clock_of
 
 RESPONSE = Answer(200, ((b"Content-Type", b"text/plain"),), b"ab", 5, 1.5, "reset")
 
@@ -26,3 +27,12 @@ def test_it_is_a_value() -> None:
 
 def test_it_can_be_sent_to_another_process() -> None:
     assert pickle.loads(pickle.dumps(RESPONSE)) == RESPONSE
+
+
+def test_how_a_time_was_taken() -> None:
+    assert clock_of(10.0, 0.0, True) == "socket"
+    assert clock_of(10.0, 0.5, True) == "socket", "five per cent"
+    assert clock_of(10.0, 0.6, True) == "reader"
+    assert clock_of(1.0, 0.25, True) == "socket"
+    assert clock_of(1.0, 0.26, True) == "reader"
+    assert clock_of(10.0, 0.0, False) == "program"

@@ -42,3 +42,8 @@ def test_takes_anything(url: str, method: str) -> None:
 @given(st.uuids(), st.integers(min_value=0))
 def test_ids_of_any_value(uuid: object, number: int) -> None:
     assert endpoint_of("GET", f"http://h/a/{uuid}/b/{number}") == "GET /a/{id}/b/{id}"
+
+
+def test_operations() -> None:
+    assert endpoint_of("post", "http://a/graphql?x=1", "GetUser") == "POST /graphql GetUser"
+    assert endpoint_of("", "http://a/graphql", "GetUser") == "/graphql GetUser"

@@ -92,3 +92,58 @@ def test_same(one: Fields, other: Fields) -> None:
 )
 def test_differences(one: Fields, other: Fields, found: tuple[str, str, str]) -> None:
     assert compared(one, other) == [found]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ([("X-A", "a\r\n b")], [("X-A", "a b")]),
+        ([("X-A", "a \r\n   b\r\n\tc")], [("X-A", "a  b c")]),
+        ([("X-A", "a\n b"), ("B", "")], [("B", ""), ("X-A", "a\r\n\t  b")]),
+        ([("Vary", "Accept,\r\n Origin")], [("Vary", "Origin"), ("vary", "accept")]),
+    ],
+)
+def test_folded_lines_are_one(one: Fields, other: Fields) -> None:
+    """mitmproxy keeps a fold, and h11 undoes it."""
+    assert compared(one, other) == []
+
+
+def test_spaces_count_where_nothing_was_folded() -> None:
+    assert compared([("X-A", "a b")], [("X-A", "a  b")]) == [("header:x-a", "value", "")]
+    assert compared([("X-A", "a\r\n b")], [("X-A", "a c")]) == [("header:x-a", "value", "")]
+
+
+def test_lists_on_one_line_or_several() -> None:
+    assert compared([("Vary", "Accept"), ("Vary", "Origin")], [("Vary", "origin, accept")]) == []
+    assert compared([("Vary", "Accept, Origin")], [("Vary", "Accept")]) == [("header:vary", "value", "")]
+    assert compared([("Via", "1.1 a"), ("Via", "1.1 b")], [("Via", "1.1 b, 1.1 a")]) == [("header:via", "order", "")]
+
+
+def test_set_cookie_is_never_split_at_commas() -> None:
+    one = [("Set-Cookie", "a=1; Path=/"), ("Set-Cookie", "b=1; Path=/")]
+    assert compared(one, [("Set-Cookie", "a=1; Path=/, b=1; Path=/")]) != []
+
+
+DATE = ("Date", "Sun, 22 Nov 2026 12:00:00 GMT")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "noise"),
+    [
+        ("a=1; Expires=Sun, 22 Nov 2026 13:00:00 GMT", "a=1; Expires=Sun, 22 Nov 2026 13:00:02 GMT", "time"),
+        ("a=1; Expires=Sun, 22 Nov 2026 12:00:10 GMT", "a=1; Expires=Sun, 22 Nov 2026 12:00:50 GMT", ""),
+        ("a=1; Max-Age=60", "a=1; max-age=61", ""),
+        ("a=eyJhIjoxfQ--" + "0a" * 20, "a=eyJhIjoxfQ--" + "1b" * 20, "token"),
+        ("a=eyJhIjoxfQ--" + "0a" * 20, "a=eyJhIjoyfQ--" + "1b" * 20, ""),
+    ],
+)
+def test_the_end_of_a_cookie(one: str, other: str, noise: str) -> None:
+    found = compared([DATE, ("Set-Cookie", one)], [DATE, ("Set-Cookie", other)])
+    assert found == [("header:set-cookie", "value", noise)]
+
+
+def test_cookies_of_one_name_are_told_apart_by_domain_and_path() -> None:
+    one = [("Set-Cookie", "a=1; Path=/x"), ("Set-Cookie", "a=2; Path=/y")]
+    assert compared(one, one[::-1]) == []
+    assert compared(one, [one[0], ("Set-Cookie", "a=3; Path=/y")]) == [("header:set-cookie", "value", "")]
+    assert compared(one, one[:1]) != []

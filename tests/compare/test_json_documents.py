@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from mirror_addon.compare.json_documents import JsonError
 from mirror_addon.compare.json_documents import read_json
-from mirror_addon.compare.json_documents import read_json_lines
 
 
 @pytest.mark.parametrize(
@@ -66,9 +65,3 @@ def test_numbers_are_equal_by_value(one: Decimal, other: Decimal) -> None:
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=10))
 def test_as_json_does(value: Any) -> None:
     assert read_json(json.dumps(value)) == value
-
-
-def test_lines() -> None:
-    assert read_json_lines('{"a": 1}\r\n\n[2]\n') == [{"a": 1}, [2]]
-    with pytest.raises(JsonError):
-        read_json_lines('{"a": 1} x\n')

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror_addon.compare.media_types import form_of
+from mirror_addon.compare.media_types import is_stream
 from mirror_addon.compare.media_types import media_type
 from mirror_addon.compare.media_types import safe_charset
 from mirror_addon.compare.media_types import text_of
@@ -80,3 +81,10 @@ def test_what_a_text_says_of_its_charset() -> None:
         "has bytes that are invalid in ASCII; read as UTF-8",
     )
     assert text_of(b"a", media_type("text/plain; charset=zip"))[1] == "has the unknown charset 'zip'; read as UTF-8"
+
+
+def test_streams() -> None:
+    for name in ("text/event-stream; charset=utf-8", "Application/X-NDJSON", "application/json-seq", "text/jsonl"):
+        assert is_stream(name)
+    for name in ("application/json", "text/plain", ""):
+        assert not is_stream(name)

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from mirror_addon.compare.path_rule import PathRule
+from mirror_addon.compare.path_rule import endpoint_parts
 from mirror_addon.compare.paths import pattern
 
 PATH = pattern("$.a")
@@ -69,3 +70,39 @@ def test_a_regex_for_both_values(primary: object, shadow: object, match: bool) -
 )
 def test_tolerances(absolute: float, relative: float, primary: object, shadow: object, close: bool) -> None:
     assert PathRule(PATH, absolute=absolute, relative=relative).tolerates(primary, shadow) is close
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "operation", "applies"),
+    [
+        ("POST /graphql GetUser", "GetUser", True),
+        ("/graphql GetUser", "GetUser", True),
+        ("POST /graphql Get*", "GetUser", True),
+        ("POST * GetUser", "GetUser", True),
+        ("POST /graphql", "GetUser", True),
+        ("POST /graphql", "", True),
+        ("POST /graphql GetUser", "GetUsers", False),
+        ("POST /graphql GetUser", "", False),
+        ("GET /graphql GetUser", "GetUser", False),
+        ("POST /other GetUser", "GetUser", False),
+    ],
+)
+def test_operations(endpoint: str, operation: str, applies: bool) -> None:
+    rule = PathRule(pattern("$.a"), ignore=True, endpoint=endpoint)
+    assert rule.applies("POST", "http://a/graphql", operation) is applies
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("GET /a", ("GET", "/a", "")),
+        ("/a", ("", "/a", "")),
+        ("POST /a B", ("POST", "/a", "B")),
+        ("users", ("users", "", "")),
+        ("POST a /b", ("POST", "", "")),
+        ("POST /a B C", ("POST", "", "BC")),
+        ("", ("", "", "")),
+    ],
+)
+def test_endpoint_parts(text: str, parts: tuple[str, str, str]) -> None:
+    assert endpoint_parts(text)[:2] == parts[:2]

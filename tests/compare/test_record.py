@@ -45,6 +45,7 @@ def line(primary: Answer | None = OK, **others: Any) -> dict[str, Any]:
 
 def test_a_line_says_what_the_readme_says() -> None:
     difference = Difference("$.a[*]", "value", 1, [None, "x"], "", "$.a[0]")
+    times = {"first_ms": None, "connect_ms": None, "late_ms": None, "clock": "program"}
     assert line(comparison=Comparison("different", (difference,), ("a note",), 7)) == {
         "version": 1,
         "id": "f/0",
@@ -56,9 +57,22 @@ def test_a_line_says_what_the_readme_says() -> None:
         "control": False,
         "method": "GET",
         "url": "http://b/x?y=1",
+        "endpoint": "GET /x",
         "draw": 2**64 - 1,
-        "primary": {"status": 200, "ms": 1.235, "bytes": 3, "error": None},
-        "shadow": {"status": 500, "ms": 2.0, "bytes": 4, "error": None},
+        "primary": {
+            "status": 200,
+            "ms": 1.235,
+            **times,
+            "bytes": 3,
+            "error": None,
+        },
+        "shadow": {
+            "status": 500,
+            "ms": 2.0,
+            **times,
+            "bytes": 4,
+            "error": None,
+        },
         "verdict": "different",
         "differences": [
             {"path": "$.a[*]", "kind": "value", "primary": 1, "shadow": [None, "x"], "noise": "", "where": "$.a[0]"}
@@ -72,8 +86,26 @@ def test_a_line_says_what_the_readme_says() -> None:
 
 def test_the_primary_never_responded() -> None:
     value = line(None, shadow=Answer(None, error="queue_full"), comparison=Comparison("failed", ()))
-    assert value["primary"] == {"status": None, "ms": None, "bytes": 0, "error": None}
-    assert value["shadow"] == {"status": None, "ms": None, "bytes": 0, "error": "queue_full"}
+    assert value["primary"] == {
+        "status": None,
+        "ms": None,
+        "first_ms": None,
+        "connect_ms": None,
+        "late_ms": None,
+        "clock": None,
+        "bytes": 0,
+        "error": None,
+    }
+    assert value["shadow"] == {
+        "status": None,
+        "ms": None,
+        "first_ms": None,
+        "connect_ms": None,
+        "late_ms": None,
+        "clock": None,
+        "bytes": 0,
+        "error": "queue_full",
+    }
 
 
 def test_bodies_and_headers_when_asked_and_secrets_never() -> None:
@@ -85,11 +117,13 @@ def test_bodies_and_headers_when_asked_and_secrets_never() -> None:
     )
     headers = [["Content-Type", "text/plain"], ["set-Cookie", "[redacted]"], ["X", "é"]]
     assert value["primary"] == {
-        "status": 200, "ms": None, "bytes": 5, "error": None,
+        "status": 200, "ms": None, "first_ms": None, "connect_ms": None, "late_ms": None, "clock": None,
+        "bytes": 5, "error": None,
         "headers": headers, "body": "café", "encoding": "utf-8", "cut": False,
     }  # fmt: skip
     assert value["shadow"] == {
-        "status": 200, "ms": None, "bytes": 9, "error": None,
+        "status": 200, "ms": None, "first_ms": None, "connect_ms": None, "late_ms": None, "clock": None,
+        "bytes": 9, "error": None,
         "headers": headers, "body": "/wA=", "encoding": "base64", "cut": True,
     }  # fmt: skip
     assert value["request"] == {
@@ -144,3 +178,11 @@ def test_any_difference_and_any_body_make_a_valid_line(value: Any, body: bytes) 
     json.loads(written, parse_constant=refuse)["differences"][0]["primary"]
     written.decode("ascii")
     json.loads(written).__repr__().encode()
+
+
+def test_a_stream_that_went_on_is_cut() -> None:
+    cut = Answer(200, (), b"data: 1\n\n", 9, ended=False)
+    for request in (None, RecordedRequest((), b"", False)):
+        made = json.loads(record_line(ABOUT, OK, cut, SAME, request=request))
+        assert made["shadow"]["cut"] is True
+        assert "cut" not in made["primary"] or made["primary"]["cut"] is False

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from datetime import UTC
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
@@ -132,3 +136,85 @@ def test_several_shapes_in_a_text(primary: str, shadow: str, shape: str) -> None
 )
 def test_tokens(primary: str, shadow: str, same_kind: bool) -> None:
     assert Shapes.alike(primary, shadow) is same_kind
+
+
+THEN = NOW - 3 * 86400 - 77
+REPLAY = Shapes(Sides((THEN,), (NOW,), lambda: "", lambda: "", ""))
+
+
+def iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def part(document: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(document).encode()).decode().rstrip("=")
+
+
+def jwt(claims: object, signature: str = "c2lnbmF0dXJl", **header: str) -> str:
+    return f"{part({'alg': 'RS256', **header})}.{part(claims)}.{signature}"
+
+
+def claims(at: float, lifetime: float = 3600, **others: object) -> dict[str, object]:
+    return {"sub": "7", "iat": int(at), "exp": int(at + lifetime), **others}
+
+
+@pytest.mark.parametrize(
+    ("name", "primary", "shadow", "shape"),
+    [
+        ("expiresAt", iso(THEN + 3600), iso(NOW + 3600), "time"),
+        ("expiresAt", int(THEN) + 3600, int(NOW) + 3600, "time"),
+        ("exp", (int(THEN) + 3600) * 1000, (int(NOW) + 3600) * 1000, "time"),
+        ("validUntil", iso(THEN + 3600)[:10], iso(NOW + 3600)[:10], "time"),
+        ("link", f"/f?expires={int(THEN) + 60}&sig=abcd1234", f"/f?expires={int(NOW) + 60}&sig=efgh5678", "signed"),
+        ("link", f"/f?se={iso(THEN + 60)}&sig=abcd1234", f"/f?se={iso(NOW + 60)}&sig=efgh5678", "signed"),
+        ("token", jwt(claims(THEN)), jwt(claims(NOW), "b3RoZXJfXw"), "token"),
+        ("expiresAt", iso(THEN + 3600), iso(NOW + 7200), ""),
+        ("expiresAt", int(THEN) + 3600, int(NOW) + 7200, ""),
+        ("expiresAt", iso(THEN + 3600), iso(THEN + 3601), ""),
+        ("validUntil", "2026-12-01", "2026-12-24", ""),
+        ("validUntil", "2026-12-01", "2026-99-99", ""),
+        ("link", f"/f?expires={int(THEN) + 60}&sig=abcd1234", f"/f?expires={int(NOW) + 120}&sig=efgh5678", ""),
+        ("token", jwt(claims(THEN)), jwt(claims(NOW, 7200)), ""),
+    ],
+)
+def test_in_a_replay(name: str, primary: object, shadow: object, shape: str) -> None:
+    assert REPLAY.noise(name, primary, shadow) == shape
+
+
+def deep(value: object) -> dict[str, object]:
+    found: dict[str, object] = {"a": value}
+    for _ in range(30):
+        found = {"a": found}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("primary", "shadow", "shape"),
+    [
+        (jwt(claims(NOW)), jwt(claims(NOW + 2)), "token"),
+        (jwt(claims(NOW)), jwt(claims(NOW), "b3RoZXJfXw"), "token"),
+        (jwt(claims(NOW), kid="a"), jwt(claims(NOW), kid="b"), "token"),
+        (jwt({"exp": int(NOW) + 60}), jwt({"exp": int(NOW) + 62}), "token"),
+        (jwt(claims(NOW, jti=UUID)), jwt(claims(NOW, jti=UUID_2)), "token"),
+        (jwt(claims(NOW, a={"b": {"jti": UUID}})), jwt(claims(NOW, a={"b": {"jti": UUID_2}})), "token"),
+        (f"Bearer {jwt(claims(NOW))}", f"Bearer {jwt(claims(NOW + 2))}", "token"),
+        (f"{part(claims(NOW))}--{'0a' * 20}", f"{part(claims(NOW + 2))}--{'1b' * 20}", "token"),
+        (jwt(claims(NOW)), jwt(claims(NOW, 7200)), ""),
+        (jwt(claims(NOW, role="user")), jwt(claims(NOW, role="admin")), ""),
+        (jwt(claims(NOW, role="user")), jwt(claims(NOW)), ""),
+        (jwt(claims(NOW, roles=["user"])), jwt(claims(NOW, roles=["admin"])), ""),
+        (jwt({"exp": int(NOW) + 60}), jwt({"exp": int(NOW) + 120}), ""),
+        (jwt({"exp": 10**400, "iat": 1}), jwt({"exp": 10**401, "iat": 1}), ""),
+        (jwt(claims(NOW)), jwt(claims(NOW)).replace(part({"alg": "RS256"}), part({"alg": "none"})), ""),
+        (jwt(claims(NOW)), "eyJhYmNk.eyJhYmNk.c2ln", ""),
+        (jwt(claims(NOW)), f"{part(claims(NOW))}--{'0a' * 20}", ""),
+        (jwt(claims(NOW, a={"b": 1})), jwt(claims(NOW, a={"b": 1, "c": 1})), ""),
+        (jwt(deep(1)), jwt(deep(2)), ""),
+        (f"see /f?sig=abcd1234 at {UUID}", f"see /f?sig=efgh5678 at {UUID_2}", "signed"),
+        ("see /f?sig=abcd1234 and this", "see /f?sig=efgh5678 and that", ""),
+        ("see /f?sig=abcd1234 and this", "see /f?sig=efgh5678", ""),
+        ("/f?expires=soon&sig=abcd1234", "/f?expires=later&sig=efgh5678", ""),
+    ],
+)
+def test_signed(primary: str, shadow: str, shape: str) -> None:
+    assert SHAPES.noise("accessToken", primary, shadow) == shape

@@ -42,7 +42,7 @@ def answer(body: bytes | None, headers: tuple[tuple[bytes, bytes], ...] = TEXT) 
 
 
 def task(ours: Answer, theirs: Answer, kept: Comparison | None = None, rules: Rules = DEFAULT_RULES) -> Task:
-    return Task(ours, theirs, None, rules, "GET", "http://shop.test/x", kept)
+    return Task(ours, theirs, None, rules, "GET", "http://shop.test/x", "", kept)
 
 
 def test_text_has_lines_and_json_has_none() -> None:
@@ -80,7 +80,7 @@ from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.rules import DEFAULT_RULES
 from mirror_addon.diff_view.comparing import Task, child_jobs, in_process
 primary, shadow = (Answer(200, body=bytes([letter]) * 20_000_000) for letter in b"ab")
-in_process(Task(primary, shadow, None, DEFAULT_RULES, "GET", "http://shop.test/x", None), child_jobs())
+in_process(Task(primary, shadow, None, DEFAULT_RULES, "GET", "http://shop.test/x", "", None), child_jobs())
 """
     with subprocess.Popen([sys.executable, "-c", program]) as parent:
         (pid,) = wait_for(lambda: children(parent.pid))

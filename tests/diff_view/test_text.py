@@ -96,6 +96,7 @@ def test_times_and_sizes_stand_in_columns() -> None:
 def test_times_of_a_new_connection() -> None:
     primary, shadow = primary_flow(), primary_flow()
     shadow.server_conn.timestamp_start, shadow.server_conn.timestamp_tcp_setup = 1000.0, 1000.0625
+    shadow.server_conn.timestamp_tls_setup = None
     assert texts(list(diff_text.side_by_side(primary, shadow)))[4].split() == ["connect", "-", "62.5", "ms"]
 
 

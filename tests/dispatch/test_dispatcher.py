@@ -41,7 +41,8 @@ async def test_a_shadow_is_sent_as_it_is(mirrors: Any, engine: Any) -> None:
     assert (result.outcome, result.status, result.http_version, result.body) == ("sent", 200, "HTTP/1.1", b"ok")
     assert result.headers == ((b"Content-Length", b"2"),)
     assert (result.id, result.label, result.bytes, result.truncated) == ("1/1", "serviceB/v2", 2, False)
-    assert 0 < result.connect_ms <= result.first_byte_ms <= result.total_ms
+    assert 0 < result.first_byte_ms <= result.ms
+    assert 0 < result.connect_ms <= result.total_ms - result.ms
 
 
 async def test_bodies_arrive_whole_in_their_framing(mirrors: Any, engine: Any) -> None:
@@ -162,7 +163,7 @@ async def test_what_waits_for_a_dead_mirror_is_given_up(mirrors: Any, engine: An
         made.offer(port, timeout=0.3)
     await made.wait(30)
     totals = made.counters.totals()
-    assert totals.failed["timeout"] in range(5, 11)  # the lanes may have taken up the next ones
+    assert totals.failed["timeout"] in range(5, 14)  # the lanes may have taken up the next ones
     assert totals.failed["timeout"] + totals.dropped["breaker_open"] == 30
 
 

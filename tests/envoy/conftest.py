@@ -32,8 +32,11 @@ def export() -> Callable[..., Export]:
 
     `hosts` takes the place of a.test; `more` are further documents.
     """
+    everything = Identity()
 
-    def make(http: str, hosts: str = "[a.test]", more: str = "", **options: Any) -> Export:
+    def make(
+        http: str, hosts: str = "[a.test]", more: str = "", identity: Identity = everything, **options: Any
+    ) -> Export:
         document = f"""
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -44,9 +47,7 @@ spec: {{hosts: {hosts}, gateways: [gate], http: {http}}}
         resources = parse_sources([Source("rules.yaml", document.encode())]).resources
         assert resources
         overrides = {(f"{name}.default.svc.cluster.local", ""): Endpoint("127.0.0.1", 9) for name in SERVICES}
-        return translate(
-            RouteTable.build(resources, Identity(), endpoint_overrides=overrides), ExportOptions(**options)
-        )
+        return translate(RouteTable.build(resources, identity, endpoint_overrides=overrides), ExportOptions(**options))
 
     return make
 

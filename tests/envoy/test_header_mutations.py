@@ -39,7 +39,8 @@ def test_host_and_pseudo_headers_are_no_headers() -> None:
     [
         ("plain", "plain", False),
         ("100%%", "100%%", False),
-        ("%REQ(x-y?z):5%/%PROTOCOL%", "%REQ(x-y?z):5%/%PROTOCOL%", True),
+        ("%REQ(x-y?z):5%/%PROTOCOL%", "%REQ(x-y?z):5%/%PROTOCOL%", False),
+        ("%STREAM_ID%", "%STREAM_ID%", True),
         ("100%", "100%%", True),
         ("%NOSUCH%", "%%NOSUCH%%", True),
         ("50%% of %", "50%% of %%", True),

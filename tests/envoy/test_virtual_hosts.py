@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mirror_addon.envoy.bootstrap import Address
+from mirror_addon.routing.identity import Identity
 
 
 def test_domains_and_order(export: Callable[..., Any]) -> None:
@@ -50,3 +51,47 @@ def test_two_spellings_of_one_address_are_one_domain(export: Callable[..., Any])
     mapped = "['::ffff:1.2.3.4', '[::ffff:1.2.3.4]']"
     hosts = export("[{route: [{destination: {host: v1}}]}]", hosts=mapped).routes["virtual_hosts"]
     assert [host["domains"] for host in hosts] == [["[::ffff:1.2.3.4]"], ["*"]]
+
+
+class TestGateways:
+    """Servers of a Gateway that the proxy acts as."""
+
+    GATEWAY = "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: gate}\nspec: {servers: [%s]}\n"
+    SERVER = "{port: {number: %d, name: p%d, protocol: HTTP}, hosts: [%s], tls: {httpsRedirect: %s}}"
+
+    def hosts(self, export: Callable[..., Any], *servers: tuple[int, str, str]) -> dict[str, dict[str, Any]]:
+        text = ", ".join(self.SERVER % (port, port, host, redirect) for port, host, redirect in servers)
+        http = "[{directResponse: {status: 201}}]"
+        made = export(http, more=self.GATEWAY % text, identity=Identity(gateways=("gate",)))
+        return {host["name"]: host for host in made.routes["virtual_hosts"]}
+
+    def actions(self, host: dict[str, Any]) -> list[Any]:
+        kinds = ("direct_response", "redirect", "route")
+        return [next(route[kind] for kind in kinds if kind in route) for route in host["routes"]]
+
+    def test_what_is_not_claimed_at_a_port_is_not_found(self, export: Callable[..., Any]) -> None:
+        hosts = self.hosts(export, (80, "a.test", "false"), (81, "b.test", "false"))
+        statuses = [action.get("status") for action in self.actions(hosts["a.test"])]
+        assert statuses == [201, 404, 404, 404, None]  # port 80, its end, port 81, the listener itself, other ports
+        assert [action.get("status") for action in self.actions(hosts["passthrough"])] == [404, 404, 404, None]
+
+    def test_a_host_that_is_redirected_everywhere(self, export: Callable[..., Any]) -> None:
+        hosts = self.hosts(export, (80, "'*.test'", "true"))
+        assert {name: host.get("require_tls") for name, host in hosts.items()} == {
+            "a.test": "ALL",
+            "*.test": "ALL",
+            "passthrough": None,
+        }
+
+    def test_a_host_that_is_redirected_at_one_port(self, export: Callable[..., Any]) -> None:
+        redirect = {"https_redirect": True}
+        hosts = self.hosts(export, (80, "a.test", "true"), (81, "a.test", "false"))
+        assert "require_tls" not in hosts["a.test"]
+        assert self.actions(hosts["a.test"])[:3] == [{**redirect, "port_redirect": 80}, redirect, {"status": 201}]
+        hosts = self.hosts(export, (80, "a.test", "false"), (81, "a.test", "true"))
+        assert self.actions(hosts["a.test"])[2:4] == [redirect, {"status": 201}]
+
+    def test_a_host_that_is_not_served_at_another_port(self, export: Callable[..., Any]) -> None:
+        hosts = self.hosts(export, (80, "a.test", "true"), (81, "b.test", "true"))
+        assert "require_tls" not in hosts["a.test"]
+        assert self.actions(hosts["a.test"])[4] == {"status": 404}

@@ -83,6 +83,22 @@ def test_forwarded_address(peer: str, text: bytes) -> None:
         (b"a:b", b"http", 80),
         (b"a:", b"http", 80),
         (b"", b"http", 80),
+        (b"a:" + b"9" * 5000, b"http", 80),
+        (b"a:" + b"0" * 5000 + b"81", b"http", 81),
+        (b"[::1]:" + b"9" * 5000, b"https", 443),
+        (b"a:65535", b"http", 65535),
+        (b"a:65536", b"http", 80),
+        (b"a:0", b"http", 80),
+        (b"a:00", b"http", 80),
+        (b"a:+81", b"http", 80),
+        (b"a:-1", b"http", 80),
+        (b"a:8_1", b"http", 80),
+        (b"a: 81", b"http", 80),
+        ("a:\u0668\u0661".encode(), b"http", 80),
+        ("a:\u00b2".encode("latin-1"), b"http", 80),
+        (b"[::1]-shadow:81", b"http", 81),
+        (b"[::1", b"http", 80),
+        (b"a:1:2", b"http", 80),
     ],
 )
 def test_authority_port(authority: bytes, scheme: bytes, port: int) -> None:
@@ -153,6 +169,18 @@ def test_write_speaks_tls_to_a_tls_cluster() -> None:
     assert flow.request.scheme == "https"
 
 
+def test_in_upstream_mode_a_routed_request_leaves_directly_and_without_the_proxys_credentials() -> None:
+    flow = flow_of((b"Host", b"a.test"), (b"Proxy-Authorization", b"Basic eA=="), (b"x", b"1"))
+    shared = flow.server_conn
+    shared.via = ("http", ("proxy.test", 3128))
+    read = heads.read_request(flow, OWN)
+    assert read.headers == ((b"x", b"1"),)
+    heads.write_request(flow, read, Cluster("b", "", 80, (V1,)), V1)
+    assert flow.server_conn is not shared and flow.server_conn.via is None
+    assert shared.via == ("http", ("proxy.test", 3128))
+    assert flow.request.headers.fields == ((b"Host", b"a.test"), (b"x", b"1"))
+
+
 def test_frame_body_of_http2() -> None:
     flow = flow_of(authority=b"a.test", version=b"HTTP/2.0", content=b"abc")
     flow.request.trailers = http.Headers(t="1")
@@ -170,7 +198,7 @@ def test_frame_body_leaves_a_framed_one() -> None:
 @pytest.mark.parametrize(("content", "fields"), [(b"", ()), (b"abc", ((b"content-length", b"3"),))])
 def test_frame_body_of_what_was_framed_as_a_stream_and_is_none(content: bytes, fields: object) -> None:
     flow = flow_of(version=b"HTTP/2.0", content=content)
-    heads.frame_stream(flow)
+    heads.frame_stream(flow, decision_to())
     heads.frame_body(flow, decision_to())
     assert flow.request.headers.fields == fields
 
@@ -181,7 +209,7 @@ def test_frame_body_of_what_was_streamed(content: bytes | None) -> None:
     flow = flow_of(version=b"HTTP/2.0", content=content)
     flow.request.stream = True
     flow.request.trailers = http.Headers(t="1")
-    heads.frame_stream(flow)
+    heads.frame_stream(flow, decision_to())
     heads.frame_body(flow, decision_to())
     assert flow.request.headers.fields == ((b"transfer-encoding", b"chunked"),)
     assert flow.request.trailers is None
@@ -190,7 +218,7 @@ def test_frame_body_of_what_was_streamed(content: bytes | None) -> None:
 @pytest.mark.parametrize("version", [b"HTTP/2.0", b"HTTP/3"])
 def test_frame_stream(version: bytes) -> None:
     flow = flow_of(version=version, content=None)
-    heads.frame_stream(flow)
+    heads.frame_stream(flow, decision_to())
     assert flow.request.headers["transfer-encoding"] == "chunked"
 
 
@@ -205,8 +233,7 @@ def test_an_upstream_behind_tls_may_speak_http1_or_2() -> None:
     """A length is right in both, a chunked stream in one alone."""
     flow = flow_of(version=b"HTTP/2.0", content=b"abc")
     flow.request.scheme = "https"
-    assert not heads.can_stream(flow, decision_to())
-    heads.frame_stream(flow)
+    heads.frame_stream(flow, decision_to())
     assert flow.request.headers.fields == ()
     flow.request.trailers = http.Headers(t="1")
     heads.frame_body(flow, decision_to())
@@ -220,28 +247,39 @@ def test_an_upstream_behind_tls_may_speak_http1_or_2() -> None:
 def test_an_upstream_that_speaks_http2_needs_no_frame(decision: Decision) -> None:
     flow = flow_of(version=b"HTTP/2.0", content=b"abc")
     flow.request.scheme = "https"
-    assert heads.can_stream(flow, decision)
-    heads.frame_stream(flow)
+    heads.frame_stream(flow, decision)
     heads.frame_body(flow, decision)
     assert flow.request.headers.fields == ()
 
 
-@pytest.mark.parametrize(("version", "scheme"), [(b"HTTP/2.0", "http"), (b"HTTP/1.1", "https"), (b"HTTP/1.1", "http")])
-def test_what_can_be_streamed_everywhere(version: bytes, scheme: str) -> None:
-    flow = flow_of(version=version)
-    flow.request.scheme = scheme
-    assert heads.can_stream(flow, decision_to())
+@pytest.mark.parametrize(
+    ("protocol", "content_type", "detects"),
+    [("http2", b"", False), ("grpc-web", b"", False), ("http", b"application/grpc", True)],
+)
+def test_without_tls_the_port_says_that_it_is_http2_or_a_grpc_request_does(
+    protocol: str, content_type: bytes, detects: bool
+) -> None:
+    decision = decision_to(protocol, content_type)
+    assert decision.cluster
+    decision.cluster.tls, decision.cluster.detects_protocol = None, detects
+    flow = flow_of(version=b"HTTP/2.0", content=b"abc")
+    flow.request.trailers = http.Headers(t="1")
+    heads.frame_stream(flow, decision)
+    heads.frame_body(flow, decision)
+    assert (flow.request.headers.fields, flow.request.trailers) == ((), http.Headers(t="1"))
 
 
-def frame_body(flow: http.HTTPFlow) -> None:
-    heads.frame_body(flow, decision_to())
+def test_a_port_that_says_http_is_http1_for_grpc_too() -> None:
+    flow = flow_of(version=b"HTTP/2.0", content=b"abc")
+    heads.frame_stream(flow, decision_to(content_type=b"application/grpc"))
+    assert flow.request.headers["transfer-encoding"] == "chunked"
 
 
-@pytest.mark.parametrize("frame", [frame_body, heads.frame_stream])
+@pytest.mark.parametrize("frame", [heads.frame_body, heads.frame_stream])
 @pytest.mark.parametrize("version", [b"HTTP/1.0", b"HTTP/1.1"])
-def test_http1_is_framed_by_its_client(frame: Callable[[http.HTTPFlow], None], version: bytes) -> None:
+def test_http1_is_framed_by_its_client(frame: Callable[[http.HTTPFlow, Decision], None], version: bytes) -> None:
     flow = flow_of(version=version, content=b"abc")
-    frame(flow)
+    frame(flow, decision_to())
     assert flow.request.headers.fields == ()
 
 

@@ -9,6 +9,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import sys
 import threading
 import types
@@ -23,6 +24,7 @@ from mitmproxy import contentviews
 from mitmproxy import options
 from mitmproxy.addonmanager import traverse
 from mitmproxy.addons.savehar import SaveHar
+from mitmproxy.connection import Server
 from mitmproxy.hooks import all_hooks
 from mitmproxy.test import taddons
 from mitmproxy.tools.dump import DumpMaster
@@ -31,6 +33,7 @@ from pairtools import primary_flow
 from mirror_addon.addon import MirrorAddon
 from mirror_addon.host.changes import CHANGES
 from mirror_addon.host.changes import HostChanges
+from mirror_addon.host.http_streams import HttpStreams
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,8 +55,14 @@ spec: {host: b, subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: 
 
 SEEN = {
     "Dispatch of hooks": {"AddonManager overrides trigger_event"},
+    "Moments of a request": {
+        f"mitmproxy.proxy.layers.http.HttpStream.{name}"
+        for name in ("make_server_connection", "state_wait_for_response_headers", "send_response")
+    },
     "Reads of a client's connection": {"a client's reader"},
+    "Sockets to upstreams": {"an upstream's socket"},
     "Entries of HAR files": {"SaveHar overrides flow_entry"},
+    "Credentials for an upstream proxy": {"UpstreamAuth overrides requestheaders"},
     "Content view": {"content view mirror diff"},
     "Two options of mitmproxy": {"option keep_host_header", "option connection_strategy"},
     "Garbage collector and thread switches": {"frozen objects"},
@@ -95,6 +104,16 @@ def client_readers(master: DumpMaster) -> list[Any]:
     return [client.reader for client in clients if client is not None]  # a connection that ends has lost it already
 
 
+def upstream_sockets(master: DumpMaster) -> list[Any]:
+    proxyserver: Any = master.addons.get("proxyserver")
+    return [
+        each.writer.get_extra_info("socket")._sock
+        for handler in proxyserver.connections.values()
+        for connection, each in handler.transports.items()
+        if isinstance(connection, Server) and each.writer is not None
+    ]
+
+
 def state(master: DumpMaster) -> dict[str, object]:
     """What a change of mitmproxy or of its process would make different, by name."""
     loop = asyncio.get_running_loop()
@@ -107,6 +126,7 @@ def state(master: DumpMaster) -> dict[str, object]:
         **{f"handler of signal {number}": signal.getsignal(number) for number in signal.valid_signals()},
         **{f"variable {name}": value for name, value in os.environ.items()},
         "a client's reader": {type(reader) for reader in client_readers(master)} - {asyncio.StreamReader},
+        "an upstream's socket": {type(sock) for sock in upstream_sockets(master)} - {socket.socket},
         "frozen objects": gc.get_freeze_count() > 0,
         "collector": (gc.isenabled(), gc.get_threshold(), gc.callbacks[:]),
         "switch interval": sys.getswitchinterval(),
@@ -120,7 +140,7 @@ def state(master: DumpMaster) -> dict[str, object]:
 def differences(before: dict[str, object], now: dict[str, object]) -> set[str]:
     """Modules that were imported since are no difference, nor are options that an addon registered."""
     names = {name for name in before if name not in now or before[name] != now[name]}
-    kinds = ("option", "content view", "AddonManager", "SaveHar")
+    kinds = ("option", "content view", "AddonManager", "SaveHar", "UpstreamAuth")
     return names | {name for name in now.keys() - before.keys() if name.startswith(kinds) and "mirror_" not in name}
 
 
@@ -226,7 +246,9 @@ async def test_a_reload_changes_nothing_twice(proxy: Proxy) -> None:
         loaded = differences(before, state(master))
         os.utime(proxy.script, (proxy.script.stat().st_mtime + 10,) * 2)
         await wait_until(lambda: proxy.addon() not in (None, first))
-        assert differences(before, state(master)) == loaded - SEEN["Reads of a client's connection"]
+        # A connection that was open before stays as mitmproxy opened it.
+        gone = SEEN["Reads of a client's connection"] | SEEN["Sockets to upstreams"]
+        assert differences(before, state(master)) == loaded - gone
     async with proxy.upload():
         assert differences(before, state(master)) == loaded
         await proxy.unload()
@@ -245,7 +267,8 @@ async def test_the_script_has_a_name_for_every_hook_and_deferred_values_are_conv
 
 
 def test_every_change_is_covered_here() -> None:
-    assert {change.name for change in CHANGES} == SEEN.keys() | {"Names in the script", "Values of deferred options"}
+    elsewhere = {"Names in the script", "Values of deferred options", "A hook for scripts", "Late responses"}
+    assert {change.name for change in CHANGES} == SEEN.keys() | elsewhere
     assert all((ROOT / change.code).is_file() for change in CHANGES)
 
 
@@ -267,9 +290,15 @@ def test_the_page_has_the_list() -> None:
     assert page.count("\n## ") == len(CHANGES)
 
 
+def no_moments() -> HttpStreams:
+    return HttpStreams(lambda flow: None, lambda flow: None, lambda flow: None)
+
+
 async def test_at_exit_what_is_still_in_use_stays() -> None:
     """Requests pass until the shadows are drained, and mitmproxy writes its HAR file after that."""
-    changes = HostChanges("Mirror Diff", lambda flow: [], lambda entry, flow: entry | {"comment": "annotated"})
+    changes = HostChanges(
+        "Mirror Diff", lambda flow: [], lambda entry, flow: entry | {"comment": "annotated"}, streams := no_moments()
+    )
     writer = SaveHar()
     with taddons.context(writer) as context:
         context.options.add_option("keep_host_header", bool, False, "")
@@ -283,10 +312,12 @@ async def test_at_exit_what_is_still_in_use_stays() -> None:
         assert writer.flow_entry(primary_flow(), set())["comment"] == "annotated"
         assert "trigger_event" not in vars(context.master.addons)
         assert "mirror diff" not in views()
+        assert streams.taken
+        streams.give_back()
 
 
 async def test_a_value_that_no_option_can_have_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    changes = HostChanges("Mirror Diff", lambda flow: [], lambda entry, flow: entry)
+    changes = HostChanges("Mirror Diff", lambda flow: [], lambda entry, flow: entry, no_moments())
     with taddons.context() as context:
         context.options.update_defer(mirror_workers=None)
         changes.load()

@@ -162,3 +162,90 @@ def test_reading_ends_after_twenty_syntax_errors() -> None:
 
 def test_lines_that_end_with_a_carriage_return() -> None:
     assert problems(b"a: [\r\rb: }\r---\rc: d\r")[0][0] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("{prefix: /v1/items:}", {"prefix": "/v1/items:"}),
+        ("[a:]", ["a:"]),
+        ("[a:, b]", ["a:", "b"]),
+        ("{a: b:, c: d}", {"a": "b:", "c": "d"}),
+        ("{a: b::}", {"a": "b::"}),
+        ("{a: [x:, y:]}", {"a": ["x:", "y:"]}),
+        ("{a:}", {"a:": None}),
+        ("{é: ö:}", {"é": "ö:"}),
+        ('{"a":[1], "b":{}, c: "d:]", e: f:} # g:,', {"a": [1], "b": {}, "c": "d:]", "e": "f:"}),
+        ("a: |\n  text:,\nb: [x:]\nc: d:}", {"a": "text:,\n", "b": ["x:"], "c": "d:}"}),
+        ("{a: &x:} ", None),
+        ("{\ue000: /x:}", {"\ue000": "/x:"}),
+    ],
+)
+def test_a_plain_scalar_in_a_flow_collection_may_end_in_a_colon(text: str, value: object) -> None:
+    documents, problems = compose("f", text.encode())
+    if value is None:
+        assert problems
+        return
+    assert [item.value for item in documents] == [value]
+    assert problems == []
+
+
+@pytest.mark.parametrize("text", ["{a: x: }", "[:a]", '{a: "x":}', "{a: x:?}"])
+def test_other_colons_are_refused(text: str) -> None:
+    documents, problems = compose("f", text.encode())
+    assert documents == []
+    assert [item.severity for item in problems] == ["error"]
+
+
+def test_positions_are_those_of_the_file_where_colons_end_scalars() -> None:
+    text = "{a: x:}\n---\n{a: y:, b: [c:, {d: e}]}\n---\n[bad\n---\n{f: g:, h: *i}\n"
+    documents, problems = compose("f", text.encode())
+    assert [item.value for item in documents] == [{"a": "x:"}, {"a": "y:", "b": ["c:", {"d": "e"}]}]
+    assert documents[1].document.locate(("b", 1, "d")) == (3, 21)
+    assert [(item.line, item.column) for item in problems] == [(6, 1), (7, 12)]
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("{a: (/.*)?}", [5]),
+        ("[a?b]", [2]),
+        ("[a b?, 'c?']", [2]),
+        ("{a?: b}", [2]),
+        ("a: [b, {c: d?}]", [12]),
+        ("a: (/.*)?\nb: ?c\nd:\n- e?", []),
+        ("{a: 'b?', c: \"d?\"}", []),
+        ('a: {b: c}\nd: "e?"\nf: g?', []),
+    ],
+)
+def test_a_plain_scalar_in_a_flow_collection_has_no_question_mark(text: str, columns: list[int], parser: str) -> None:
+    documents, problems = compose("f", text.encode())
+    assert len(documents) == (not columns)
+    assert len(problems) == len(columns)
+    if parser == "C":  # PyYAML's own parser refuses the text itself, at the question mark
+        assert [(item.line, item.column) for item in problems] == [(1, column) for column in columns]
+
+
+BOM = "\ufeff"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{BOM}a: 1\n---\n{BOM}a: 2\n",
+        f"a: 1\n---\n{BOM}a: 2\n",
+        f"---\n{BOM}a: 1\n---  \n{BOM}a: 2\n",
+        f"---\r\n{BOM}a: 1\r\n--- # two\r\n{BOM}a: 2\r\n",
+        f"{BOM}---\na: 1\n---\n{BOM}---\na: 2\n",
+        f"{BOM}a: 1\n---\n{BOM}---\n---\n{BOM}# comment\na: 2\n",
+    ],
+)
+def test_each_document_of_a_stream_may_begin_with_a_byte_order_mark(text: str) -> None:
+    documents, problems = compose("f", text.encode())
+    assert problems == []
+    assert [item.value for item in documents] == [{"a": 1}, {"a": 2}]
+    assert documents[1].document.locate(("a",))[0] == text[: text.index("a: 2")].count("\n") + 1
+
+
+def test_a_byte_order_mark_in_a_text_belongs_to_it() -> None:
+    assert values(f"a: '{BOM}'\n---\nb: '\n  {BOM}c'\n")[0] == {"a": BOM}

@@ -26,20 +26,43 @@ def test_one_host_in_several_mesh_virtual_services(route: Make, analyzed: Analyz
     assert analyzed(one, gateway, entry) == []
 
 
-def test_scopes_that_do_not_meet_do_not_conflict(route: Make, analyzed: Analyzed, entry: str) -> None:
-    one = route(TO_B, "one", f"{MESH}\nexportTo: [x]")
-    two = route(TO_B, "two", f"{MESH}\nexportTo: ['.']")
-    assert analyzed(one, two, entry) == []
+@pytest.mark.parametrize(
+    ("one", "two", "conflict"),
+    [
+        (("b", "[x]"), ("b", "['.']"), False),
+        (("b", "[x]"), ("b", "[x, w]"), True),
+        (("b", "['.']"), ("b", "[default]"), True),
+        (("b", "[x]"), ("b", "['*']"), True),
+        (("b", "['*']"), ("b", "[]"), True),
+        (("'*.a.b'", "['.']"), ("'*.b'", "['*']"), True),
+        (("x.a.b", "['.']"), ("'*.b'", "['*']"), True),
+        (("'*.b'", "['.']"), ("x.a.b", "['*']"), True),
+        (("'*.b'", "['.']"), ("'*.b'", "['*']"), True),
+        (("'*.a.b'", "['*']"), ("'*.b'", "['*']"), False),
+        (("x.a.b", "['*']"), ("'*.b'", "['*']"), False),
+        (("x.a.b", "['.']"), ("'*.b'", "['.']"), False),
+        (("x.a.b", "['.']"), ("'*.c'", "['*']"), False),
+    ],
+)
+def test_hosts_of_the_mesh_by_scope(
+    route: Make, analyzed: Analyzed, entry: str, one: tuple[str, str], two: tuple[str, str], conflict: bool
+) -> None:
+    texts = [
+        route(TO_B, name, f"hosts: [{host}]\nexportTo: {scope}") for name, (host, scope) in (("one", one), ("two", two))
+    ]
+    found = [item for item in analyzed(*texts, entry) if item.code == "IST0109"]
+    assert brief(found) == [("error", "IST0109", "spec.hosts[0]")] * 2 * conflict
 
 
-def test_gateways(make: Make, route: Make, analyzed: Analyzed, entry: str) -> None:
-    gateway = make("Gateway", "selector: {}\nservers: [{port: {}, hosts: ['ns/*.y', z]}]", "g", "gw")
-    assert analyzed(route(TO_B), entry, gateway) == []
-    other_host = route(TO_B, head="hosts: [x.z]\ngateways: [gw/g]")
-    assert brief(analyzed(other_host, entry, gateway)) == [("warning", "IST0132", "spec.hosts[0]")]
-    other_gateway = route(TO_B, head="hosts: [x.y]\ngateways: [gw/h]")
-    assert brief(analyzed(other_gateway, entry, gateway)) == [("error", "IST0101", "spec.gateways[0]")]
-    assert analyzed(other_gateway, entry) == []
+def test_a_conflict_through_a_wildcard_names_it(route: Make, analyzed: Analyzed, entry: str) -> None:
+    scoped = route(TO_B, "one", "hosts: [a.b]\nexportTo: ['.']")
+    found = [item for item in analyzed(scoped, route(TO_B, "two", "hosts: ['*.b']"), entry) if item.code == "IST0109"]
+    assert "claimed by default/two (as *.b) too" in found[0].message
+    assert "claimed by default/one (as a.b) too" in found[1].message
+
+
+def test_one_virtual_service_does_not_conflict_with_itself(route: Make, analyzed: Analyzed, entry: str) -> None:
+    assert analyzed(route(TO_B, "one", "hosts: [a.b, '*.c']\nexportTo: [x, z]"), entry) == []
 
 
 def test_subset_rules_do_not_hold_behind_a_gateway(route: Make, analyzed: Analyzed, entry: str, rule: str) -> None:
@@ -49,9 +72,41 @@ def test_subset_rules_do_not_hold_behind_a_gateway(route: Make, analyzed: Analyz
     ]
 
 
-def test_ports_with_different_protocols(make: Make, analyzed: Analyzed, entry: str) -> None:
-    other = entry.replace("name: entry", "name: other").replace("protocol: HTTP", "protocol: HTTP2")
-    assert brief(analyzed(entry, other)) == [("warning", "IST0177", "spec.ports[0].protocol")]
+@pytest.mark.parametrize(
+    ("one", "two", "protocol", "conflict"),
+    [
+        ("[]", "[]", "HTTP2", True),
+        ("[]", "[]", "http", False),
+        ("[]", "[]", "''", True),
+        ("['.']", "['.']", "HTTP2", True),
+        ("[x]", "[w]", "HTTP2", False),
+        ("[x, w]", "[w, z]", "HTTP2", True),
+        ("['*']", "[w]", "HTTP2", True),
+        ("['~']", "['~']", "HTTP2", True),
+        ("['~']", "[w]", "HTTP2", False),
+    ],
+)
+def test_ports_with_different_protocols(
+    analyzed: Analyzed, entry: str, one: str, two: str, protocol: str, conflict: bool
+) -> None:
+    first = entry.replace("spec:\n", f"spec:\n  exportTo: {one}\n")
+    other = entry.replace("name: entry", "name: other").replace("protocol: HTTP", f"protocol: {protocol}")
+    other = other.replace("spec:\n", f"spec:\n  exportTo: {two}\n")
+    found = [item for item in analyzed(first, other) if item.code == "IST0177"]
+    assert brief(found) == [("warning", "IST0177", "spec.ports[0].protocol")] * 2 * conflict
+
+
+def test_entries_of_two_namespaces_that_only_they_see(make: Make, analyzed: Analyzed) -> None:
+    spec = "hosts: [x.example]\nexportTo: ['.']\nresolution: DNS\nports: [{number: 80, name: a, protocol: %s}]"
+    one, two = make("ServiceEntry", spec % "HTTP", "a", "one"), make("ServiceEntry", spec % "TLS", "b", "two")
+    assert analyzed(one, two) == []
+
+
+def test_gateways_of_two_groups_with_one_name_are_two_objects(make: Make, analyzed: Analyzed) -> None:
+    istio = make("Gateway", "servers: [{port: {number: 80, name: a, protocol: HTTP}, hosts: ['*']}]", "g")
+    other = make("Gateway", "listeners: [{name: a, port: 80, protocol: HTTP}]", "g")
+    other = other.replace("networking.istio.io/v1", "gateway.networking.k8s.io/v1")
+    assert analyzed(istio, other) == []
 
 
 def test_one_object_twice(analyzed: Analyzed, entry: str) -> None:
@@ -64,21 +119,6 @@ def test_a_conflict_names_at_most_five_others(route: Make, analyzed: Analyzed, e
     found = analyzed(*(route(TO_B, f"vs{number}", MESH) for number in range(8)), entry)
     assert len(found) == 8
     assert all(item.message.count("default/vs") == 5 for item in found)
-
-
-@pytest.mark.parametrize("name", ["mesh, gw/g", "g.gw", "g.gw.svc.cluster.local"])
-def test_other_forms_of_a_gateways_name(make: Make, route: Make, analyzed: Analyzed, entry: str, name: str) -> None:
-    gateway = make("Gateway", "servers: [{hosts: ['*']}]", "g", "gw")
-    assert analyzed(route(TO_B, head=f"hosts: [x.y]\ngateways: [{name}]"), entry, gateway) == []
-
-
-def test_a_gateways_name_without_namespace_is_in_the_same(
-    make: Make, route: Make, analyzed: Analyzed, entry: str
-) -> None:
-    text = route(TO_B, head="hosts: [x.y]\ngateways: [g]")
-    assert analyzed(text, entry, make("Gateway", "servers: [{hosts: ['*']}]", "g")) == []
-    found = analyzed(text, entry, make("Gateway", "servers: [{hosts: ['*']}]", "g", "gw"))
-    assert brief(found) == [("error", "IST0101", "spec.gateways[0]")]
 
 
 def test_subset_rules_of_the_same_virtual_service(route: Make, analyzed: Analyzed, entry: str, rule: str) -> None:

@@ -86,3 +86,12 @@ def test_pickles_small_and_whole() -> None:
 def test_many_items_are_found_quickly() -> None:
     wide = document("spec:\n" + "".join(f"- {{a: {i}}}\n" for i in range(20_000)))
     assert [wide.locate(("spec", index, "a"))[0] for index in range(20_000)] == list(range(2, 20_002))
+
+
+def test_snake_case_names_are_those_of_the_item() -> None:
+    assert document().snake_case_names() == {"mirror_percent"}
+    item = document().item(("spec", "http", 1))
+    assert item.snake_case_names() == item.snake_case_names() == {"mirror_percent"}, "an alias may lead elsewhere"
+    plain = document("spec:\n- {mirror_percent: 1}\n- {name: redirect_code}\n")
+    assert plain.item(("spec", 0)).snake_case_names() == {"mirror_percent"}
+    assert plain.item(("spec", 1)).snake_case_names() == set()

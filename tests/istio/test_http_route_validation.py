@@ -71,7 +71,7 @@ def test_right(route: Callable[..., list[object]], text: str) -> None:
         ("route: [{destination: {host: ''}}]", "route[0].destination.host"),
         ("route: [{destination: {host: 127.0.0.1}}]", "route[0].destination.host"),
         ("route: [{destination: {host: a_b.c}}]", "route[0].destination.host"),
-        ("route: [{destination: {host: a.b, subset: V1}}]", "route[0].destination.subset"),
+        ("route: [{destination: {host: a.b, subset: v_1}}]", "route[0].destination.subset"),
         ("route: [{destination: {host: a.b, port: {}}}]", "route[0].destination.port.number"),
         ("route: [{destination: {host: a.b, port: {number: 65536}}}]", "route[0].destination.port.number"),
         (f"{R}, mirror: {{host: 10.0.0.1}}", "mirror.host"),
@@ -139,8 +139,15 @@ def test_double_slash(route: Callable[..., list[object]], text: str, warned: boo
     assert route(f"{text}, {R}") == ([(*W, "rewrite.uri")] if warned else [])
 
 
+@pytest.mark.parametrize("value", ["%NOSUCH%", "%REQ%", "%PROTOCOL:3%"])
+def test_header_values_that_istio_takes_and_envoy_refuses(route: Callable[..., list[object]], value: str) -> None:
+    text = f"{R}, headers: {{response: {{add: {{x: '{value}'}}}}}}"
+    assert route(text) == [(*W, "headers.response.add.x")]
+
+
 def test_what_is_not_emulated(route: Callable[..., list[object]]) -> None:
-    assert route(f"{R}, timeout: 1s, retries: {{attempts: 1}}", infos=True) == [
-        ("info", "IST0133", "timeout"),
-        ("info", "IST0133", "retries"),
-    ]
+    assert route(f"{R}, timeout: 1s, retries: {{attempts: 1}}", infos=True) == [("info", "IST0133", "retries")]
+
+
+def test_a_value_that_istio_accepts_and_envoy_refuses(route: Callable[..., list[object]]) -> None:
+    assert route(f"{R}, headers: {{request: {{set: {{x: '%UNKNOWN%'}}}}}}") == [(*W, "headers.request.set.x")]

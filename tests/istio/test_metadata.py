@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from mirror_addon.istio.parsing import ParsedRules
+from mirror_addon.istio.parsing import Source
+from mirror_addon.istio.parsing import parse_sources
 
 Parse = Callable[..., ParsedRules]
 
@@ -67,3 +69,18 @@ def test_annotations_of_ours_belong_on_virtual_services(parse: Parse) -> None:
     assert [(item.severity, item.path) for item in parse(text).diagnostics] == [
         ("warning", "metadata.annotations.mirror-addon/expires")
     ]
+
+
+@pytest.mark.parametrize(
+    ("label", "good"),
+    [
+        ("example.com/App: A", True),
+        ("Example.com/app: a", False),
+        (f"app: {'a' * 63}", True),
+        (f"app: {'a' * 64}", False),
+    ],
+)
+def test_labels_of_the_metadata_follow_the_stricter_rules_of_kubernetes(label: str, good: bool) -> None:
+    text = f"apiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {{name: a, labels: {{{label}}}}}\n"
+    found = parse_sources([Source("f", f"{text}spec: {{address: 1.2.3.4}}\n".encode())]).diagnostics
+    assert [item.path.startswith("metadata.labels.") for item in found] == [True] * (not good)

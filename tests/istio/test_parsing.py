@@ -12,6 +12,7 @@ from mirror_addon.istio.parsing import ParsedRules
 from mirror_addon.istio.parsing import Source
 from mirror_addon.istio.parsing import parse_sources
 from mirror_addon.istio.resources.kinds import ISTIO_KINDS
+from mirror_addon.istio.resources.kinds import UNREAD_KINDS
 from mirror_addon.istio.resources.messages import Message
 from mirror_addon.istio.resources.messages import UInt32
 
@@ -45,9 +46,9 @@ def test_the_worked_example_has_warnings_only() -> None:
 
 
 def test_other_kinds_are_counted() -> None:
-    text = "{apiVersion: apps/v1, kind: Deployment}\n---\n{apiVersion: v1, kind: ConfigMap, any: thing}\n---\n" * 2
+    text = "{apiVersion: batch/v1, kind: Job}\n---\n{apiVersion: v1, kind: ConfigMap, any: thing}\n---\n" * 2
     parsed = parse_sources([Source("f", text.encode())])
-    assert parsed.skipped == {"Deployment": 2, "ConfigMap": 2}
+    assert parsed.skipped == {"Job": 2, "ConfigMap": 2}
     assert parsed.diagnostics == ()
 
 
@@ -190,7 +191,9 @@ def test_all_is_collected(parse: Parse, make: Make) -> None:
 
 
 def test_services_are_read_for_their_ports(parse: Parse, make: Make) -> None:
-    parsed = parse(make("Service", "ports: [{port: 80, targetPort: web, nodePort: 3}]\nselector: {app: a}\nany: thing"))
+    parsed = parse(
+        make("Service", "ports: [{port: 80, name: http, targetPort: web, nodePort: 3}]\nselector: {app: a}\nany: thing")
+    )
     assert parsed.diagnostics == ()
     assert parsed.resources[0].spec.ports[0].target_port == "web"
 
@@ -210,9 +213,110 @@ def test_a_collector_that_is_off_stays_off(parse: Parse) -> None:
         gc.enable()
 
 
-def test_other_kinds_of_istio_are_skipped(parse: Parse, make: Make) -> None:
-    parsed = parse(make("Sidecar", "egress: []"))
-    assert (parsed.skipped, parsed.diagnostics) == ({"Sidecar": 1}, ())
+@pytest.mark.parametrize(("group", "kind"), UNREAD_KINDS)
+def test_kinds_that_change_traffic_and_are_not_read_are_named(parse: Parse, group: str, kind: str) -> None:
+    parsed = parse(f"apiVersion: {group}{'/' * bool(group)}v1\nkind: {kind}\nmetadata: {{name: a}}\n")
+    assert (parsed.skipped, parsed.resources) == ({kind: 1}, ())
+    (found,) = parsed.diagnostics
+    assert (found.severity, found.path, found.line) == ("info", "kind", 2)
+    assert found.message.startswith(f"not emulated: {kind}: ")
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ("{template: {metadata: {labels: {version: 1}}}}", "spec.template.metadata.labels.version: must be text"),
+        ("{template: 5}", "spec.template: must be a mapping"),
+        ("[]", "spec: must be a mapping"),
+    ],
+)
+def test_a_workload_that_an_api_server_refuses_is_left_out_with_a_warning(parse: Parse, spec: str, why: str) -> None:
+    parsed = parse(f"apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: a}}\nspec: {spec}\n")
+    assert (parsed.skipped, parsed.resources) == ({"Deployment": 1}, ())
+    (found,) = parsed.diagnostics
+    assert found.severity == "warning"
+    assert found.message.startswith(f"this Deployment is left out, an API server refuses it: {why}")
+
+
+def test_a_workload_without_metadata_is_left_out_with_a_warning(parse: Parse) -> None:
+    (found,) = parse("apiVersion: v1\nkind: Pod\n").diagnostics
+    assert (found.severity, found.code) == ("warning", "IST0133")
+
+
+EXPORTED = """
+apiVersion: v1
+kind: List
+metadata: {resourceVersion: ""}
+items:
+- apiVersion: v1
+  kind: Pod
+  metadata:
+    name: b-v1-5f6-x2k
+    namespace: shop
+    labels: {app: b, version: v1, pod-template-hash: 5f6}
+    generateName: b-v1-5f6-
+    managedFields: [{manager: kubelet, operation: Update, fieldsV1: {"f:status": {"f:redirect_code": {}}}}]
+    ownerReferences: [{kind: ReplicaSet, name: b-v1-5f6, uid: x}]
+  spec: {hostname: null, containers: [{name: b, image: b, ports: [{containerPort: 8080}]}]}
+  status: {phase: Running, podIP: 10.0.0.1}
+- apiVersion: apps/v1
+  kind: Deployment
+  metadata: {name: b-v1, namespace: shop}
+  spec: {replicas: 1, template: {metadata: {labels: {app: b}}}}
+- apiVersion: v1
+  kind: Namespace
+  metadata: {name: shop, labels: {istio-injection: enabled}}
+  spec: {finalizers: [kubernetes]}
+- apiVersion: discovery.k8s.io/v1
+  kind: EndpointSlice
+  metadata: {name: b-abc, namespace: shop, labels: {kubernetes.io/service-name: b}}
+  addressType: IPv4
+  endpoints:
+  - addresses: [10.0.0.1]
+    conditions: {ready: true, serving: true, terminating: false}
+    nodeName: n
+    targetRef: {kind: Pod, name: b-v1-5f6-x2k, namespace: shop, uid: x}
+    zone: null
+  - {addresses: [10.0.0.2], conditions: {ready: false}}
+  ports: [{name: http, port: 8080, protocol: TCP}, {name: null, port: null}]
+- apiVersion: networking.istio.io/v1
+  kind: ServiceEntry
+  metadata: {name: e, namespace: shop}
+  spec: {hosts: [a.b], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS}
+  status: {addresses: [{host: a.b, value: 240.240.0.1}]}
+- apiVersion: autoscaling/v2
+  kind: HorizontalPodAutoscaler
+  metadata: {name: b}
+"""
+
+
+def test_what_kubectl_prints_loads_as_it_is(parse: Parse) -> None:
+    parsed = parse(EXPORTED)
+    assert parsed.diagnostics == ()
+    assert parsed.skipped == {"HorizontalPodAutoscaler": 1}
+    pod, deployment, namespace, endpoints, entry = parsed.resources
+    assert (pod.kind, pod.labels["version"], pod.status) == ("Pod", "v1", {})
+    assert deployment.spec.template.metadata.labels == {"app": "b"}
+    assert (namespace.name, namespace.labels) == ("shop", {"istio-injection": "enabled"})
+    assert [endpoint.addresses for endpoint in endpoints.spec.endpoints] == [("10.0.0.1",), ("10.0.0.2",)]
+    assert [(port.name, port.port) for port in endpoints.spec.ports] == [("http", 8080), ("", None)]
+    assert entry.status == {"addresses": [{"host": "a.b", "value": "240.240.0.1"}]}
+
+
+def test_an_endpoint_slice_has_its_fields_beside_its_metadata(parse: Parse) -> None:
+    text = "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: a}\n"
+    found = [(item.severity, item.path, item.line) for item in parse(text + "spec: {}\nport: []\n").diagnostics]
+    assert found == [("error", "spec", 4), ("error", "port", 5)]
+    found = [(item.severity, item.path, item.line) for item in parse(text + "endpoints: [{addresses: 5}]").diagnostics]
+    assert found == [("error", "endpoints[0].addresses", 4)]
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta1"])
+def test_a_gateway_of_the_gateway_api(parse: Parse, version: str) -> None:
+    listeners = "[{name: a, port: 80, protocol: HTTP, hostname: '*.x'}, {name: b}]"
+    text = f"apiVersion: gateway.networking.k8s.io/{version}\nkind: Gateway\nmetadata: {{name: a}}\n"
+    parsed = parse(text + f"spec: {{listeners: {listeners}}}\n")
+    assert [listener.hostname for listener in parsed.resources[0].spec.listeners] == ["*.x", ""]
 
 
 def test_a_list_without_items(parse: Parse) -> None:

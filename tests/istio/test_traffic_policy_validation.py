@@ -39,7 +39,16 @@ W = ("warning", "IST0133")
         ("{connectionPool: {tcp: {maxConnections: -1}}}", [(*E, "connectionPool.tcp.maxConnections")]),
         ("{connectionPool: {tcp: {connectTimeout: 0s}}}", [(*E, "connectionPool.tcp.connectTimeout")]),
         ("{connectionPool: {tcp: {idleTimeout: 0s}}}", []),
-        ("{connectionPool: {tcp: {idleTimeout: 1us}}}", [(*E, "connectionPool.tcp.idleTimeout")]),
+        ("{connectionPool: {tcp: {idleTimeout: 1us}}}", []),
+        ("{connectionPool: {tcp: {idleTimeout: 1.5ms}}}", [(*E, "connectionPool.tcp.idleTimeout")]),
+        ("{tunnel: {targetHost: a.b, targetPort: 80}}", []),
+        ("{tunnel: {protocol: POST, targetHost: 1.2.3.4, targetPort: 80}}", []),
+        ("{tunnel: {protocol: connect, targetHost: a.b, targetPort: 80}}", [(*E, "tunnel.protocol")]),
+        ("{tunnel: {targetHost: a_b, targetPort: 80}}", [(*E, "tunnel.targetHost")]),
+        ("{tunnel: {targetHost: '*.b', targetPort: 80}}", [(*E, "tunnel.targetHost")]),
+        ("{tunnel: {targetPort: 80}}", [(*E, "tunnel.targetHost")]),
+        ("{tunnel: {targetHost: a.b}}", [(*E, "tunnel.targetPort")]),
+        ("{tunnel: {targetHost: a.b, targetPort: 65536}}", [(*E, "tunnel.targetPort")]),
         ("{connectionPool: {tcp: {tcpKeepalive: {time: 0s}}}}", [(*E, "connectionPool.tcp.tcpKeepalive.time")]),
         ("{connectionPool: {http: {maxRetries: -1}}}", [(*E, "connectionPool.http.maxRetries")]),
         ("{connectionPool: {http: {idleTimeout: 0s}}}", [(*E, "connectionPool.http.idleTimeout")]),
@@ -59,8 +68,8 @@ W = ("warning", "IST0133")
             [(*E, "tls.insecureSkipVerify")],
         ),
         (
-            "{tls: {mode: SIMPLE, insecureSkipVerify: true, subjectAltNames: [a]}}",
-            [(*E, "tls.insecureSkipVerify")],
+            "{tls: {mode: MUTUAL, insecureSkipVerify: true, subjectAltNames: [a], credentialName: c}}",
+            [(*E, "tls.insecureSkipVerify"), ("warning", "IST0128", "tls")],
         ),
         ("{tls: {mode: simple}}", [(*E, "tls.mode")]),
     ],
@@ -75,7 +84,8 @@ def test_policies(
 
 def test_what_is_not_emulated(make: Callable[..., str], briefs: Callable[..., list[tuple[str, str, str]]]) -> None:
     policy = (
-        "{outlierDetection: {outlierDetectionHttpErrorCodes: [500]}, connectionPool: {tcp: {}}, tunnel: {}, "
+        "{outlierDetection: {outlierDetectionHttpErrorCodes: [500]}, connectionPool: {tcp: {}}, "
+        "tunnel: {targetHost: a.b, targetPort: 1}, "
         "retryBudget: {percent: 1.5, budgetInterval: 10s}, "
         "tls: {mode: ISTIO_MUTUAL}, "
         "loadBalancer: {simple: PASSTHROUGH, warmup: {duration: 1s}, backendUtilization: {weightUpdatePeriod: 1s}}}"

@@ -79,3 +79,41 @@ def test_many_rules_of_one_prefix_are_compared_quickly(rules: Callable[..., list
     found = rules(*routes, m("uri: {prefix: /a/b}, headers: {x: {exact: v7}, y: {}, z: {}}"))
     assert time.process_time() - started < 10
     assert found == [(*INEFFECTIVE, "http[4000].match[0]")]
+
+
+def test_another_method_is_another_match(rules: Callable[..., list[object]]) -> None:
+    assert rules(m("uri: {prefix: /a}, method: {exact: GET}"), m("uri: {prefix: /a}")) == []
+    assert rules(m("uri: {prefix: /a}"), m("uri: {prefix: /a}, headers: {x: {}}")) == []
+
+
+@pytest.mark.parametrize(
+    ("section", "routes", "expected"),
+    [
+        ("tcp", ["match: [{port: 1}], ", "match: [{port: 2}], ", ""], []),
+        ("tcp", ["", "match: [{port: 1}], ", ""], [(*UNREACHABLE, "tcp[1]"), (*UNREACHABLE, "tcp[2]")]),
+        (
+            "tcp",
+            ["match: [{port: 1, sourceLabels: {a: b, c: d}}], ", "match: [{sourceLabels: {c: d, a: b}, port: 1}], "],
+            [(*INEFFECTIVE, "tcp[1].match[0]"), (*UNREACHABLE, "tcp[1]")],
+        ),
+        ("tcp", ["match: [{port: 1}], ", "match: [{port: 1}, {port: 2}], "], [(*INEFFECTIVE, "tcp[1].match[0]")]),
+        (
+            "tls",
+            ["match: [{sniHosts: [a.b]}], ", "match: [{sniHosts: [a.b]}], "],
+            [(*INEFFECTIVE, "tls[1].match[0]"), (*UNREACHABLE, "tls[1]")],
+        ),
+        ("tls", ["match: [{sniHosts: [a.b], port: 1}], ", "match: [{sniHosts: [a.b], port: 2}], "], []),
+    ],
+)
+def test_connections(
+    make: Callable[..., str],
+    briefs: Callable[..., list[tuple[str, str, str]]],
+    section: str,
+    routes: list[str],
+    expected: list[object],
+) -> None:
+    text = "\n".join(f"- {{{match}{R}}}" for match in routes)
+    found = briefs(make("VirtualService", f"hosts: [a.b]\n{section}:\n{text}"), infos=True)
+    assert [
+        (severity, code, path.removeprefix("spec.")) for severity, code, path in found if path != f"spec.{section}"
+    ] == expected

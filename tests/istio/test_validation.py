@@ -11,10 +11,13 @@ BAD = {
     "DestinationRule": ("host: a_b", ["spec.host"]),
     "ServiceEntry": ("hosts: [a_b]\nresolution: STATIC", ["spec.hosts[0]"]),
     "WorkloadEntry": ("address: a_b", ["spec.address"]),
-    "Gateway": ("servers: [{hosts: [a_b]}]", []),
-    "Service": ("ports: [{port: 0}]", []),
+    "Gateway": (
+        "servers: [{port: {number: 80, name: a, protocol: HTTP}, hosts: [a_b.c]}]",
+        ["spec.servers[0].hosts[0]"],
+    ),
+    "Service": ("ports: [{port: 8080}]", ["spec.ports[0]"]),
 }
-"""By kind: a spec with a wrong value. Gateways and Services are not validated."""
+"""By kind: a spec with a wrong value."""
 
 
 @pytest.mark.parametrize("kind", BAD)

@@ -102,6 +102,7 @@ def test_members_of_a_oneof() -> None:
         ([".", "other"], []),
         (["*"], []),
         (["~"], ["'~' (nobody) is for Services only"]),
+        (["UPPER", "Namespace-1"], []),
         (["a_b"], ["'a_b' is not a namespace"]),
         ([".", "ns"], ["'ns' is repeated"]),
         (["*", "a"], ["'*' includes all namespaces"]),
@@ -113,6 +114,13 @@ def test_export_to(export_to: list[str], messages: list[str]) -> None:
     assert all(text.startswith(message) for text, message in zip(said, messages, strict=True))
 
 
+@pytest.mark.parametrize(("export_to", "count"), [(["~"], 0), (["~", "a"], 1), (["~", "*"], 2), (["~", "~"], 1)])
+def test_export_to_nobody(export_to: list[str], count: int) -> None:
+    findings = Findings(compose("f", b"{}")[0][0].document)
+    check_export_to(export_to, "ns", (), findings, nobody=True)
+    assert len(findings.diagnostics) == count
+
+
 @pytest.mark.parametrize(
     ("names", "severities"),
     [
@@ -120,7 +128,9 @@ def test_export_to(export_to: list[str], messages: list[str]) -> None:
         (["ns/a", "mesh"], []),
         (["a.ns"], ["warning"]),
         (["a_b"], ["error"]),
-        (["NS/a_b"], ["error", "error"]),
+        (["NS/a_b"], ["error"]),
+        (["NS/Gateway-1"], []),
+        (["n_s/a_b"], ["error", "error"]),
         (["mesh", "a_b"], []),
     ],
 )

@@ -21,7 +21,10 @@ HTTP = "http: [{route: [{destination: {host: a.b}}]}]"
         (HTTP, []),
         (f"gateways: [n/g]\n{HTTP}", [(*E, "spec.gateways")]),
         ("tcp: [{route: [{destination: {host: a.b}}]}]", [(*E, "spec.tcp")]),
-        ("tls: [{route: [{destination: {host: a.b}}]}]", [(*E, "spec.tls")]),
+        (
+            "tls: [{match: [{sniHosts: [a.b]}], route: [{destination: {host: a.b}}]}]",
+            [(*E, "spec.tls"), (*E, "spec.tls[0].match[0].sniHosts[0]")],
+        ),
         ("hosts: [a.b]", [(*E, "spec")]),
         ("hosts: [a.b]\ntcp: [{route: [{destination: {host: a.b}}]}]", []),
         (
@@ -49,7 +52,8 @@ HTTP = "http: [{route: [{destination: {host: a.b}}]}]"
         (f"hosts: [a.b]\nexportTo: ['.', other]\n{HTTP}", []),
         (f"hosts: [a.b]\ngateways: [a_b]\n{HTTP}", [(*E, "spec.gateways[0]")]),
         (f"hosts: [a.b]\ngateways: [n/]\n{HTTP}", [(*E, "spec.gateways[0]")]),
-        (f"hosts: [a.b]\ngateways: [N/g]\n{HTTP}", [(*E, "spec.gateways[0]")]),
+        (f"hosts: [a.b]\ngateways: [N/G-1]\n{HTTP}", []),
+        (f"hosts: [a.b]\ngateways: [n_s/g]\n{HTTP}", [(*E, "spec.gateways[0]")]),
         (f"hosts: [a.b]\ngateways: [g.n.svc.cluster.local]\n{HTTP}", [(*W, "spec.gateways[0]")]),
         (f"hosts: [a.b]\ngateways: [mesh, N/g]\n{HTTP}", []),
         ("hosts: [a.b]\nhttp: [null]", [(*E, "spec.http[0]")]),

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
+from envoytools import generated_namespaces
+from envoytools import outcome
 from envoytools.bench import Bench
 from envoytools.bench import Recorders
 from envoytools.bench import Refused
@@ -16,10 +21,14 @@ from envoytools.curated.answering import LOCAL
 from envoytools.curated.answering import UNAVAILABLE
 from envoytools.curated.cases import Case
 from envoytools.curated.cases import virtual_service
+from envoytools.curated.formatted import FORMATTED
 from envoytools.curated.matching import MATCHING
 from envoytools.curated.mirroring import FORWARDED
+from envoytools.curated.mirroring import MESH_HEADERS
 from envoytools.curated.mirroring import MIRRORS
 from envoytools.curated.mirroring import NORMALIZATION
+from envoytools.curated.namespaces import GATEWAYS
+from envoytools.curated.namespaces import NAMESPACES
 from envoytools.curated.rewriting import HEADERS
 from envoytools.curated.rewriting import REWRITES
 from envoytools.generated import DRAWS
@@ -50,11 +59,24 @@ def edge(tmp_path_factory: pytest.TempPathFactory, recorders: Recorders) -> Iter
 
 @pytest.mark.parametrize(
     "case",
-    [*MATCHING, *REWRITES, *HEADERS, *LOCAL, *CORS, *MIRRORS, *FORWARDED, NORMALIZATION, UNAVAILABLE],
+    [
+        *MATCHING,
+        *REWRITES,
+        *HEADERS,
+        *LOCAL,
+        *CORS,
+        *MIRRORS,
+        *FORWARDED,
+        NORMALIZATION,
+        UNAVAILABLE,
+        *NAMESPACES,
+        *GATEWAYS,
+        *FORMATTED,
+    ],
     ids=lambda case: case.name,
 )
 def test_envoy_does_what_the_table_decides(edge: Bench, case: Case) -> None:
-    problems = edge.compare(case.rules, case.requests, suffix=case.suffix, draws=case.draws)
+    problems = edge.compare(case.rules, case.requests, suffix=case.suffix, draws=case.draws, identity=case.identity)
     assert not problems, "\n\n".join(problems)
 
 
@@ -66,6 +88,19 @@ def test_sidecar(tmp_path: Path, recorders: Recorders) -> None:
             assert not problems, "\n\n".join(problems)
 
 
+@pytest.mark.parametrize("edge", [True, False])
+def test_mesh_headers(tmp_path: Path, recorders: Recorders, edge: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`mirror_proxy_headers=istio`: the fields that Envoy adds are compared too, except the random x-request-id."""
+    recorders.check_nothing_came_late()  # of the comparison before, which leaves those fields out
+    monkeypatch.setattr(outcome, "ENVOY_ADDS_TO_REQUESTS", {b"x-request-id"})
+    timed = outcome.ENVOY_ADDS_TO_RESPONSES | {b"x-envoy-upstream-service-time"}
+    monkeypatch.setattr(outcome, "ENVOY_ADDS_TO_RESPONSES", timed)
+    with Bench(tmp_path, recorders, edge=edge, mesh_headers=True) as bench:
+        for case in MESH_HEADERS:
+            problems = bench.compare(case.rules, case.requests)
+            assert not problems, "\n\n".join(problems)
+
+
 @pytest.mark.parametrize("level", ["NONE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"])
 def test_path_normalization(tmp_path: Path, recorders: Recorders, level: str) -> None:
     with Bench(tmp_path, recorders, normalization=level) as bench:
@@ -73,9 +108,15 @@ def test_path_normalization(tmp_path: Path, recorders: Recorders, level: str) ->
         assert not problems, "\n\n".join(problems)
 
 
-def compare_generated(bench: Bench, rules: str, requests: list[Sent]) -> None:
+def compare_generated(
+    bench: Bench,
+    rules: str,
+    requests: list[Sent],
+    identity: Mapping[str, Any] | None = None,
+    draws: Sequence[int] = DRAWS,
+) -> None:
     try:
-        problems = bench.compare(rules, requests, draws=DRAWS)
+        problems = bench.compare(rules, requests, draws=draws, identity=identity)
     except Refused:
         reject()
     assert not problems, "\n\n".join(problems)
@@ -96,6 +137,27 @@ QUICK = settings(
 @given(rules=rule_sets(), requests=st.lists(generated_requests, min_size=4, max_size=8))
 def test_generated(edge: Bench, rules: str, requests: list[Sent]) -> None:
     compare_generated(edge, rules, requests)
+
+
+@QUICK
+@given(
+    rules=generated_namespaces.rule_sets(),
+    requests=st.lists(generated_namespaces.requests, min_size=4, max_size=8),
+    identity=generated_namespaces.identities,
+)
+def test_generated_namespaces(edge: Bench, rules: str, requests: list[Sent], identity: dict[str, Any]) -> None:
+    compare_generated(edge, rules, requests, identity, range(24))
+
+
+@pytest.mark.long
+@settings(QUICK, max_examples=20_000, derandomize=False)
+@given(
+    rules=generated_namespaces.rule_sets(),
+    requests=st.lists(generated_namespaces.requests, min_size=4, max_size=8),
+    identity=generated_namespaces.identities,
+)
+def test_generated_namespaces_for_long(edge: Bench, rules: str, requests: list[Sent], identity: dict[str, Any]) -> None:
+    compare_generated(edge, rules, requests, identity, range(24))
 
 
 @pytest.mark.long

@@ -70,6 +70,14 @@ class Writer:
         self.options |= options
         self.writer.apply(settings(**self.options), frozenset(f"mirror_{name}" for name in options))
 
+    def tee(self, streamed: http.HTTPFlow, exchange: Exchange) -> Callable[[bytes], Any]:
+        """What `request.stream` is once the head of a streamed body leaves."""
+        streamed.request.timestamp_end = None
+        streamed.request.stream = True
+        self.writer.leaves(streamed, exchange)
+        assert callable(streamed.request.stream)
+        return streamed.request.stream
+
     async def count(self, name: str, number: int) -> None:
         await until(lambda: self.counters.get(name, 0) == number)
 
@@ -241,14 +249,14 @@ async def test_flows_that_end_without_a_hook_are_looked_for(
 async def test_a_streamed_body_is_passed_on_piece_by_piece(make: Make, mirrors: Any) -> None:
     writer = make()
     one, passing = flow(), exchange(mirror(await mirrors.answering()), method=b"POST")
-    stream = writer.writer.tee(one, passing)
-    for chunk in (b"one", b"two"):
+    stream = writer.tee(one, passing)
+    for chunk in (b"one", b"four"):
         assert stream(chunk) == chunk
-    assert passing.uploads and passing.uploads[0].alive
+    assert passing.uploads
     for upload in passing.uploads:
         upload.end()
     await writer.count("sent", 1)
-    assert mirrors.received[0].body == b"onetwo"
+    assert mirrors.received[0].body == b"onefour"
 
 
 @pytest.mark.parametrize(("when", "reason"), [("~c 500", "streamed"), ("~m DELETE", "when")])
@@ -256,7 +264,7 @@ async def test_a_streamed_body_cannot_wait_for_a_filter(make: Make, when: str, r
     writer = make()
     one = flow()
     one.response = None
-    stream = writer.writer.tee(one, exchange(mirror(1), when=when))
+    stream = writer.tee(one, exchange(mirror(1), when=when))
     stream(b"part")
     assert writer.counters[f"skipped.{reason}"] == 1
 
@@ -266,7 +274,7 @@ async def test_a_client_that_leaves_early(make: Make, mirrors: Any) -> None:
     before, during = exchange(mirror(1)), exchange(mirror(await mirrors.hanging()), method=b"POST")
     writer.writer.abort(before)
     assert (before.settled, writer.counters["skipped.aborted"]) == (True, 1)
-    writer.writer.tee(flow(), during)(b"part")
+    writer.tee(flow(), during)(b"part")
     writer.writer.abort(during)
     assert writer.counters["dropped.aborted"] == 1
 
@@ -302,10 +310,20 @@ async def test_a_share_of_requests_is_asked_of_the_primary_again(make: Make, mir
     one.decision.cluster = Cluster("b", "v1", 80, (again,), label="b/v1")
     one.decision.endpoint = again
     made = flow()
+    made.request.data.host, made.request.data.port = again.address, again.port
     writer.writer.offer(made, one, b"")
     writer.writer.answered(answered(made))
     await until(lambda: len(writer.pairs.seen) == 2)
     assert {(pair.target, pair.control) for pair in writer.pairs.seen} == {("b/v2", False), ("control:b/v1", True)}
+
+
+async def test_a_primary_that_another_addon_sent_elsewhere_has_no_control(make: Make, mirrors: Any) -> None:
+    """It would be asked of a destination that the primary never had."""
+    writer = make(control="100%", responses="keep")
+    one = exchange(mirror(await mirrors.answering()))
+    writer.writer.offer(answered(flow()), one, b"")
+    await writer.count("sent", 1)
+    assert writer.counters["offered"] == 1
 
 
 async def test_with_a_view_each_shadow_becomes_a_flow(make: Make, mirrors: Any) -> None:

@@ -70,3 +70,16 @@ def test_a_hash_follows_weights() -> None:
 @pytest.mark.parametrize(("protocol", "http2"), [("http", False), ("https", False), ("http2", True), ("grpc", True)])
 def test_the_protocols_of_http2(protocol: str, http2: bool) -> None:
     assert Cluster("h", "", 80, (), protocol).is_http2 is http2
+
+
+@pytest.mark.parametrize(
+    ("protocol", "detects", "grpc", "http2"),
+    [
+        ("http", False, True, False),
+        ("http", True, True, True),
+        ("http", True, False, False),
+        ("grpc-web", False, False, True),
+    ],
+)
+def test_what_is_sent_over_http2(protocol: str, detects: bool, grpc: bool, http2: bool) -> None:
+    assert Cluster("h", "", 80, (), protocol, detects_protocol=detects).speaks_http2(grpc=grpc) is http2

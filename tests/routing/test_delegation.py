@@ -9,6 +9,7 @@ import pytest
 
 from mirror_addon.routing.decision import Action
 from mirror_addon.routing.decision import Request
+from mirror_addon.routing.identity import Identity
 from mirror_addon.routing.table import RouteTable
 
 Build = Callable[..., RouteTable]
@@ -194,8 +195,65 @@ def test_one_level_only(build: Build, ask: Ask, virtual_service: Text) -> None:
     assert rule.name == "after"
 
 
-def test_a_root_condition_for_presence_excludes_nothing(merged: Callable[..., RouteTable], ask: Ask) -> None:
-    outer, inner = {"headers": {"x": {}}}, {"headers": {"x": {"exact": "1"}}}
-    table = merged({"match": [outer]}, {"match": [inner]})
-    rules = [table.route(ask("/", "example.com", ("x", value)), 0).rule for value in ("1", "2")]
-    assert [rule and rule.virtual_service for rule in rules] == ["default/inner", "default/outer"]
+# Conditions on header x: root's, delegate's. A delegate's condition that is not narrower excludes its route.
+@pytest.mark.parametrize(
+    ("outer", "inner", "kept"),
+    [
+        ({}, {"exact": "1"}, False),
+        ({"prefix": "1"}, {}, False),
+        ({"regex": "1"}, {}, False),
+        ({"exact": ""}, {"exact": ""}, False),
+        ({"exact": "1"}, {"prefix": "1"}, False),
+        ({"prefix": "1"}, {"prefix": "1"}, True),
+    ],
+)
+def test_conditions_on_a_header(
+    outer: Any, inner: Any, kept: bool, merged: Callable[..., RouteTable], ask: Ask
+) -> None:
+    table = merged({"match": [{"headers": {"x": outer}}]}, {"match": [{"headers": {"x": inner}}]})
+    rule = table.route(ask("/", "example.com", ("x", "1")), 0).rule
+    assert (rule and rule.virtual_service) == ("default/inner" if kept else "default/outer")
+
+
+class TestSource:
+    """What a match says of the client: matches of root and delegate, and whether the delegate's route is kept."""
+
+    @pytest.mark.parametrize(
+        ("outer", "inner", "kept"),
+        [
+            ({"sourceNamespace": "default"}, {"sourceNamespace": "default"}, True),
+            ({"sourceNamespace": "default"}, {}, False),
+            ({}, {"sourceNamespace": "default"}, True),
+            ({"sourceNamespace": "default"}, {"sourceNamespace": "other"}, False),
+            ({"sourceLabels": {"a": "b"}}, {}, True),
+            ({"sourceLabels": {"a": "b"}}, {"sourceLabels": {"a": "c"}}, False),
+            ({"gateways": ["mesh"]}, {"gateways": ["mesh"]}, True),
+            ({"gateways": ["mesh"]}, {}, True),
+            ({"gateways": ["mesh"]}, {"gateways": ["mesh", "mesh"]}, False),
+            ({"gateways": ["mesh"]}, {"gateways": ["edge"]}, False),
+            ({"gateways": ["mesh", "edge"]}, {"gateways": ["default/edge", "mesh"]}, True),
+        ],
+    )
+    def test_conflicts(self, outer: Any, inner: Any, kept: bool, build: Build, ask: Ask, virtual_service: Text) -> None:
+        match = {"uri": {"prefix": "/a"}}
+        table = build(
+            virtual_service([{"match": [{**match, **outer}], "delegate": {"name": "inner"}}], name="outer"),
+            virtual_service(
+                [{"match": [{**match, **inner}], "route": [{"destination": V1}]}], name="inner", hosts=None
+            ),
+            identity=Identity(gateways=("mesh",), labels=(("a", "b"),)),
+        )
+        assert (table.route(ask("/a"), 0).rule is not None) is kept
+
+    def test_gateways_are_named_in_their_own_namespace(self, build: Build, ask: Ask, virtual_service: Text) -> None:
+        root = [{"match": [{"gateways": ["edge"]}], "delegate": {"name": "inner", "namespace": "team"}}]
+        inner = [{"match": [{"uri": {"prefix": "/a"}}], "route": [{"destination": V1}]}]
+        documents = (
+            virtual_service(root, name="outer", gateways=["edge"]),
+            virtual_service(inner, name="inner", namespace="team", hosts=None),
+        )
+        found = [
+            build(*documents, identity=Identity(gateways=(gateway,))).route(ask("/a"), 0).rule is not None
+            for gateway in ("edge", "default/edge", "team/edge")
+        ]
+        assert found == [True, True, False]

@@ -79,10 +79,14 @@ class TestPorts:
         text = entry(f"{{hosts: [foo.com], ports: [{port}], resolution: STATIC, endpoints: [{endpoint}]}}")
         assert addresses(cluster({"host": "foo.com"}, text)) == [expected]
 
-    @pytest.mark.parametrize(("written", "protocol"), [("HTTP2", "http2"), ("grpc", "grpc"), ("", "http")])
+    @pytest.mark.parametrize(
+        ("written", "protocol"),
+        [("HTTP2", "http2"), ("grpc", "grpc"), ("", "http"), ("h2c", "http2"), ("kubernetes.io/h2c", "http2")],
+    )
     def test_protocol(self, written: str, protocol: str, cluster: Callable[..., Cluster]) -> None:
         text = entry(f"{{hosts: [foo.com], ports: [{{number: 80, name: p, protocol: '{written}'}}], resolution: DNS}}")
-        assert cluster({"host": "foo.com"}, text).protocol == protocol
+        found = cluster({"host": "foo.com"}, text)
+        assert (found.protocol, found.detects_protocol) == (protocol, written == "")
 
 
 class TestResolution:
@@ -202,14 +206,42 @@ class TestWhichRule:
         [
             (", exportTo: ['.']", False),
             (", exportTo: [default]", True),
-            (", workloadSelector: {matchLabels: {app: no}}", False),
-            (", workloadSelector: {matchLabels: {app: web}}", True),
+            (", exportTo: ['~']", False),
+            (", exportTo: ['*']", True),
+            (", workloadSelector: {matchLabels: {app: web}}", False),
         ],
     )
     def test_visibility(self, extra: str, applies: bool, cluster: Callable[..., Cluster]) -> None:
         identity = Identity(gateways=("mesh",), labels=(("app", "web"),))
         found = cluster({"host": "foo.com"}, self.ENTRY, self.of("svc-ns", extra=extra), identity=identity)
         assert (found.balancer == "ROUND_ROBIN") is applies
+
+    @pytest.mark.parametrize(
+        ("extra", "applies"),
+        [
+            (", exportTo: ['.']", True),
+            (", exportTo: [default]", True),
+            (", exportTo: [other]", False),
+            (", workloadSelector: {matchLabels: {app: no}}", False),
+            (", workloadSelector: {matchLabels: {app: web}}", True),
+        ],
+    )
+    def test_visibility_in_the_own_namespace(self, extra: str, applies: bool, cluster: Callable[..., Cluster]) -> None:
+        identity = Identity(gateways=("mesh",), labels=(("app", "web"),))
+        found = cluster({"host": "foo.com"}, self.ENTRY, self.of("default", extra=extra), identity=identity)
+        assert (found.balancer == "ROUND_ROBIN") is applies
+
+    def test_a_rule_for_others_hides_a_less_specific_one(self, cluster: Callable[..., Cluster]) -> None:
+        texts = (self.of("svc-ns", "*.com", "RANDOM"), self.of("svc-ns", extra=", exportTo: [other]"))
+        identity = Identity(gateways=("mesh",))
+        assert cluster({"host": "foo.com"}, self.ENTRY, *texts, identity=identity).balancer == "LEAST_REQUEST"
+
+    def test_a_proxy_in_the_root_namespace_prefers_the_services(self, cluster: Callable[..., Cluster]) -> None:
+        identity = Identity(namespace="istio-system", gateways=("mesh",))
+        exported = (self.of("istio-system", mode="RANDOM"), self.of("svc-ns"))
+        assert cluster({"host": "foo.com"}, self.ENTRY, *exported, identity=identity).balancer == "ROUND_ROBIN"
+        private = (self.of("istio-system", mode="RANDOM", extra=", exportTo: ['.']"), self.of("svc-ns"))
+        assert cluster({"host": "foo.com"}, self.ENTRY, *private, identity=identity).balancer == "RANDOM"
 
 
 class TestTrafficPolicy:
@@ -327,10 +359,6 @@ class TestKubernetesService:
         found = cluster({"host": "k8s"}, service("{ports: [{name: web, port: 80, targetPort: web}]}"), text)
         assert addresses(found) == ["127.0.0.1:9001"]
 
-    def test_external_name(self, cluster: Callable[..., Cluster]) -> None:
-        text = service("{type: ExternalName, externalName: real.com, ports: [{name: http, port: 80}]}")
-        assert addresses(cluster({"host": "k8s"}, text)) == ["real.com:80"]
-
     @pytest.mark.parametrize(
         ("port", "protocol"),
         [
@@ -345,6 +373,59 @@ class TestKubernetesService:
     )
     def test_protocol(self, port: str, protocol: str, cluster: Callable[..., Cluster]) -> None:
         assert cluster({"host": "k8s"}, service(f"{{ports: [{{{port}, port: 80}}]}}")).protocol == protocol
+
+
+class TestExternalName:
+    """An ExternalName Service is an alias (`route.go`, `GetDestinationCluster`)."""
+
+    REAL = entry(
+        "{hosts: [real.com], ports: [{number: 80, name: http}, {number: 90, name: b}], resolution: STATIC,"
+        " endpoints: [{address: 10.0.0.1}]}"
+    )
+
+    def alias(self, name: str = "k8s", to: str = "real.com", ports: str = "[{name: http, port: 80}]") -> str:
+        return service(f"{{type: ExternalName, externalName: {to}, ports: {ports}}}", name)
+
+    def test_a_route_to_it_goes_to_what_it_stands_for(self, cluster: Callable[..., Cluster]) -> None:
+        found = cluster({"host": "k8s"}, self.alias(), self.REAL)
+        assert (found.host, found.label, addresses(found)) == ("real.com", "k8s", ["10.0.0.1:80"])
+
+    @pytest.mark.parametrize(
+        ("ports", "port", "expected"),
+        [
+            ("[{name: http, port: 90, targetPort: 80}]", None, ["10.0.0.1:90"]),  # its only port, as it is
+            ("[{name: a, port: 80}, {name: b, port: 90}]", None, ["10.0.0.1:80"]),  # the listener's
+            ("[{name: http, port: 80}]", 90, ["10.0.0.1:90"]),
+            ("[{name: http, port: 81}]", None, []),
+        ],
+    )
+    def test_ports(self, ports: str, port: int | None, expected: list[str], cluster: Callable[..., Cluster]) -> None:
+        destination = {"host": "k8s"} | ({"port": {"number": port}} if port else {})
+        assert addresses(cluster(destination, self.alias(ports=ports), self.REAL)) == expected
+
+    def test_subsets_are_those_of_what_it_stands_for(self, cluster: Callable[..., Cluster]) -> None:
+        texts = (self.alias(), self.REAL, rule("{host: real.com, subsets: [{name: s}]}"), rule("{host: k8s}", "own"))
+        assert addresses(cluster({"host": "k8s", "subset": "s"}, *texts)) == ["10.0.0.1:80"]
+
+    def test_one_step_only(self, cluster: Callable[..., Cluster]) -> None:
+        found = cluster({"host": "a"}, self.alias("a", "k8s.default.svc.cluster.local"), self.alias(), self.REAL)
+        assert addresses(found) == []
+        assert "k8s.default.svc.cluster.local is an ExternalName Service for real.com" in found.missing
+
+    def test_what_it_stands_for_is_not_declared(self, cluster: Callable[..., Cluster]) -> None:
+        found = cluster({"host": "k8s"}, self.alias())
+        assert addresses(found) == []
+        assert "no ServiceEntry or Service declares real.com" in found.missing
+
+    def test_an_endpoint_of_its_own(self, cluster: Callable[..., Cluster]) -> None:
+        overrides = {("k8s.default.svc.cluster.local", ""): Endpoint("127.0.0.1", 7)}
+        assert addresses(cluster({"host": "k8s"}, self.alias(), endpoint_overrides=overrides)) == ["127.0.0.1:7"]
+
+
+def test_a_service_of_another_namespace_only(cluster: Callable[..., Cluster]) -> None:
+    text = entry(FOO % "[{address: 10.0.0.1}]" + "", namespace="other").replace("hosts:", "exportTo: ['.'], hosts:")
+    found = cluster({"host": "foo.com"}, text, identity=Identity(gateways=("mesh",)))
+    assert "foo.com of namespace other is not exported to default" in found.missing
 
 
 class TestOverrides:

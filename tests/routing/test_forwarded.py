@@ -7,6 +7,8 @@ import pytest
 
 from mirror_addon.routing.decision import Action
 from mirror_addon.routing.decision import Request
+from mirror_addon.routing.fields import Fields
+from mirror_addon.routing.forwarded import forwarded_scheme
 from mirror_addon.routing.forwarded import with_client
 from mirror_addon.routing.identity import Identity
 from mirror_addon.routing.table import RouteTable
@@ -49,3 +51,15 @@ def test_rules_see_the_client(build: Build, ask: Ask, to_v1: Any) -> None:
     table = build([{"match": match, "route": to_v1}], identity=Identity())
     request = ask("/", "example.com", ("X-Forwarded-For", "1"), ("X-Forwarded-For", "2"), client=b"9.9.9.9")
     assert table.route(request, 0).action is Action.ROUTE
+
+
+@pytest.mark.parametrize(
+    ("fields", "scheme"),
+    [
+        ((), b"http"),
+        (((b"X-Forwarded-Proto", b"HTTPS"),), b"https"),
+        (((b"x-forwarded-other", b"https"), (b"x-forwarded-proto", b"ftp")), b"http"),
+    ],
+)
+def test_the_scheme_of_a_proxy_that_is_no_edge(fields: Fields, scheme: bytes) -> None:
+    assert forwarded_scheme(fields, b"http") == scheme

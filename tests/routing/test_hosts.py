@@ -305,3 +305,152 @@ def test_a_table_without_a_value_for_every_host() -> None:
     assert list(table.items()) == [(b"*.test", 2)]
     assert (table.candidates(b"a.other"), table.find(b"a.other")) == ([], None)
     assert (table.candidates(b"long.name"), table.find(b"x")) == ([], None)
+
+
+def service(name: str, spec: str, namespace: str = "default") -> str:
+    return (
+        f"apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: {namespace}}}\n"
+        f"spec: {{ports: [{{name: http, port: 80}}], {spec}}}\n"
+    )
+
+
+class TestOtherNames:
+    """The names of services beside their own (`httproute.go`, `generateVirtualHostDomains`)."""
+
+    @pytest.mark.parametrize(
+        ("host", "claimed"),
+        [
+            ("st", True),
+            ("st-0.st", True),
+            ("st-0.st:12345", True),
+            ("ST-0.ST.default", True),
+            ("st-0.st.default.svc", True),
+            ("st-0.st.default.svc.cluster.local", True),
+            ("st-0.st.default.svc.cluster.local.", True),
+            ("a.b.st", True),
+            (".st", False),
+            ("st-0.other.default", False),
+            ("st-0", False),
+        ],
+    )
+    @pytest.mark.parametrize("headless", [True, False])
+    def test_instances_of_a_headless_service(
+        self, host: str, claimed: bool, headless: bool, build: Build, ask: Ask, virtual_service: Text, to_v1: Any
+    ) -> None:
+        texts = (
+            service("st", f"clusterIP: {'None' if headless else '10.9.9.9'}"),
+            virtual_service([named("st", to_v1)], hosts=["st"]),
+        )
+        expected = "st" if claimed and (headless or host == "st") else None
+        assert rule_name(build(*texts, identity=SIDECAR), ask("/", host)) == expected
+
+    def test_an_instance_that_a_virtual_service_names(
+        self, build: Build, ask: Ask, virtual_service: Text, to_v1: Any
+    ) -> None:
+        table = build(
+            service("st", "clusterIP: None"),
+            virtual_service([named("all", to_v1)], hosts=["st"], name="a"),
+            virtual_service([named("one", to_v1)], hosts=["st-0.st.default.svc.cluster.local"], name="b"),
+        )
+        found = [rule_name(table, ask("/", f"st-{number}.st.default.svc.cluster.local")) for number in (0, 1)]
+        assert found == ["one", "all"]
+
+    ALIASES = (
+        service("old", "type: ExternalName, externalName: svc.default.svc.cluster.local"),
+        service("older", "type: ExternalName, externalName: old.default.svc.cluster.local", "legacy"),
+    )
+
+    @pytest.mark.parametrize(
+        ("host", "claimed"),
+        [
+            ("svc", True),
+            ("old", True),
+            ("old.default", True),
+            ("old.default.svc.cluster.local:80", True),
+            ("old.default.svc.cluster.local.", True),
+            ("older.legacy", True),
+            ("older.legacy.svc", True),
+            ("older", False),
+        ],
+    )
+    def test_external_names(
+        self, host: str, claimed: bool, build: Build, ask: Ask, virtual_service: Text, to_v1: Any
+    ) -> None:
+        table = build(*self.ALIASES, virtual_service([named("svc", to_v1)], hosts=["svc"]))
+        assert rule_name(table, ask("/", host)) == ("svc" if claimed else None)
+
+    @pytest.mark.parametrize(
+        ("identity", "first", "expected"),
+        [
+            (SIDECAR, "alias", "alias"),
+            (SIDECAR, "target", "target"),
+            (Identity(), "target", "alias"),
+        ],
+    )
+    def test_a_virtual_service_for_the_alias_itself(
+        self, identity: Identity, first: str, expected: str, build: Build, ask: Ask, virtual_service: Text, to_v1: Any
+    ) -> None:
+        """In a sidecar the older of the two has the alias's names."""
+        hosts = {"alias": "old", "target": "svc"}
+        texts = [
+            virtual_service([named(name, to_v1)], hosts=[host], name=("a" if name == first else "b"))
+            for name, host in hosts.items()
+        ]
+        table = build(*self.ALIASES, *texts, identity=identity)
+        assert rule_name(table, ask("/", "old.default.svc.cluster.local")) == expected
+        assert rule_name(table, ask("/", "svc")) == "target"
+
+    @pytest.mark.parametrize(
+        ("host", "expected"),
+        [
+            ("svc", "wild"),
+            ("svc.default", "wild"),
+            ("own", "own"),
+            ("own.default", "own"),
+            ("unknown.default.svc.cluster.local", "wild"),
+            ("unknown", None),
+            ("default", None),
+        ],
+    )
+    def test_a_wildcard_claims_the_services_that_it_covers(
+        self, host: str, expected: str | None, build: Build, ask: Ask, virtual_service: Text, to_v1: Any
+    ) -> None:
+        table = build(
+            service("own", "clusterIP: 10.9.9.9"),
+            virtual_service([named("wild", to_v1)], hosts=["*.default.svc.cluster.local"], name="a"),
+            virtual_service([named("own", to_v1)], hosts=["own"], name="b"),
+            identity=SIDECAR,
+        )
+        assert rule_name(table, ask("/", host)) == expected
+
+
+@pytest.mark.parametrize(
+    ("export_to", "expected"),
+    [
+        ((None, ["."]), "b"),
+        ((None, ["default", "x"]), "b"),
+        ((["."], None), "a"),
+        ((None, None), "a"),
+        ((None, ["*"]), "a"),
+    ],
+)
+def test_what_is_exported_to_the_own_namespace_comes_first(
+    export_to: tuple[Any, Any], expected: str, build: Build, ask: Ask, virtual_service: Text, to_v1: Any
+) -> None:
+    texts = [
+        virtual_service([named(name, to_v1)], name=name, exportTo=exported)
+        for name, exported in zip("ab", export_to, strict=True)
+    ]
+    assert rule_name(build(*texts, identity=SIDECAR), ask()) == expected
+    assert rule_name(build(*texts, identity=Identity()), ask()) == "a"
+
+
+def test_own_then_exported_by_name_then_public(build: Build, ask: Ask, virtual_service: Text, to_v1: Any) -> None:
+    texts = {
+        "public": virtual_service([named("public", to_v1)], name="a"),
+        "named": virtual_service([named("named", to_v1)], name="b", namespace="x", exportTo=["default"]),
+        "own": virtual_service([named("own", to_v1)], name="c", exportTo=["."]),
+    }
+    assert rule_name(build(*texts.values(), identity=SIDECAR), ask()) == "own"
+    del texts["own"]
+    assert rule_name(build(*texts.values(), identity=SIDECAR), ask()) == "named"

@@ -54,6 +54,9 @@ def test_gateway_names(name: str, expected: str) -> None:
         (("viewer",), True),
         (("other",), False),
         (("other", "viewer"), True),
+        (("~",), False),
+        (("~", "viewer"), False),
+        (("~", "*"), True),
     ],
 )
 def test_export_to(export_to: tuple[str, ...], seen: bool) -> None:

@@ -177,3 +177,78 @@ spec: {hosts: ['*.foo.com'], ports: [{number: 80, name: http}], resolution: DYNA
     assert "destination *.foo.com: the request's own host" in said(
         build([{"route": [{"destination": {"host": "*.foo.com"}}]}], text), ask()
     )
+
+
+class TestNamespaces:
+    """With documents of several namespaces a trace says which were chosen, and why."""
+
+    def entry(self, namespace: str, export_to: str = "'*'") -> str:
+        return (
+            "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\n"
+            f"metadata: {{name: api, namespace: {namespace}}}\n"
+            f"spec: {{hosts: [api.test], exportTo: [{export_to}], ports: [{{number: 80, name: http}}],"
+            " resolution: STATIC, endpoints: [{address: 10.0.0.1}]}"
+        )
+
+    RULE = (
+        "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: r, namespace: istio-system}\n"
+        "spec: {host: api.test, trafficPolicy: {loadBalancer: {simple: RANDOM}}}"
+    )
+    ROUTE: Any = [{"route": [{"destination": {"host": "api.test"}}], "mirror": {"host": "gone.test"}}]
+
+    def test_of_destinations(self, build: Build, ask: Ask) -> None:
+        table = build(self.entry("two"), self.entry("one"), self.entry("three", "'.'"), self.RULE, self.ROUTE)
+        assert [line for line in explain(table, ask(), 0) if line.startswith(("destination", "mirror"))] == [
+            "destination api.test: ServiceEntry of namespace one: the oldest, then the first by namespace, is used; "
+            "not used: two; not exported to default: three",
+            "destination api.test: DestinationRule of namespace istio-system",
+            "destination api.test: 10.0.0.1:80",
+            "mirror gone.test: drawn (draw % 100 = 0 < 100 (100 %)), but skipped: no_endpoint: no endpoint for "
+            "gone.test: no ServiceEntry or Service declares gone.test; give it one with endpoints in a ServiceEntry "
+            "for gone.test, or with --set mirror_endpoints=gone.test=ADDRESS:PORT",
+        ]
+
+    def test_of_one_namespace_nothing_is_said(self, build: Build, ask: Ask) -> None:
+        assert "namespace" not in said(build(self.entry("default"), self.ROUTE), ask())
+
+    def test_virtual_services_that_do_not_apply(self, build: Build, ask: Ask, virtual_service: Any) -> None:
+        table = build(
+            virtual_service(self.ROUTE, name="private", namespace="two", exportTo=["."]),
+            virtual_service(self.ROUTE, name="edge", gateways=["edge"]),
+            virtual_service(self.ROUTE, name="other", hosts=["other.test"], gateways=["edge"]),
+            identity=Identity(gateways=("mesh",)),
+        )
+        assert explain(table, ask(), 0) == [
+            "virtual service two/private: not used: it is not exported to namespace default",
+            "virtual service default/edge: not used: it is for gateways edge",
+            "host 'example.com': no virtual service claims it; the request passes through",
+        ]
+
+
+class TestGateways:
+    GATEWAY = (
+        "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: edge}\nspec:\n  servers:\n"
+        "  - {port: {number: 80, name: a, protocol: HTTP}, hosts: [example.com], tls: {httpsRedirect: true}}\n"
+        "  - {port: {number: 81, name: b, protocol: HTTP}, hosts: [example.com]}\n"
+        "  - {port: {number: 443, name: c, protocol: TLS}, hosts: [example.com], tls: {mode: PASSTHROUGH}}"
+    )
+
+    @pytest.mark.parametrize(
+        ("host", "port", "scheme", "last"),
+        [
+            ("example.com", 80, "http", "a gateway's server on port 80 has httpsRedirect: 301 to https"),
+            ("example.com", 80, "https", "destination svc/v1: 127.0.0.1:9001"),
+            ("example.com", 81, "http", "destination svc/v1: 127.0.0.1:9001"),
+            ("other.com", 81, "http", "host 'other.com': no virtual service claims it on port 81 of default/edge: 404"),
+            ("other.com", 443, "http", "host 'other.com': no virtual service claims it (the gateway does not serve "
+             "HTTP on port 443); the request passes through"),
+            ("example.com", 82, "http", "host 'example.com': no virtual service claims it (no server of default/edge "
+             "is for port 82; ports with HTTP: 80, 81); the request passes through"),
+        ],
+    )  # fmt: skip
+    def test_what_becomes_of_a_request(
+        self, host: str, port: int, scheme: str, last: str, build: Build, ask: Ask, virtual_service: Any, to_v1: Any
+    ) -> None:
+        text = virtual_service([{"route": to_v1}], gateways=["edge"])
+        table = build(self.GATEWAY, text, identity=Identity(gateways=("edge",)))
+        assert explain(table, ask("/", host, port=port, scheme=scheme), 0)[-1] == last

@@ -104,3 +104,54 @@ spec: {{host: "{name}", subsets: [{{name: s{number}}}]}}
     found = DestinationRules(parse_sources([Source("r.yaml", text.encode())]).resources, Identity())
     rule = found.find(host, namespace)
     assert (rule and list(rule.subsets)) == subsets
+
+
+CLIENT = Identity(gateways=("mesh",), labels=(("app", "web"),))
+
+
+def rules_of(*specs: str, identity: Identity = CLIENT) -> DestinationRules:
+    """DestinationRules for a.com in namespace default; each has a subset with the name of its number."""
+    text = "\n---\n".join(
+        "apiVersion: networking.istio.io/v1\nkind: DestinationRule\n"
+        f"metadata: {{name: r{number}, namespace: default}}\n"
+        f"spec: {{host: a.com, subsets: [{{name: s{number}}}]{spec}}}"
+        for number, spec in enumerate(specs)
+    )
+    return DestinationRules(parse_sources([Source("r.yaml", text.encode())]).resources, identity)
+
+
+WEB, API = (f", workloadSelector: {{matchLabels: {{app: {app}}}}}" for app in ("web", "api"))
+
+
+@pytest.mark.parametrize(
+    ("specs", "subsets"),
+    [
+        (["", ""], ["s0", "s1"]),
+        (["", ", exportTo: ['.']"], ["s1"]),  # of rules that are not merged the last counts
+        ([", exportTo: ['.']", ", exportTo: ['.']"], ["s0", "s1"]),
+        ([", exportTo: ['.']", ", exportTo: ['.', x]"], ["s0", "s1"]),  # the second is for more namespaces
+        ([", exportTo: ['.', x]", ", exportTo: ['.']"], ["s1"]),
+        ([WEB, WEB], ["s0", "s1"]),
+        ([WEB, API], ["s0"]),
+        ([API, ""], ["s1"]),
+        ([WEB, ""], ["s0"]),
+        ([API], None),
+        ([WEB, ", exportTo: ['.']"], ["s0", "s1"]),  # merged into the one with a selector
+    ],
+)
+def test_rules_of_one_host_and_namespace(specs: list[str], subsets: list[str] | None) -> None:
+    rule = rules_of(*specs).find("a.com", "default")
+    assert (rule and list(rule.subsets)) == subsets
+
+
+def test_the_oldest_comes_first() -> None:
+    text = "\n---\n".join(
+        "apiVersion: networking.istio.io/v1\nkind: DestinationRule\n"
+        f"metadata: {{name: r{year}, namespace: default, creationTimestamp: '{year}-01-01T00:00:00Z'}}\n"
+        f"spec: {{host: a.com, trafficPolicy: {{loadBalancer: {{simple: {simple}}}}}}}"
+        for year, simple in ((2021, "RANDOM"), (2020, "ROUND_ROBIN"))
+    )
+    rules = DestinationRules(parse_sources([Source("r.yaml", text.encode())]).resources, Identity())
+    rule = rules.find("a.com", "default")
+    assert rule is not None
+    assert Policy().overlaid(rule.policy, 80).balancer == "ROUND_ROBIN"

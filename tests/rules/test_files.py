@@ -307,3 +307,56 @@ def test_a_file_that_has_not_changed_is_not_parsed_again(tmp_path: Path) -> None
     (tmp_path / "a.yaml").unlink()
     load_rules([tmp_path], parsed=parsed)
     assert [Path(source.name).name for _, source in parsed] == ["b.yaml"]
+
+
+GOOD = "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: %s}\nspec: {hosts: [a.b], %s}\n"
+PORTS = "ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS"
+
+
+@pytest.mark.parametrize(
+    ("bad", "name"),
+    [
+        (GOOD % ("bad", "ports: [{number: 0, name: http, protocol: HTTP}]"), "ServiceEntry default/bad ({}:2)"),
+        (GOOD % ("bad", "prots: []"), "ServiceEntry default/bad ({}:2)"),
+        (GOOD % ("bad", "ports: 5"), "ServiceEntry default/bad ({}:2)"),
+        (GOOD % ("bad, labels: {a: 5}", PORTS), "ServiceEntry default/bad ({}:2)"),
+        ("kind: VirtualService\nspec: {}\n", "VirtualService ({}:2)"),
+        ("kind: [\n", "{}:3"),
+        ("just text\n", "{}:2"),
+        ("a: *nothing\n", "{}:2"),
+    ],
+)
+def test_a_set_that_is_not_strict_goes_without_what_istio_refuses(tmp_path: Path, bad: str, name: str) -> None:
+    file = tmp_path / "a.yaml"
+    (tmp_path / "b.yaml").write_text(GOOD % ("good", PORTS))
+    file.write_text(f"---\n{bad}---\n{GOOD % ('other', PORTS)}")
+    loaded = load_rules([tmp_path], strict=False)
+    assert [resource.name for resource in loaded.resources] == ["other", "good"]
+    assert not loaded.refused
+    assert loaded.faulty == (name.format(file),)
+    assert [item.code for item in loaded.diagnostics if item.severity == "error"] == ["IST0106"]
+    strict = load_rules([tmp_path])
+    assert strict.refused
+    assert strict.faulty == loaded.faulty
+
+
+def test_references_to_what_is_left_out_are_missing(tmp_path: Path) -> None:
+    rule = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: r}\nspec: {host: a.b, %s}\n"
+    (tmp_path / "a.yaml").write_text(f"{rule % 'subsets: []'}---\n{GOOD % ('bad', 'prots: []')}")
+    assert "IST0174" not in [item.code for item in load_rules([tmp_path]).diagnostics]
+    assert "IST0174" in [item.code for item in load_rules([tmp_path], strict=False).diagnostics]
+
+
+def test_a_missing_path_is_refused_in_any_set(tmp_path: Path) -> None:
+    assert load_rules([tmp_path / "nowhere"], strict=False).refused
+
+
+def test_errors_that_a_cluster_accepts_leave_nothing_out(tmp_path: Path) -> None:
+    route = (
+        "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: v}\n"
+        "spec: {hosts: [a.b], http: [{route: [{destination: {host: nobody}}]}]}\n"
+    )
+    (tmp_path / "a.yaml").write_text(route)
+    loaded = load_rules([tmp_path], strict=False)
+    assert ([item.code for item in loaded.diagnostics], loaded.faulty) == (["IST0101"], ())
+    assert len(loaded.resources) == 1

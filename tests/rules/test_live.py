@@ -79,6 +79,38 @@ async def test_a_broken_set_leaves_the_old_one_and_says_why(
     assert (status(live), live.problem) == (203, "")
 
 
+async def test_without_strict_the_others_are_in_force_and_the_log_names_what_is_left_out(
+    live: LiveRules, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "a.yaml"
+    broken = RULE.replace("name: a", "name: broken").replace("a.test", "a_test") % 500
+    file.write_text(f"{RULE % 201}---\n{broken}")
+    with pytest.raises(RulesRefused, match=r"a_test.*; mirror_strict=false leaves out what Istio would refuse"):
+        live.load(settings(tmp_path))
+    caplog.clear()
+    live.load(settings(tmp_path, strict=False))
+    assert status(live) == 201
+    assert f"VirtualService default/broken ({file}:10)" in live.problem
+    assert {record.levelname for record in caplog.records} == {"WARNING"}, "an error would end the start"
+    assert "left out, because Istio would refuse it (mirror_strict=false): VirtualService default/broken" in caplog.text
+    file.write_text(f"{RULE % 202}---\nkind: [")
+    assert await live.reload() == "reloaded 1 resources"
+    assert (status(live), f"{file}:10" in live.problem) == (202, True)
+    file.write_text(RULE % 203)
+    await live.reload()
+    assert (status(live), live.problem) == (203, "")
+
+
+async def test_many_that_are_left_out_are_counted(live: LiveRules, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("---\n".join("a: *b\n" for _ in range(SHOWN + 1)))
+    live.load(settings(tmp_path, strict=False))
+    assert live.problem.count("a.yaml:") == SHOWN
+    assert live.problem.endswith(", ...")
+    with pytest.raises(RulesRefused, match="nowhere") as refused:
+        live.load(settings(tmp_path / "nowhere", strict=False))
+    assert "mirror_strict" not in str(refused.value)
+
+
 async def test_emptied_is_empty_but_vanished_keeps_the_old(live: LiveRules, tmp_path: Path) -> None:
     folder = tmp_path / "rules"
     folder.mkdir()

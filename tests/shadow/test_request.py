@@ -15,6 +15,7 @@ from mirror_addon.routing.fields import Fields
 from mirror_addon.routing.mirrors import shadow_edit
 from mirror_addon.shadow.request import ClientTLS
 from mirror_addon.shadow.request import ShadowRequest
+from mirror_addon.shadow.request import has_suffix
 from mirror_addon.shadow.request import shadow_authority
 from mirror_addon.shadow.request import shadow_request
 
@@ -69,6 +70,38 @@ def fields(headers: Fields, **how: object) -> Fields:
 def test_the_suffix_stands_before_the_port(authority: bytes, expected: bytes) -> None:
     assert shadow_authority(authority, b"-shadow") == expected
     assert shadow(authority=authority).authority == expected
+
+
+@pytest.mark.parametrize(
+    ("authority", "expected"),
+    [
+        (b"svc-shadow", True),
+        (b"svc-shadow:8080", True),
+        (b"svc-shadow:", True),
+        (b"svc-SHADOW", True),
+        (b"[::1]-shadow", True),
+        (b"[::1]-shadow:8080", True),
+        (b"h-shadow-shadow", True),
+        (b"a-shadow.b-shadow", True),
+        (b"my-shadow-service-shadow:80", True),
+        (b"-shadow", True),
+        (b"a-shadow.b", False),
+        (b"my-shadow-service", False),
+        (b"svc:-shadow", False),
+        (b"svc-shadow.", False),
+        (b"[::1-shadow]", False),
+        (b"shadow", False),
+        (b"", False),
+    ],
+)
+def test_hosts_of_shadows(authority: bytes, expected: bool) -> None:
+    assert has_suffix(authority, b"-shadow") is expected
+
+
+@given(st.binary(max_size=20), st.booleans())
+def test_every_shadow_has_the_suffix(authority: bytes, again: bool) -> None:
+    once = shadow_authority(authority, b"-shadow")
+    assert has_suffix(shadow_authority(once, b"-shadow") if again else once, b"-shadow")
 
 
 def test_an_empty_suffix_leaves_the_host() -> None:
@@ -310,3 +343,19 @@ def test_the_hop_is_appended_to_what_an_annotation_leaves() -> None:
 def test_a_client_cannot_take_a_marker_off_its_shadow(nominating: bytes) -> None:
     came = ((b"Connection", nominating), (b"X-Mark", b"client's"))
     assert fields(came, to=edited(X_Mark="1")) == ((b"X-Mark", b"1"),)
+
+
+def test_grpc_goes_over_http2_where_no_port_says_its_protocol() -> None:
+    said, unsaid = mirror(), mirror()
+    unsaid.cluster.detects_protocol = True
+    request = Request(b"POST", b"http", b"a.test", b"/", (), 80)
+    for to, grpc, http2 in ((said, True, False), (unsaid, True, True), (unsaid, False, False)):
+        made = shadow_request(request, to, body=0, own_address=b"10.0.0.1", grpc=grpc)
+        assert made.target.http2 is http2
+
+
+def test_trailers_need_a_body_that_ends_apart_from_its_head() -> None:
+    request = Request(b"POST", b"http", b"a.test", b"/", (), 80)
+    made = shadow_request(request, mirror("grpc"), body=0, own_address=b"10.0.0.1", trailers=((b"x-sum", b"1"),))
+    assert made.trailers == ((b"x-sum", b"1"),)
+    assert (b"transfer-encoding", b"chunked") in made.headers

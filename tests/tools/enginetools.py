@@ -178,6 +178,9 @@ def a_mirror(
     return Mirror(cluster, endpoint, 100, True, None, timeout, path_prefix)
 
 
+Field = tuple[bytes, bytes]
+
+
 class Engine:
     """A dispatcher with its book and its results, and shadows to give it."""
 
@@ -283,6 +286,7 @@ class H2Mirror:
     def __init__(self) -> None:
         self.headers: list[list[tuple[bytes, bytes]]] = []
         self.bodies: list[bytes] = []
+        self.trailers: list[list[tuple[bytes, bytes]]] = []
         self.connections = 0
         self.goaway = False
         """End the connection in the proper way after each answer."""
@@ -301,6 +305,8 @@ class H2Mirror:
                 elif isinstance(event, h2.events.DataReceived):
                     bodies[event.stream_id or 0] += event.data or b""
                     state.acknowledge_received_data(event.flow_controlled_length or 0, event.stream_id or 0)
+                elif isinstance(event, h2.events.TrailersReceived):
+                    self.trailers.append([(bytes(name), bytes(value)) for name, value in event.headers or ()])
                 elif isinstance(event, h2.events.StreamEnded):
                     stream = event.stream_id or 0
                     self.bodies.append(bodies[stream])
@@ -311,6 +317,42 @@ class H2Mirror:
                         state.close_connection()
             writer.write(state.data_to_send())
             await writer.drain()
+
+
+class H2Client:
+    """A client that speaks HTTP/2 with prior knowledge, one request after the other."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self.state = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding=None))
+        self.state.initiate_connection()
+
+    async def ask(self, method: bytes, authority: bytes, path: bytes, *fields: Field, **rest: Any) -> dict[str, Any]:
+        """Send a request with `body` and `trailers`, and return status, body and trailers of the response."""
+        body, trailers = rest.get("body", b""), rest.get("trailers", ())
+        stream = self.state.get_next_available_stream_id()
+        head = [(b":method", method), (b":scheme", b"http"), (b":authority", authority), (b":path", path), *fields]
+        self.state.send_headers(stream, head, end_stream=not (body or trailers))
+        if body:
+            self.state.send_data(stream, body, end_stream=not trailers)
+        if trailers:
+            self.state.send_headers(stream, trailers, end_stream=True)
+        answer: dict[str, Any] = {"status": 0, "body": b"", "trailers": ()}
+        while True:
+            self._writer.write(self.state.data_to_send())
+            data = await asyncio.wait_for(self._reader.read(65536), 30)
+            assert data, "the proxy closed the connection"
+            for event in self.state.receive_data(data):
+                if isinstance(event, h2.events.ResponseReceived):
+                    answer["status"] = int(dict(event.headers or ())[b":status"])
+                elif isinstance(event, h2.events.DataReceived):
+                    answer["body"] += event.data or b""
+                elif isinstance(event, h2.events.TrailersReceived):
+                    answer["trailers"] = tuple((bytes(name), bytes(value)) for name, value in event.headers or ())
+                elif isinstance(event, h2.events.StreamEnded):
+                    return answer
+                elif isinstance(event, h2.events.StreamReset):
+                    raise ConnectionError(f"stream reset: {event.error_code}")
 
 
 @pytest.fixture

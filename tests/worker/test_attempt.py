@@ -38,14 +38,15 @@ NO_ANSWERS: list[tuple[bytes, str, int | None]] = [
     (b"", "reset", None),
     (b"garbage\r\n\r\n", "protocol", None),
     (b"\x00\x01\x02\x03", "protocol", None),
-    (b"HTTP/1.1 200", "protocol", None),
+    (b"HTTP/1.1 200", "reset", None),
+    (b"HT", "reset", None),
     (b"SSH-2.0-OpenSSH_9.6\r\n", "protocol", None),
     (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "protocol", None),
     (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", "protocol", None),
     (b"HTTP/1.1 200 OK\r\nBad Name: 1\r\n\r\n", "protocol", None),
     (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 300_000, "protocol", None),
     (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "protocol", None),
-    (b"HTTP/1.1 100 Continue\r\n\r\n", "protocol", None),
+    (b"HTTP/1.1 100 Continue\r\n\r\n", "reset", None),
     (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort", "reset", 200),
     (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnot hex\r\n", "protocol", 200),
     (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", "reset", 200),
@@ -145,6 +146,22 @@ async def test_an_endless_answer_is_read_to_the_cap_and_kept_to_another(mirrors:
     assert 8 * MIB < result.bytes < 9 * MIB
     await asyncio.wait_for(ended.wait(), 30)
     assert (await made.one(port)).outcome == "sent"
+
+
+async def test_a_stream_of_events_is_cut_at_the_timeout_and_has_not_failed(mirrors: Any, engine: Any) -> None:
+    kinds = iter((b"text/event-stream; charset=utf-8", b"application/x-ndjson", b"text/plain"))
+
+    async def ticking(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await mirrors.read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\n\r\ndata: 1\n\n" % next(kinds))
+        await reader.read()
+
+    made = engine(keep_body=1000)
+    port = await mirrors.start(ticking)
+    for _ in range(2):
+        result = await made.one(port, timeout=0.3)
+        assert (result.outcome, result.reason, result.truncated, result.body) == ("sent", "", True, b"data: 1\n\n")
+    assert (await made.one(port, timeout=0.3)).reason == "timeout"
 
 
 async def test_an_enormous_answer_is_drained_and_not_held(mirrors: Any, engine: Any) -> None:

@@ -10,7 +10,9 @@ import pytest
 
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.comparison import Comparison
+from mirror_addon.compare.echoes import Asked
 from mirror_addon.shadow.frames import EndNote
+from mirror_addon.shadow.frames import Head
 from mirror_addon.shadow.frames import PrimaryAnswer
 from mirror_addon.shadow.frames import Recording
 from mirror_addon.shadow.frames import VerdictReport
@@ -312,3 +314,31 @@ async def test_bodies_beyond_the_budget_are_cut(tmp_path: Path) -> None:
     await world.wait(1)
     assert any("cut" in note for note in world.told[1][0].notes)
     assert world.budget.numbers == (0, 100)
+
+
+async def test_how_a_mirror_was_asked_is_known_and_a_control_was_asked_as_the_primary(tmp_path: Path) -> None:
+    world = World(tmp_path, suffix=b"-shadow")
+    head = Head(b"GET", b"a.test-shadow:81", b"/", ((b"x-forwarded-for", b"1.1.1.1,10.0.0.5"),), 1.0, 0, 0, 0)
+    pair = world.join(1)
+    assert world.comparing.asked(pair, head) == Asked(b"a.test-shadow", b"a.test", b"10.0.0.5", b"1.1.1.1")
+    pair.label = "control:b/v1"
+    assert world.comparing.asked(pair, head) is None
+
+
+async def test_operations_and_new_ids_over_pairs(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    pairs = [
+        ("POST", "http://b/orders", b'{"n": 2}', b'{"id": 1001}', b'{"id": 57}', "noise", "POST /orders"),
+        ("GET", "http://b/basket", b"", b'{"orderId": 1001}', b'{"orderId": 57}', "noise", "GET /basket"),
+        ("GET", "http://b/basket", b"", b'{"orderId": 1001}', b'{"orderId": 58}', "different", "GET /basket"),
+        ("POST", "http://b/gql", b'{"query": "query Q { a }"}', b'{"id": 3}', b'{"id": 4}', "different", "POST /gql Q"),
+    ]  # fmt: skip
+    for number, (method, url, body, one, other, verdict, endpoint) in enumerate(pairs):
+        group = f"g{number}"
+        subject = world.subject(group)._replace(method=method, url=url)
+        pair = world.comparing.join(number, "b/v2", f"{group}/0", tuple(subject))
+        world.comparing.request_body(pair, body, last=True)
+        world.answered(one, group)
+        world.ended(pair, other)
+        assert (world.told[number][0].verdict, world.lines[-1]["endpoint"]) == (verdict, endpoint)
+    assert world.budget.numbers[0] == 0

@@ -43,6 +43,11 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "connection of its own" in missing()
 
 
+def test_parts_of_http2_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(httpcore.AsyncHTTP2Connection, "_send_end_stream")
+    assert "parts of its HTTP/2" in missing()
+
+
 async def test_unread_bytes_are_found(mirrors: Any) -> None:
     clean, extra = await mirrors.answering(OK), await mirrors.answering(OK + b"HTTP/1.1 500 Smuggled\r\n\r\n")
     for port, unread in ((clean, False), (extra, True)):

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
+from collections.abc import Callable
 from typing import Any
 
+import enginetools
+import h2.config
+import h2.connection
+import h2.errors
+import h2.events
 import httpcore
 import httpx
 import pytest
@@ -177,3 +185,130 @@ async def test_bytes_that_nobody_asked_for_spoil_a_connection(mirrors: Any, engi
         assert result.status == 200
         await asyncio.sleep(0.02)
     assert mirrors.connections == 3
+
+
+class Closing:
+    """A server that responds to the first request of its first connection, and ends the connection at the second one
+    in the way of `end`. Later connections are served as usual, unless `always`."""
+
+    def __init__(self, end: Callable[[asyncio.StreamWriter], None], *, always: bool = False) -> None:
+        self.bodies: list[bytes] = []
+        self._end = end
+        self._always = always
+        self._connections = 0
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connections += 1
+        number, served = self._connections, 0
+        while True:
+            received = await enginetools.read_request(reader)
+            served += 1
+            if (served > 1 and number == 1) or (number > 1 and self._always):
+                self._end(writer)
+                return
+            self.bodies.append(received.body)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            await writer.drain()
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+def close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+def begin_a_head(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 2")
+    writer.close()
+
+
+@pytest.mark.parametrize("end", [close, reset])
+async def test_an_idempotent_request_that_meets_a_close_is_sent_once_more(mirrors: Any, engine: Any, end: Any) -> None:
+    made = engine()
+    for method, body in ((b"GET", b""), (b"PUT", b"x" * 200_000), (b"DELETE", b"")):
+        server = Closing(end)
+        port = await mirrors.start(server)
+        request = enginetools.a_request(method)
+        assert (await made.one(port, body, request=request)).connect_ms is not None
+        result = await made.one(port, body, request=request)
+        assert (result.outcome, result.status) == ("sent", 200)
+        assert result.connect_ms is not None
+        assert server.bodies == [body, body]
+
+
+@pytest.mark.parametrize("end", [close, reset, begin_a_head])
+async def test_one_that_is_not_is_counted_as_reset(mirrors: Any, engine: Any, end: Any) -> None:
+    made = engine()
+    port = await mirrors.start(Closing(end))
+    request = enginetools.a_request(b"POST")
+    await made.one(port, b"body", request=request)
+    result = await made.one(port, b"body", request=request)
+    assert (result.outcome, result.reason) == ("failed", "reset")
+    assert mirrors.connections == 1
+
+
+async def test_nothing_is_sent_a_third_time_or_after_a_byte_of_a_response(mirrors: Any, engine: Any) -> None:
+    made = engine()
+    for server, connections in ((Closing(close, always=True), 2), (Closing(begin_a_head), 1)):
+        before, port = mirrors.connections, await mirrors.start(server)
+        await made.one(port)
+        result = await made.one(port)
+        assert (result.outcome, result.reason) == ("failed", "reset")
+        assert mirrors.connections - before == connections
+
+
+async def test_a_body_that_came_in_parts_is_not_sent_again(mirrors: Any, engine: Any) -> None:
+    made = engine()
+    port = await mirrors.start(Closing(close))
+    await made.one(port)
+    upload = made.open(made.shadow(port, None, enginetools.a_request(b"PUT")))
+    upload.write(b"part")
+    upload.end()
+    await made.wait(2)
+    assert (made.results[1].outcome, made.results[1].reason) == ("failed", "reset")
+
+
+async def test_tls_that_is_closed_in_the_proper_way(mirrors: Any, engine: Any, authority: Any) -> None:
+    made = engine()
+    for method, outcome in ((b"GET", "sent"), (b"POST", "failed")):
+        port = await mirrors.start(Closing(close), tls=authority.server(HOST))
+        settings = {"tls": TLS(insecure_skip_verify=True), "request": enginetools.a_request(method)}
+        assert (await made.one(port, **settings)).outcome == "sent"
+        assert (await made.one(port, **settings)).outcome == outcome
+    assert made.results[-1].reason == "reset"
+
+
+@pytest.mark.parametrize("frame", ["goaway", "refused"])
+async def test_http2_that_says_it_did_not_process_the_request(mirrors: Any, engine: Any, frame: str) -> None:
+    """Whatever the method is (RFC 9113 8.7)."""
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        state = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+        state.initiate_connection()
+        writer.write(state.data_to_send())
+        while data := await reader.read(65536):
+            for event in state.receive_data(data):
+                if not isinstance(event, h2.events.StreamEnded) or event.stream_id is None:
+                    continue
+                if connections == 1 and event.stream_id > 1 and frame == "goaway":
+                    state.close_connection(last_stream_id=1)
+                elif connections == 1 and event.stream_id > 1:
+                    state.reset_stream(event.stream_id, h2.errors.ErrorCodes.REFUSED_STREAM)
+                else:
+                    state.send_headers(event.stream_id, [(":status", "200")], end_stream=True)
+            writer.write(state.data_to_send())
+            await writer.drain()
+
+    made = engine()
+    port = await mirrors.start(serve)
+    for _ in range(2):
+        request = enginetools.a_request(b"POST")
+        result = await made.one(port, b"body", protocol="http2", request=request)
+        assert (result.outcome, result.status) == ("sent", 200)
+    assert connections == 2

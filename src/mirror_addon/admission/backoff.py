@@ -158,7 +158,7 @@ class Backoffs:
         if not backoffs or result is None:
             return
         now = self._clock()
-        seconds = result.total_ms / 1000 if result.outcome == "sent" else math.inf
+        seconds = result.response_ms / 1000 if result.outcome == "sent" else math.inf
         for (virtual_service, _), backoff in backoffs.items():
             if result.outcome == "dropped":
                 backoff.dropped()

@@ -31,7 +31,7 @@ from mirror_addon.options.settings import Settings
 from mirror_addon.routing.decision import Decision
 from mirror_addon.routing.decision import Mirror
 from mirror_addon.routing.decision import Request
-from mirror_addon.shadow.request import shadow_authority
+from mirror_addon.shadow.request import has_suffix
 
 ListenAddress = tuple[str, int]
 ANY_ADDRESSES = frozenset({"", "0.0.0.0", "::"})
@@ -59,7 +59,7 @@ class AdmissionGate:
     def apply(self, settings: Settings) -> None:
         """Take options, in force for the next request."""
         self.settings = settings
-        self._suffix = settings.host_suffix.encode()
+        self._suffix = settings.host_suffix.encode().lower()
         self._methods = settings.methods
         expires = settings.expires
         if isinstance(expires, datetime):
@@ -85,16 +85,14 @@ class AdmissionGate:
         return self.expires is not None and time.time() >= self.expires
 
     def is_shadow(self, request: Request) -> bool:
-        """Return whether `request` is itself a shadow: its Host has the suffix, or this proxy is the last hop in its
-        X-Forwarded-For.
+        """Return whether `request` is itself a shadow: its host name ends with the suffix, or this proxy is the last
+        hop in its X-Forwarded-For.
 
         An edge (`mirror_use_remote_address`) puts at least two hops on a shadow, its client and itself. A single hop
         with the address of this machine may be the client of another edge that runs here.
         """
-        if self._suffix and self._suffix in request.authority:
-            authority = request.authority
-            if authority == shadow_authority(authority.replace(self._suffix, b"", 1), self._suffix):
-                return True
+        if self._suffix and self._suffix in request.authority.lower() and has_suffix(request.authority, self._suffix):
+            return True
         hops: list[bytes] = []
         for name, value in request.headers:
             if len(name) == 15 and name.lower() == b"x-forwarded-for":

@@ -8,10 +8,14 @@ from __future__ import annotations
 import functools
 import logging
 import re
+from typing import TYPE_CHECKING
 from typing import Any
 
 from mitmproxy import flowfilter
 from mitmproxy import http
+
+if TYPE_CHECKING:
+    from mirror_addon.routing.decision import Decision
 
 logger = logging.getLogger(__name__)
 
@@ -114,3 +118,16 @@ def _depth(text: str) -> int:
 def compile_when(text: str) -> When:
     """Return the filter of a text, from a cache. Raises ValueError."""
     return When(text)
+
+
+def when_of(decision: Decision) -> When | None:
+    """Return the filter that decides whether a request has shadows, None where there is none."""
+    rule = decision.rule
+    text = rule.annotations.when if rule is not None and rule.annotations is not None else ""
+    return compile_when(text) if text else None
+
+
+def waits_for_end(decision: Decision, flow: http.HTTPFlow) -> bool:
+    """Return whether that depends on the request's body or on the response, so that the request has to be held."""
+    when = when_of(decision)
+    return when is not None and when.now(flow) is None

@@ -21,6 +21,7 @@ from mirror_addon.captures.entry import flow_of
 from mirror_addon.captures.stream import CaptureError
 from mirror_addon.captures.stream import CaptureStream
 from mirror_addon.captures.urls import split_url
+from mirror_addon.compare.answer import PROGRAM_CLOCK
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.redaction import REDACTED
 from mirror_addon.compare.report.lines import KeptLine
@@ -161,7 +162,8 @@ def _raw(text: str) -> bytes:
 def _answer(side: KeptSide) -> tuple[Answer, tuple[str, ...]]:
     headers, blanked = _headers(side.headers)
     body = None if side.body is None else _bytes(side.body, side.encoding)
-    return Answer(side.status, headers, body, side.bytes, side.ms, side.error or ""), blanked
+    times = side.ms, side.error or "", side.connect_ms, side.first_ms, side.clock or PROGRAM_CLOCK, side.late_ms
+    return Answer(side.status, headers, body, side.bytes, *times), blanked
 
 
 def _bytes(text: str, encoding: str | None) -> bytes:

@@ -82,7 +82,8 @@ def print_notes(settings: Settings, export: Export) -> None:
         if getattr(settings, name.removeprefix("mirror_")) != default
     ]
     paths = [path for path in rules_paths(settings.rules) if is_there(path)]
-    notes += [*unexported(load_rules(paths, default_namespace=settings.namespace).resources), *export.notes]
+    loaded = load_rules(paths, default_namespace=settings.namespace, strict=settings.strict)
+    notes += [*unexported(loaded.resources), *export.notes]
     for note in notes:
         echo(f"note: {note}", err=True)
 

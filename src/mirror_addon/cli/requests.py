@@ -6,6 +6,8 @@ Text stands for bytes as in `captures/urls.py`: UTF-8, where a lone surrogate `\
 from __future__ import annotations
 
 import json
+import socket
+import time
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
@@ -17,9 +19,11 @@ from mirror_addon.captures.urls import to_text
 from mirror_addon.options.settings import Settings
 from mirror_addon.routing.decision import Action
 from mirror_addon.routing.decision import Decision
+from mirror_addon.routing.decision import Facts
 from mirror_addon.routing.decision import Mirror
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.fields import Fields
+from mirror_addon.routing.local_replies import is_grpc
 from mirror_addon.shadow.request import shadow_request
 
 REQUEST_KEYS = frozenset({"method", "url", "headers", "port", "draw", "client"})
@@ -78,6 +82,7 @@ def read_request(document: Any) -> tuple[Request, int]:
         headers=tuple(field for field in fields if field[0].lower() != b"host"),
         port=port,
         client=to_bytes(client or ""),
+        facts=Facts((client or "", 0), ("", 0), "HTTP/1.1", time.time(), socket.gethostname()),
     )
     return request, _integer(document, "draw", 0, MAX_DRAW) or 0
 
@@ -125,6 +130,7 @@ def _mirror(
             own_address=local_address,
             suffix=settings.host_suffix.encode(),
             timeout=settings.timeout,
+            grpc=is_grpc(decision.request),
         )
         authority, headers = to_text(shadow.authority), _fields(shadow.headers)
     return {

@@ -92,6 +92,8 @@ def read_rule_set(settings: Settings, local_address: bytes, *, primary_endpoints
     for diagnostic in rule_set.diagnostics:
         if diagnostic.severity == "error":
             echo(str(diagnostic), err=True)
+    for name in () if settings.strict else rule_set.faulty:
+        echo(f"left out (mirror_strict=false): {name}", err=True)
     for warning in rule_set.warnings:
         echo(f"warning: {warning}", err=True)
     if rule_set.broken:

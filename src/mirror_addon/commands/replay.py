@@ -15,6 +15,7 @@ from mitmproxy import http
 
 from mirror_addon.flows import heads
 from mirror_addon.flows.exchange import Exchange
+from mirror_addon.flows.leaving import leaving_request
 from mirror_addon.routing.decision import as_drawn
 from mirror_addon.routing.table import RouteTable
 from mirror_addon.shadow_flows import metadata as meta
@@ -81,14 +82,18 @@ class Replayer:
         draw = before.draw if before else random.getrandbits(64)
         decision = table.route(asked, draw)
         edited = original.request.data != primary.request.data
-        if edited and decision.request:
-            was, now = heads.read_request(original, address), heads.read_request(primary, address)
+        changed_on_its_way = before is not None and before.leaving is not before.decision.request
+        if decision.request and (edited or changed_on_its_way):
+            # What other addons changed on its way is in the flow, as what a person edited later is.
+            was = before.decision.request if before is not None else None
+            was = was or heads.read_request(original, address)
+            now = leaving_request(primary, None, was)
             changes = {name: getattr(now, name) for name in _EDITABLE if getattr(was, name) != getattr(now, name)}
             decision.request = replace(decision.request, **changes)
         decision.mirrors = tuple(map(as_drawn, decision.mirrors))
         exchange = Exchange(table, asked, draw, decision)
         if before:
-            exchange.answer_fields = before.answer_fields
+            exchange.answer_fields, exchange.answer = before.answer_fields, before.answer
         return exchange, edited
 
 

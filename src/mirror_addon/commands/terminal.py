@@ -66,7 +66,7 @@ def line(pair: Pair, *, compared: bool = False) -> str:
     elif compared:
         parts.append("not compared")
     if result.outcome == "sent" and pair.primary_ms is not None:
-        parts.append(gap(pair.primary_ms, result.total_ms).replace("−", "-"))
+        parts.append(gap(pair.primary_ms, result.response_ms).replace("−", "-"))
     return printable(f"{pair.method} {url} -> {pair.target}: {', '.join(parts)}")
 
 

@@ -9,26 +9,28 @@ from collections.abc import Iterator
 from typing import Any
 from typing import NamedTuple
 
-from mirror_addon.compare.answer import Answer
-from mirror_addon.compare.codings import MAX_DECODED
-from mirror_addon.compare.codings import CodingError
-from mirror_addon.compare.codings import undo
+from mirror_addon.compare.decoded_body import DecodedBody
 from mirror_addon.compare.differences import Differences
+from mirror_addon.compare.event_streams import StreamError
+from mirror_addon.compare.event_streams import read_events
+from mirror_addon.compare.event_streams import read_json_lines
+from mirror_addon.compare.event_streams import read_json_sequence
+from mirror_addon.compare.event_streams import shorten
+from mirror_addon.compare.fields import compare_values
 from mirror_addon.compare.forms import FormError
 from mirror_addon.compare.forms import FormFields
 from mirror_addon.compare.forms import compare_forms
-from mirror_addon.compare.forms import multipart
 from mirror_addon.compare.forms import urlencoded
-from mirror_addon.compare.headers import values_by_name
+from mirror_addon.compare.headers import compare_headers
 from mirror_addon.compare.json_comparison import JsonComparison
 from mirror_addon.compare.json_documents import JsonError
 from mirror_addon.compare.json_documents import read_json
-from mirror_addon.compare.json_documents import read_json_lines
-from mirror_addon.compare.media_types import MediaType
 from mirror_addon.compare.media_types import form_of
-from mirror_addon.compare.media_types import media_type
 from mirror_addon.compare.media_types import safe_charset
 from mirror_addon.compare.media_types import text_of
+from mirror_addon.compare.multiparts import Part
+from mirror_addon.compare.multiparts import Parts
+from mirror_addon.compare.multiparts import read_parts
 from mirror_addon.compare.texts import compare_bytes
 from mirror_addon.compare.texts import compare_texts
 from mirror_addon.compare.trees import Node
@@ -41,46 +43,6 @@ _BIG = 64 * 1024
 """Bytes of both bodies from which on cyclic garbage collection is paused."""
 
 
-class DecodedBody(NamedTuple):
-    """The body of a response without its content coding.
-
-    `cut`: `content` is only its first part. `bytes`: the length of the whole decoded body, None if it is unknown.
-    """
-
-    content: bytes
-    type: MediaType
-    cut: bool = False
-    bytes: int | None = None
-
-    def text(self) -> str:
-        """As text, whatever its format."""
-        return text_of(self.content, self.type)[0]
-
-
-def read_body(response: Answer, side: str, notes: list[str]) -> DecodedBody:
-    """Decode the body of a response; it is empty if there is none. `side` names the response in `notes`."""
-    content = response.body or b""
-    headers = values_by_name(response.headers)
-    declared = media_type(", ".join(headers.get("content-type", [])))
-    cut = len(content) < response.bytes
-    if cut:
-        notes.append(f"{side}'s body cut at {len(content)} of {response.bytes} bytes")
-    codings = ", ".join(headers.get("content-encoding", []))
-    if not codings or not content:
-        return DecodedBody(content, declared, cut, max(response.bytes, len(content)))
-    try:
-        content, complete = undo(content, codings)
-    except CodingError as error:
-        notes.append(f"{side}'s body: {error}; compared without decoding")
-        return DecodedBody(content, declared, cut, max(response.bytes, len(content)))
-    if not complete and len(content) >= MAX_DECODED:
-        notes.append(f"{side}'s body decoded up to {len(content)} bytes")
-        cut = True
-    elif not complete and not cut:
-        notes.append(f"{side}'s body: its {short(codings, 40)} coding ends too early")
-    return DecodedBody(content, declared, cut)
-
-
 def compare_bodies(differences: Differences, primary: DecodedBody, shadow: DecodedBody) -> None:
     """Compare two bodies by structure, text by line, other bytes by byte.
 
@@ -89,14 +51,16 @@ def compare_bodies(differences: Differences, primary: DecodedBody, shadow: Decod
     if primary.content == shadow.content:
         _compare_lengths(differences, primary, shadow)
         return
+    cut = primary.cut or shadow.cut
     if not primary.content or not shadow.content:
+        if cut and (primary.content or primary.cut) and (shadow.content or shadow.cut):
+            return  # a stream that was cut before its first byte
         text, other_text = (short(each.text()) if each.content else None for each in (primary, shadow))
         kind = "missing" if primary.content else "extra"
         differences.add(differences.place("body"), kind, text, other_text, lambda: "body")
         return
     form, other = (form_of(each.type, each.content) for each in (primary, shadow))
-    cut = primary.cut or shadow.cut
-    if form == other and form in _STRUCTURED and not cut and _structured(differences, form, primary, shadow):
+    if form == other and (not cut or form in _STREAMS) and _structured(differences, form, primary, shadow):
         return
     if "bytes" in (form, other):
         compare_bytes(differences, primary.content, shadow.content, cut)
@@ -115,17 +79,21 @@ def _compare_lengths(differences: Differences, primary: DecodedBody, shadow: Dec
 
 
 def _structured(differences: Differences, form: str, primary: DecodedBody, shadow: DecodedBody) -> bool:
-    """Compare by structure, if both bodies can be parsed. Return whether they could."""
+    """Compare by structure, if that format has one and both bodies can be parsed. Return whether they could."""
+    if form not in _STRUCTURED:
+        return False
     read, compare = _STRUCTURED[form]
     with _collector_paused(len(primary.content) + len(shadow.content)):
         values = []
         for side, body in (("primary", primary), ("shadow", shadow)):
             try:
                 values.append(read(body))
-            except (JsonError, TreeError, FormError) as error:
+            except (JsonError, TreeError, FormError, StreamError) as error:
                 differences.notes.append(f"{side}'s body: {error}, compared as text")
         if len(values) < 2:
             return False
+        if primary.cut or shadow.cut:
+            shorten(values[0].value, values[1].value)
         try:
             compare(differences, *values)
         except RecursionError:
@@ -152,20 +120,24 @@ class _JsonText(NamedTuple):
 
     value: Any
     booleans: bool
+    part: str
 
 
-def _read_json(body: DecodedBody) -> _JsonText:
-    text = body.text()
-    return _JsonText(read_json(text), "true" in text or "false" in text)
+def _reader(read: Callable[[str, bool], Any]) -> Callable[[DecodedBody], _JsonText]:
+    def read_body(body: DecodedBody) -> _JsonText:
+        text = body.text()
+        return _JsonText(read(text, body.cut), "true" in text or "false" in text, body.part)
+
+    return read_body
 
 
-def _read_json_lines(body: DecodedBody) -> _JsonText:
-    text = body.text()
-    return _JsonText(read_json_lines(text), "true" in text or "false" in text)
+def _read_json(text: str, cut: bool) -> Any:
+    return read_json(text)
 
 
 def _compare_json(differences: Differences, primary: _JsonText, shadow: _JsonText) -> None:
-    JsonComparison(differences, primary.booleans or shadow.booleans).run(primary.value, shadow.value)
+    root = f"{primary.part} $".lstrip()
+    JsonComparison(differences, primary.booleans or shadow.booleans, root).run(primary.value, shadow.value)
 
 
 def _read_xml(body: DecodedBody) -> Node:
@@ -180,18 +152,57 @@ def _read_form(body: DecodedBody) -> FormFields:
     return urlencoded(body.text())
 
 
-def _read_multipart(body: DecodedBody) -> FormFields:
-    return multipart(body.content, body.type.parameter("boundary"))
+class _Multipart(NamedTuple):
+    parts: Parts
+    within: str
+    """The name of the part that it is, in another multipart body."""
 
 
+def _read_multipart(body: DecodedBody) -> _Multipart:
+    return _Multipart(read_parts(body.content, body.type.parameter("boundary")), body.part)
+
+
+def _compare_multipart(differences: Differences, primary: _Multipart, shadow: _Multipart) -> None:
+    """Compare part by part, each in the format that its own type says. The order of different names does not matter."""
+    for name in dict.fromkeys((*primary.parts, *shadow.parts)):
+        parts, others = primary.parts.get(name, []), shadow.parts.get(name, [])
+        texts, other_texts = [part.shown() for part in parts], [part.shown() for part in others]
+        path = f"{primary.within}/{name}" if primary.within else name
+        place = differences.place(f"form:{short(path)}")
+        moved = texts != other_texts and sorted(texts) == sorted(other_texts)
+        if moved or len(parts) != len(others) or place.rules or place.above or path.count("/") > _MAX_NESTED:
+            compare_values(differences, place, texts, other_texts)
+            continue
+        for part, other, text, other_text in zip(parts, others, texts, other_texts, strict=True):
+            compare_headers(differences, part.headers, other.headers)
+            if text != other_text and not _part_compared(differences, path, part, other):
+                compare_values(differences, place, [text], [other_text])
+
+
+def _part_compared(differences: Differences, path: str, part: Part, other: Part) -> bool:
+    """Compare two parts by structure. Return whether that was possible."""
+    if part.kind != other.kind or not (part.type.name or part.headers):
+        return False
+    form = form_of(part.type, part.content)
+    if form != form_of(other.type, other.content) or form == "form":
+        return False
+    bodies = (DecodedBody(each.content, each.type, part=path) for each in (part, other))
+    return _structured(differences, form, *bodies)
+
+
+_MAX_NESTED = 3
+"""The most multipart bodies within each other that are compared by part."""
 _STRUCTURED: dict[str, tuple[Callable[[DecodedBody], Any], Callable[[Differences, Any, Any], None]]] = {
-    "json": (_read_json, _compare_json),
-    "json-lines": (_read_json_lines, _compare_json),
+    "json": (_reader(_read_json), _compare_json),
+    "json-lines": (_reader(read_json_lines), _compare_json),
+    "json-sequence": (_reader(read_json_sequence), _compare_json),
+    "event-stream": (_reader(read_events), _compare_json),
     "xml": (_read_xml, compare_trees),
     "html": (_read_html, compare_trees),
     "form": (_read_form, compare_forms),
-    "multipart": (_read_multipart, compare_forms),
+    "multipart": (_read_multipart, _compare_multipart),
 }
+_STREAMS = frozenset({"json-lines", "json-sequence", "event-stream"})
 _RECOGNISED = frozenset({"json", "xml", "html"})
 """Formats that the first bytes show. Two bodies of which only one is in such a format are of different types."""
 

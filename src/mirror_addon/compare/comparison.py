@@ -7,14 +7,18 @@ it for Mirror Diff (`diff_view/comparing.py`), and in the pytest suites that `mi
 A comparison takes these steps:
 
 1. Without a complete response from the mirror the verdict is `failed`; if nothing of the responses was kept it is None.
-2. The status, the header fields (`headers`) and the bodies (`bodies`) are compared. For bodies the content coding is
-   undone (`codings`), the format is chosen by Content-Type and first bytes (`media_types`), and both bodies are parsed
-   and compared by structure: `json_documents` and `json_comparison`, `trees` (XML, HTML), `forms`, else `texts`.
+2. What the shadow's response repeats of its own request is undone (`echoes`), and its nonces are put back (`nonces`).
+   What differs only before that is noise.
+3. The status, the header fields (`headers`, `lists`) and the bodies (`bodies`) are compared. For bodies the content
+   coding is undone (`decoded_body`, `codings`), the format is chosen by Content-Type and first bytes (`media_types`),
+   and both bodies are parsed and compared by structure: `json_documents` and `json_comparison`, `event_streams`,
+   `trees` (XML, HTML), `forms`, `multiparts`, else `texts`.
    The elements of two lists are paired by `alignment`, so that an inserted one does not shift all that follow.
-3. Every difference goes to one `Differences` (`differences`) at a `Place` (`paths`). It keeps one difference for each
+4. Every difference goes to one `Differences` (`differences`) at a `Place` (`paths`). It keeps one difference for each
    path and kind, and finds out whether it is noise: by a rule of `compare.yaml` (`rules`, `rules_file`, `path_rule`),
-   because the primary differs from the control there too, or by a known shape of both values (`shapes`).
-4. The verdict is `different` if any difference counts, `noise` if all are noise, and `same` if there is none.
+   because the primary differs from the control there too, by a known shape of both values (`shapes`), or because the
+   mirror made that id itself (`new_ids`).
+5. The verdict is `different` if any difference counts, `noise` if all are noise, and `same` if there is none.
 
 `noise` applies Diffy's rule to many pairs. `record` makes a line of JSON of a comparison, and `record_file` appends it
 to a file; `report` reads such files, and `suite` makes tests of them.
@@ -26,12 +30,17 @@ from dataclasses import dataclass
 
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.bodies import compare_bodies
-from mirror_addon.compare.bodies import read_body
+from mirror_addon.compare.decoded_body import DecodedBody
+from mirror_addon.compare.decoded_body import read_body
 from mirror_addon.compare.difference import Difference
 from mirror_addon.compare.differences import ControlNoise
 from mirror_addon.compare.differences import Differences
+from mirror_addon.compare.echoes import Echo
+from mirror_addon.compare.headers import Headers
 from mirror_addon.compare.headers import compare_headers
-from mirror_addon.compare.headers import values_by_name
+from mirror_addon.compare.headers import values_of
+from mirror_addon.compare.new_ids import PairIds
+from mirror_addon.compare.nonces import paired_nonces
 from mirror_addon.compare.path_rule import PathRule
 from mirror_addon.compare.rules import DEFAULT_RULES
 from mirror_addon.compare.rules import Rules
@@ -64,13 +73,16 @@ def compare(
     control: Answer | None = None,
     method: str = "",
     url: str = "",
+    operation: str = "",
+    ids: PairIds | None = None,
     now: float | None = None,
     primary_now: float | None = None,
 ) -> Comparison:
     """Compare a pair. No content of a response makes it raise.
 
     `control`: a second response of the primary to the same request; where it differs from the first one, differences
-    are noise. `method`, `url`: of the request, for rules that name an endpoint; an id in the URL is never noise. `now`:
+    are noise. `method`, `url`, `operation` (of GraphQL): of the request, for rules that name an endpoint; an id in the
+    URL is never noise. `ids`: what is known of the mirror's ids. `now`:
     when the responses were made, in seconds since the epoch; `primary_now`: the same for the primary's response, if
     that was made at another time.
     """
@@ -80,12 +92,16 @@ def compare(
         return Comparison(None)
     if primary_now is None:
         primary_now = now
-    active = rules.applying(method, url)
+    active = rules.applying(method, url, operation)
     noise = None
     if control is not None and not control.error and control.status is not None:
         own = _ResponsePair(primary, control, url, primary_now, primary_now)
         noise = own.differences(rules, active, None).as_control()
-    differences = _ResponsePair(primary, shadow, url, primary_now, now).differences(rules, active, noise)
+    pair = _ResponsePair(primary, shadow, url, primary_now, now)
+    differences = pair.differences(rules, active, noise, ids)
+    if ids is not None and ids.found and differences.verdict() == "different":
+        # What was compared before the id was found may have it too.
+        differences = pair.differences(rules, active, noise, ids)
     listed, more = differences.listed(MAX_DIFFERENCES)
     return Comparison(differences.verdict(), listed, tuple(dict.fromkeys(differences.notes)), more)
 
@@ -99,32 +115,76 @@ class _ResponsePair:
         self._primary = primary
         self._shadow = shadow
         self._notes: list[str] = []
-        body, other_body = read_body(primary, "primary", self._notes), read_body(shadow, "shadow", self._notes)
-        self._bodies = body, other_body
-        created, other_created = _created(primary, primary_now), _created(shadow, shadow_now)
-        self._sides = Sides(created, other_created, body.text, other_body.text, url)
+        self._bodies = read_body(primary, "primary", self._notes), read_body(shadow, "shadow", self._notes)
+        self._created = _created(primary, primary_now), _created(shadow, shadow_now)
+        self._url = url
 
-    def differences(self, rules: Rules, active: tuple[PathRule, ...], noise: ControlNoise | None) -> Differences:
+    def differences(
+        self,
+        rules: Rules,
+        active: tuple[PathRule, ...],
+        noise: ControlNoise | None,
+        ids: PairIds | None = None,
+    ) -> Differences:
+        """Compare the responses, after what the shadow repeats of its own request was undone."""
         primary, shadow = self._primary, self._shadow
-        found = Differences(active, Shapes(self._sides) if rules.shapes else None, noise)
+        body, other = self._bodies
+        echo = _echo(primary, body, shadow, other)
+        if echo is None:
+            return self._compared(rules, active, noise, None, ids, shadow.headers, other)
+        headers, content = echo.undone_headers(shadow.headers), echo.undone(other.content)
+        if headers is shadow.headers and content is other.content:
+            return self._compared(rules, active, noise, echo, ids, headers, other)
+        length = None if other.bytes is None or other.cut else other.bytes + len(content) - len(other.content)
+        undone = other._replace(content=content, bytes=length)
+        found = self._compared(rules, active, noise, echo, ids, headers, undone)
+        found.add_undone(self._compared(rules, active, noise, None, None, shadow.headers, other), echo)
+        return found
+
+    def _compared(
+        self,
+        rules: Rules,
+        active: tuple[PathRule, ...],
+        noise: ControlNoise | None,
+        echo: Echo | None,
+        ids: PairIds | None,
+        headers: Headers,
+        other: DecodedBody,
+    ) -> Differences:
+        primary, shadow, body = self._primary, self._shadow, self._bodies[0]
+        sides = Sides(*self._created, body.text, other.text, self._url, echo.undone_text if echo else str)
+        found = Differences(active, Shapes(sides) if rules.shapes else None, noise, echo, ids)
         if primary.status != shadow.status:
             kind = "value" if primary.status is not None else "extra"
             found.add(found.place("status"), kind, primary.status, shadow.status, lambda: "status")
-        if primary.status is None or primary.error:
+        if primary.status is None or (primary.error and primary.ended):
             found.notes.append(f"no complete response from the primary: {primary.error or 'no error was reported'}")
             return found
-        compare_headers(found, primary.headers, shadow.headers)
+        compare_headers(found, primary.headers, headers)
         if primary.body is None or shadow.body is None:
-            sides = [side for side, each in (("primary", primary), ("shadow", shadow)) if each.body is None]
-            found.notes.append(f"body not compared: the body of {' and '.join(sides)} was not kept")
+            sides_without = [side for side, each in (("primary", primary), ("shadow", shadow)) if each.body is None]
+            found.notes.append(f"body not compared: the body of {' and '.join(sides_without)} was not kept")
             return found
         found.notes += self._notes
-        compare_bodies(found, *self._bodies)
+        compare_bodies(found, body, other)
         return found
 
 
+def _echo(primary: Answer, body: DecodedBody, shadow: Answer, other: DecodedBody) -> Echo | None:
+    """What the shadow's response may repeat of its request, and its nonces; None if there is no such thing."""
+    nonces = paired_nonces(primary.headers, body.content, shadow.headers, other.content)
+    asked = shadow.asked
+    if asked is not None and not any(
+        map(asked.may_be_in, (other.content, b"\n".join([value for _, value in shadow.headers])))
+    ):
+        asked = None
+    return Echo(asked, nonces) if asked is not None or nonces else None
+
+
 def _created(response: Answer, now: float | None) -> tuple[float, ...]:
-    """When a response was made, in seconds since the epoch: `now`, and the time in its Date field."""
-    dates = values_by_name(response.headers).get("date", [])
+    """When a response was made, in seconds since the epoch: from `ms` before `now` to `now`, and by its Date field."""
+    dates = values_of(response.headers, b"date")
     stated = [found.seconds for date in dates[:1] if (found := parse_timestamp(date))]
-    return tuple(stated if now is None else [now, *stated])
+    if now is None:
+        return tuple(stated)
+    return (now, now - response.ms / 1000, *stated) if response.ms else (now, *stated)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from mirror_addon.compare.difference import Difference
+from mirror_addon.compare.echoes import Echo
+from mirror_addon.compare.new_ids import PairIds
 from mirror_addon.compare.path_rule import PathRule
 from mirror_addon.compare.paths import Place
 from mirror_addon.compare.paths import root_place
@@ -47,15 +50,26 @@ class Differences:
     """Collects the differences of one pair.
 
     `active`: the rules that apply to the request. `shapes`: finds known shapes; None if these are no noise. `control`:
-    None without a control. `notes`: what could not be compared, and why; comparing functions append to it.
+    None without a control. `echo`: finds what the shadow repeats of its request; None if it repeats nothing. `ids`:
+    knows which ids of the mirror stand for the primary's. `notes`: what could not be compared, and why; comparing
+    functions append to it.
     """
 
-    def __init__(self, active: tuple[PathRule, ...], shapes: Shapes | None, control: ControlNoise | None) -> None:
+    def __init__(
+        self,
+        active: tuple[PathRule, ...],
+        shapes: Shapes | None,
+        control: ControlNoise | None,
+        echo: Echo | None = None,
+        ids: PairIds | None = None,
+    ) -> None:
         self.notes: list[str] = []
         self._active = active
         self._patterns = tuple(each.pattern for each in active)
         self._shapes = shapes
         self._control = control
+        self._echo = echo
+        self._ids = ids
         self._found: dict[tuple[str, str, str], Difference] = {}
         self._beyond = 0
         self._counts = False
@@ -78,15 +92,16 @@ class Differences:
         *,
         shape: str = "",
         excerpt: tuple[object, object] | None = None,
+        name: str = "",
     ) -> None:
         """Add a difference at a place. `where` returns the exact place; it is called only if the difference is kept.
 
         `shape`: the known shape of both values, if the caller knows it (a header field's, by its name). `excerpt`: the
-        parts of both values to show instead of the whole ones.
+        parts of both values to show instead of the whole ones. `name`: of the values, if it is not that of the place.
         """
         if kind in place.counted:
             return  # a difference that counts stands for all of its path and kind
-        noise = self._noise(place, kind, primary, shadow, shape)
+        noise = self._noise(place, kind, primary, shadow, shape, name or place.name)
         if not noise:
             place.counted.add(kind)
             self._counts = True
@@ -105,17 +120,23 @@ class Differences:
         if count and not self._by_rule(place, "value", None, None):
             self._counts = True
 
-    def _noise(self, place: Place, kind: str, primary: object, shadow: object, shape: str) -> str:
+    def _noise(self, place: Place, kind: str, primary: object, shadow: object, shape: str, name: str) -> str:
         if by_rule := self._by_rule(place, kind, primary, shadow):
             return by_rule
         if self._control is not None and self._control.covers(place.text, kind):
             return "control"
+        if self._echo is not None:
+            echoed = self._echo.noise(name, place.text, kind, primary, shadow)
+            if echoed is not None:
+                return echoed
         if self._shapes is None or kind != "value":
             return ""
-        shape = shape or self._shapes.noise(place.name, primary, shadow)
+        shape = shape or self._shapes.noise(name, primary, shadow)
         if shape == "id" and self._control is not None and (place.text, kind) not in self._control.ids:
             # The control has the same id as the primary, so the primary does not generate a new one each time.
             return ""
+        if not shape and self._ids is not None and self._ids.same(name, place.text, primary, shadow):
+            return "new_id"
         return shape
 
     def _by_rule(self, place: Place, kind: str, primary: object, shadow: object) -> str:
@@ -137,6 +158,14 @@ class Differences:
             if rule.tolerates(primary, shadow):
                 return "tolerance"
         return ""
+
+    def add_undone(self, before: Differences, echo: Echo) -> None:
+        """Add as noise what differed before `echo` was undone, and does not differ any more."""
+        left = {(path, kind) for path, kind, _ in self._found}
+        for (path, kind, _), each in before._found.items():
+            if (path, kind) not in left and len(self._found) < _MAX_PATHS:
+                reason = echo.reason(each.shadow)
+                self._found[path, kind, reason] = replace(each, noise=reason)
 
     def as_control(self) -> ControlNoise:
         """The noise of the primary, if the compared pair is the primary's response and the control.

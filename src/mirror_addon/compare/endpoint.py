@@ -1,4 +1,5 @@
-"""The endpoint that a URL belongs to: its path, with everything that looks like an id replaced by `{id}`."""
+"""The endpoint that a request belongs to: its path, with everything that looks like an id replaced by `{id}`, and for
+GraphQL its operation (`graphql`)."""
 
 from __future__ import annotations
 
@@ -23,14 +24,16 @@ _LONGEST = 512
 """Longer path segments are taken for ids."""
 
 
-def endpoint_of(method: str, url: str) -> str:
+def endpoint_of(method: str, url: str, operation: str = "") -> str:
     """Return `GET /users/{id}` for `GET http://a/users/7?x=1`: host and query are removed, the path's case is kept.
+    With an operation, `POST /graphql GetUser`.
 
     Numbers, UUIDs, ULIDs, hexadecimal numbers of 8 or more digits, dates, email addresses and long tokens become
     `{id}`. Words, versions such as `v1`, and names with a number in them (`item-42`) stay. Any text is accepted as a
     URL. `method` may be empty.
     """
-    return f"{method.upper()} {_path(url)}" if method else _path(url)
+    path = f"{_path(url)} {operation}" if operation else _path(url)
+    return f"{method.upper()} {path}" if method else path
 
 
 def _path(url: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.fields import compare_values
-from mirror_addon.compare.media_types import media_type
+from mirror_addon.compare.lists import in_one_spelling
 from mirror_addon.compare.shapes import Shapes
+from mirror_addon.compare.signed_tokens import is_signed
 from mirror_addon.compare.timestamps import parse_timestamp
 from mirror_addon.compare.values import short
 
@@ -27,9 +29,9 @@ HeaderValues = dict[str, list[str]]
 
 
 def compare_headers(differences: Differences, primary: Headers, shadow: Headers) -> None:
-    """Compare all fields except those of NEVER_COMPARED.
+    """Compare all fields except those of NEVER_COMPARED, by what they mean (`lists`).
 
-    Case and order of names do not matter; the values of one name have an order (RFC 9110 5.3).
+    Case and order of names do not matter; the values of one name have an order (RFC 9110 5.3), unless they are a set.
     """
     by_name, others_by_name = values_by_name(primary), values_by_name(shadow)
     if by_name == others_by_name:
@@ -39,20 +41,42 @@ def compare_headers(differences: Differences, primary: Headers, shadow: Headers)
         if values == others or name in NEVER_COMPARED:
             continue
         place = differences.place(f"header:{short(name)}")
-        if name == "set-cookie" and values and others:
-            _compare_cookies(differences, values, others)
-            continue
-        if name == "content-type":
-            values, others = _types(values), _types(others)
+        if values and others:
+            if name == "set-cookie":
+                _compare_cookies(differences, values, others)
+                continue
+            parts = in_one_spelling(name, values, others)
+            if parts is None or _unfolded(*parts, primary, shadow):
+                continue
+            values, others = parts
         compare_values(differences, place, values, others, _shape(name, values, others))
 
 
 def values_by_name(headers: Headers) -> HeaderValues:
-    """The values of each field as Latin-1 text, by its name in lower case."""
+    """The values of each field as Latin-1 text, by its name in lower case, folded lines as one (RFC 9112 5.2)."""
     values: HeaderValues = {}
     for name, value in headers:
-        values.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1").strip(" \t"))
+        text = value.decode("latin-1").strip(" \t\r\n")
+        if "\n" in text:
+            text = " ".join(line.strip(" \t\r") for line in text.split("\n"))
+        values.setdefault(name.decode("latin-1").lower(), []).append(text)
     return values
+
+
+def values_of(headers: Headers, name: bytes) -> list[str]:
+    """The values of one field, whose name is in lower case. Quicker than `values_by_name`."""
+    return [
+        value.decode("latin-1").strip(" \t\r\n")
+        for each, value in headers
+        if len(each) == len(name) and each.lower() == name
+    ]
+
+
+def _unfolded(values: list[str], others: list[str], primary: Headers, shadow: Headers) -> bool:
+    """Whether two fields differ in nothing except how many spaces a folded line became."""
+    if [value.split() for value in values] != [value.split() for value in others]:
+        return False
+    return any(b"\n" in value for _, value in (*primary, *shadow))
 
 
 def _shape(name: str, primary: list[str], shadow: list[str]) -> str:
@@ -67,15 +91,6 @@ def _shape(name: str, primary: list[str], shadow: list[str]) -> str:
     if name == "date" and all(map(parse_timestamp, values)):
         return "time"
     return ""
-
-
-def _types(values: list[str]) -> list[str]:
-    """Content types in one spelling, without the boundary of multipart bodies, which is random."""
-    spelled = []
-    for value in values:
-        name, parameters = media_type(value)
-        spelled.append("; ".join([name, *sorted(f"{key}={value}" for key, value in parameters if key != "boundary")]))
-    return spelled
 
 
 def _compare_cookies(differences: Differences, primary: list[str], shadow: list[str]) -> None:
@@ -93,14 +108,30 @@ def _compare_cookies(differences: Differences, primary: list[str], shadow: list[
         if cookie is None or other is None:
             differences.add(place, "extra" if cookie is None else "missing", cookie, other, where)
             continue
-        for ours, theirs, shape in zip(_parts(cookie), _parts(other), ("cookie", "", ""), strict=True):
+        for ours, theirs, part in zip(_parts(cookie), _parts(other), ("value", "expires", ""), strict=True):
             if ours != theirs:
-                shape = shape if Shapes.alike(ours, theirs) else ""
-                differences.add(place, "value", ours, theirs, where, shape=shape, excerpt=(cookie, other))
+                # A token that can be read is compared by what it says.
+                opaque = part == "value" and _alike(ours, theirs) and not (is_signed(ours) and is_signed(theirs))
+                shape = "cookie" if opaque else ""
+                differences.add(place, "value", ours, theirs, where, shape=shape, excerpt=(cookie, other), name=part)
+
+
+def _alike(ours: str, theirs: str) -> bool:
+    """Whether two values of a cookie are opaque tokens. Express writes `s%3A` before one."""
+    return Shapes.alike(*(unquote(each).replace(":", "_") if "%" in each else each for each in (ours, theirs)))
 
 
 def _cookies(values: list[str]) -> dict[str, str]:
-    return {value.partition("=")[0].strip(): value for value in values}
+    """The cookies by name, those of one name by domain and path too (RFC 6265 5.3)."""
+    cookies = {value.partition("=")[0].strip(): value for value in values}
+    if len(cookies) == len(values):
+        return cookies
+    return {f"{value.partition('=')[0].strip()}; {_scope(value)}": value for value in values}
+
+
+def _scope(cookie: str) -> str:
+    attributes = _parts(cookie)[2].split("; ")
+    return "; ".join(each for each in attributes if each.startswith(("domain=", "path=")))
 
 
 def _parts(cookie: str) -> tuple[str, str, str]:

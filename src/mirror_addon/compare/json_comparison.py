@@ -51,10 +51,12 @@ _HASH_MODULUS = 2**61 - 1
 class JsonComparison:
     """Compares two values and adds what differs to `differences`.
 
-    `booleans`: whether one of the texts may contain `true` or `false`, which Python takes for 1 and 0.
+    `booleans`: whether one of the texts may contain `true` or `false`, which Python takes for 1 and 0. `root`: the
+    document, where it is one of several, as the beginning of exact places.
     """
 
-    def __init__(self, differences: Differences, booleans: bool) -> None:
+    def __init__(self, differences: Differences, booleans: bool, root: str = "$") -> None:
+        self._root = root
         self._differences = differences
         self._booleans = booleans
         self._keys: list[Key] = []
@@ -78,7 +80,7 @@ class JsonComparison:
         self._differences.add(place, kind, primary, shadow, self._where)
 
     def _where(self) -> str:
-        return exact("$", self._keys)
+        return exact(self._root, self._keys)
 
     def _objects(self, primary: dict[str, Any], shadow: dict[str, Any], place: Place) -> None:
         missing = 0

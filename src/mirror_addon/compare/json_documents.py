@@ -48,12 +48,6 @@ def read_json(text: str) -> Any:
         raise JsonError("a JSON number that is too large") from None
 
 
-def read_json_lines(text: str) -> list[Any]:
-    """Parse a text with one JSON value a line (NDJSON). Raises JsonError."""
-    lines = [line for line in text.split("\n") if line.strip()]
-    return list(read_json(f"[{','.join(lines)}]"))
-
-
 def _load(text: str, integer: Callable[[str], int | Decimal]) -> Any:
     return json.loads(
         text, object_pairs_hook=_members, parse_float=_number, parse_int=integer, parse_constant=_no_constant

@@ -24,9 +24,10 @@ _BOMS = (
 _XML = re.compile(rb"\s*<\?xml\s", re.IGNORECASE)
 _HTML = re.compile(rb"\s*(?:<!--.{0,1000}?-->\s*)?<(?:!doctype\s+html|html[\s>])", re.IGNORECASE | re.DOTALL)
 _TEXT = re.compile(r"text/.*|application/(?:x-)?(?:javascript|ecmascript|yaml|toml|graphql|sql|sh|csv)")
-_LINES_OF_JSON = re.compile(r"application/(?:(?:x-)?ndjson|jsonl|json-lines)")
-
-
+_LINES_OF_JSON = re.compile(
+    r"application/(?:(?:x-)?(?:ndjson|jsonl|json-?lines|json-stream)|stream\+json)|text/(?:x-)?(?:ndjson|jsonl)"
+)
+_STREAMS = {"text/event-stream": "event-stream", "application/json-seq": "json-sequence"}
 _SAMPLE = 65536
 """Bytes that are looked at to tell text from other bytes."""
 
@@ -52,8 +53,15 @@ def media_type(content_type: str) -> MediaType:
     return MediaType(name.strip().lower(), tuple(parameters))
 
 
+def is_stream(content_type: str) -> bool:
+    """Whether a body of this type may have no end, so that a part of it is as good as the whole."""
+    name = media_type(content_type).name
+    return name in _STREAMS or _LINES_OF_JSON.fullmatch(name) is not None
+
+
 def form_of(declared: MediaType, body: bytes) -> str:
-    """The format to try for a body: `json`, `json-lines`, `xml`, `html`, `form`, `multipart`, `text` or `bytes`.
+    """The format to try for a body: `json`, `json-lines`, `json-sequence`, `event-stream`, `xml`, `html`, `form`,
+    `multipart`, `text` or `bytes`.
 
     JSON, XML and HTML are recognised under another Content-Type, or without one. The body is not parsed here, so it
     may turn out not to be in that format.
@@ -61,6 +69,8 @@ def form_of(declared: MediaType, body: bytes) -> str:
     name = declared.name
     if _LINES_OF_JSON.fullmatch(name):
         return "json-lines"
+    if name in _STREAMS:
+        return _STREAMS[name]
     if name.endswith(("/json", "+json")):
         return "json"
     if name == "application/x-www-form-urlencoded":

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
 
 from mirror_addon.compare.endpoint import endpoint_of
@@ -23,8 +24,8 @@ class PathRule:
     `ignore`: nothing at or below the path counts. `presence`: the value must be present, but may be any. `regex`: a
     compiled RE2 regex that both values must match as a whole. `absolute`, `relative`: how far apart two numbers may
     be, the latter as a share of the larger one. `key`: the member that identifies elements of an unordered list, or
-    empty. `endpoint` (may contain `*`), `methods` and `url` (a compiled RE2 regex that matches anywhere) select the
-    requests that the rule is for.
+    empty. `endpoint` (may contain `*`, and name a GraphQL operation), `methods` and `url` (a compiled RE2 regex that
+    matches anywhere) select the requests that the rule is for.
     """
 
     pattern: Pattern
@@ -39,14 +40,18 @@ class PathRule:
     methods: frozenset[str] = frozenset()
     url: Any = None
 
-    def applies(self, method: str, url: str) -> bool:
-        """Whether the rule is for this request. An empty method is unknown and matches every one."""
+    def applies(self, method: str, url: str, operation: str = "") -> bool:
+        """Whether the rule is for this request. An empty method is unknown and matches every one. `operation`: of
+        GraphQL."""
         if self.methods and method and method.upper() not in self.methods:
             return False
         if self.endpoint:
-            wanted, _, path = self.endpoint.rpartition(" ")
-            requested = endpoint_of(method, url).rpartition(" ")[2]
-            if (wanted and method and wanted.upper() != method.upper()) or not fnmatchcase(requested, _literal(path)):
+            wanted, path, wanted_operation = endpoint_parts(self.endpoint)
+            if wanted and method and wanted.upper() != method.upper():
+                return False
+            if not fnmatchcase(endpoint_of("", url), _literal(path)):
+                return False
+            if wanted_operation and not fnmatchcase(operation, wanted_operation.replace("[", "[[]")):
                 return False
         return self.url is None or self.url.search(url) is not None
 
@@ -67,6 +72,16 @@ class PathRule:
         if one is None or other is None:
             return False
         return math.isclose(one, other, rel_tol=self.relative, abs_tol=self.absolute)
+
+
+@lru_cache(maxsize=1024)
+def endpoint_parts(endpoint: str) -> tuple[str, str, str]:
+    """The method, path and operation that a rule's endpoint names; method and operation may be empty. The path is empty
+    if the text is none."""
+    parts = endpoint.split()
+    method = "" if not parts or parts[0][0] in "/*" else parts.pop(0)
+    path = parts.pop(0) if parts and parts[0][0] in "/*" else ""
+    return method, path if len(parts) < 2 else "", "".join(parts)
 
 
 def _literal(path: str) -> str:

@@ -175,6 +175,8 @@ class Place:
 
 def root_place(text: str, patterns: tuple[Pattern, ...]) -> Place:
     """The place of a document (`$` for JSON, empty for XML), a header field, a form field, the status or the body."""
+    if not patterns:
+        return Place(text, text.partition(":")[2], patterns, _NO_STATES, (), False)
     root = text or "/"
     states = frozenset(
         (number, 0)

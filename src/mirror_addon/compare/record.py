@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.comparison import Comparison
+from mirror_addon.compare.endpoint import endpoint_of
 from mirror_addon.compare.redaction import redact
 
 VERSION = 1
@@ -45,6 +46,8 @@ class About(NamedTuple):
     url: str
     draw: int
     client: str
+    operation: str = ""
+    """Of GraphQL, a part of the endpoint."""
 
 
 class RecordedRequest(NamedTuple):
@@ -81,6 +84,7 @@ def record_line(
         "control": about.control,
         "method": about.method,
         "url": about.url,
+        "endpoint": endpoint_of(about.method, about.url, about.operation),
         "draw": about.draw,
         "primary": _response(primary if primary is not None else Answer(None), bodies, redacted),
         "shadow": _response(shadow, bodies, redacted),
@@ -146,6 +150,10 @@ def _response(response: Answer, bodies: bool, redacted: frozenset[bytes]) -> dic
     fields: dict[str, Any] = {
         "status": response.status,
         "ms": None if response.ms is None else round(response.ms, 3),
+        "first_ms": None if response.first_ms is None else round(response.first_ms, 3),
+        "connect_ms": None if response.connect_ms is None else round(response.connect_ms, 3),
+        "late_ms": None if response.late_ms is None else round(response.late_ms, 3),
+        "clock": None if response.ms is None else response.clock,
         "bytes": response.bytes,
         "error": response.error or None,
     }
@@ -154,8 +162,10 @@ def _response(response: Answer, bodies: bool, redacted: frozenset[bytes]) -> dic
         fields |= {
             "headers": _headers(response.headers, redacted),
             **_body(body),
-            "cut": body is not None and (len(body) > MAX_BODY or len(body) < response.bytes),
+            "cut": body is not None and (len(body) > MAX_BODY or len(body) < response.bytes or not response.ended),
         }
+    elif not response.ended:
+        fields["cut"] = True
     return fields
 
 

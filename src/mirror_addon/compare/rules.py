@@ -40,9 +40,9 @@ class Rules:
         """
         return replace(self, rules=(*self.rules, *_ignored(spec))) if spec.strip() else self
 
-    def applying(self, method: str, url: str) -> tuple[PathRule, ...]:
-        """The rules for the responses to a request. `method` is empty if it is unknown."""
-        return tuple(rule for rule in self.rules if rule.applies(method, url))
+    def applying(self, method: str, url: str, operation: str = "") -> tuple[PathRule, ...]:
+        """The rules for the responses to a request. `method` is empty if it is unknown; `operation`: of GraphQL."""
+        return tuple(rule for rule in self.rules if rule.applies(method, url, operation))
 
 
 @lru_cache(maxsize=256)

@@ -19,6 +19,7 @@ import yaml
 
 from mirror_addon.compare.path_rule import PathRule
 from mirror_addon.compare.path_rule import RulesError
+from mirror_addon.compare.path_rule import endpoint_parts
 from mirror_addon.compare.paths import PathError
 from mirror_addon.compare.paths import pattern
 from mirror_addon.compare.values import short
@@ -150,8 +151,9 @@ class _RulesReader:
         requests: dict[str, Any] = {}
         if (node := fields.get("endpoint")) is not None:
             endpoint = self._text(node, "endpoint")
-            if not endpoint.rpartition(" ")[2].startswith(("/", "*")):
-                raise self._error(node, f"{short(endpoint, 60)!r} is not an endpoint; write it as `GET /users/{{id}}`")
+            if not endpoint_parts(endpoint)[1]:
+                how = "write it as `GET /users/{id}`, or `POST /graphql GetUser`"
+                raise self._error(node, f"{short(endpoint, 60)!r} is not an endpoint; {how}")
             requests["endpoint"] = " ".join(endpoint.split())
         if (node := fields.get("method")) is not None:
             methods = [self._text(each, "method").upper() for each in self._texts(node, "method")]

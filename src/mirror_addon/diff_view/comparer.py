@@ -7,10 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait
+from dataclasses import replace
 
 from mitmproxy import http
 
 from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.echoes import Asked
+from mirror_addon.compare.echoes import asked_by
+from mirror_addon.compare.graphql import operation_of
 from mirror_addon.compare.rules import Rules
 from mirror_addon.diff_view.comparing import Compared
 from mirror_addon.diff_view.comparing import Task
@@ -79,11 +83,14 @@ class Comparer:
         if known is None or not _same(known[0], identity):
             task = Task(
                 answer_of(primary),
-                answer_of(shadow),
+                replace(answer_of(shadow), asked=_asked(primary, shadow)),
                 answer_of(control) if control else None,
                 self._rules(primary),
                 primary.request.method,
                 primary.request.pretty_url,
+                operation_of(
+                    primary.request.method, primary.request.pretty_url, primary.request.raw_content or b""
+                ).name,
                 kept,
             )
             known = self._results[key] = identity, self._start(task)
@@ -115,6 +122,15 @@ class Comparer:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
+
+
+def _asked(primary: http.HTTPFlow, shadow: http.HTTPFlow) -> Asked:
+    """How the mirror was asked, compared with the primary."""
+    mine, its = (
+        asked_by((flow.request.host_header or "").encode("utf-8", "surrogateescape"), flow.request.headers.fields, b"")
+        for flow in (primary, shadow)
+    )
+    return its._replace(primary_host=mine.host)
 
 
 def _same(one: Identity, other: Identity) -> bool:

@@ -32,6 +32,7 @@ class Task(NamedTuple):
     rules: Rules
     method: str
     url: str
+    operation: str
     kept: Comparison | None
 
     @property
@@ -55,7 +56,13 @@ def differs_in_body(comparison: Comparison) -> bool:
 def compared(task: Task) -> Compared:
     """Do the task, in this thread."""
     comparison = task.kept or compare(
-        task.primary, task.shadow, task.rules, control=task.control, method=task.method, url=task.url
+        task.primary,
+        task.shadow,
+        task.rules,
+        control=task.control,
+        method=task.method,
+        url=task.url,
+        operation=task.operation,
     )
     if not differs_in_body(comparison):
         return Compared(comparison)

@@ -12,6 +12,7 @@ from mitmproxy import http
 from mirror_addon.diff_view.requests import readable
 from mirror_addon.diff_view.requests import request_differences
 from mirror_addon.display.text import printable
+from mirror_addon.host.upstream_clock import connect_time
 from mirror_addon.shadow_flows import metadata as meta
 from mirror_addon.shadow_flows.shadow_flow import count_in_words
 from mirror_addon.shadow_flows.shadow_flow import milliseconds
@@ -81,7 +82,7 @@ def side_by_side(primary: http.HTTPFlow, shadow: http.HTTPFlow) -> Iterator[Line
     by = f"{totals[1] - totals[0]:+.1f} ms" if totals[0] is not None and totals[1] is not None else ""
     rows.append(("total", _ms(totals[0]), _ms(totals[1]), by))
     rows.append(("first byte", _ms(_first_byte(primary)), _ms(_first_byte(shadow)), ""))
-    rows.append(("connect", _ms(_connect(primary)), _ms(_connect(shadow)), ""))
+    rows.append(("connect", _ms(connect_time(primary)), _ms(connect_time(shadow)), ""))
     rows.append(("body", _size(primary), _size(shadow), ""))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
@@ -94,16 +95,10 @@ def _ms(value: float | None) -> str:
 
 
 def _first_byte(flow: http.HTTPFlow) -> float | None:
+    if times := meta.numbers_of(flow, meta.TIMES_KEY):
+        return times[1]
     begin, end = flow.request.timestamp_end, flow.response and flow.response.timestamp_start
     return (end - begin) * 1000 if begin and end else None
-
-
-def _connect(flow: http.HTTPFlow) -> float | None:
-    """Return the milliseconds that connecting took; None if the connection was open already."""
-    begin, end = flow.server_conn.timestamp_start, flow.server_conn.timestamp_tcp_setup
-    if not (begin and end) or begin < flow.request.timestamp_start:
-        return None
-    return (end - begin) * 1000
 
 
 def _size(flow: http.HTTPFlow) -> str:

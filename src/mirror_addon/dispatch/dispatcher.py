@@ -37,6 +37,7 @@ from mirror_addon.dispatch.upload import Upload
 from mirror_addon.dispatch.upload import cost_of
 from mirror_addon.dispatch.upload import declared_length
 from mirror_addon.dispatch.upload import request_frame
+from mirror_addon.dispatch.upload import send_end
 from mirror_addon.dispatch.upload import send_pieces
 from mirror_addon.dispatch.verdicts import Verdicts
 from mirror_addon.dispatch.worker_link import WorkerLink
@@ -141,7 +142,11 @@ class Dispatcher:
     def offer(self, shadow: Shadow, request: ShadowRequest, body: bytes) -> None:
         """Send an ADMITTED shadow with its whole body. Never blocks, never raises: what cannot be sent is DROPPED."""
         length = len(body)
-        if length <= PIECE_BYTES:
+        if request.trailers:
+            if self._begin(shadow, request, b"", length, True, cost_of(length)):
+                send_pieces(shadow, body, last=False)
+                send_end(shadow, request.trailers)
+        elif length <= PIECE_BYTES:
             self._begin(shadow, request, body, length, False, length + CHUNK_OVERHEAD)
         elif self._begin(shadow, request, b"", length, True, cost_of(length)):
             send_pieces(shadow, body, last=True)

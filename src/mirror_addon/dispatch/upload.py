@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mirror_addon.dispatch.in_flight import Shadow
     from mirror_addon.dispatch.settings import ShadowSettings
     from mirror_addon.dispatch.worker_link import WorkerLink
+    from mirror_addon.routing.fields import Fields
     from mirror_addon.shadow.request import ShadowRequest
     from mirror_addon.shadow.request import Target
 
@@ -29,6 +30,19 @@ class UploadOwner(Protocol):
     def feed(self, shadow: Shadow, chunk: bytes, length: int) -> bool: ...
 
     def give_up(self, shadow: Shadow, reason: str) -> None: ...
+
+
+class BodySink(Protocol):
+    """What a body that comes in pieces is given to."""
+
+    @property
+    def alive(self) -> bool: ...
+
+    def write(self, chunk: bytes) -> None: ...
+
+    def end(self, trailers: Fields = ()) -> None: ...
+
+    def abort(self, reason: str = "aborted") -> None: ...
 
 
 class Upload:
@@ -53,11 +67,11 @@ class Upload:
             if not self._owner.feed(self._shadow, chunk, self._length):
                 self._shadow = None
 
-    def end(self) -> None:
-        """The body is complete."""
+    def end(self, trailers: Fields = ()) -> None:
+        """The body is complete. Its `trailers` are sent to a mirror that speaks HTTP/2."""
         shadow, self._shadow = self._shadow, None
         if shadow is not None and shadow.state is State.ADMITTED:
-            _link_of(shadow).send(encode((Kind.CHUNK, shadow.number, True)))
+            send_end(shadow, trailers)
 
     def abort(self, reason: str = "aborted") -> None:
         """The body will not be complete; counted as `dropped.<reason>`."""
@@ -112,6 +126,12 @@ def declared_length(request: ShadowRequest) -> int:
         if name.lower() == b"content-length" and value.isdigit():
             return int(value[:20])
     return 0
+
+
+def send_end(shadow: Shadow, trailers: Fields) -> None:
+    """Send the end of a body that came in pieces."""
+    end = (Kind.CHUNK, shadow.number, True)
+    _link_of(shadow).send(encode((*end, trailers) if trailers else end))
 
 
 def send_pieces(shadow: Shadow, body: bytes, *, last: bool) -> None:

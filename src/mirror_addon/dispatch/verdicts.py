@@ -72,7 +72,7 @@ class Verdicts:
         assert subject is not None
         note = EndNote(shadow.id, shadow.label, tuple(subject), result.reason if result else "", again=again)
         if result is not None and result.outcome != "dropped":
-            note = note._replace(status=result.status, bytes=result.bytes, ms=result.total_ms)
+            note = note._replace(status=result.status, bytes=result.bytes, ms=result.response_ms)
         frame = encode((Kind.NOTE, shadow.number, *note))
         cost = len(frame) + _OVERHEAD_BYTES
         if again:  # it takes the place of what the lost worker was sent, which was more
@@ -96,8 +96,10 @@ class Verdicts:
             return
         primary.answer_is_sent = True
         body = answer.body
-        fields = answer.headers, body is not None, answer.bytes, answer.ms, answer.error, note, primary.uncontrolled, at
-        told = PrimaryAnswer(primary.id, answer.status, *fields)
+        fields = answer.headers, body is not None, answer.bytes, answer.ms, answer.error, note, primary.uncontrolled
+        told = PrimaryAnswer(
+            primary.id, answer.status, *fields, answer.connect_ms, answer.first_ms, answer.clock, answer.late_ms, at
+        )
         if body and not self._queue.fits(_ANSWERS, len(body) + _OVERHEAD_BYTES):
             body = None
             left_out = "the primary's body was left out, because mirror_queue is full"

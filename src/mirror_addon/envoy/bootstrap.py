@@ -131,7 +131,7 @@ def _manager(table: RouteTable, options: ExportOptions) -> Message:
         stat_prefix="ingress",
         use_remote_address=table.identity.use_remote_address,
         **_NORMALIZATION[table.identity.path_normalization],
-        generate_request_id=options.request_id,
+        generate_request_id=options.request_id or table.identity.mesh_headers,
         preserve_external_request_id=True,
         server_header_transformation="PASS_THROUGH",
         stream_idle_timeout=duration(0),
@@ -142,8 +142,9 @@ def _manager(table: RouteTable, options: ExportOptions) -> Message:
             forward_proxy_filter(),
             {
                 "name": "envoy.filters.http.router",
-                # The addon adds no x-envoy-* fields, so Envoy must not add any.
-                "typed_config": typed("extensions.filters.http.router.v3.Router", suppress_envoy_headers=True),
+                "typed_config": typed(
+                    "extensions.filters.http.router.v3.Router", suppress_envoy_headers=not table.identity.mesh_headers
+                ),
             },
         ],
     )

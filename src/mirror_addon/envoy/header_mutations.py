@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from mirror_addon.envoy.notes import Notes
 from mirror_addon.envoy.values import Message
+from mirror_addon.istio.header_values import FILLED
+from mirror_addon.istio.header_values import Operator
+from mirror_addon.istio.header_values import parse_value
 from mirror_addon.istio.resources.virtual_service import HeaderOperations
 from mirror_addon.istio.resources.virtual_service import Headers
 from mirror_addon.routing.header_edits import is_editable
-
-_OPERATOR = re.compile(
-    r"%(?:%|(?:REQ|RESP|TRAILER|DYNAMIC_METADATA|CLUSTER_METADATA|UPSTREAM_METADATA|FILTER_STATE|REQUESTED_SERVER_NAME|"
-    r"START_TIME|PROTOCOL|RESPONSE_CODE|RESPONSE_CODE_DETAILS|RESPONSE_FLAGS|HOSTNAME|ROUTE_NAME|VIRTUAL_CLUSTER_NAME|"
-    r"(?:DOWNSTREAM|UPSTREAM)_[A-Z_0-9]+|REQUEST_[A-Z_]+|STREAM_ID|CONNECTION_ID|ENVIRONMENT|GRPC_STATUS)"
-    r"(?:\([^()]*\))?(?::[0-9]+)?%)"
-)
 
 
 def header_mutations(levels: Iterable[Headers | None], notes: Notes) -> Message:
@@ -46,10 +41,12 @@ def _pairs(table: dict[str, str]) -> list[tuple[str, str]]:
 
 def _option(pair: tuple[str, str], action: str, notes: Notes) -> Message:
     name, value = pair
-    rest = _OPERATOR.sub("", value)
-    if "%" in rest:
+    try:
+        operators = [part.name for part in parse_value(value) if isinstance(part, Operator)]
+    except ValueError:
         notes.add(f"header {name}: {value!r} is not valid in Envoy's format; it is exported as literal text")
         value = value.replace("%%", "%").replace("%", "%%")
-    elif "%" in value.replace("%%", ""):
-        notes.add(f"header {name}: Envoy replaces the variables in {value!r}, mirror_addon sends them as written")
+    else:
+        for operator in sorted(set(operators) - FILLED):
+            notes.add(f"header {name}: Envoy fills in %{operator}%, which mirror_addon leaves empty")
     return {"header": {"key": name, "value": value}, "append_action": action}

@@ -21,6 +21,7 @@ from mirror_addon.envoy.values import Message
 from mirror_addon.envoy.values import duration
 from mirror_addon.envoy.values import safe_regex
 from mirror_addon.routing.hosts import VirtualHost
+from mirror_addon.routing.https_redirect import HttpsRedirect
 from mirror_addon.routing.table import RouteTable
 from mirror_addon.routing.virtual_services import RouteEntry
 
@@ -44,7 +45,8 @@ class RouteConfiguration:
     def message(self) -> Message:
         hosts = [self._virtual_host(host, domains) for host, domains in self._domains()]
         if self._table.hosts.anything is None:
-            hosts.append({"name": "passthrough", "domains": ["*"], "routes": self._passthrough(0)})
+            closed = [_not_found(port) for port in sorted(self._table.gateways.closed)]
+            hosts.append({"name": "passthrough", "domains": ["*"], "routes": [*closed, *self._passthrough(0)]})
         return {
             "name": ROUTES,
             "ignore_port_in_host_matching": True,
@@ -62,18 +64,31 @@ class RouteConfiguration:
 
     def _virtual_host(self, host: VirtualHost, domains: list[str]) -> Message:
         chain = self._less_specific(host, domains[0])
+        message: Message = {"name": host.host, "domains": domains}
+        if self._table.identity.mesh_headers:
+            message["include_request_attempt_count"] = True
         routes: list[Message] = []
-        for port in (*sorted(_ports(chain)), 0):
-            claimed = next((each for each in chain if each.at(port) is not None), None)
-            if claimed is None:
-                routes += self._passthrough(port)
+        closed = self._table.gateways.closed
+        found = {
+            port: next((index for each in chain if (index := each.at(port)) is not None), None)
+            for port in (*sorted(_ports(chain) | closed), 0)
+        }
+        served = [index for index in found.values() if index is not None]
+        secure = bool(served) and all(isinstance(index, HttpsRedirect) for index in served)
+        secure = secure and all(found[port] is not None for port in closed)
+        if secure:
+            message["require_tls"] = "ALL"
+            self._notes.add(f"{host.host}: httpsRedirect is exported for every port")
+        for port, index in found.items():
+            if index is None:
+                routes += [_not_found(port)] if port in closed else self._passthrough(port)
                 continue
-            index = claimed.at(port)
-            entries = index.entries if index is not None else ()
-            routes += [route for entry in entries if (route := self._route(entry, port)) is not None]
+            if isinstance(index, HttpsRedirect) and not secure:
+                routes += _to_https(port)
+            routes += [route for entry in index.entries if (route := self._route(entry, port)) is not None]
             if port:
-                routes.append({"match": _on_port(port), **NOT_FOUND})
-        return {"name": host.host, "domains": domains, "routes": routes}
+                routes.append(_not_found(port))
+        return {**message, "routes": routes}
 
     def _less_specific(self, host: VirtualHost, domain: str) -> list[VirtualHost]:
         """Return the host and the less specific ones, which claim requests to ports where it has no entries."""
@@ -114,6 +129,22 @@ class RouteConfiguration:
             itself = {"name": ":authority", "string_match": {"safe_regex": own}}
             routes.append({"name": "this listener", "match": {**_ANY, "headers": [itself]}, **NOT_FOUND})
         return [*routes, {"name": "passthrough", "match": match, "route": action}]
+
+
+def _to_https(port: int) -> list[Message]:
+    """Return the redirect of one port. Envoy's route, unlike `require_tls`, would leave out a port 80 in Host."""
+    redirect: Message = {"https_redirect": True}
+    if port != 80:
+        return [{"match": _on_port(port), "redirect": redirect}]
+    written = {"name": ":authority", "string_match": {"suffix": ":80"}}
+    return [
+        {"match": {**_ANY, "headers": [written]}, "redirect": {**redirect, "port_redirect": 80}},
+        {"match": _on_port(port), "redirect": redirect},
+    ]
+
+
+def _not_found(port: int) -> Message:
+    return {"match": _on_port(port), **NOT_FOUND}
 
 
 def _on_port(port: int) -> Message:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import uuid
 import weakref
+from collections.abc import Sequence
 
 from mitmproxy import http
 
-from mirror_addon.dispatch.upload import Upload
+from mirror_addon.dispatch.upload import BodySink
+from mirror_addon.flows.body_copy import BodyCopy
+from mirror_addon.flows.leaving import Head
+from mirror_addon.flows.leaving import Response
 from mirror_addon.routing.decision import Decision
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.fields import Fields
@@ -17,7 +21,10 @@ from mirror_addon.routing.table import RouteTable
 class Exchange:
     """One routed request: what is needed to send its shadows, and to explain the decision later."""
 
-    __slots__ = ("__weakref__", "_table", "answer_fields", "decision", "draw", "request", "settled", "uploads")
+    __slots__ = (
+        "__weakref__", "_table", "answer", "answer_fields", "decision", "draw", "grpc", "leaving", "request",
+        "request_copy", "response_copy", "settled", "trailers", "uploads", "written",
+    )  # fmt: skip
 
     def __init__(
         self, table: RouteTable, request: Request, draw: int, decision: Decision, *, settled: bool = False
@@ -30,10 +37,30 @@ class Exchange:
         self.decision = decision
         self.settled = settled
         """Whether its shadows have been handed over, or it gets none."""
-        self.uploads: list[Upload] | None = None
+        self.trailers: Fields = ()
+        """Of the request, when its body has been gathered."""
+        self.written: Head | None = None
+        """The head of the flow's request once the decision was applied to it; None until then."""
+        self.leaving: Request | None = None
+        """The request as it left the proxy, changed by whatever addon; None until then, and if it was not sent."""
+        self.uploads: Sequence[BodySink] | None = None
         """The shadows of a streamed body; None until the first byte of it."""
+        self.grpc = False
+        """Whether it is gRPC over HTTP/2."""
+        self.request_copy: BodyCopy | None = None
+        """Of a body that is passed on as it flows because it is gRPC."""
+        self.response_copy: BodyCopy | None = None
         self.answer_fields: Fields | None = None
-        """The header fields of the primary's response before the route's edits; None if the route has none."""
+        """The header fields of the primary's response as it came; None if that is not known."""
+        self.answer: Response | None = None
+        """The rest of the primary's response as it came; None if that is not known."""
+
+    @property
+    def sent(self) -> Request:
+        """The request of which shadows are copies: as it left, else as the decision has it."""
+        request = self.leaving or self.decision.request
+        assert request is not None
+        return request
 
     @property
     def table(self) -> RouteTable | None:

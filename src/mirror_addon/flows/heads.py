@@ -6,10 +6,13 @@ flows. It runs in the proxy's event loop, in the hooks of `MirrorAddon`:
     requestheaders   `heads.read_request` makes a `Request` of the flow. The table makes a `Decision` of that, and the
                      two are kept as the flow's `Exchange`. `write_request` applies the decision to the flow; a local
                      reply becomes its response (`answer`). `upstream_tls` is told which destination is dialled.
-    server_connect,  `upstream_tls` sets up TLS as the DestinationRule of that destination requires.
-    tls_start_server
-    request          `frame_body` frames a body of HTTP/2 for an HTTP/1 upstream.
-    response, error  `primary` makes of the flow's response what shadows are compared with.
+                     Bodies of gRPC are to be streamed (`grpc_streams`).
+    next_layer       `prior_knowledge` recognises clients that begin with HTTP/2.
+    server_connect,  `upstream_tls` sets up TLS as the DestinationRule of that destination requires, `prior_knowledge`
+    tls_start_server HTTP/2 without TLS where a port's protocol says so.
+    as it leaves     `frame_body` or `frame_stream` frames a body of HTTP/2 for an HTTP/1 upstream. `leaving` reads the
+                     request that is copied, and later the response as it came, before other addons change that.
+    response, error  `primary` makes of that response what shadows are compared with.
 
 A primary is edited in `requestheaders`, because `request` would be too late for a body that is streamed. Flows are
 edited through `data`, the fields of mitmproxy's messages: their properties keep Host and other fields consistent in
@@ -20,18 +23,23 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import socket
 import uuid
 from typing import TYPE_CHECKING
 
+from mitmproxy import connection
 from mitmproxy import http
 
+from mirror_addon.flows.hop_by_hop import without_hop_by_hop
 from mirror_addon.routing.clusters import ORIGINAL_DESTINATION
+from mirror_addon.routing.decision import Facts
 from mirror_addon.routing.decision import LocalResponse
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.fields import Fields
 from mirror_addon.routing.local_replies import is_grpc
 
 if TYPE_CHECKING:
+    from mirror_addon.options.settings import Settings
     from mirror_addon.routing.clusters import Cluster
     from mirror_addon.routing.clusters import Endpoint
     from mirror_addon.routing.decision import Decision
@@ -54,10 +62,14 @@ def forwarded_address(peer: str, local_address: bytes) -> bytes:
 
 
 def authority_port(authority: bytes, scheme: bytes) -> int:
-    """Return the port of an authority, else the default port of the scheme."""
+    """Return the port of an authority, else the default port of the scheme: also where what follows the colon is no
+    port number, which a client may send in any length."""
     host, colon, port = authority.rpartition(b":")
-    if colon and not host.endswith(b":") and port.isdigit() and (b":" not in host or host.endswith(b"]")):
-        return int(port)
+    if colon and port.isdigit() and b":" not in host[host.rfind(b"]") + 1 :]:
+        digits = port.lstrip(b"0")
+        # int() raises ValueError for more than 4,300 digits.
+        if 0 < len(digits) <= 5 and (number := int(digits)) <= 65535:
+            return number
     return 443 if scheme == b"https" else 80
 
 
@@ -72,11 +84,18 @@ def join_cookies(fields: Fields) -> Fields:
     return (*fields[:first], (b"cookie", b"; ".join(values)), *rest)
 
 
-def read_request(flow: http.HTTPFlow, local_address: bytes) -> Request:
+def without_proxy_credentials(fields: Fields) -> Fields:
+    """Leave out what the client or mitmproxy's `upstream_auth` says to the upstream proxy (RFC 9110 11.7.2): routed
+    requests and shadows do not go there."""
+    return tuple(field for field in fields if field[0].lower() != b"proxy-authorization")
+
+
+def read_request(flow: http.HTTPFlow, local_address: bytes, facts: bool = False) -> Request:
     """Return the head of `flow`'s request as the client sent it.
 
     The authority is that of the request target if it has one (HTTP/2, absolute-form), else Host (RFC 9112 3.2.2). The
-    scheme is that of the client's connection. `local_address` is this machine's, as in X-Forwarded-For.
+    scheme is that of the client's connection. `local_address` is this machine's, as in X-Forwarded-For. `facts`:
+    whether the request needs those.
     """
     data = flow.request.data
     authority = data.authority
@@ -93,6 +112,8 @@ def read_request(flow: http.HTTPFlow, local_address: bytes) -> Request:
     authority = authority or host
     if data.http_version in HTTP2_AND_NEWER:
         others = join_cookies(others)
+    if flow.server_conn.via is not None:
+        others = without_proxy_credentials(others)
     scheme = b"https" if flow.client_conn.tls_established else b"http"
     peer = flow.client_conn.peername
     return Request(
@@ -103,15 +124,40 @@ def read_request(flow: http.HTTPFlow, local_address: bytes) -> Request:
         headers=others,
         port=authority_port(authority, scheme),
         client=forwarded_address(peer[0], local_address) if peer else b"",
+        facts=facts_of(flow) if facts else None,
     )
+
+
+def facts_of(flow: http.HTTPFlow) -> Facts:
+    """Return what operators in header values say of `flow`. A Unix socket has no address."""
+    connection = flow.client_conn
+    peer, local = connection.peername, connection.sockname
+    version = flow.request.data.http_version.decode("latin-1")
+    return Facts(
+        peer=(peer[0], peer[1]) if peer else ("", 0),
+        local=(local[0], local[1]) if local else ("", 0),
+        protocol=version.removesuffix(".0") if version.startswith("HTTP/2") else version,
+        start=flow.request.data.timestamp_start,
+        hostname=_hostname(),
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _hostname() -> str:
+    return socket.gethostname()
 
 
 def write_request(flow: http.HTTPFlow, request: Request, cluster: Cluster, endpoint: Endpoint) -> None:
     """Send `flow` to `endpoint`, as `request`. For the original destination its address is left as it is.
 
+    In mitmproxy's upstream mode it does not go through the proxy. A server of its own says so, because the one that
+    the flow has is that of all requests of this client, and others may have to go through the proxy.
+
     `data` is written directly, because the properties of `http.Request` would set Host to the endpoint's address.
     """
     data = flow.request.data
+    if flow.server_conn.via is not None:
+        flow.server_conn = connection.Server(address=None)
     if endpoint is not ORIGINAL_DESTINATION:
         data.host = endpoint.address
         data.port = endpoint.port
@@ -141,7 +187,7 @@ def frame_body(flow: http.HTTPFlow, decision: Decision) -> None:
     if not _is_multiplexed(request):
         return
     plain = request.data.scheme != b"https"
-    if not plain and not _may_speak_http1(decision):
+    if not _may_speak_http1(decision, plain=plain):
         return
     if plain:
         request.trailers = None
@@ -153,32 +199,33 @@ def frame_body(flow: http.HTTPFlow, decision: Decision) -> None:
         request.headers["content-length"] = str(len(request.raw_content))
 
 
-def frame_stream(flow: http.HTTPFlow) -> None:
+def frame_stream(flow: http.HTTPFlow, decision: Decision) -> None:
     """Frame a body of an HTTP/2 request that is or may be streamed, and whose length is not known."""
     request = flow.request
-    if _is_multiplexed(request) and request.data.scheme != b"https" and "content-length" not in request.headers:
+    plain = _is_multiplexed(request) and request.data.scheme != b"https"
+    if plain and "content-length" not in request.headers and _may_speak_http1(decision, plain=True):
         request.headers["transfer-encoding"] = "chunked"
 
 
-def can_stream(flow: http.HTTPFlow, decision: Decision) -> bool:
-    """Return whether a body of unknown length can be streamed to its upstream.
-
-    It cannot if the protocol is known only after ALPN: HTTP/1 needs Transfer-Encoding, with which an HTTP/2 request
-    would be malformed (RFC 9113 8.2.2).
-    """
-    return not (_is_multiplexed(flow.request) and flow.request.data.scheme == b"https" and _may_speak_http1(decision))
-
-
-def _may_speak_http1(decision: Decision) -> bool:
-    """Return whether ALPN may choose HTTP/1 for an upstream with TLS. It does not if the protocol of its port is HTTP/2
-    or the request is gRPC."""
+def _may_speak_http1(decision: Decision, *, plain: bool) -> bool:
+    """Return whether an upstream may be spoken to in HTTP/1: with TLS because ALPN may choose it, without (`plain`)
+    because nothing says that it speaks HTTP/2."""
     cluster, request = decision.cluster, decision.request
-    return not (cluster and cluster.is_http2) and not (request and is_grpc(request))
+    grpc = request is not None and is_grpc(request)
+    if cluster is None:
+        return plain or not grpc
+    return not cluster.speaks_http2(grpc=grpc) and (plain or not grpc)
 
 
 def _is_multiplexed(request: http.Request) -> bool:
     """Return whether the request came over HTTP/2 or HTTP/3, which need no header field to frame a body."""
     return request.data.http_version in HTTP2_AND_NEWER
+
+
+def drop_trailers(flow: http.HTTPFlow) -> None:
+    """Remove the trailers of a response from a client that speaks HTTP/1: mitmproxy fails on them."""
+    if flow.response and not _is_multiplexed(flow.request):
+        flow.response.trailers = None
 
 
 def is_upgrade(flow: http.HTTPFlow) -> bool:
@@ -214,6 +261,14 @@ def no_unix_sockets(cluster: Cluster, endpoint: Endpoint) -> LocalResponse:
         f"Set a TCP address: --set mirror_endpoints={name}=ADDRESS:PORT\n"
     )
     return LocalResponse(503, ((b"content-type", b"text/plain"),), text.encode())
+
+
+def apply_options(flow: http.HTTPFlow, request: Request, settings: Settings) -> None:
+    """Do to a routed `request` of `flow` what options ask for beside the rules."""
+    if settings.request_id or settings.proxy_headers == "istio":
+        give_request_id(request)
+    if settings.strip_hop_by_hop and not is_upgrade(flow):
+        request.headers = without_hop_by_hop(request.headers)
 
 
 def give_request_id(request: Request) -> None:

@@ -8,10 +8,12 @@ from typing import NamedTuple
 from mitmproxy import flow as mitm_flow
 from mitmproxy import http
 
+from mirror_addon.compare.answer import PROGRAM_CLOCK
 from mirror_addon.compare.answer import Answer
 
 if TYPE_CHECKING:
     from mirror_addon.flows.exchange import Exchange
+    from mirror_addon.host.upstream_clock import ExchangeTimes
     from mirror_addon.routing.decision import Request
 
 _PORTS = {b"http": b":80", b"https": b":443"}
@@ -39,42 +41,34 @@ def url_of(request: Request) -> str:
         return b"".join(b"%c" % byte if byte < 0x80 else b"%%%02X" % byte for byte in url).decode()
 
 
-def status_and_time(flow: http.HTTPFlow) -> tuple[int | None, float | None]:
-    """Return the status of the flow's response, and the milliseconds from the last byte of the request to the last byte
-    of the response; each is None if there is none."""
-    response = flow.response
-    if response is None:
-        return None, None
-    data = response.data
-    begun, ended = flow.request.data.timestamp_end, data.timestamp_end
-    return data.status_code, (ended - begun) * 1000 if begun and ended else None
-
-
-def primary_end(flow: http.HTTPFlow, exchange: Exchange, body_limit: int) -> PrimaryEnd:
-    """Return the flow's response before the route's edits of its header, with up to `body_limit` bytes of its body.
+def primary_end(flow: http.HTTPFlow, exchange: Exchange, body_limit: int, times: ExchangeTimes) -> PrimaryEnd:
+    """Return the primary's response as it came, with up to `body_limit` bytes of its body; as the flow has it if the
+    exchange does not know.
 
     With a limit of 0 it has no header fields either. A response that was cut off has its status and an error.
     """
-    response, error = flow.response, _error(flow)
+    came, error = exchange.answer, _error(flow)
+    response = came.message if came is not None else flow.response
     if response is None:
         return PrimaryEnd(Answer(None, error=error or "unanswered"), "")
-    status, ms = status_and_time(flow)
     fields = exchange.answer_fields if exchange.answer_fields is not None else response.headers.fields
-    if response.trailers:
-        fields = (*fields, *response.trailers.fields)  # as those of a shadow over HTTP/2
-    content = response.raw_content
+    trailers = came.trailers if came is not None else response.trailers.fields if response.trailers else ()
+    fields = (*fields, *trailers)  # as those of a shadow over HTTP/2
+    content, copy = came.body if came is not None else response.raw_content, exchange.response_copy
     note = ""
     if content is None:
         note = "the primary's body was streamed and is not compared"
         length = response.headers.get("content-length", "")
-        size = int(length) if length.isdigit() and len(length) < 19 else 0
+        size = int(length) if length.isascii() and length.isdigit() and len(length) < 19 else 0
     else:
-        size = len(content)
+        size = len(content) if copy is None else copy.size
     if not body_limit:
         fields, content = (), None
     elif content is not None and size > body_limit:
         content = content[:body_limit]
-    return PrimaryEnd(Answer(status, fields, content, size, ms, error), note)
+    status = came.status if came is not None else response.data.status_code
+    taken = times.connect_ms, times.first_ms, PROGRAM_CLOCK if error else times.clock, times.late_ms
+    return PrimaryEnd(Answer(status, fields, content, size, times.ms, error, *taken), note)
 
 
 def _error(flow: http.HTTPFlow) -> str:

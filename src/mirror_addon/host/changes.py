@@ -8,13 +8,15 @@ All of it happens in the proxy's process and on its event loop. Each kind of cha
 how to apply it, how to recognise a mitmproxy on which it is not safe, and how to take it back. `HostChanges` holds them
 together and is what MirrorAddon uses:
 
-- `load`, before our options exist: `deferred_options`, `content_views`, `har`
+- `load`, before our options exist: `deferred_options`, `content_views`, `har`, `upstream_auth`, `http_streams`
 - `apply`, at the end of each `configure`: `hook_dispatch`, `proxy_options`
 - `take_back`, at `done`: all of them
 
-`wide_reads` is applied by `mirroring.tee` to one connection at a time, when a streamed body on it is mirrored. What is
-done to the interpreter stays in `rules.background`, next to the work that needs it. The script has to be outside the
-package, because mitmproxy loads it by its path.
+`shadow_hook` is registered when it is imported. `wide_reads` is applied by `mirroring.tee` to one connection at a
+time, when a streamed body on it is mirrored, and `upstream_clock` to each connection to an upstream, when it is
+established. `primary_timeout` is started by MirrorAddon for a request whose route has a timeout. What is done to the
+interpreter stays in `rules.background`, next to the work that needs it. The script has to be outside the package,
+because mitmproxy loads it by its path.
 
 `docs/host.md` contains the list below, and tests/host/test_changes.py compares both with a proxy that runs.
 """
@@ -28,12 +30,15 @@ from typing import NamedTuple
 from mitmproxy import ctx
 
 from mirror_addon.host import content_views
+from mirror_addon.host import upstream_clock
 from mirror_addon.host import wide_reads
 from mirror_addon.host.deferred_options import convert_deferred
 from mirror_addon.host.har import Annotate
 from mirror_addon.host.har import HarAnnotations
 from mirror_addon.host.hook_dispatch import HookDispatch
+from mirror_addon.host.http_streams import HttpStreams
 from mirror_addon.host.proxy_options import ProxyOptions
+from mirror_addon.host.upstream_auth import ProxyCredentials
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +77,31 @@ CHANGES = (
         unload="Taken back, unless another script replaced the method since.",
     ),
     Change(
+        name="Moments of a request",
+        code="src/mirror_addon/host/http_streams.py",
+        what="`make_server_connection`, `state_wait_for_response_headers` and `send_response` of mitmproxy's class "
+        "`HttpStream` are replaced: they call a function of this addon before mitmproxy's own method.",
+        why="The shadow is the primary as it leaves, and its response is compared as it came. Hooks are too early for "
+        "the one and too late for the other: addons behind this one change the request, a person edits an intercepted "
+        "one and resumes it after all hooks, and addons before this one change the response.",
+        worth="Not a matter of speed. Three function calls a request, 1 microsecond.",
+        guard="Only where the methods are generators, and their callers use the names that they use in 11.0.2 to "
+        "12.3.1. Otherwise the log warns that shadows lack what addons behind this one changed.",
+        off="No option.",
+        unload="Taken back, unless another script replaced the methods since; they then do nothing. Not at exit, "
+        "because requests still pass while shadows are drained.",
+    ),
+    Change(
+        name="A hook for scripts",
+        code="src/mirror_addon/host/shadow_hook.py",
+        what="`mirror_shadow` is added to mitmproxy's register of hooks.",
+        why="mitmproxy then knows the name as that of a hook, as it knows those of its own.",
+        worth="Not a matter of speed. Nothing is built or called where no addon has the hook.",
+        guard="None needed: the register is a dictionary, and no other addon uses the name.",
+        off="No option. It has no effect without a script that has the hook.",
+        unload="The name stays in the register with the imported module.",
+    ),
+    Change(
         name="Reads of a client's connection",
         code="src/mirror_addon/host/wide_reads.py",
         what="The class of the `StreamReader` of a client's connection is replaced, from the first byte of a streamed "
@@ -87,6 +117,20 @@ CHANGES = (
         unload="Taken back from all open connections.",
     ),
     Change(
+        name="Sockets to upstreams",
+        code="src/mirror_addon/host/upstream_clock.py",
+        what="The class of the socket of a connection to an upstream is replaced, and SO_TIMESTAMPNS is set. It notes "
+        "when bytes left and arrived, and sets TCP_QUICKACK after each send, as a worker's sockets do.",
+        why="mitmproxy's times of a flow contain its hooks, connecting, and the time until its event loop comes to "
+        "read. A shadow's do not, so that of two equal upstreams one would be called faster.",
+        worth="Two equal upstreams come out equal: see the table of `python -m bench.clocks` in docs/comparing.md. It "
+        "takes about 7 us of the processor for each request.",
+        guard="Only a TCP socket that is exactly a `socket.socket`; kernel times on Linux 5.1 and newer. Otherwise "
+        "mitmproxy's times are recorded with `clock: program`, and no speed is judged.",
+        off="No option.",
+        unload="Taken back from all open connections.",
+    ),
+    Change(
         name="Entries of HAR files",
         code="src/mirror_addon/host/har.py",
         what="`flow_entry` of mitmproxy's running addon `savehar` is replaced: it adds a comment and fields such as "
@@ -97,6 +141,31 @@ CHANGES = (
         off="No option. Entries of flows without a comment or a shadow are not changed.",
         unload="Taken back, unless another script replaced the method since. Not at exit, because mitmproxy writes the "
         "file after the end of the script.",
+    ),
+    Change(
+        name="Late responses",
+        code="src/mirror_addon/host/primary_timeout.py",
+        what="Where a route has a `timeout` and the response is late, bytes of a 504 are put into the "
+        "`StreamReader` of the upstream's connection, and that connection is aborted.",
+        why="mitmproxy has no way to respond to a request that it has sent.",
+        worth="Not a matter of speed. Routes without a timeout are not touched.",
+        guard="Only a connection with plain HTTP/1. An encrypted or multiplexed one is aborted alone, and "
+        "mitmproxy responds with its 502.",
+        off="No option. Leave out the `timeout` of the route.",
+        unload="Nothing is left: a timer only touches its own request.",
+    ),
+    Change(
+        name="Credentials for an upstream proxy",
+        code="src/mirror_addon/host/upstream_auth.py",
+        what="`requestheaders` of mitmproxy's running addon `upstreamauth` is replaced: in upstream mode it does "
+        "nothing for a request that does not go to the proxy.",
+        why="mitmproxy adds the user name and password of `upstream_auth` to every plaintext request in upstream mode, "
+        "after all scripts. The destination of a routed request would get them.",
+        worth="Not a matter of speed. Only the proxy gets its credentials.",
+        guard="Only where the method is mitmproxy's own. Nothing is logged otherwise.",
+        off="No option. Requests that go to the proxy are not changed.",
+        unload="Taken back, unless another script replaced the method since. Not at exit, because requests still pass "
+        "while shadows are drained.",
     ),
     Change(
         name="Content view",
@@ -163,12 +232,15 @@ CHANGES = (
 
 
 class HostChanges:
-    """The changes of one load of the addon. `lines` and `annotate` are what a content view and HAR files show."""
+    """The changes of one load of the addon. `lines` and `annotate` are what a content view and HAR files show;
+    `streams` has what is called at moments for which mitmproxy has no hook."""
 
-    def __init__(self, view: str, lines: content_views.StyledLines, annotate: Annotate) -> None:
+    def __init__(self, view: str, lines: content_views.StyledLines, annotate: Annotate, streams: HttpStreams) -> None:
+        self.streams = streams
         self._view = view
         self._lines = lines
         self._har = HarAnnotations(annotate)
+        self._proxy_credentials = ProxyCredentials()
         self._hook_dispatch = HookDispatch()
         self._proxy_options = ProxyOptions()
 
@@ -178,6 +250,8 @@ class HostChanges:
             logger.error("mirror: %s", problem)
         content_views.register(self._view, self._lines)
         self._har.apply()
+        self._proxy_credentials.apply()
+        self.streams.take()
 
     def apply(self, *, fast_hooks: bool) -> None:
         """Call this at the end of each `configure`. It sets options of mitmproxy, which calls `configure` again."""
@@ -194,7 +268,10 @@ class HostChanges:
         content_views.unregister(self._view)
         if ctx.master.should_exit.is_set():
             return
+        self.streams.give_back()
         self._har.take_back()
+        self._proxy_credentials.take_back()
         self._proxy_options.take_back()
         wide_reads.narrow_reads()
+        upstream_clock.take_back()
         gc.unfreeze()  # frozen by rules.background

@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 
-from mirror_addon.istio.diagnostics import FieldPath
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.host_index import HostIndex
 from mirror_addon.istio.names import resolve_short_name
-from mirror_addon.istio.reference_analysis import NOT_FOUND
-from mirror_addon.istio.resources.gateway import GatewaySpec
 from mirror_addon.istio.resources.service_entry import ServiceEntrySpec
 from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
 from mirror_addon.istio.virtual_service_validation import MESH
 from mirror_addon.istio.virtual_service_validation import applies_to_mesh
+from mirror_addon.istio.visibility import EVERYONE
+from mirror_addon.istio.visibility import scopes
 
 CONFLICTING_MESH_HOSTS = "IST0109"
-HOST_NOT_IN_GATEWAY = "IST0132"
 SUBSET_NOT_FOR_INGRESS = "IST0140"
 PORT_PROTOCOLS_DIFFER = "IST0177"
 
 FindingsOf = Callable[[Resource[Any]], Findings]
 VirtualService = Resource[VirtualServiceSpec]
 _MOST_NAMED = 5
+_MOST_COMPARED = 100
+"""Claimants that are looked at to name five: some may be one object that stands there several times."""
 
 
 def find_duplicates(resources: Sequence[Resource[Any]], findings_of: FindingsOf) -> None:
     """Warn of a second object with the same kind, namespace and name: an API server keeps the one applied last."""
-    first: dict[tuple[str, str, str], Resource[Any]] = {}
+    first: dict[tuple[str, str, str, str], Resource[Any]] = {}
     for resource in resources:
-        earlier = first.setdefault((resource.kind, resource.namespace, resource.name), resource)
+        group = resource.api_version.rpartition("/")[0]
+        earlier = first.setdefault((group, resource.kind, resource.namespace, resource.name), resource)
         if earlier is not resource:
             line, _ = earlier.document.locate(("metadata", "name"))
             findings_of(resource).warning(
@@ -46,80 +50,74 @@ def find_duplicates(resources: Sequence[Resource[Any]], findings_of: FindingsOf)
 def find_mesh_conflicts(virtual_services: Sequence[VirtualService], findings_of: FindingsOf) -> None:
     """Find hosts of several virtual services for the mesh whose exportTo overlaps: sidecars use only the oldest.
 
-    Source: istio `pilot/pkg/networking/core/httproute.go`, where the first virtual service keeps a domain.
+    A host that is exported to some namespaces conflicts with those that are exported to all and match it, wildcards
+    included; otherwise hosts must be equal. Source: istio `analyzers/virtualservice/conflictingmeshgatewayhosts.go`.
     """
-    claims: dict[str, list[tuple[VirtualService, int]]] = defaultdict(list)
+    claims = _Claims()
+    for resource in virtual_services:
+        if resource.spec.hosts and applies_to_mesh(resource.spec):
+            for host in resource.spec.hosts:
+                claims.add(resolve_short_name(host, resource.namespace), resource)
     for resource in virtual_services:
         if resource.spec.hosts and applies_to_mesh(resource.spec):
             for index, host in enumerate(resource.spec.hosts):
-                claims[resolve_short_name(host, resource.namespace)].append((resource, index))
-    for host, claimants in claims.items():
-        if len(claimants) < 2:
-            continue
-        for resource, index in claimants:
-            others = []
-            for other, _ in claimants:
-                if other is not resource and _scopes_meet(resource, other):
-                    others.append(f"{other.namespace}/{other.name}")
-                    if len(others) == _MOST_NAMED:
-                        break
-            if others:
-                findings_of(resource).error(
-                    ("spec", "hosts", index),
-                    f"{host} is claimed by {', '.join(others)} too, and a sidecar uses only the oldest; "
-                    "merge them into one VirtualService",
-                    code=CONFLICTING_MESH_HOSTS,
-                )
+                _report_rivals(resolve_short_name(host, resource.namespace), resource, index, claims, findings_of)
 
 
-def _scopes_meet(one: VirtualService, other: VirtualService) -> bool:
-    first, second = _scope(one), _scope(other)
-    return "*" in first or "*" in second or bool(first & second)
-
-
-def _scope(resource: VirtualService) -> set[str]:
-    return {resource.namespace if name == "." else name for name in resource.spec.export_to} or {"*"}
-
-
-def find_gateway_problems(
-    virtual_services: Sequence[VirtualService], gateways: Sequence[Resource[GatewaySpec]], findings_of: FindingsOf
-) -> None:
-    """Find gateways that are missing, and hosts that they do not accept; nothing where there is no Gateway document."""
-    if not gateways:
-        return
-    known = {
-        (gateway.namespace, gateway.name): HostIndex(
-            host.rpartition("/")[2] for server in gateway.spec.servers for host in server.hosts
+def _report_rivals(host: str, resource: VirtualService, index: int, claims: _Claims, findings_of: FindingsOf) -> None:
+    others: dict[str, str] = {}
+    for other, claimed in itertools.islice(claims.rivals(host, resource), _MOST_COMPARED):
+        others.setdefault(f"{other.namespace}/{other.name}", claimed)
+        if len(others) == _MOST_NAMED:
+            break
+    if others:
+        named = (name if claimed == host else f"{name} (as {claimed})" for name, claimed in others.items())
+        findings_of(resource).error(
+            ("spec", "hosts", index),
+            f"{host} is claimed by {', '.join(named)} too, and a sidecar uses only the oldest; "
+            "merge them into one VirtualService",
+            code=CONFLICTING_MESH_HOSTS,
         )
-        for gateway in gateways
-    }
-    for resource in virtual_services:
-        for index, name in enumerate(resource.spec.gateways):
-            if name == MESH:
-                continue
-            path: FieldPath = ("spec", "gateways", index)
-            hosts = known.get(_gateway_key(name, resource.namespace))
-            if hosts is None:
-                findings_of(resource).error(
-                    path, f"the Gateway {name} is not among the documents; correct its name", code=NOT_FOUND
-                )
-                continue
-            for number, host in enumerate(resource.spec.hosts):
-                if not hosts.overlaps(host):
-                    findings_of(resource).warning(
-                        ("spec", "hosts", number),
-                        f"the Gateway {name} does not accept this host; add it to the hosts of one of its servers",
-                        code=HOST_NOT_IN_GATEWAY,
-                    )
 
 
-def _gateway_key(name: str, namespace: str) -> tuple[str, str]:
-    """Return namespace and name of `namespace/name`, `name`, or the old form `name.namespace.svc...`."""
-    if "/" in name:
-        before, _, after = name.partition("/")
-        return before, after
-    parts = name.split(".")
-    return (parts[1], parts[0]) if len(parts) > 1 else (namespace, name)
+class _Claims:
+    """The virtual services that claim a host, by the namespaces that see them."""
+
+    def __init__(self) -> None:
+        self._by_scope: dict[tuple[str, str], list[VirtualService]] = defaultdict(list)
+        """By scope and host."""
+        self._scoped: dict[str, list[VirtualService]] = defaultdict(list)
+        """Those that are not exported to all, by host."""
+        self._everyones: HostIndex | None = None
+        self._some: HostIndex | None = None
+
+    def add(self, host: str, resource: VirtualService) -> None:
+        for scope in scopes(resource):
+            self._by_scope[scope, host].append(resource)
+            if scope != EVERYONE:
+                self._scoped[host].append(resource)
+
+    def rivals(self, host: str, resource: VirtualService) -> Iterator[tuple[VirtualService, str]]:
+        """Yield the other virtual services that claim the host, each with the host as it claims it."""
+        own = scopes(resource)
+        for scope in own:
+            yield from self._others(self._by_scope[scope, host], host, resource)
+        if EVERYONE in own:
+            if self._some is None:
+                self._some = HostIndex(self._scoped)
+            for claimed in self._some.overlapping(host):
+                yield from self._others(self._scoped[claimed], claimed, resource)
+        else:
+            if self._everyones is None:
+                self._everyones = HostIndex(claimed for scope, claimed in self._by_scope if scope == EVERYONE)
+            for claimed in self._everyones.overlapping(host):
+                yield from self._others(self._by_scope[EVERYONE, claimed], claimed, resource)
+
+    @staticmethod
+    def _others(
+        claimants: list[VirtualService], host: str, resource: VirtualService
+    ) -> Iterator[tuple[VirtualService, str]]:
+        return ((other, host) for other in claimants if other is not resource)
 
 
 def find_ineffective_subsets(virtual_services: Sequence[VirtualService], findings_of: FindingsOf) -> None:
@@ -156,17 +154,40 @@ def _has_subsets(spec: VirtualServiceSpec) -> bool:
 
 
 def find_protocol_conflicts(entries: Sequence[Resource[ServiceEntrySpec]], findings_of: FindingsOf) -> None:
-    """Find ServiceEntries that have a host and port in common, with different protocols."""
-    first: dict[tuple[str, int], tuple[Resource[ServiceEntrySpec], str]] = {}
+    """Find ServiceEntries that have a host and port in common, with different protocols, and are seen together.
+
+    Source: istio `analyzers/serviceentry/conflictingserviceentries.go`.
+    """
+    claims: dict[tuple[str, str, int], dict[str, Resource[ServiceEntrySpec]]] = defaultdict(dict)
+    """By scope, host and port: the first entry of each protocol."""
+    everyones: dict[tuple[str, int], dict[str, Resource[ServiceEntrySpec]]] = defaultdict(dict)
+    """The same for those whom an entry for all meets: everyone."""
+    for resource in entries:
+        for host in resource.spec.hosts:
+            for port in resource.spec.ports:
+                for scope in scopes(resource):
+                    claims[scope, host, port.number].setdefault(port.protocol.upper(), resource)
+                everyones[host, port.number].setdefault(port.protocol.upper(), resource)
     for resource in entries:
         for host in resource.spec.hosts:
             for index, port in enumerate(resource.spec.ports):
-                other, protocol = first.setdefault((host, port.number), (resource, port.protocol.upper()))
-                if other is not resource and protocol != port.protocol.upper():
+                own = scopes(resource)
+                met = [claims[scope, host, port.number] for scope in (*own, EVERYONE)]
+                if EVERYONE in own:
+                    met = [everyones[host, port.number]]
+                others = _other_protocol(port.protocol.upper(), met)
+                if others is not None:
+                    protocol, other = others
                     line, _ = other.document.locate(("spec", "ports"))
                     findings_of(resource).warning(
                         ("spec", "ports", index, "protocol"),
-                        f"{host}:{port.number} is {protocol or 'without protocol'} in {other.document.file}:{line}; "
-                        "use the same protocol in both",
+                        f"{host}:{port.number} is {protocol or 'without protocol'} in {other.document.file}:{line} "
+                        f"({other.namespace}/{other.name}); use the same protocol in both",
                         code=PORT_PROTOCOLS_DIFFER,
                     )
+
+
+def _other_protocol(
+    protocol: str, claims: Iterable[dict[str, Resource[ServiceEntrySpec]]]
+) -> tuple[str, Resource[ServiceEntrySpec]] | None:
+    return next((item for first in claims for item in first.items() if item[0] != protocol), None)

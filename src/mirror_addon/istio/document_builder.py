@@ -30,6 +30,7 @@ from mirror_addon.istio.scalars import resolve
 from mirror_addon.istio.scalars import resolve_tagged
 
 _NOT_A_KEY = "a list or mapping cannot be a key; quote it if it is meant as text"
+_QUESTION_MARK = "kubectl ends a text without quotes at '?' in [...] and {...}; put it in quotes"
 _NULL_KEY = "null cannot be a key; quote it if it is meant as text"
 
 
@@ -52,10 +53,22 @@ class _Anchor(NamedTuple):
 class _Collection:
     """A mapping or sequence whose end event has not come yet."""
 
-    __slots__ = ("anchor", "height", "inherited", "is_mapping", "key", "key_start", "node", "size_before", "value")
+    __slots__ = (
+        "anchor",
+        "height",
+        "inherited",
+        "is_flow",
+        "is_mapping",
+        "key",
+        "key_start",
+        "node",
+        "size_before",
+        "value",
+    )
 
-    def __init__(self, value: Any, node: int, anchor: str | None, size_before: int) -> None:
+    def __init__(self, value: Any, node: int, anchor: str | None, size_before: int, is_flow: bool = False) -> None:
         self.value = value
+        self.is_flow = is_flow
         self.is_mapping = value.__class__ is dict
         self.node = node
         self.anchor = anchor
@@ -121,8 +134,11 @@ class DocumentBuilder:
             value = text = event.value
             if event.tag is not None:
                 value = self._tagged(event)
-            elif not event.style and (not text or text[0] in MAYBE_TYPED):
-                value = resolve(text)
+            elif not event.style:
+                if not text or text[0] in MAYBE_TYPED:
+                    value = resolve(text)
+                if "?" in text and self._open.is_flow:
+                    self._problem(mark, _QUESTION_MARK)
             parent = self._open
             if parent.is_mapping and parent.key is None:
                 parent.key_start = start
@@ -194,7 +210,7 @@ class DocumentBuilder:
             self._anchors[event.anchor] = None
         self._outer.append(parent)
         value: Any = {} if event.__class__ is MappingStartEvent else []
-        self._open = _Collection(value, index, event.anchor, size_before)
+        self._open = _Collection(value, index, event.anchor, size_before, event.flow_style)
 
     def _end_collection(self, event: Any) -> None:
         ended = self._open

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
 from typing import Generic
 from typing import TypeVar
 
 from mirror_addon.istio.diagnostics import FieldPath
 from mirror_addon.istio.resources.kinds import Spec
 from mirror_addon.istio.resources.messages import snake_case
+from mirror_addon.istio.resources.messages import snake_case_names
 
 S = TypeVar("S", bound=Spec)
 
@@ -29,7 +33,7 @@ class Nodes:
     to that of the node that it stands for.
     """
 
-    __slots__ = ("_children", "aliases", "ends", "key_starts", "keys", "starts")
+    __slots__ = ("_children", "_names", "aliases", "ends", "key_starts", "keys", "starts")
 
     def __init__(
         self,
@@ -45,6 +49,15 @@ class Nodes:
         self.ends = ends
         self.aliases = aliases
         self._children: dict[int, dict[str | int, int]] = {}
+        self._names: set[str] | None = None
+
+    def snake_case_names(self, node: int) -> set[str]:
+        """Return the keys at or below the node, or anywhere where there are aliases, that are in snake_case."""
+        if not self.aliases:
+            return snake_case_names(self.keys[node : self.ends[node]])
+        if self._names is None:
+            self._names = snake_case_names(self.keys)
+        return self._names
 
     def children(self, node: int) -> dict[str | int, int]:
         """Return the node's children by key or by index, including those merged with `<<`."""
@@ -105,9 +118,9 @@ class Document:
         _, found = self._find(path)
         return (*found, *path[len(found) :])
 
-    def names(self) -> set[str]:
-        """Return all mapping keys of the whole YAML document."""
-        return {key for key in self._nodes.keys if isinstance(key, str)}
+    def snake_case_names(self) -> set[str]:
+        """Return the mapping keys that are the snake_case spelling of some message's field."""
+        return self._nodes.snake_case_names(self._root)
 
     def item(self, path: FieldPath) -> Document:
         """Return the part of this document at `path` as a document of its own."""
@@ -140,3 +153,7 @@ class Resource(Generic[S]):
     """RFC 3339 text, empty when absent; orders virtual services of one host as Istio does."""
     spec: S
     document: Document
+    status: Mapping[str, Any] = field(default_factory=dict)
+    """As it was exported from a cluster: plain values, unchecked."""
+    refused: bool = False
+    """Istio's webhook refuses it: it has an error of validation (IST0106)."""

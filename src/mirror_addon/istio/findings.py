@@ -39,6 +39,11 @@ class Findings:
         self._add(Severity.INFO, path, message, code, at_key)
 
     @property
+    def refuses(self) -> bool:
+        """Whether Istio's webhook or the API server refuses the document."""
+        return any(found.code == SCHEMA_ERROR and found.severity is Severity.ERROR for found in self._found)
+
+    @property
     def diagnostics(self) -> list[Diagnostic]:
         if not self._more:
             return self._found

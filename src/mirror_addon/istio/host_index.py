@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterable
+from collections.abc import Iterator
 
 
 class HostIndex:
@@ -18,20 +19,32 @@ class HostIndex:
             else:
                 self._exact.add(host)
         self._lengths = sorted({len(suffix) for suffix in self._suffixes})
-        self._backwards: list[str] | None = None
+        self._backwards: list[tuple[str, str]] | None = None
 
     def overlaps(self, host: str) -> bool:
         """Return whether one of the hosts equals `host`, is a wildcard that covers it, or is covered by it."""
-        if host in self._exact:
-            return True
-        name = host.removeprefix("*")
-        if any(name[len(name) - length :] in self._suffixes for length in self._lengths if length <= len(name)):
-            return True
-        return name != host and self._some_ends_with(name)
+        return next(self.overlapping(host), None) is not None
 
-    def _some_ends_with(self, suffix: str) -> bool:
+    def overlapping(self, host: str) -> Iterator[str]:
+        """Yield the hosts that overlap with `host`, each once; those that cover it first."""
+        if host in self._exact:
+            yield host
+        name = host.removeprefix("*")
+        for length in self._lengths:
+            if length <= len(name) and (suffix := name[len(name) - length :]) in self._suffixes:
+                yield f"*{suffix}"
+        if name != host:
+            yield from self._ending_with(name)
+
+    def _ending_with(self, suffix: str) -> Iterator[str]:
+        """Yield the hosts below `*suffix`, without that wildcard itself."""
         if self._backwards is None:
-            self._backwards = sorted(text[::-1] for text in self._exact | self._suffixes)
+            exact = [(text[::-1], text) for text in self._exact]
+            self._backwards = sorted(exact + [(text[::-1], f"*{text}") for text in self._suffixes])
         wanted = suffix[::-1]
-        index = bisect.bisect_left(self._backwards, wanted)
-        return index < len(self._backwards) and self._backwards[index].startswith(wanted)
+        for index in range(bisect.bisect_left(self._backwards, (wanted,)), len(self._backwards)):
+            backwards, host = self._backwards[index]
+            if not backwards.startswith(wanted):
+                return
+            if host != f"*{suffix}":
+                yield host

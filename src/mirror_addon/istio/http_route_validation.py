@@ -7,6 +7,8 @@ import re
 
 from mirror_addon.istio.diagnostics import FieldPath
 from mirror_addon.istio.findings import Findings
+from mirror_addon.istio.header_syntax import header_syntax_problem
+from mirror_addon.istio.header_values import header_value_problem
 from mirror_addon.istio.local_reply_validation import validate_cors
 from mirror_addon.istio.local_reply_validation import validate_direct_response
 from mirror_addon.istio.local_reply_validation import validate_fault
@@ -27,7 +29,6 @@ from mirror_addon.istio.values import check_selector
 from mirror_addon.istio.values import regex_problem
 
 _HOST_NAMES = frozenset({"host", ":authority"})
-_HEADER_VALUE = re.compile(r"(?:[^%]|%%|%[A-Za-z_][A-Za-z0-9_.]*(?:\([^()]*\))?(?::[0-9]+)?%)*", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 RETRY_POLICIES = frozenset(
     {
@@ -78,7 +79,6 @@ def validate_route(route: HTTPRoute, path: FieldPath, *, is_delegate: bool, in_m
         validate_cors(route.cors_policy, (*path, "corsPolicy"), findings)
     if route.timeout is not None:
         check_duration(route.timeout, (*path, "timeout"), findings)
-        findings.info((*path, "timeout"), "not emulated: timeout (of the primary; shadows have it)")
     if route.retries is not None:
         _validate_retries(route.retries, (*path, "retries"), findings)
         findings.info((*path, "retries"), "not emulated: retries", at_key=True)
@@ -190,10 +190,12 @@ def _warn_of_double_slash(route: HTTPRoute, rewrite: HTTPRewrite, path: FieldPat
 
 def _validate_authority(route: HTTPRoute, path: FieldPath, findings: Findings) -> None:
     operations = route.headers.request if route.headers is not None else None
-    count = 1 if route.rewrite is not None and route.rewrite.authority else 0
+    given = [route.rewrite.authority] if route.rewrite is not None else []
     if operations is not None:
-        count += sum(name.lower() in _HOST_NAMES for names in (operations.set, operations.add) for name in names)
-    if count > 1:
+        for values in (operations.set, operations.add):
+            given += [value for name, value in values.items() if name.lower() in _HOST_NAMES]
+    # Istio counts an empty text as none where another one follows.
+    if any(given[:-1]):
         findings.error(
             (*path, "headers", "request"),
             "the authority is set more than once (rewrite.authority, Host or :authority in set and add); keep one",
@@ -212,10 +214,12 @@ def _validate_operations(operations: HeaderOperations, path: FieldPath, request:
         for name, value in values.items():
             here = (*path, kind, name)
             _validate_operation_name(name, here, request, findings)
-            if _CONTROL.search(value):
-                findings.error(here, "a header's value cannot hold control characters; remove them")
-            elif not _HEADER_VALUE.fullmatch(value):
-                findings.error(here, "'%' begins a command operator that does not end; write '%%' for a percent sign")
+            if problem := header_syntax_problem(value):
+                findings.error(here, problem)
+            elif problem := header_value_problem(value):
+                findings.warning(
+                    here, f"Envoy refuses all routes with this value: {problem}; it is sent as written here"
+                )
     for index, name in enumerate(operations.remove):
         _validate_operation_name(name, (*path, "remove", index), False, findings)
 
@@ -240,6 +244,6 @@ def _validate_retries(retries: HTTPRetry, path: FieldPath, findings: Findings) -
     check_duration(retries.per_try_timeout, (*path, "perTryTimeout"), findings)
     check_duration(retries.backoff, (*path, "backoff"), findings)
     for token in retries.retry_on.split(",") if retries.retry_on else ():
-        if token not in RETRY_POLICIES and token not in _STATUSES:
+        if token not in RETRY_POLICIES and token.lstrip("+0") not in _STATUSES:
             spaces = " (Istio accepts no spaces here)" if token.strip() in RETRY_POLICIES | _STATUSES else ""
             findings.error((*path, "retryOn"), f"{token!r:.80} is not a retry policy nor an HTTP status{spaces}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from mirror_addon.istio.diagnostics import FieldPath
 from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.local_reply_validation import DEPRECATED
+from mirror_addon.istio.locality_validation import validate_locality
+from mirror_addon.istio.locality_validation import validate_zone_aware
 from mirror_addon.istio.resources.destination_rule import ConsistentHashLB
 from mirror_addon.istio.resources.destination_rule import HTTPCookie
 from mirror_addon.istio.resources.destination_rule import LoadBalancerSettings
@@ -15,7 +17,10 @@ from mirror_addon.istio.values import check_one_of
 _MAX_MAGLEV_TABLE = 5_000_011
 
 
-def validate_load_balancer(balancer: LoadBalancerSettings, path: FieldPath, findings: Findings) -> None:
+def validate_load_balancer(
+    balancer: LoadBalancerSettings, path: FieldPath, has_outliers: bool, findings: Findings
+) -> None:
+    """Check a load balancer. `has_outliers`: the same policy has outlierDetection."""
     members = (("simple", balancer.simple), ("consistentHash", balancer.consistent_hash))
     check_one_of([name for name, there in members if there is not None], path, findings)
     if balancer.simple == "LEAST_CONN":
@@ -26,6 +31,10 @@ def validate_load_balancer(balancer: LoadBalancerSettings, path: FieldPath, find
         _validate_consistent_hash(balancer.consistent_hash, (*path, "consistentHash"), findings)
     if balancer.locality_lb_setting is not None and balancer.zone_aware_lb_setting is not None:
         findings.error((*path, "localityLbSetting"), "cannot be combined with zoneAwareLbSetting; keep one")
+    if balancer.locality_lb_setting is not None:
+        validate_locality(balancer.locality_lb_setting, (*path, "localityLbSetting"), has_outliers, findings)
+    if balancer.zone_aware_lb_setting is not None:
+        validate_zone_aware(balancer.zone_aware_lb_setting, (*path, "zoneAwareLbSetting"), has_outliers, findings)
     for name, value in (
         ("localityLbSetting", balancer.locality_lb_setting),
         ("zoneAwareLbSetting", balancer.zone_aware_lb_setting),
@@ -60,10 +69,11 @@ def _validate_consistent_hash(chosen: ConsistentHashLB, path: FieldPath, finding
         if given:
             findings.error(here, f"cannot be combined with {given[0]}; write it there")
         findings.warning(here, "is deprecated; write ringHash: {minimumRingSize: ...}", at_key=True)
-    if chosen.maglev is not None and chosen.maglev.table_size is not None:
+    if chosen.maglev is not None:
         size = chosen.maglev.table_size
         if not (0 < size < _MAX_MAGLEV_TABLE and _is_prime(size)):
-            findings.error((*path, "maglev", "tableSize"), f"must be a prime below {_MAX_MAGLEV_TABLE:,}; it is {size}")
+            what = f"it is {size}" if size else "it is missing"
+            findings.error((*path, "maglev", "tableSize"), f"must be a prime below {_MAX_MAGLEV_TABLE:,}; {what}")
 
 
 def _validate_cookie(cookie: HTTPCookie, path: FieldPath, findings: Findings) -> None:
@@ -90,4 +100,5 @@ def _validate_warmup(warmup: WarmupConfiguration, path: FieldPath, findings: Fin
 
 
 def _is_prime(number: int) -> bool:
-    return number > 1 and all(number % divisor for divisor in range(2, int(number**0.5) + 1))
+    """Return what Envoy takes for a prime: 1 is one."""
+    return all(number % divisor for divisor in range(2, int(number**0.5) + 1))

@@ -100,8 +100,6 @@ def validate_fault(fault: HTTPFaultInjection, path: FieldPath, findings: Finding
 def _validate_delay(delay: Delay, path: FieldPath, findings: Findings) -> None:
     check_fault_percent(delay.percentage, (*path, "percentage"), findings)
     if delay.percent:
-        if not 0 <= delay.percent <= 100:
-            findings.error((*path, "percent"), f"must be from 0 to 100; it is {delay.percent}")
         findings.warning(
             (*path, "percent"),
             f"is deprecated; write percentage: {{value: {delay.percent}}}",

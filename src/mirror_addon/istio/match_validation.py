@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from mirror_addon.istio.diagnostics import FieldPath
 from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.names import is_dns_label
@@ -14,13 +16,16 @@ from mirror_addon.istio.values import check_port
 from mirror_addon.istio.values import is_token
 from mirror_addon.istio.values import regex_problem
 
-PSEUDO_HEADERS = frozenset({":method", ":path", ":authority", ":scheme", ":status", ":protocol"})
-JWT_CLAIM = "@request.auth.claims"
+PSEUDO_HEADERS = frozenset({":method", ":path", ":authority", ":scheme", ":status"})
+_JWT_CLAIM = re.compile(r"@request\.auth\.claims(?:\..+|\[.+\])", re.DOTALL | re.IGNORECASE)
 
 
 def is_jwt_claim(header: str) -> bool:
-    """Return whether a header condition is on a claim of a JSON Web Token, which only gateways support."""
-    return header.lower().startswith(JWT_CLAIM)
+    """Return whether a header condition is on a claim of a JSON Web Token, which only gateways support.
+
+    Source: `ToRoutingClaim` of istio `pkg/jwt/routing.go`.
+    """
+    return _JWT_CLAIM.fullmatch(header) is not None
 
 
 def validate_match(match: HTTPMatchRequest, path: FieldPath, in_mesh: bool, findings: Findings) -> None:
@@ -35,7 +40,7 @@ def validate_match(match: HTTPMatchRequest, path: FieldPath, in_mesh: bool, find
             _validate_header_name(header, here, in_mesh, findings)
             validate_string_match(condition, here, findings, star=name == "withoutHeaders")
     for parameter, condition in match.query_params.items():
-        validate_string_match(condition, (*path, "queryParams", parameter), findings, star=True)
+        validate_string_match(condition, (*path, "queryParams", parameter), findings)
     if match.port:
         check_port(match.port, (*path, "port"), findings)
     if match.source_labels:
@@ -51,7 +56,7 @@ def validate_match(match: HTTPMatchRequest, path: FieldPath, in_mesh: bool, find
 def validate_string_match(
     match: StringMatch, path: FieldPath, findings: Findings, *, empty_prefix: bool = False, star: bool = False
 ) -> None:
-    """Check one condition. With `star` the regex `*` is accepted, which means presence; see Istio's validation.go."""
+    """Check one condition. With `star` the regex `*` is accepted, which means presence: in withoutHeaders only."""
     if match.regex is not None and not (star and match.regex == "*") and (problem := regex_problem(match.regex)):
         findings.error((*path, "regex"), problem)
     if match.prefix == "" and not empty_prefix:
@@ -66,5 +71,5 @@ def _validate_header_name(name: str, path: FieldPath, in_mesh: bool, findings: F
             findings.error(
                 path, "conditions on JWT claims work on gateways only; name gateways other than mesh", at_key=True
             )
-    elif name.lower() not in PSEUDO_HEADERS and not is_token(name):
+    elif name not in PSEUDO_HEADERS and not is_token(name):
         findings.error(path, f"{name!r:.80} is not a header name", at_key=True)

@@ -79,7 +79,7 @@ def read_metadata(kind: str, value: Any, default_namespace: str, findings: Findi
                 "use lower-case letters, digits, '-' and '.'",
             )
     labels, labels_usable = _texts(value, "labels", findings)
-    validate_labels(labels, ("metadata", "labels"), findings)
+    validate_labels(labels, ("metadata", "labels"), findings, kubernetes=True)
     annotations, annotations_usable = _texts(value, "annotations", findings)
     validate_annotations(kind, annotations, findings)
     if not (usable and labels_usable and annotations_usable):

@@ -26,6 +26,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -33,6 +34,7 @@ from pydantic import ValidationError
 from mirror_addon.istio.annotations import AnnotationChecks
 from mirror_addon.istio.composing import compose
 from mirror_addon.istio.diagnostics import Diagnostic
+from mirror_addon.istio.diagnostics import Severity
 from mirror_addon.istio.documents import Document
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.fields import KEPT_SNAKE_CASE
@@ -42,18 +44,22 @@ from mirror_addon.istio.fields import nearest
 from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.metadata import Metadata
 from mirror_addon.istio.metadata import read_metadata
+from mirror_addon.istio.resources.kinds import CONTEXT_SPECS
+from mirror_addon.istio.resources.kinds import GATEWAY_API_GROUP
 from mirror_addon.istio.resources.kinds import ISTIO_GROUP
 from mirror_addon.istio.resources.kinds import ISTIO_KINDS
 from mirror_addon.istio.resources.kinds import ISTIO_VERSIONS
+from mirror_addon.istio.resources.kinds import KUBERNETES_KINDS
 from mirror_addon.istio.resources.kinds import SKIPPED_ISTIO_KINDS
+from mirror_addon.istio.resources.kinds import UNREAD_KINDS
 from mirror_addon.istio.resources.kinds import Spec
-from mirror_addon.istio.resources.kubernetes_service import KubernetesServiceSpec
+from mirror_addon.istio.resources.kubernetes_workloads import EndpointSliceSpec
 from mirror_addon.istio.resources.messages import Message
-from mirror_addon.istio.resources.messages import snake_case_names
 from mirror_addon.istio.validation import validate
 
 _ISTIO_LISTS = frozenset(f"{kind}List" for kind in ISTIO_KINDS)
 _FIELDS = ("apiVersion", "kind", "metadata", "spec", "status")
+_SLICE_FIELDS = ("apiVersion", "kind", "metadata", "addressType", "endpoints", "ports")
 _NO_CHECKS: AnnotationChecks = {}
 
 
@@ -69,11 +75,16 @@ class Source:
 
 @dataclass(frozen=True)
 class ParsedRules:
-    """The resources, in the order of the text, and diagnostics. `skipped` counts objects of other kinds, by kind."""
+    """The resources, in the order of the text, and diagnostics. `skipped` counts objects of other kinds, by kind.
+
+    `refused` names the objects that a cluster would not have, because of their YAML or an error of validation:
+    `VirtualService default/shop (rules.yaml:7)`. Those that can be read are among the resources.
+    """
 
     resources: tuple[Resource[Any], ...]
     diagnostics: tuple[Diagnostic, ...]
     skipped: Mapping[str, int]
+    refused: tuple[str, ...] = ()
     broken: bool = False
     """There is text that is not YAML, so that some resources may be missing."""
 
@@ -97,10 +108,12 @@ def parse_sources(
             documents, diagnostics = compose(source.name, source.text)
             reader.diagnostics += diagnostics
             broken = broken or bool(diagnostics)
+            reader.refused += [f"{found.file}:{found.line}" for found in diagnostics]
             for document, value in documents:
                 document.changed = source.changed
                 reader.read(document, value)
-    return ParsedRules(tuple(reader.resources), tuple(reader.diagnostics), dict(reader.skipped), broken)
+    refused = tuple(dict.fromkeys(reader.refused))
+    return ParsedRules(tuple(reader.resources), tuple(reader.diagnostics), dict(reader.skipped), refused, broken)
 
 
 @contextlib.contextmanager
@@ -122,10 +135,14 @@ class _Reader:
         self.resources: list[Resource[Any]] = []
         self.diagnostics: list[Diagnostic] = []
         self.skipped: Counter[str] = Counter()
+        self.refused: list[str] = []
 
     def read(self, document: Document, value: Any) -> None:
         findings = Findings(document)
         resource = self._object(document, value, findings)
+        if findings.refuses:
+            self.refused.append(_label(document, value, self.default_namespace))
+            resource = None if resource is None else replace(resource, refused=True)
         if resource is not None:
             self.resources.append(resource)
         self.diagnostics += findings.diagnostics
@@ -155,17 +172,41 @@ class _Reader:
         spec_type = self._spec_type(kind, group, version, findings)
         if spec_type is None:
             return None
+        if spec_type in CONTEXT_SPECS:
+            return self._context(spec_type, kind, api_version, document, value, findings)
+        known_fields = _SLICE_FIELDS if spec_type is EndpointSliceSpec else _FIELDS
         for key in value:
-            if key not in _FIELDS:
-                findings.error((key,), f"unknown field; {nearest(key, _FIELDS)}", at_key=True)
+            if key not in known_fields:
+                findings.error((key,), f"unknown field; {nearest(key, known_fields)}", at_key=True)
         metadata = read_metadata(kind, value.get("metadata"), self.default_namespace, findings)
-        spec, well_typed = _read_spec(spec_type, document, value.get("spec"), findings)
+        spec, well_typed = _read_spec(spec_type, document, value, findings)
         if spec is None:
             return None
         known = metadata or Metadata.unknown(self.default_namespace, value.get("metadata"))
-        resource = _resource(kind, api_version, known, spec, document)
+        resource = _resource(kind, api_version, known, spec, document, value.get("status"))
         validate(resource, findings, self.annotation_checks)
         return resource if well_typed and metadata is not None else None
+
+    def _context(
+        self,
+        spec_type: type[Spec],
+        kind: str,
+        api_version: str,
+        document: Document,
+        value: dict[str, Any],
+        findings: Findings,
+    ) -> Resource[Any] | None:
+        """Read an object that says what there is on the cluster. What is wrong in it is no error of the rules."""
+        own = Findings(document)
+        metadata = read_metadata(kind, value.get("metadata"), self.default_namespace, own)
+        spec, well_typed = _read_spec(spec_type, document, value, own)
+        if metadata is not None and spec is not None and well_typed:
+            return _resource(kind, api_version, metadata, spec, document, None)
+        self.skipped[kind] += 1
+        (first, *_) = (found for found in own.diagnostics if found.severity is Severity.ERROR)
+        reason = f"{first.path}: {first.message}" if first.path else first.message
+        findings.warning((), f"this {kind} is left out, an API server refuses it: {reason}")
+        return None
 
     def _list(self, document: Document, value: dict[str, Any], findings: Findings) -> None:
         items = value.get("items")
@@ -178,8 +219,9 @@ class _Reader:
 
     def _spec_type(self, kind: str, group: str, version: str, findings: Findings) -> type[Spec] | None:
         """Return the type of an object's spec; None where the object is skipped or refused."""
-        if (group, version, kind) == ("", "v1", "Service"):
-            return KubernetesServiceSpec
+        versions = ("v1", "v1beta1") if group == GATEWAY_API_GROUP else ("v1",)
+        if (group, kind) in KUBERNETES_KINDS and version in versions:
+            return KUBERNETES_KINDS[group, kind]
         if group == ISTIO_GROUP:
             if kind not in ISTIO_KINDS and kind not in SKIPPED_ISTIO_KINDS:
                 findings.error(
@@ -196,31 +238,50 @@ class _Reader:
             findings.error(("apiVersion",), f"a {kind} is of the group {ISTIO_GROUP}; write '{ISTIO_GROUP}/v1'")
             return None
         self.skipped[kind] += 1
+        if (group, kind) in UNREAD_KINDS:
+            findings.info(("kind",), f"not emulated: {kind}: {UNREAD_KINDS[group, kind]}")
         return None
+
+
+def _label(document: Document, value: Any, default_namespace: str) -> str:
+    """Return an object's kind, namespace, name and place, as far as it has them."""
+    place = f"{document.file}:{document.locate(())[0]}"
+    metadata = value.get("metadata") if isinstance(value, dict) else None
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if not isinstance(kind, str):
+        return place
+    name, namespace = (metadata.get(key) if isinstance(metadata, dict) else None for key in ("name", "namespace"))
+    named = f" {namespace if isinstance(namespace, str) else default_namespace}/{name}" if isinstance(name, str) else ""
+    return f"{kind[:80]}{named[:400]} ({place})"
 
 
 _EXAMPLE = {"kind": "kind: VirtualService", "apiVersion": f"apiVersion: {ISTIO_GROUP}/v1"}
 
 
-def _read_spec(spec_type: type[Spec], document: Document, value: Any, findings: Findings) -> tuple[Spec | None, bool]:
-    """Return the typed spec, without the parts that it cannot have, and whether all types were right."""
-    well_typed = True
+def _read_spec(
+    spec_type: type[Spec], document: Document, given: dict[str, Any], findings: Findings
+) -> tuple[Spec | None, bool]:
+    """Return the typed spec of an object, without the parts that it cannot have, and whether all types were right."""
+    well_typed, path = True, ("spec",) if spec_type is not EndpointSliceSpec else ()
+    value = given if not path else given.get("spec")
     value = {} if value is None else value
-    if snake_case_names(document.names()) - KEPT_SNAKE_CASE:
-        value, well_typed = conform(spec_type, value, ("spec",), findings)
+    if document.snake_case_names() - KEPT_SNAKE_CASE:
+        value, well_typed = conform(spec_type, value, path, findings)
     try:
         return spec_type.model_validate(value), well_typed
     except ValidationError:
-        value, now_well_typed = conform(spec_type, value, ("spec",), findings)
+        value, now_well_typed = conform(spec_type, value, path, findings)
     try:
         return spec_type.model_validate(value), well_typed and now_well_typed
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        findings.error(("spec", *first["loc"]), str(first["msg"]))
+        findings.error((*path, *first["loc"]), str(first["msg"]))
         return None, False
 
 
-def _resource(kind: str, api_version: str, metadata: Metadata, spec: Message, document: Document) -> Resource[Any]:
+def _resource(
+    kind: str, api_version: str, metadata: Metadata, spec: Message, document: Document, status: Any
+) -> Resource[Any]:
     return Resource(
         kind=kind,
         api_version=api_version,
@@ -231,4 +292,5 @@ def _resource(kind: str, api_version: str, metadata: Metadata, spec: Message, do
         creation_timestamp=metadata.creation_timestamp,
         spec=spec,
         document=document,
+        status=status if isinstance(status, dict) else {},
     )

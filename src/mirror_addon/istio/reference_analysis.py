@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 
 from mirror_addon.istio.diagnostics import FieldPath
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.findings import Findings
+from mirror_addon.istio.label_index import selects
 from mirror_addon.istio.names import resolve_short_name
 from mirror_addon.istio.registry import Registry
 from mirror_addon.istio.registry import Service
-from mirror_addon.istio.registry import selects
 from mirror_addon.istio.resources.destination_rule import DestinationRuleSpec
 from mirror_addon.istio.resources.destination_rule import Subset
 from mirror_addon.istio.resources.virtual_service import Destination
+from mirror_addon.istio.resources.virtual_service import HTTPRoute
+from mirror_addon.istio.resources.virtual_service import HTTPRouteDestination
+from mirror_addon.istio.resources.virtual_service import RouteDestination
+from mirror_addon.istio.resources.virtual_service import TCPRoute
+from mirror_addon.istio.resources.virtual_service import TLSRoute
 from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
 
 NOT_FOUND = "IST0101"
@@ -39,7 +45,7 @@ class References:
 
     def check_virtual_service(self, resource: Resource[VirtualServiceSpec], findings: Findings) -> None:
         for destination, path, what in _destinations(resource.spec):
-            self._check_destination(destination, path, what, resource.namespace, findings)
+            self._check_destination(destination, path, what, resource, findings)
         for index, route in enumerate(resource.spec.http):
             if route.delegate is None:
                 continue
@@ -54,72 +60,104 @@ class References:
                 )
 
     def check_destination_rule(self, resource: Resource[DestinationRuleSpec], findings: Findings) -> None:
-        host = resolve_short_name(resource.spec.host, resource.namespace)
-        services = self._registry.matching(host, resource.namespace)
-        if not services and not self._registry.knows(host, resource.namespace) and host not in self._overridden_hosts:
+        host, namespace = resolve_short_name(resource.spec.host, resource.namespace), resource.namespace
+        services = self._registry.matching(host, namespace, resource.spec.export_to)
+        known = services or self._registry.covering(host, namespace) or host in self._overridden_hosts
+        if not known:
             findings.warning(
                 ("spec", "host"), f"no service has the host {host}; {_declare(host)}", code=UNKNOWN_RULE_HOST
             )
             return
         for index, subset in enumerate(resource.spec.subsets):
-            if services and not self._has_endpoints(services, host, subset):
-                self._report_empty(subset, index, services, host, findings)
+            if services and (host, subset.name) not in self._overrides:
+                self._check_subset(subset, index, services, host, findings)
 
-    def _has_endpoints(self, services: list[Service], host: str, subset: Subset) -> bool:
-        if (host, subset.name) in self._overrides:
-            return True
-        return any(selects(subset.labels, labels) for service in services for labels in service.endpoints)
-
-    def _report_empty(self, subset: Subset, index: int, services: list[Service], host: str, findings: Findings) -> None:
-        wanted = ", ".join(f"{key}: {value}" for key, value in subset.labels.items())
-        declared = services[0].declared_by
-        option = f"--set mirror_endpoints={host}/{subset.name}=ADDRESS:PORT"
+    def _check_subset(self, subset: Subset, index: int, services: list[Service], host: str, findings: Findings) -> None:
+        if any(selects(subset.labels, labels) for service in services for labels in service.endpoints):
+            return
         path: FieldPath = ("spec", "subsets", index)
-        if declared.kind == "ServiceEntry":
-            field: FieldPath = ("spec", "endpoints")
-            line, _ = declared.document.locate_key(field)
+        wanted = ", ".join(f"{key}: {value}" for key, value in subset.labels.items())
+        option = f"--set mirror_endpoints={host}/{subset.name}=ADDRESS:PORT"
+        entry = f"declare a ServiceEntry for {host} with an endpoint with the labels {{{wanted}}}, or {option}"
+        if any(selects(subset.labels, labels) for service in services for labels in service.pods):
+            findings.info(path, f"the subset {subset.name!r} has pods, and no endpoint on this machine: {entry}")
+            return
+        declared = next(
+            (service.declared_by for service in services if service.declared_by.kind == "ServiceEntry"), None
+        )
+        if declared is not None:
+            line, _ = declared.document.locate_key(("spec", "endpoints"))
             findings.error(
                 path,
                 f"the subset {subset.name!r} selects no endpoint of {host}: add one with the labels {{{wanted}}} under "
                 f"spec.endpoints in {declared.document.file}:{line}, or {option}",
                 code=SUBSET_SELECTS_NOTHING,
             )
+        elif any(service.pods or service.endpoints for service in services):
+            findings.error(
+                path,
+                f"the subset {subset.name!r} selects no pod of {host}: none has the labels {{{wanted}}}; correct them, "
+                f"or {option}",
+                code=SUBSET_SELECTS_NOTHING,
+            )
         else:
             findings.warning(
                 path,
-                f"the subset {subset.name!r} has no endpoint on this machine: declare a ServiceEntry for {host} "
-                f"with an endpoint with the labels {{{wanted}}}, or {option}",
+                f"the subset {subset.name!r} has no endpoint on this machine: {entry}",
                 code=SUBSET_SELECTS_NOTHING,
             )
 
     def _check_destination(
-        self, destination: Destination, path: FieldPath, what: str, namespace: str, findings: Findings
+        self,
+        destination: Destination,
+        path: FieldPath,
+        what: str,
+        resource: Resource[VirtualServiceSpec],
+        findings: Findings,
     ) -> None:
+        namespace, export_to = resource.namespace, resource.spec.export_to
         host = resolve_short_name(destination.host, namespace)
         if not host or host == "*" or (host, destination.subset) in self._overrides or (host, "") in self._overrides:
             return
-        services = self._registry.services(host, namespace)
-        if not services and not self._registry.knows(host, namespace) and host not in self._overridden_hosts:
+        services = self._registry.services(host, namespace, export_to)
+        known = services or self._registry.covering(host, namespace)
+        if not known and host not in self._overridden_hosts:
             findings.error(
                 (*path, "host"),
-                f"{what} {host} is not known; {_declare(host, destination.subset)}",
+                f"{what} {host} is not known{self._elsewhere(host)}; {_declare(host, destination.subset)}",
                 code=NOT_FOUND,
             )
+            self._check_named_subset(destination, path, what, host, namespace, findings)
             return
-        if services:
-            self._check_port(destination, path, what, host, services, findings)
+        self._check_port(destination, path, what, host, known, findings)
+        self._check_named_subset(destination, path, what, host, namespace, findings)
         if destination.subset:
-            if not self._registry.has_subset(host, destination.subset, namespace):
-                findings.error(
-                    (*path, "subset"),
-                    f"{what} {host} has no subset {destination.subset!r} in a DestinationRule; add it there "
-                    f"(spec.subsets), or {_option(host, destination.subset)}",
-                    code=NOT_FOUND,
+            return
+        if services and path[1] == "http" and not any(service.endpoints for service in services):
+            if any(service.pods for service in services):
+                findings.info(
+                    (*path, "host"), f"{what} {host} has pods, and no endpoint on this machine; {_declare(host)}"
                 )
-        elif services and not any(service.endpoints for service in services):
-            findings.warning(
-                (*path, "host"), f"{what} {host} has no endpoint on this machine; {_declare(host)}", code=NOT_FOUND
+            else:
+                findings.warning(
+                    (*path, "host"), f"{what} {host} has no endpoint on this machine; {_declare(host)}", code=NOT_FOUND
+                )
+
+    def _check_named_subset(
+        self, destination: Destination, path: FieldPath, what: str, host: str, namespace: str, findings: Findings
+    ) -> None:
+        if destination.subset and not self._registry.has_subset(host, destination.subset, namespace):
+            findings.error(
+                (*path, "subset"),
+                f"{what} {host} has no subset {destination.subset!r} in a DestinationRule; add it there "
+                f"(spec.subsets), or {_option(host, destination.subset)}",
+                code=NOT_FOUND,
             )
+
+    def _elsewhere(self, host: str) -> str:
+        """Return where the host is declared for others than those who ask."""
+        owners = self._registry.owners(host)
+        return f" here: that of {', '.join(owners)} is not exported to this namespace" if owners else ""
 
     def _check_port(
         self,
@@ -130,34 +168,49 @@ class References:
         services: list[Service],
         findings: Findings,
     ) -> None:
-        ports = {port for service in services for port in service.ports}
         if destination.port is not None:
             number = destination.port.number
-            if number and number not in ports:
-                known = ", ".join(map(str, sorted(ports))) or "none"
+            if number and services and not any(number in service.ports for service in services):
                 findings.error(
-                    (*path, "port", "number"), f"{what} {host} has no port {number}; it has: {known}", code=NOT_FOUND
+                    (*path, "port", "number"),
+                    f"{what} {host} has no port {number}; it has: {_ports(services)}",
+                    code=NOT_FOUND,
                 )
-        elif len(ports) > 1:
-            known = ", ".join(map(str, sorted(ports)))
+        elif any(len(service.ports) > 1 for service in services):
             findings.error(
                 path,
-                f"{what} {host} has several ports ({known}) and none is chosen; add port: {{number: ...}}",
+                f"{what} {host} has several ports ({_ports(services)}) and none is chosen; add port: {{number: ...}}",
                 code=PORT_NOT_SELECTED,
             )
 
 
+def _ports(services: list[Service]) -> str:
+    return ", ".join(map(str, sorted({port for service in services for port in service.ports}))) or "none"
+
+
 def _destinations(spec: VirtualServiceSpec) -> Iterator[tuple[Destination, FieldPath, str]]:
+    for name in ("tcp", "tls", "http"):
+        section: Sequence[TCPRoute | TLSRoute | HTTPRoute] = getattr(spec, name)
+        for index, rule in enumerate(section):
+            if isinstance(rule, TLSRoute) and _between_clusters(rule):
+                continue
+            items: Sequence[RouteDestination | HTTPRouteDestination] = rule.route
+            for number, item in enumerate(items):
+                if item.destination is not None:
+                    yield item.destination, ("spec", name, index, "route", number, "destination"), "host"
     for index, route in enumerate(spec.http):
         path: FieldPath = ("spec", "http", index)
-        for number, item in enumerate(route.route):
-            if item.destination is not None:
-                yield item.destination, (*path, "route", number, "destination"), "host"
         if route.mirror is not None:
             yield route.mirror, (*path, "mirror"), "mirror host"
         for number, mirror in enumerate(route.mirrors):
             if mirror.destination is not None:
                 yield mirror.destination, (*path, "mirrors", number, "destination"), "mirror host"
+
+
+def _between_clusters(rule: TLSRoute) -> bool:
+    """Return whether a rule passes on what other clusters send: all its hosts are names that gateways make."""
+    hosts = [host for match in rule.match for host in match.sni_hosts]
+    return bool(hosts) and all(host.startswith("outbound_") for host in hosts)
 
 
 def _declare(host: str, subset: str = "") -> str:

@@ -4,44 +4,59 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mirror_addon.istio.documents import Resource
-from mirror_addon.istio.host_index import HostIndex
+from mirror_addon.istio.endpoint_slices import instances_by_service
+from mirror_addon.istio.label_index import LabelIndex
+from mirror_addon.istio.label_index import Labels
 from mirror_addon.istio.names import DOMAIN_SUFFIX
 from mirror_addon.istio.names import resolve_short_name
 from mirror_addon.istio.resources.kubernetes_service import KubernetesServiceSpec
+from mirror_addon.istio.resources.kubernetes_workloads import PodControllerSpec
+from mirror_addon.istio.resources.kubernetes_workloads import PodSpec
 from mirror_addon.istio.resources.service_entry import ServiceEntrySpec
-
-Labels = Mapping[str, str]
+from mirror_addon.istio.visibility import EVERYONE
+from mirror_addon.istio.visibility import asking_scopes
+from mirror_addon.istio.visibility import scopes
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One host of a ServiceEntry, or a Kubernetes Service. `endpoints` are the labels of each endpoint."""
+    """One host of a ServiceEntry, or a Kubernetes Service.
+
+    `endpoints` are the labels of each endpoint, `pods` those of the pods that it has on the cluster: the Pods and the
+    templates of Deployments and the like among the documents. They say which subsets exist, and not where.
+    """
 
     host: str
     declared_by: Resource[Any]
     ports: tuple[int, ...]
     endpoints: tuple[Labels, ...]
+    pods: tuple[Labels, ...]
+    scopes: frozenset[str]
 
 
 class Registry:
     """Services by full host and subsets by host, each as visible to a client in a namespace (exportTo)."""
 
     def __init__(self, resources: Sequence[Resource[Any]]) -> None:
-        self._workloads: dict[str, list[Labels]] = defaultdict(list)
-        for resource in resources:
-            if resource.kind == "WorkloadEntry":
-                self._workloads[resource.namespace].append({**resource.spec.labels, **resource.labels})
+        self._workloads = LabelIndex()
+        self.pods = LabelIndex()
+        """The labels of pods, and of templates for them."""
+        self._index_workloads(resources)
+        self._slices = instances_by_service(resources)
         self._services: dict[str, list[Service]] = defaultdict(list)
+        self._wildcards: dict[str, dict[str, list[Service]]] = defaultdict(lambda: defaultdict(list))
+        """By scope, and by what follows the `*`."""
         for resource in resources:
             for service in self._declared(resource):
                 self._services[service.host].append(service)
-        self._wildcards = HostIndex(host for host in self._services if host.startswith("*"))
+                if service.host.startswith("*"):
+                    for scope in service.scopes:
+                        self._wildcards[scope][service.host[1:]].append(service)
         self._subsets: dict[tuple[str, str], list[Resource[Any]]] = defaultdict(list)
         self._wildcard_rules: list[tuple[str, Resource[Any]]] = []
         for resource in resources:
@@ -52,24 +67,42 @@ class Registry:
                 for subset in resource.spec.subsets:
                     self._subsets[host, subset.name].append(resource)
 
-    def services(self, host: str, namespace: str) -> list[Service]:
-        """Return the services of a host that are visible to a client in the namespace."""
-        return [service for service in self._services.get(host, ()) if _visible(service.declared_by, namespace)]
+    def _index_workloads(self, resources: Sequence[Resource[Any]]) -> None:
+        for resource in resources:
+            if resource.kind == "WorkloadEntry":
+                self._workloads.add(resource.namespace, {**resource.spec.labels, **resource.labels})
+            elif isinstance(resource.spec, PodSpec):
+                self.pods.add(resource.namespace, resource.labels)
+            elif isinstance(resource.spec, PodControllerSpec) and resource.spec.replicas != 0:
+                self.pods.add(resource.namespace, resource.spec.template.metadata.labels)
 
-    def matching(self, pattern: str, namespace: str) -> list[Service]:
+    def services(self, host: str, namespace: str, export_to: tuple[str, ...] = ()) -> list[Service]:
+        """Return the services of a host that a resource in the namespace, exported so, may name."""
+        asked = asking_scopes(namespace, export_to)
+        return [service for service in self._services.get(host, ()) if service.scopes & asked]
+
+    def owners(self, host: str) -> list[str]:
+        """Return the namespaces that declare the host, whoever sees it."""
+        return sorted({service.declared_by.namespace for service in self._services.get(host, ())})
+
+    def matching(self, pattern: str, namespace: str, export_to: tuple[str, ...] = ()) -> list[Service]:
         """Return the services of a host or, for a wildcard, of all hosts that it covers."""
         if not pattern.startswith("*"):
-            return self.services(pattern, namespace)
+            return self.services(pattern, namespace, export_to)
         suffix = pattern[1:]
         hosts = (host for host in self._services if host.endswith(suffix))
-        return [service for host in hosts for service in self.services(host, namespace)]
+        return [service for host in hosts for service in self.services(host, namespace, export_to)]
 
-    def knows(self, host: str, namespace: str) -> bool:
-        """Return whether a service has the host, or a wildcard ServiceEntry covers it.
-
-        Source: istio `pkg/config/analysis/analyzers/util/service_lookup.go`.
-        """
-        return bool(self.services(host, namespace)) or self._wildcards.overlaps(host)
+    def covering(self, host: str, namespace: str) -> list[Service]:
+        """Return the services of the longest wildcard that covers the host and that the namespace sees."""
+        name = host.removeprefix("*")
+        visible = [self._wildcards[scope] for scope in (EVERYONE, namespace) if scope in self._wildcards]
+        if not visible:
+            return []
+        for start in range(len(name) + 1):
+            if found := [service for wildcards in visible for service in wildcards.get(name[start:], ())]:
+                return found
+        return []
 
     def has_subset(self, host: str, subset: str, namespace: str) -> bool:
         rules: Iterable[Resource[Any]] = self._subsets.get((host, subset), ())
@@ -82,36 +115,30 @@ class Registry:
         )
 
     def _declared(self, resource: Resource[Any]) -> Iterable[Service]:
-        spec = resource.spec
+        spec, namespace = resource.spec, resource.namespace
         if isinstance(spec, ServiceEntrySpec):
             ports = tuple(port.number for port in spec.ports)
-            endpoints = self._endpoints(spec, resource.namespace)
+            endpoints = self._endpoints(spec, namespace)
+            pods = self.pods.select(spec.workload_selector.labels, namespace) if spec.workload_selector else ()
             for host in spec.hosts:
-                yield Service(host, resource, ports, endpoints)
+                yield Service(host, resource, ports, endpoints, pods, scopes(resource))
         elif isinstance(spec, KubernetesServiceSpec):
-            host = f"{resource.name}.{resource.namespace}.svc.{DOMAIN_SUFFIX}"
-            selected = self._select(spec.selector, resource.namespace) if spec.selector else ()
-            yield Service(host, resource, tuple(port.port for port in spec.ports), selected)
+            host = f"{resource.name}.{namespace}.svc.{DOMAIN_SUFFIX}"
+            selected = self._workloads.select(spec.selector, namespace) if spec.selector else ()
+            sliced = tuple(item.labels for item in self._slices.get((namespace, resource.name), ()))
+            external: tuple[Labels, ...] = ({},) if spec.type == "ExternalName" and spec.external_name else ()
+            pods = self.pods.select(spec.selector, namespace) if spec.selector else ()
+            ports = tuple(port.port for port in spec.ports)
+            yield Service(host, resource, ports, (*selected, *sliced, *external), pods, scopes(resource))
 
     def _endpoints(self, spec: ServiceEntrySpec, namespace: str) -> tuple[Labels, ...]:
         if spec.workload_selector is not None:
-            return self._select(spec.workload_selector.labels, namespace)
+            return self._workloads.select(spec.workload_selector.labels, namespace)
         if spec.endpoints:
             return tuple(endpoint.labels for endpoint in spec.endpoints)
         # With DNS the host itself is looked up, and with NONE the request's address is kept: one endpoint, no labels.
         return () if spec.resolution == "STATIC" else ({},)
 
-    def _select(self, selector: Labels, namespace: str) -> tuple[Labels, ...]:
-        return tuple(labels for labels in self._workloads.get(namespace, ()) if selects(selector, labels))
-
-
-def selects(selector: Labels, labels: Labels) -> bool:
-    """Return whether the labels include all those of the selector."""
-    return selector.items() <= labels.items()
-
 
 def _visible(resource: Resource[Any], namespace: str) -> bool:
-    export_to = getattr(resource.spec, "export_to", ())
-    if not export_to or "*" in export_to or namespace in export_to:
-        return True
-    return "." in export_to and resource.namespace == namespace
+    return bool(scopes(resource) & {EVERYONE, namespace})

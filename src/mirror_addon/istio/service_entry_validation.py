@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from mirror_addon.istio.diagnostics import FieldPath
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.endpoint_validation import validate_endpoints
@@ -12,7 +10,8 @@ from mirror_addon.istio.fields import nearest
 from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.names import domain_problem
 from mirror_addon.istio.names import is_dns_label
-from mirror_addon.istio.names import validate_labels
+from mirror_addon.istio.names import is_subnet
+from mirror_addon.istio.names import validate_selector
 from mirror_addon.istio.resources.service_entry import ServiceEntrySpec
 from mirror_addon.istio.resources.service_entry import WorkloadEntrySpec
 from mirror_addon.istio.values import check_export_to
@@ -22,6 +21,8 @@ ADDRESSES_REQUIRED = "IST0134"
 PROTOCOLS = ["tcp", "udp", "grpc", "grpc-web", "http", "http_proxy", "http2", "https", "tls", "mongo", "redis", "mysql"]
 _TCP_LIKE = frozenset({"", "tcp"})
 _MANY_HOSTS = frozenset(["http", "http2", "grpc", "grpc-web", "http_proxy", "https", "tls"])
+_TLS = frozenset(["https", "tls"])
+_USE_WAYPOINT = "istio.io/use-waypoint"
 _DYNAMIC = frozenset({"http", "http2", "grpc", "tls"})
 
 
@@ -31,10 +32,12 @@ def validate_service_entry(resource: Resource[ServiceEntrySpec], findings: Findi
     _validate_hosts(spec, findings)
     _validate_addresses(spec, findings)
     _validate_ports(spec, findings)
-    _validate_resolution(spec, findings)
+    if not spec.addresses and not resource.status.get("addresses"):
+        _find_missing_addresses(spec, findings)
+    _validate_resolution(resource, findings)
     validate_endpoints(spec, findings)
     _validate_several_hosts(spec, findings)
-    check_export_to(spec.export_to, resource.namespace, ("spec",), findings)
+    check_export_to(spec.export_to, resource.namespace, ("spec",), findings, nobody=True)
 
 
 def validate_workload_entry(resource: Resource[WorkloadEntrySpec], findings: Findings) -> None:
@@ -48,13 +51,7 @@ def _validate_selector(spec: ServiceEntrySpec, findings: Findings) -> None:
     path: FieldPath = ("spec", "workloadSelector")
     if spec.endpoints:
         findings.error(path, "cannot be combined with endpoints; keep one")
-    if not selector.labels:
-        findings.warning(path, "has no labels, so it selects nothing; add labels", at_key=True)
-    for key, value in selector.labels.items():
-        if not key or "*" in key or "*" in value:
-            findings.error((*path, "labels", key), "a selector cannot have empty keys or '*'", at_key=True)
-    labels = {key: value for key, value in selector.labels.items() if key and "*" not in key + value}
-    validate_labels(labels, (*path, "labels"), findings)
+    validate_selector(selector.labels, path, "labels", findings)
 
 
 def _validate_hosts(spec: ServiceEntrySpec, findings: Findings) -> None:
@@ -73,13 +70,9 @@ def _validate_hosts(spec: ServiceEntrySpec, findings: Findings) -> None:
 def _validate_addresses(spec: ServiceEntrySpec, findings: Findings) -> None:
     for index, address in enumerate(spec.addresses):
         here = ("spec", "addresses", index)
-        try:
-            network = ipaddress.ip_network(address, strict=False)
-        except ValueError:
+        if not is_subnet(address):
             findings.error(here, f"{address!r:.80} is neither an IP address nor a CIDR")
-            continue
-        whole = network.num_addresses == 1
-        if "/" in address and not whole and spec.resolution not in ("NONE", "STATIC"):
+        elif "/" in address and spec.resolution not in ("NONE", "STATIC"):
             findings.error(here, f"a CIDR needs resolution NONE or STATIC, not {spec.resolution}")
 
 
@@ -105,15 +98,24 @@ def _validate_ports(spec: ServiceEntrySpec, findings: Findings) -> None:
             findings.error(
                 (*here, "protocol"), f"unknown protocol {port.protocol!r:.40}; {nearest(protocol, PROTOCOLS)}"
             )
-        if protocol in _TCP_LIKE and not spec.addresses:
+
+
+def _find_missing_addresses(spec: ServiceEntrySpec, findings: Findings) -> None:
+    """Find TCP services without an address (istio `analyzers/serviceentry/protocoladdresses.go`).
+
+    An export from a cluster has the addresses that Istio allocated in `status`.
+    """
+    for index, port in enumerate(spec.ports):
+        if port.protocol.lower() in _TCP_LIKE:
             findings.warning(
-                (*here, "protocol"),
+                ("spec", "ports", index, "protocol"),
                 "a TCP service is recognised by its address; set addresses, or an HTTP protocol",
                 code=ADDRESSES_REQUIRED,
             )
 
 
-def _validate_resolution(spec: ServiceEntrySpec, findings: Findings) -> None:
+def _validate_resolution(resource: Resource[ServiceEntrySpec], findings: Findings) -> None:
+    spec = resource.spec
     path: FieldPath = ("spec", "resolution")
     match spec.resolution:
         case "NONE":
@@ -122,21 +124,22 @@ def _validate_resolution(spec: ServiceEntrySpec, findings: Findings) -> None:
             if spec.workload_selector is not None:
                 findings.warning(path, "with NONE the workloadSelector has no effect; write STATIC")
         case "DNS" | "DNS_ROUND_ROBIN":
-            if not spec.endpoints and spec.workload_selector is None:
+            if not spec.endpoints:
                 for index, host in enumerate(spec.hosts):
-                    if host.startswith("*"):
+                    if domain_problem(host) and not domain_problem(host, True):
                         findings.error(
                             ("spec", "hosts", index),
                             f"resolution {spec.resolution} without endpoints looks the host up, which is "
-                            "impossible for a wildcard; add endpoints",
+                            "impossible for a wildcard or a number; add endpoints",
                         )
             if spec.resolution == "DNS_ROUND_ROBIN" and len(spec.endpoints) > 1:
                 findings.error(("spec", "endpoints"), "resolution DNS_ROUND_ROBIN takes one endpoint; write DNS")
         case "DYNAMIC_DNS":
-            _validate_dynamic(spec, findings)
+            _validate_dynamic(resource, findings)
 
 
-def _validate_dynamic(spec: ServiceEntrySpec, findings: Findings) -> None:
+def _validate_dynamic(resource: Resource[ServiceEntrySpec], findings: Findings) -> None:
+    spec = resource.spec
     for index, host in enumerate(spec.hosts):
         if not host.startswith("*"):
             findings.error(("spec", "hosts", index), "resolution DYNAMIC_DNS is for wildcard hosts; write DNS")
@@ -148,18 +151,23 @@ def _validate_dynamic(spec: ServiceEntrySpec, findings: Findings) -> None:
             findings.error(
                 ("spec", "ports", index, "protocol"), "resolution DYNAMIC_DNS takes HTTP, HTTP2, GRPC or TLS"
             )
-    if spec.location == "MESH_INTERNAL":
-        findings.error(("spec", "location"), "resolution DYNAMIC_DNS is for MESH_EXTERNAL")
+    waypoint = resource.labels.get(_USE_WAYPOINT, "")
+    if spec.location == "MESH_INTERNAL" and waypoint and waypoint.lower() != "none":
+        findings.error(
+            ("spec", "location"),
+            f"MESH_INTERNAL with resolution DYNAMIC_DNS is not for waypoints; remove the label {_USE_WAYPOINT}",
+        )
 
 
 def _validate_several_hosts(spec: ServiceEntrySpec, findings: Findings) -> None:
-    if len(spec.hosts) < 2:
+    """Several hosts of one port can be told apart by the authority or the SNI only."""
+    if len(spec.hosts) < 2 or spec.resolution == "NONE":
         return
     for index, port in enumerate(spec.ports):
         here = ("spec", "ports", index, "protocol")
-        if port.protocol.lower() in _MANY_HOSTS or port.protocol.lower() not in PROTOCOLS:
-            continue
-        if spec.resolution != "NONE":
-            findings.error(here, f"several hosts cannot share a {port.protocol} port; write one ServiceEntry for each")
-        elif spec.addresses:
+        protocol = port.protocol.lower()
+        if protocol not in _MANY_HOSTS:
+            what = port.protocol or "port without protocol, which is a TCP"
+            findings.error(here, f"several hosts cannot share a {what} port; write one ServiceEntry for each")
+        elif protocol in _TLS and spec.addresses and spec.resolution in ("DNS", "DNS_ROUND_ROBIN"):
             findings.warning(here, "several hosts share an address and a TCP port: they cannot be distinguished")

@@ -1,25 +1,32 @@
-"""TrafficPolicy: Istio's validation of connection pools, outlier detection and TLS; says what is not emulated."""
+"""TrafficPolicy: Istio's validation of connection pools, outlier detection and tunnels; says what is not emulated."""
 
 from __future__ import annotations
 
+from mirror_addon.istio.client_tls_validation import validate_client_tls
 from mirror_addon.istio.diagnostics import FieldPath
 from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.load_balancer_validation import validate_load_balancer
-from mirror_addon.istio.resources.destination_rule import ClientTLSSettings
+from mirror_addon.istio.names import domain_problem
+from mirror_addon.istio.names import is_ip
 from mirror_addon.istio.resources.destination_rule import ConnectionPoolSettings
 from mirror_addon.istio.resources.destination_rule import HTTPSettings
 from mirror_addon.istio.resources.destination_rule import OutlierDetection
 from mirror_addon.istio.resources.destination_rule import PortTrafficPolicy
 from mirror_addon.istio.resources.destination_rule import TCPSettings
 from mirror_addon.istio.resources.destination_rule import TrafficPolicy
+from mirror_addon.istio.resources.destination_rule import TunnelSettings
 from mirror_addon.istio.values import check_duration
+from mirror_addon.istio.values import check_port
 from mirror_addon.istio.values import check_selector
 
+_MILLISECOND = 0.001
 
-def validate_traffic_policy(policy: TrafficPolicy, path: FieldPath, findings: Findings) -> None:
+
+def validate_traffic_policy(policy: TrafficPolicy, path: FieldPath, namespace: str, findings: Findings) -> None:
+    """Check a policy of a DestinationRule in `namespace`."""
     if not policy.model_fields_set:
         findings.error(path, "is empty; set loadBalancer, connectionPool, outlierDetection or tls, or remove it")
-    _validate_common(policy, path, findings)
+    _validate_common(policy, path, namespace, findings)
     for index, port in enumerate(policy.port_level_settings):
         here = (*path, "portLevelSettings", index)
         if port.port is None:
@@ -27,9 +34,11 @@ def validate_traffic_policy(policy: TrafficPolicy, path: FieldPath, findings: Fi
         check_selector(port.port, (*here, "port"), findings)
         if not port.model_fields_set - {"port"}:
             findings.error(here, "has no policy; set loadBalancer, connectionPool, outlierDetection or tls")
-        _validate_common(port, here, findings)
-    if policy.tunnel is not None and policy.proxy_protocol is not None:
-        findings.error((*path, "tunnel"), "cannot be combined with proxyProtocol; keep one")
+        _validate_common(port, here, namespace, findings)
+    if policy.tunnel is not None:
+        _validate_tunnel(policy.tunnel, (*path, "tunnel"), findings)
+        if policy.proxy_protocol is not None:
+            findings.error((*path, "tunnel"), "cannot be combined with proxyProtocol; keep one")
     for name, value in (
         ("tunnel", policy.tunnel),
         ("proxyProtocol", policy.proxy_protocol),
@@ -39,15 +48,26 @@ def validate_traffic_policy(policy: TrafficPolicy, path: FieldPath, findings: Fi
             findings.info((*path, name), f"not emulated: {name}", at_key=True)
 
 
-def _validate_common(policy: TrafficPolicy | PortTrafficPolicy, path: FieldPath, findings: Findings) -> None:
+def _validate_tunnel(tunnel: TunnelSettings, path: FieldPath, findings: Findings) -> None:
+    if tunnel.protocol not in ("", "CONNECT", "POST"):
+        findings.error((*path, "protocol"), f"must be CONNECT or POST; it is {tunnel.protocol!r:.40}")
+    if not is_ip(tunnel.target_host) and (problem := domain_problem(tunnel.target_host)):
+        findings.error((*path, "targetHost"), f"targetHost {tunnel.target_host!r:.80} {problem}")
+    check_port(tunnel.target_port, (*path, "targetPort"), findings)
+
+
+def _validate_common(
+    policy: TrafficPolicy | PortTrafficPolicy, path: FieldPath, namespace: str, findings: Findings
+) -> None:
     if policy.load_balancer is not None:
-        validate_load_balancer(policy.load_balancer, (*path, "loadBalancer"), findings)
+        has_outliers = policy.outlier_detection is not None
+        validate_load_balancer(policy.load_balancer, (*path, "loadBalancer"), has_outliers, findings)
     if policy.connection_pool is not None:
         _validate_connection_pool(policy.connection_pool, (*path, "connectionPool"), findings)
     if policy.outlier_detection is not None:
         _validate_outliers(policy.outlier_detection, (*path, "outlierDetection"), findings)
     if policy.tls is not None:
-        _validate_tls(policy.tls, (*path, "tls"), findings)
+        validate_client_tls(policy.tls, (*path, "tls"), namespace, findings)
 
 
 def _validate_connection_pool(pool: ConnectionPoolSettings, path: FieldPath, findings: Findings) -> None:
@@ -64,7 +84,7 @@ def _validate_tcp(tcp: TCPSettings, path: FieldPath, findings: Findings) -> None
     _check_not_negative(path, findings, maxConnections=tcp.max_connections)
     check_duration(tcp.connect_timeout, (*path, "connectTimeout"), findings)
     check_duration(tcp.max_connection_duration, (*path, "maxConnectionDuration"), findings)
-    if tcp.idle_timeout:
+    if tcp.idle_timeout and tcp.idle_timeout >= _MILLISECOND:  # less is no timeout, as in Istio
         check_duration(tcp.idle_timeout, (*path, "idleTimeout"), findings)
     if tcp.tcp_keepalive is not None:
         check_duration(tcp.tcp_keepalive.time, (*path, "tcpKeepalive", "time"), findings)
@@ -112,27 +132,6 @@ def _validate_outliers(outliers: OutlierDetection, path: FieldPath, findings: Fi
             at_key=True,
         )
     findings.info(path, "not emulated: outlierDetection", at_key=True)
-
-
-def _validate_tls(tls: ClientTLSSettings, path: FieldPath, findings: Findings) -> None:
-    files = tls.client_certificate or tls.private_key or tls.ca_certificates
-    if tls.credential_name and files:
-        findings.error(
-            (*path, "credentialName"),
-            "cannot be combined with clientCertificate, privateKey or caCertificates; keep one",
-        )
-    elif tls.mode == "MUTUAL" and not tls.credential_name:
-        for name, value in (("clientCertificate", tls.client_certificate), ("privateKey", tls.private_key)):
-            if not value:
-                findings.error(path, f"mode MUTUAL needs {name}; name the file")
-    if tls.insecure_skip_verify and (tls.ca_certificates or tls.subject_alt_names):
-        findings.error(
-            (*path, "insecureSkipVerify"), "cannot be combined with caCertificates or subjectAltNames; keep one"
-        )
-    if tls.mode == "ISTIO_MUTUAL":
-        findings.info((*path, "mode"), "not emulated: ISTIO_MUTUAL (no mesh certificates here: plain text is sent)")
-    if tls.credential_name:
-        findings.info((*path, "credentialName"), "not emulated: credentialName (name certificate files instead)")
 
 
 def _check_not_negative(path: FieldPath, findings: Findings, **numbers: int) -> None:

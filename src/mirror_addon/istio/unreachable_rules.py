@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 
+from mirror_addon.istio.diagnostics import FieldPath
 from mirror_addon.istio.findings import Findings
 from mirror_addon.istio.resources.virtual_service import HTTPMatchRequest
 from mirror_addon.istio.resources.virtual_service import HTTPRoute
 from mirror_addon.istio.resources.virtual_service import StringMatch
+from mirror_addon.istio.resources.virtual_service import TCPRoute
+from mirror_addon.istio.resources.virtual_service import TLSRoute
 
 UNREACHABLE = "IST0130"
 INEFFECTIVE = "IST0131"
@@ -40,7 +44,7 @@ def find_unreachable(routes: Sequence[HTTPRoute], findings: Findings) -> None:
         for index, match in enumerate(route.match):
             conditions = _conditions(match)
             here = (*path, "match", index)
-            same = (_string(match.uri), match.ignore_uri_case, match.port, conditions)
+            same = (_string(match.uri), match.ignore_uri_case, match.port, match.method is None, conditions)
             if same in used:
                 duplicates += 1
                 first = _name(routes, used[same])
@@ -55,6 +59,38 @@ def find_unreachable(routes: Sequence[HTTPRoute], findings: Findings) -> None:
                 )
             prefixes.add(match, conditions, number)
         if duplicates == len(route.match) and first_open is None:
+            findings.warning(path, "is never reached: rules above it have all its matches; remove it", code=UNREACHABLE)
+
+
+def find_unreachable_l4(name: str, routes: Sequence[TCPRoute | TLSRoute], findings: Findings) -> None:
+    """Find rules of `tcp` or `tls` after one that takes every connection, and matches that stand above already."""
+    first_open: int | None = None
+    used: dict[str, int] = {}
+    for number, route in enumerate(routes):
+        path: FieldPath = ("spec", name, number)
+        if first_open is not None:
+            findings.warning(
+                path,
+                f"is never reached: {name}[{first_open}] above it has no match, so every connection matches it; "
+                "put that one last",
+                code=UNREACHABLE,
+            )
+            continue
+        if not route.match:
+            first_open = number
+            continue
+        duplicates = 0
+        for index, match in enumerate(route.match):
+            text = json.dumps(match.model_dump(), sort_keys=True)
+            if text in used:
+                duplicates += 1
+                findings.info(
+                    (*path, "match", index),
+                    f"never matches: {name}[{used[text]}] has the same match above; remove one",
+                    code=INEFFECTIVE,
+                )
+            used.setdefault(text, number)
+        if duplicates == len(route.match):
             findings.warning(path, "is never reached: rules above it have all its matches; remove it", code=UNREACHABLE)
 
 
@@ -116,7 +152,7 @@ class _Prefixes:
             return None
         prefix = match.uri.prefix
         for length in self._lengths:
-            if length > len(prefix):
+            if length >= len(prefix):  # Istio does not compare equal prefixes
                 continue
             rules = self._rules.get((prefix[:length], match.port, match.ignore_uri_case))
             if rules is not None:

@@ -9,6 +9,8 @@ from mirror_addon.istio.annotations import validate_mirror_annotations
 from mirror_addon.istio.destination_rule_validation import validate_destination_rule
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.findings import Findings
+from mirror_addon.istio.gateway_validation import validate_gateway
+from mirror_addon.istio.kubernetes_service_validation import validate_kubernetes_service
 from mirror_addon.istio.service_entry_validation import validate_service_entry
 from mirror_addon.istio.service_entry_validation import validate_workload_entry
 from mirror_addon.istio.virtual_service_validation import validate_virtual_service
@@ -29,3 +31,7 @@ def validate(resource: Resource[Any], findings: Findings, annotation_checks: Ann
             validate_service_entry(resource, findings)
         case "WorkloadEntry":
             validate_workload_entry(resource, findings)
+        case "Gateway":
+            validate_gateway(resource, findings)
+        case "Service":
+            validate_kubernetes_service(resource, findings)

@@ -86,13 +86,16 @@ def check_one_of(given: Sequence[str], path: FieldPath, findings: Findings) -> N
         findings.error(path, f"only one of {', '.join(given)} may be set; keep one")
 
 
-def check_export_to(export_to: Sequence[str], namespace: str, path: FieldPath, findings: Findings) -> None:
+def check_export_to(
+    export_to: Sequence[str], namespace: str, path: FieldPath, findings: Findings, *, nobody: bool = False
+) -> None:
+    """Check `exportTo`. With `nobody` it may be `['~']`, as that of a ServiceEntry may."""
     seen: set[str] = set()
     for index, name in enumerate(export_to):
         here = (*path, "exportTo", index)
-        if name == "~":
+        if name == "~" and not nobody:
             findings.error(here, "'~' (nobody) is for Services only; write '.' for this namespace")
-        elif name not in (".", "*") and not is_dns_label(name):
+        elif name not in (".", "*", "~") and not is_dns_label(name):
             findings.error(here, f"{name!r:.80} is not a namespace; write '.', '*' or a namespace's name")
         full = namespace if name == "." else name
         if full in seen:
@@ -100,6 +103,8 @@ def check_export_to(export_to: Sequence[str], namespace: str, path: FieldPath, f
         seen.add(full)
     if "*" in seen and len(seen) > 1:
         findings.error((*path, "exportTo"), "'*' includes all namespaces; remove it or the others")
+    if nobody and "~" in seen and len(seen) > 1:
+        findings.error((*path, "exportTo"), "'~' is for nobody; remove it or the others")
 
 
 def check_gateway_names(names: Sequence[str], path: FieldPath, findings: Findings) -> None:

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.findings import Findings
-from mirror_addon.istio.http_route_validation import validate_destination
 from mirror_addon.istio.http_route_validation import validate_route
+from mirror_addon.istio.l4_route_validation import validate_l4_routes
 from mirror_addon.istio.names import domain_problem
 from mirror_addon.istio.names import is_ip
+from mirror_addon.istio.names import sni_domain_problem
 from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
 from mirror_addon.istio.unreachable_rules import find_unreachable
+from mirror_addon.istio.unreachable_rules import find_unreachable_l4
 from mirror_addon.istio.values import check_export_to
 from mirror_addon.istio.values import check_gateway_names
 
@@ -25,7 +27,7 @@ def applies_to_mesh(spec: VirtualServiceSpec) -> bool:
 
 def validate_virtual_service(resource: Resource[VirtualServiceSpec], findings: Findings) -> None:
     spec = resource.spec
-    is_delegate, in_mesh = not spec.hosts, bool(spec.hosts) and applies_to_mesh(spec)
+    is_delegate, in_mesh = not spec.hosts, applies_to_mesh(spec)
     if is_delegate:
         for name, value in (("gateways", spec.gateways), ("tls", spec.tls), ("tcp", spec.tcp)):
             if value:
@@ -34,32 +36,32 @@ def validate_virtual_service(resource: Resource[VirtualServiceSpec], findings: F
                 )
     if not (spec.http or spec.tls or spec.tcp):
         findings.error(("spec",), "has no rules; add http, tls or tcp")
-    _validate_hosts(spec.hosts, in_mesh, findings)
+    _validate_hosts(spec, in_mesh, findings)
     check_gateway_names(spec.gateways, ("spec",), findings)
     check_export_to(spec.export_to, resource.namespace, ("spec",), findings)
     for index, route in enumerate(spec.http):
         validate_route(route, ("spec", "http", index), is_delegate=is_delegate, in_mesh=in_mesh, findings=findings)
-    for name, section in (("tls", spec.tls), ("tcp", spec.tcp)):
-        if section:
-            findings.info(("spec", name), f"not emulated: {name} (only http is routed here)", at_key=True)
-        for index, destinations in enumerate(rule.route for rule in section):
-            for number, item in enumerate(destinations):
-                validate_destination(item.destination, ("spec", name, index, "route", number), findings)
+    validate_l4_routes(spec, not in_mesh, findings)
     find_unreachable(spec.http, findings)
+    find_unreachable_l4("tls", spec.tls, findings)
+    find_unreachable_l4("tcp", spec.tcp, findings)
 
 
-def _validate_hosts(hosts: Sequence[str], in_mesh: bool, findings: Findings) -> None:
+def _validate_hosts(spec: VirtualServiceSpec, in_mesh: bool, findings: Findings) -> None:
+    # A gateway that passes TLS on to other clusters is told apart by names that it makes itself.
+    of_gateway = not in_mesh and any(match.sni_hosts for route in spec.tls for match in route.match)
     valid = True
-    for index, host in enumerate(hosts):
+    for index, host in enumerate(spec.hosts):
         here = ("spec", "hosts", index)
+        problem = sni_domain_problem(host) if of_gateway else domain_problem(host, True)
         if host == "*" and in_mesh:
             findings.error(here, "'*' is for gateways only; name gateways (without mesh), or a host")
             valid = False
-        elif (problem := domain_problem(host, True)) and not is_ip(host):
+        elif problem and not is_ip(host):
             findings.error(here, f"host {host!r:.80} {problem}")
             valid = False
     if valid:
-        _find_overlaps(hosts, findings)
+        _find_overlaps(spec.hosts, findings)
 
 
 def _find_overlaps(hosts: Sequence[str], findings: Findings) -> None:

@@ -1,4 +1,4 @@
-"""What workers do with pairs, as the options have it."""
+"""What the options say to the parts of the engine, and which option is for which part."""
 
 from __future__ import annotations
 
@@ -6,9 +6,22 @@ import os
 from pathlib import Path
 
 from mirror_addon.compare.record_file import why_unwritable
+from mirror_addon.dispatch.settings import ShadowSettings
 from mirror_addon.options.settings import OptionError
 from mirror_addon.options.settings import Settings
 from mirror_addon.shadow.frames import Recording
+
+GATE_OPTIONS = frozenset(
+    {"mirror_enabled", "mirror_methods", "mirror_expires", "mirror_host_suffix", "mirror_use_remote_address"}
+)
+MAKER_OPTIONS = frozenset({"mirror_host_suffix", "mirror_timeout", "mirror_control"})
+ENGINE_OPTIONS = frozenset({"mirror_concurrency", "mirror_workers", "mirror_queue", "mirror_max_body"})
+"""Options that make another dispatcher."""
+PAIR_OPTIONS = ENGINE_OPTIONS | {
+    "mirror_compare", "mirror_record", "mirror_record_bodies", "mirror_record_rotate", "mirror_redact",
+    "mirror_responses", "mirror_web_port", "mirror_host_suffix",
+}  # fmt: skip
+"""Options that change what workers keep, compare and record."""
 
 COMPARED_BODY = 16 * 1024 * 1024
 """Bytes of a response body that are compared, recorded and shown; the rest of a longer one is not kept."""
@@ -26,6 +39,16 @@ def check_record(settings: Settings) -> None:
         raise OptionError(f"mirror_record={settings.record}: {problem}")
 
 
+def limits_of(settings: Settings) -> ShadowSettings:
+    """Return the limits of a dispatcher."""
+    return ShadowSettings(
+        concurrency=settings.concurrency,
+        workers=settings.workers,
+        queue=settings.queue,
+        max_body=settings.max_body,
+    )
+
+
 def recording_of(settings: Settings, rules: str, *, compare: bool) -> Recording:
     """Return what workers do with pairs: whether to `compare` them, by which `rules` (a text), and what to record."""
     path = record_path(settings)
@@ -38,4 +61,5 @@ def recording_of(settings: Settings, rules: str, *, compare: bool) -> Recording:
         str(path) if path is not None else "",
         settings.record_bodies,
         settings.record_rotate or 0,
+        suffix=settings.host_suffix.encode(),
     )

@@ -12,11 +12,12 @@ from mirror_addon.dispatch.in_flight import Primary
 from mirror_addon.dispatch.in_flight import Shadow
 from mirror_addon.flows.primary import PrimaryEnd
 from mirror_addon.flows.primary import primary_end
-from mirror_addon.flows.primary import status_and_time
 from mirror_addon.flows.primary import url_of
+from mirror_addon.host.upstream_clock import exchange_times
 from mirror_addon.shadow.pair import Pair
 from mirror_addon.shadow.pair import PairObserver
 from mirror_addon.shadow.subject import Subject
+from mirror_addon.shadow_flows import metadata as meta
 
 if TYPE_CHECKING:
     from mirror_addon.flows.exchange import Exchange
@@ -38,7 +39,7 @@ class MirroredRequest(Primary):
         self.exchange = exchange
         self.status: int | None = None
         self.ms: float | None = None
-        """From the whole request to the whole response, in milliseconds."""
+        """From the last byte of the request to the last byte of the response, in milliseconds."""
         self.end: PrimaryEnd | None = None
         """The response as the worker gets it, where shadows are compared."""
         self._observers = observers
@@ -46,11 +47,19 @@ class MirroredRequest(Primary):
     def take_response(self, flow: http.HTTPFlow, body_limit: int) -> None:
         """Keep of the flow's response what pairs need: status and time, and where shadows are compared its header and
         `body_limit` bytes of its body."""
+        if self.flow is None and (self.subject is None or self.end is not None):
+            return
+        came = self.exchange.answer
+        message = came.message if came is not None else flow.response
+        times = exchange_times(flow, message)
         if self.flow is not None:
             self.flow = None
-            self.status, self.ms = status_and_time(flow)
+            self.status = came.status if came is not None else message.data.status_code if message is not None else None
+            self.ms = times.ms
+            if any(shadow.view is not None for shadow in self.shadows):
+                meta.set_times(flow, times.ms, times.first_ms)
         if self.subject is not None and self.end is None:
-            self.end = primary_end(flow, self.exchange, body_limit)
+            self.end = primary_end(flow, self.exchange, body_limit, times)
 
     def told(self, shadow: Shadow) -> None:
         """Build the pair, and pass it to the observers."""

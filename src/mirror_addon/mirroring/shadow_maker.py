@@ -34,14 +34,15 @@ class ShadowMaker:
 
     def shadow(self, exchange: Exchange, mirror: Mirror, body: int | None) -> ShadowRequest:
         """Return the shadow for a mirror. `body` is the length of the request's body, None if that is streamed."""
-        assert exchange.decision.request
         return shadow_request(
-            exchange.decision.request,
+            exchange.leaving or exchange.sent,
             mirror,
             body=body,
             own_address=self._local_address,
             suffix=self._suffix,
             timeout=self._timeout,
+            grpc=exchange.grpc,
+            trailers=exchange.trailers,
         )
 
     def control(
@@ -59,5 +60,4 @@ class ShadowMaker:
             return None
         if gate.reason_to_skip(exchange.request, mirror) is not None:
             return None
-        assert decision.request
-        return control_request(decision.request, mirror, timeout=self._timeout)
+        return control_request(exchange.sent, mirror, timeout=self._timeout)

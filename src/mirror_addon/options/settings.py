@@ -58,10 +58,13 @@ class Settings:
     to: tuple[MirrorURL, ...]
     namespace: str
     gateways: tuple[str, ...]
+    strict: bool
     use_remote_address: bool
     enabled: bool
     host_suffix: str
     request_id: bool
+    proxy_headers: str
+    strip_hop_by_hop: bool
     path_normalization: str
     methods: frozenset[bytes] | None
     """Upper case; None: all."""
@@ -141,6 +144,13 @@ OPTIONS = (
         bool,
         "As an edge, append the client's address to the primary's X-Forwarded-For. As a sidecar (false), leave it.",
     ),
+    Option(
+        "mirror_strict",
+        bool,
+        True,
+        bool,
+        "One document that Istio would refuse is an error. Off: it is left out and named, the others are in force.",
+    ),
     Option("mirror_enabled", bool, True, bool, "Send shadows. Off: route requests, mirror none."),
     Option(
         "mirror_host_suffix",
@@ -155,6 +165,20 @@ OPTIONS = (
         False,
         bool,
         "Add an x-request-id to routed requests that have none, the same for primary and shadow.",
+    ),
+    Option(
+        "mirror_proxy_headers",
+        str,
+        "none",
+        values.one_of("none", "istio"),
+        "Header fields that the mesh's proxies add: none, or istio (x-forwarded-proto, x-request-id, x-envoy-*).",
+    ),
+    Option(
+        "mirror_strip_hop_by_hop",
+        bool,
+        False,
+        bool,
+        "Remove hop-by-hop fields from routed requests, as Envoy does. Shadows never have them.",
     ),
     Option(
         "mirror_path_normalization",

@@ -15,6 +15,7 @@ from mirror_addon.options.settings import Settings
 from mirror_addon.replay.arguments import Faults
 from mirror_addon.replay.order import Turn
 from mirror_addon.routing.decision import as_drawn
+from mirror_addon.routing.local_replies import is_grpc
 from mirror_addon.routing.table import RouteTable
 from mirror_addon.shadow.control import is_control
 from mirror_addon.shadow.request import ShadowRequest
@@ -83,6 +84,7 @@ class Planner:
                 own_address=self._gate.local_address,
                 suffix=self._settings.host_suffix.encode(),
                 timeout=self._settings.timeout,
+                grpc=is_grpc(recorded.request),
             )
             shadows.append((self._edited(shadow), is_control(decision, mirror)))
         if shadows:

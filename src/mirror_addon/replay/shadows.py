@@ -17,6 +17,8 @@ from datetime import datetime
 from typing import Any
 
 from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.endpoint import endpoint_of
+from mirror_addon.compare.graphql import operation_of
 from mirror_addon.compare.report.lines import ListedDifference
 from mirror_addon.compare.report.lines import RecordLine
 from mirror_addon.compare.report.lines import Side
@@ -29,6 +31,7 @@ from mirror_addon.dispatch.settings import ShadowSettings
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.flows.primary import primary_end
 from mirror_addon.flows.primary import url_of
+from mirror_addon.host.upstream_clock import exchange_times
 from mirror_addon.mirroring.engine_settings import COMPARED_BODY
 from mirror_addon.mirroring.engine_settings import recording_of
 from mirror_addon.replay.order import Turn
@@ -132,7 +135,9 @@ class Shadows:
 
     async def _send(self, turn: Turn, planned: Planned) -> None:
         recorded = turn.recorded
-        end = primary_end(recorded.flow, planned.exchange, COMPARED_BODY)
+        end = primary_end(
+            recorded.flow, planned.exchange, COMPARED_BODY, exchange_times(recorded.flow, recorded.flow.response)
+        )
         answer = recorded.answer or end.answer
         count = len(planned.shadows)
         size = count * len(recorded.body) + len(answer.body or b"")
@@ -224,8 +229,16 @@ class Shadows:
             subject.method,
             subject.url,
             shadow.label,
-            Side(answer.status, answer.ms, answer.error or None),
-            Side(result.status, result.total_ms if result.status else None, result.reason or None),
+            _side(answer),
+            Side(
+                result.status,
+                result.response_ms if result.status else None,
+                result.reason or None,
+                result.connect_ms,
+                result.first_byte_ms,
+                result.clock,
+                result.late_ms,
+            ),
             _moment(subject.start),
             subject.route,
             subject.control,
@@ -237,6 +250,7 @@ class Shadows:
             if comparison
             else (),
             comparison.more if comparison else 0,
+            endpoint_of(subject.method, subject.url, _operation(subject, mirrored)),
         )
         self.ended += 1
         self.differing += line.verdict == "different" and not line.control
@@ -246,6 +260,22 @@ class Shadows:
     async def close(self, drain: float) -> None:
         """Give shadows and comparisons so many seconds to end, then stop the workers."""
         await self.dispatcher.close(drain)
+
+
+def _side(answer: Answer) -> Side:
+    return Side(
+        answer.status,
+        answer.ms,
+        answer.error or None,
+        answer.connect_ms,
+        answer.first_ms,
+        answer.clock,
+        answer.late_ms,
+    )
+
+
+def _operation(subject: Subject, mirrored: MirroredTurn) -> str:
+    return operation_of(subject.method, subject.url, mirrored.turn.recorded.body).name
 
 
 def _moment(seconds: float) -> str:

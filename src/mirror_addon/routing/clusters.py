@@ -86,6 +86,8 @@ class Cluster:
     """Seconds; None where no DestinationRule gives it."""
     resolves_request_host: bool = False
     """`resolution: DYNAMIC_DNS`: the endpoint is the request's own Host at this cluster's port."""
+    detects_protocol: bool = False
+    """No port says its protocol, which is then `http` here and detected in Istio."""
     missing: str = ""
     """Why there is no endpoint and how to give one; empty where there are endpoints."""
     _salt: int = field(init=False, repr=False)
@@ -100,6 +102,11 @@ class Cluster:
     def is_http2(self) -> bool:
         """Whether its protocol is HTTP/2 (`istio/pkg/config/protocol`, `IsHTTP2`)."""
         return self.protocol in _HTTP2
+
+    def speaks_http2(self, *, grpc: bool) -> bool:
+        """Whether a request goes over HTTP/2, without TLS with prior knowledge (RFC 9113 3.3). Where no port says its
+        protocol, `grpc` requests do: there is no gRPC over HTTP/1."""
+        return self.is_http2 or (grpc and self.detects_protocol)
 
     def pick(self, draw: int, authority: bytes = b"") -> Endpoint | None:
         """Return one endpoint by weight; None where there are none. `authority` is the request's, as it leaves.

@@ -29,13 +29,27 @@ class Action(enum.StrEnum):
     PASSTHROUGH = "passthrough"
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What `%OPERATORS%` in header values say of a request beside its head. Addresses are IP address and port."""
+
+    peer: tuple[str, int]
+    local: tuple[str, int]
+    protocol: str
+    """`HTTP/1.1`, `HTTP/2`."""
+    start: float
+    """When it began, in seconds since the epoch."""
+    hostname: str
+
+
 @dataclass(slots=True)
 class Request:
     """A request without its body.
 
     `authority` is Host or `:authority` as sent, with its port; `path` the origin-form target with its query. `port` is
     the listener's. `client` is the peer's IP address as text, which is appended to X-Forwarded-For on an edge; this
-    machine's own address for a loopback peer, empty where the address is not known.
+    machine's own address for a loopback peer, empty where the address is not known. `facts` are there only where the
+    table has header values with operators.
     """
 
     method: bytes
@@ -45,6 +59,7 @@ class Request:
     headers: Fields
     port: int
     client: bytes = b""
+    facts: Facts | None = None
 
 
 @dataclass(slots=True)
@@ -126,6 +141,8 @@ class Decision:
     """Seconds for which the request is held first (fault injection)."""
     response_headers: tuple[HeaderEdit, ...] = ()
     """Edits of the primary's response header fields, in order. A local `response` has them already."""
+    timeout: float | None = None
+    """Seconds for the primary's whole response, from the end of the request; None: no limit."""
 
 
 def as_drawn(mirror: Mirror) -> Mirror:

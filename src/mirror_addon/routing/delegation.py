@@ -28,10 +28,13 @@ def numbered(http: HTTPRoute) -> Matches:
 
 
 def merge_route(
-    root: HTTPRoute, delegate: HTTPRoute, root_namespace: str, domain: str
+    root: HTTPRoute, delegate: HTTPRoute, root_namespace: str, namespace: str, domain: str
 ) -> tuple[HTTPRoute, Matches] | None:
-    """Return a delegate's route completed by the root's; None where their matches exclude each other."""
-    matches = _merge_matches(root, delegate)
+    """Return a delegate's route, in `namespace`, completed by the root's; None where their matches exclude each other.
+
+    Gateways that a match names, and the hosts of the root's mirrors, have their full names afterwards.
+    """
+    matches = _merge_matches(_own_matches(root, root_namespace), _own_matches(delegate, namespace))
     if matches is None:
         return None
     update: dict[str, Any] = {name: getattr(root, name) for name in _INHERITED if getattr(delegate, name) is None}
@@ -53,14 +56,21 @@ def _resolved(destination: Destination, namespace: str, domain: str) -> Destinat
     return destination.model_copy(update={"host": names.qualified(destination.host, namespace, domain)})
 
 
-def _merge_matches(root: HTTPRoute, delegate: HTTPRoute) -> Matches | None:
-    if not root.match:
-        return numbered(delegate)
-    if not delegate.match:
-        return tuple((match, None) for match in root.match)
+def _own_matches(http: HTTPRoute, namespace: str) -> tuple[HTTPMatchRequest, ...]:
+    return tuple(
+        match.model_copy(update={"gateways": tuple(names.gateway(name, namespace) for name in match.gateways)})
+        for match in http.match
+    )
+
+
+def _merge_matches(root: tuple[HTTPMatchRequest, ...], delegate: tuple[HTTPMatchRequest, ...]) -> Matches | None:
+    if not root:
+        return tuple((match, index) for index, match in enumerate(delegate))
+    if not delegate:
+        return tuple((match, None) for match in root)
     merged = []
-    for index, match in enumerate(delegate.match):
-        compatible = [outer for outer in root.match if not _conflict(outer, match)]
+    for index, match in enumerate(delegate):
+        compatible = [outer for outer in root if not _conflict(outer, match)]
         if not compatible:
             return None
         merged += [(_merge_match(outer, match), index) for outer in compatible]
@@ -100,14 +110,16 @@ def _conflict(root: HTTPMatchRequest, delegate: HTTPMatchRequest) -> bool:
     ):
         pairs += [(outer.get(name), match) for name, match in inner.items()]
     labels = root.source_labels
-    namespaces = {root.source_namespace, delegate.source_namespace} - {""}
     return (
         any(_strings_conflict(outer, inner) for outer, inner in pairs)
         or root.ignore_uri_case != delegate.ignore_uri_case
         or bool(root.port and delegate.port and root.port != delegate.port)
-        or len(namespaces) > 1
+        or bool(root.source_namespace and delegate.source_namespace != root.source_namespace)
         or any(labels.get(name, value) != value for name, value in delegate.source_labels.items())
-        or bool(root.gateways and not set(delegate.gateways) <= set(root.gateways))
+        or bool(
+            root.gateways
+            and (len(delegate.gateways) > len(root.gateways) or set(delegate.gateways) - set(root.gateways))
+        )
     )
 
 
@@ -121,6 +133,6 @@ def _strings_conflict(root: StringMatch | None, delegate: StringMatch | None) ->
         return True
     if root.exact:
         return delegate.exact != root.exact
-    if root.prefix:
-        return not (delegate.exact or delegate.prefix or "").startswith(root.prefix)
-    return False
+    # A root that requires a presence only, or a delegate that does, is no narrower condition either.
+    own = delegate.prefix or delegate.exact
+    return not (root.prefix and own and own.startswith(root.prefix))

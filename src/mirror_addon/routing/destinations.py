@@ -18,8 +18,8 @@ from mirror_addon.routing.clusters import ORIGINAL_DESTINATION
 from mirror_addon.routing.clusters import Cluster
 from mirror_addon.routing.clusters import Endpoint
 from mirror_addon.routing.identity import Identity
+from mirror_addon.routing.service_registry import ServiceRegistry
 from mirror_addon.routing.services import MeshService
-from mirror_addon.routing.services import build_services
 from mirror_addon.routing.traffic_policies import DestinationRule
 from mirror_addon.routing.traffic_policies import DestinationRules
 from mirror_addon.routing.traffic_policies import Policy
@@ -42,7 +42,9 @@ class Clusters:
     ) -> None:
         """`primary_endpoints`: a route whose destination has no endpoint cannot be taken."""
         self.primary_endpoints = primary_endpoints
-        self.services = build_services(resources, identity.domain)
+        registry = ServiceRegistry(resources, identity)
+        self.services = registry.services
+        self._hidden = registry.hidden
         self._rules = DestinationRules(resources, identity)
         self._identity = identity
         self._overrides = overrides
@@ -52,12 +54,27 @@ class Clusters:
         """Return what a Destination means in a document of `namespace`."""
         host = names.qualified(destination.host, namespace, self._identity.domain)
         label = f"{destination.host}/{destination.subset}" if destination.subset else destination.host
+        service = self.services.get(host)
         if destination.port is not None and destination.port.number:
             port = destination.port.number
         else:
-            service = self.services.get(host)
             port = next(iter(service.ports)) if service and len(service.ports) == 1 else 0
+        if service and service.alias_for and self._override(host, destination.subset) is None:
+            host = service.alias_for  # one step only, and the port stays (`GetDestinationCluster`)
         return ResolvedDestination(self, host, destination.subset, port, label)
+
+    def origin(self, cluster: Cluster) -> list[str]:
+        """Return where a cluster's service and DestinationRule are from, and why, for a trace."""
+        service = self.services.get(cluster.host)
+        if service is None:
+            return []
+        why = f": {service.chosen}" if service.chosen else ""
+        rule = self._rules.find(cluster.host, service.namespace)
+        found = [f"{' and '.join(dict.fromkeys(service.kinds))} of namespace {service.namespace}{why}"]
+        return [*found, f"DestinationRule of namespace {rule.namespace}"] if rule else found
+
+    def _override(self, host: str, subset: str) -> Endpoint | None:
+        return self._overrides.get((host, subset)) or self._overrides.get((host, ""))
 
     def cluster(self, host: str, subset: str, port: int, label: str) -> Cluster:
         """Return the cluster of a host, subset and service port; its `missing` explains why it has no endpoints."""
@@ -74,13 +91,16 @@ class Clusters:
         chosen = rule.subsets.get(subset) if rule and subset else None
         policy = Policy().overlaid(rule.policy if rule else None, port)
         policy = policy.overlaid(chosen.traffic_policy if chosen else None, port)
-        override = self._overrides.get((host, subset)) or self._overrides.get((host, ""))
+        override = self._override(host, subset)
         dynamic = False
         problem = ""
         if override is not None:
             endpoints: tuple[Endpoint, ...] = (override,)
         elif service is None and not (rule and subset and chosen is None):
-            endpoints, problem = (), f"no ServiceEntry or Service declares {host}"
+            endpoints, problem = (), self._hidden.get(host, f"no ServiceEntry or Service declares {host}")
+        elif service is not None and service.alias_for:
+            problem = f"{host} is an ExternalName Service for {service.alias_for}, and Istio follows only one"
+            endpoints = ()
         elif service is not None and port not in service.ports:
             endpoints, problem = (), f"{host} has no port {port}; it has: {_ports(service)}"
         elif service is None or (subset and chosen is None):
@@ -92,7 +112,8 @@ class Clusters:
             labels = chosen.labels if chosen else {}
             dynamic = service.resolution == "DYNAMIC_DNS"
             endpoints, problem = _endpoints(service, labels, port, policy)
-        protocol = service.ports[port].protocol if service and port in service.ports else "http"
+        declared = service.ports.get(port) if service else None
+        protocol = declared.protocol if declared else "http"
         option = f"--set mirror_endpoints={self._own_name(host, subset, label)}=ADDRESS:PORT"
         cure = f"give it one with endpoints in a ServiceEntry for {host}, or with {option}"
         return Cluster(
@@ -107,6 +128,7 @@ class Clusters:
             hash_policy=policy.hash_policy,
             connect_timeout=policy.connect_timeout,
             resolves_request_host=dynamic and override is None,
+            detects_protocol=declared is None or not declared.declared,
             missing="" if endpoints or dynamic else f"no endpoint for {label}: {problem}; {cure}",
         )
 

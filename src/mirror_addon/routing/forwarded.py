@@ -1,4 +1,4 @@
-"""X-Forwarded-For of a routed request.
+"""X-Forwarded-For and X-Forwarded-Proto of a routed request.
 
 On an edge (`use_remote_address`) Envoy's connection manager appends the client's address before routing, so rules on
 the header see it.
@@ -10,6 +10,8 @@ from mirror_addon.routing.fields import Fields
 
 _NAME = b"x-forwarded-for"
 _LENGTH = len(_NAME)
+_PROTO = b"x-forwarded-proto"
+_PROTO_LENGTH = len(_PROTO)
 
 
 def with_client(fields: Fields, client: bytes) -> Fields:
@@ -30,3 +32,14 @@ def with_client(fields: Fields, client: bytes) -> Fields:
         return (*fields[:position], joined, *fields[position + 1 :])
     rest = tuple([field for field in fields[position + 1 :] if field[0].lower() != _NAME])
     return (*fields[:position], joined, *rest)
+
+
+def forwarded_scheme(fields: Fields, scheme: bytes) -> bytes:
+    """Return the scheme of a request to a proxy that is no edge: the one of X-Forwarded-Proto, where there is one.
+
+    Rules on the scheme see it, and redirects keep it. `scheme` is that of the client's connection.
+    """
+    for name, value in fields:
+        if len(name) == _PROTO_LENGTH and name.lower() == _PROTO:
+            return value.lower() if value.lower() in (b"http", b"https") else scheme
+    return scheme

@@ -10,20 +10,46 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Generic
 from typing import TypeVar
 
 from mirror_addon.routing import names
 from mirror_addon.routing.destinations import Clusters
+from mirror_addon.routing.gateways import Gateways
+from mirror_addon.routing.gateways import Server
+from mirror_addon.routing.https_redirect import HttpsRedirect
 from mirror_addon.routing.identity import Identity
 from mirror_addon.routing.index import Index
 from mirror_addon.routing.index import Scan
 from mirror_addon.routing.index import build_index
 from mirror_addon.routing.names import without_port
+from mirror_addon.routing.services import MeshService
 from mirror_addon.routing.virtual_services import CompiledVirtualService
 from mirror_addon.routing.virtual_services import RouteEntry
 
 T = TypeVar("T")
+
+Entries = Index | Scan | HttpsRedirect
+"""The entries of a host at a port."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Claim:
+    """A virtual service's claim of a host.
+
+    Through a server of a known Gateway it holds at the server's port, and for matches that are not for other gateways;
+    else it holds at every port, for all matches that apply to this proxy.
+    """
+
+    service: CompiledVirtualService
+    server: Server | None = None
+
+    def at(self, port: int) -> bool:
+        return self.server is None or self.server.port == port
+
+    def has(self, entry: RouteEntry) -> bool:
+        return self.server is None or not entry.gateways or self.server.gateway in entry.gateways
 
 
 class VirtualHost:
@@ -31,15 +57,27 @@ class VirtualHost:
 
     __slots__ = ("host", "other_ports", "ports", "services")
 
-    def __init__(self, host: str, services: Sequence[CompiledVirtualService], exclusive: bool) -> None:
-        """`exclusive`: the first service with entries has the host alone (sidecar); else all are merged (gateway)."""
-        self.host = host
-        self.services = tuple(services)
-        every = {entry.port for service in services for entry in service.entries if not entry.excluded}
-        self.other_ports = _index(services, 0, exclusive)
-        self.ports = {port: _index(services, port, exclusive) for port in every if port}
+    def __init__(
+        self,
+        host: str,
+        claims: Sequence[Claim],
+        exclusive: bool,
+        redirected: Iterable[int] = (),
+    ) -> None:
+        """`exclusive`: the first service with entries has the host alone (sidecar); else all are merged (gateway).
 
-    def at(self, port: int) -> Index | Scan | None:
+        `redirected` are the ports where requests over plain HTTP are redirected to https.
+        """
+        self.host = host
+        self.services = tuple({id(claim.service): claim.service for claim in claims}.values())
+        ports = {entry.port for service in self.services for entry in service.entries if not entry.excluded}
+        ports |= {claim.server.port for claim in claims if claim.server is not None}
+        self.other_ports: Entries | None = _index(claims, 0, exclusive)
+        self.ports: dict[int, Entries | None] = {port: _index(claims, port, exclusive) for port in ports if port}
+        for port in redirected:
+            self.ports[port] = HttpsRedirect(_index(claims, port, exclusive))
+
+    def at(self, port: int) -> Entries | None:
         """Return the entries for a listener's port; None where the host is not claimed on that port."""
         return self.ports.get(port, self.other_ports) if self.ports else self.other_ports
 
@@ -50,10 +88,12 @@ class VirtualHost:
         return [entry for service in self.services for entry in service.entries if id(entry) not in reachable]
 
 
-def _index(services: Sequence[CompiledVirtualService], port: int, exclusive: bool) -> Index | Scan | None:
+def _index(claims: Sequence[Claim], port: int, exclusive: bool) -> Index | Scan | None:
     entries: list[RouteEntry] = []
-    for service in services:
-        entries += _reachable(service.entries, port)
+    for claim in claims:
+        if claim.at(port):
+            known = {id(entry) for entry in entries} if claim.server is not None else set()
+            entries += [entry for entry in _reachable(claim, port) if id(entry) not in known]
         if entries and exclusive:
             break
     if not exclusive:
@@ -61,11 +101,11 @@ def _index(services: Sequence[CompiledVirtualService], port: int, exclusive: boo
     return build_index(entries) if entries else None
 
 
-def _reachable(entries: Iterable[RouteEntry], port: int) -> list[RouteEntry]:
+def _reachable(claim: Claim, port: int) -> list[RouteEntry]:
     """Return the entries that exist for a port. Istio makes no routes after the first catch-all (`route.go`)."""
     found = []
-    for entry in entries:
-        if not entry.excluded and entry.port in (0, port):
+    for entry in claim.service.entries:
+        if not entry.excluded and entry.port in (0, port) and claim.has(entry):
             found.append(entry)
             if entry.catch_all:
                 break
@@ -87,8 +127,17 @@ class HostTable(Generic[T]):
         self._lengths = sorted({len(suffix) for suffix in self._suffixes}, reverse=True)
 
     def add_alias(self, alias: str, value: T) -> None:
-        """Add another name for a value, unless the name has a value already."""
-        self._exact.setdefault(names.domain_of(alias), value)
+        """Add another name or wildcard for a value, unless it has a value already."""
+        if alias.startswith("*"):
+            suffix = names.domain_of(alias[1:])
+            self._suffixes.setdefault(suffix, value)
+            self._lengths = sorted({len(suffix), *self._lengths}, reverse=True)
+        else:
+            self._exact.setdefault(names.domain_of(alias), value)
+
+    def take_over(self, host: str, value: T) -> None:
+        """Give a name to another value than the one that it has."""
+        self._exact[names.domain_of(host)] = value
 
     def items(self) -> Iterator[tuple[bytes, T]]:
         """Yield every domain, aliases included, with its value: lower case, wildcards with their `*`."""
@@ -113,6 +162,14 @@ class HostTable(Generic[T]):
             found.append(self.anything)
         return found
 
+    def wildcard(self, host: str) -> T | None:
+        """Return the value of the longest wildcard, `*` apart, that covers a host."""
+        name = names.domain_of(host)
+        for length in self._lengths:
+            if len(name) > length and name[-length:] in self._suffixes:
+                return self._suffixes[name[-length:]]
+        return None
+
     def find(self, authority: bytes) -> T | None:
         """Return the most specific value: the first of `candidates`, without making the list of all."""
         colon = authority.rfind(b":")
@@ -129,20 +186,68 @@ class HostTable(Generic[T]):
 
 
 def build_hosts(
-    services: Sequence[CompiledVirtualService], identity: Identity, clusters: Clusters
+    services: Sequence[CompiledVirtualService], identity: Identity, clusters: Clusters, gateways: Gateways
 ) -> tuple[HostTable[VirtualHost], tuple[VirtualHost, ...]]:
     """Return the table of hosts, and the virtual hosts in the order of their first document."""
-    by_host: dict[str, list[CompiledVirtualService]] = {}
+    by_host: dict[str, list[Claim]] = {}
     for service in services:
         for host in dict.fromkeys(host.lower() for host in service.hosts):
-            by_host.setdefault(host, []).append(service)
-    made = {host: VirtualHost(host, claims, identity.is_sidecar) for host, claims in by_host.items()}
+            if not service.gateways or not gateways.known.issuperset(service.gateways):
+                by_host.setdefault(host, []).append(Claim(service))
+    redirected: dict[str, set[int]] = {}
+    for server in gateways.servers:
+        for host in server.redirected:
+            redirected.setdefault(host, set()).add(server.port)
+        for service in services:
+            if server.gateway in service.gateways:
+                for host in server.claimed([host.lower() for host in service.hosts], service.namespace):
+                    by_host.setdefault(host, []).append(Claim(service, server))
+                    if server.https_redirect:
+                        redirected.setdefault(host, set()).add(server.port)
+    made = {
+        host: VirtualHost(host, by_host.get(host, ()), identity.is_sidecar, redirected.get(host, ()))
+        for host in [*by_host, *(host for host in redirected if host not in by_host)]
+    }
     table = HostTable(made)
-    known = {host.lower(): service for host, service in clusters.services.items()}
-    for host, virtual_host in made.items():
-        others = names.aliases(host, identity.namespace, identity.domain)
-        if host in known and not host.startswith("*"):
-            others += [f"{host}.", *known[host].addresses]
-        for alias in others:
-            table.add_alias(alias, virtual_host)
+    if not identity.is_gateway:
+        _add_aliases(table, made, identity, clusters)
     return table, tuple(made.values())
+
+
+def _add_aliases(
+    table: HostTable[VirtualHost], made: dict[str, VirtualHost], identity: Identity, clusters: Clusters
+) -> None:
+    """Add the other names of services whose hosts virtual services claim; a gateway has none of them.
+
+    Source: `generateVirtualHostDomains` (`istio/pilot/pkg/networking/core/httproute.go`). A wildcard claims the
+    services that it covers, with all their names, where no virtual service names them (`sidecar.go`,
+    `computeWildcardHostVirtualServiceIndex`).
+    """
+    known = {host.lower(): service for host, service in clusters.services.items()}
+    claimed: set[str] = set()
+    for host, virtual_host in made.items():
+        claimed.add(host)
+        for alias in known[host].aliases if host in known else ():
+            # Of two virtual services, for an alias and for what it stands for, the first has the name in a sidecar.
+            if identity.is_sidecar and alias not in claimed:
+                table.take_over(alias, virtual_host)
+        for alias in _other_names(host, known.get(host), identity):
+            table.add_alias(alias, virtual_host)
+    for host, service in known.items():
+        if host not in made and (covering := table.wildcard(host)) is not None:
+            for alias in _other_names(host, service, identity):
+                table.add_alias(alias, covering)
+
+
+def _other_names(host: str, service: MeshService | None, identity: Identity) -> list[str]:
+    """Return the names by which clients reach a host, apart from the host itself."""
+    if host.startswith("*"):
+        return []
+    if service is None:
+        return names.aliases(host, identity.namespace, identity.domain)
+    found = [f"{host}."]
+    for each in (host, *service.aliases):
+        found += [each, *names.aliases(each, identity.namespace, identity.domain)]
+    if service.headless:
+        found += [f"*.{name}" for name in found]
+    return [*found, *service.addresses]

@@ -29,18 +29,28 @@ class Identity:
     domain: str = "cluster.local"
     root_namespace: str = "istio-system"
     sample_seed: bytes = b"mirror-addon"
+    mesh_headers: bool = False
+    """Whether requests get the fields that Envoy adds in a mesh (`mesh_headers`)."""
 
     @property
     def is_sidecar(self) -> bool:
         """Whether only the first virtual service of a host applies (mesh); on a gateway they are merged."""
         return bool(self.gateways) and all(gateway == names.MESH for gateway in self.gateways)
 
+    @property
+    def is_gateway(self) -> bool:
+        """Whether this proxy is gateways alone, and no sidecar of the mesh."""
+        return bool(self.gateways) and names.MESH not in self.gateways
+
     def serves(self, gateways: tuple[str, ...], namespace: str) -> bool:
         """Whether one of `gateways`, in a document of `namespace`, is this proxy; an empty list means the mesh."""
-        if not self.gateways:
-            return True
+        return not self.gateways or bool(self.shared(gateways, namespace))
+
+    def shared(self, gateways: tuple[str, ...], namespace: str) -> tuple[str, ...]:
+        """Return those of `gateways`, in a document of `namespace`, that are this proxy, by their full names."""
         own = {names.gateway(gateway, self.namespace) for gateway in self.gateways}
-        return not own.isdisjoint(names.gateway(gateway, namespace) for gateway in gateways or (names.MESH,))
+        named = dict.fromkeys(names.gateway(gateway, namespace) for gateway in gateways or (names.MESH,))
+        return tuple(name for name in named if name in own)
 
     def sees(self, export_to: tuple[str, ...], namespace: str) -> bool:
         """Whether an object of `namespace` with this `exportTo` is visible to this proxy."""

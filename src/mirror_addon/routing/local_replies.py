@@ -30,7 +30,7 @@ def local_reply(
 ) -> LocalResponse:
     """Return a local reply. `headers`, after `edits`, come before the fields that Envoy adds."""
     for edit in edits:
-        headers = edit.apply(headers)
+        headers = edit.apply(headers)  # Envoy knows no status of the response yet
     if is_grpc(request):
         return grpc_reply(request, _GRPC_STATUS.get(status, _UNKNOWN), body, headers)
     if not body:  # Envoy removes a content type from a reply without a body

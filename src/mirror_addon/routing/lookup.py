@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mirror_addon.routing.decision import Request
-from mirror_addon.routing.header_edits import JOINED_REQUEST_FIELDS
+from mirror_addon.routing.fields import JOINED_REQUEST_FIELDS
 
 _PSEUDO = {
     b":method": "method",

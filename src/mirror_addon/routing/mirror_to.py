@@ -62,4 +62,6 @@ class Passthrough:
 def _cluster(url: MirrorTo) -> Cluster:
     endpoint = Endpoint(url.host, url.port)
     tls = TLS() if url.scheme == "https" else None
-    return Cluster(url.host, "", url.port, (endpoint,), protocol=url.scheme, tls=tls, label=str(endpoint))
+    return Cluster(
+        url.host, "", url.port, (endpoint,), protocol=url.scheme, tls=tls, label=str(endpoint), detects_protocol=True
+    )

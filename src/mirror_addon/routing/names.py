@@ -63,10 +63,13 @@ def gateway(name: str, namespace: str) -> str:
 
 
 def exported(export_to: tuple[str, ...], owner: str, viewer: str) -> bool:
-    """Whether an object in namespace `owner` with this `exportTo` is visible in namespace `viewer`."""
-    return not export_to or any(
-        item == "*" or item == viewer or (item == "." and owner == viewer) for item in export_to
-    )
+    """Whether an object in namespace `owner` with this `exportTo` is visible in namespace `viewer`.
+
+    `*` is everywhere, else `~` is nowhere, whatever else is listed.
+    """
+    if not export_to or "*" in export_to:
+        return True
+    return "~" not in export_to and (viewer in export_to or ("." in export_to and owner == viewer))
 
 
 def without_port(authority: bytes) -> bytes:

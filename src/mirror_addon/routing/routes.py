@@ -27,12 +27,12 @@ from mirror_addon.routing.decision import Rule
 from mirror_addon.routing.destinations import Clusters
 from mirror_addon.routing.destinations import ResolvedDestination
 from mirror_addon.routing.faults import compile_fault
+from mirror_addon.routing.fields import JOINED_REQUEST_FIELDS
+from mirror_addon.routing.fields import JOINED_RESPONSE_FIELDS
 from mirror_addon.routing.hashing import hash_key
-from mirror_addon.routing.header_edits import JOINED_REQUEST_FIELDS
-from mirror_addon.routing.header_edits import JOINED_RESPONSE_FIELDS
 from mirror_addon.routing.header_edits import HeaderEdit
-from mirror_addon.routing.header_edits import compile_edit
 from mirror_addon.routing.header_edits import host_of
+from mirror_addon.routing.header_operations import compile_edit
 from mirror_addon.routing.local_replies import local_reply
 from mirror_addon.routing.mirrors import MirrorPolicy
 from mirror_addon.routing.mirrors import mirror_destinations
@@ -74,6 +74,7 @@ class CompiledRoute:
         "response_edits",
         "rule",
         "sampler",
+        "timeout",
         "total",
     )  # fmt: skip
 
@@ -96,9 +97,9 @@ class CompiledRoute:
         self.destinations = _destinations(http, clusters, namespace)
         self._bounds = list(accumulate(destination.weight for destination in self.destinations))
         self.total = self._bounds[-1] if self._bounds else 0
-        timeout = http.timeout or None
+        self.timeout = http.timeout or None
         self.mirrors = tuple(
-            MirrorPolicy(clusters.target(destination, namespace), fraction, timeout, annotations=rule.annotations)
+            MirrorPolicy(clusters.target(destination, namespace), fraction, self.timeout, annotations=rule.annotations)
             for destination, fraction in mirror_destinations(http)
         )
         annotations = rule.annotations if self.mirrors else None
@@ -122,13 +123,13 @@ class CompiledRoute:
         if self.fault is not None:
             delay = self.fault.delay_of(draw)
             chosen = self.choose(draw)
-            own = chosen.response if chosen is not None else self.response_edits
+            own = self._response_edits(chosen, request)
             if (response := self.fault.abort_of(request, draw, own)) is not None:
                 return self._reply(Action.FAULT_ABORT, match, request, response, draw, delay)
         if self.local is not None:
             if rewrite is not None:
                 target = rewrite(target, path_end)
-            response = self.local.reply(request, target, self.response_edits)
+            response = self.local.reply(request, target, self._response_edits(None, request))
             return self._reply(self.local.action, match, request, response, draw, delay)
         edits: tuple[HeaderEdit, ...] = ()
         if self.cors is not None:
@@ -160,6 +161,10 @@ class CompiledRoute:
         if not self.total:
             return None
         return destinations[bisect_right(self._bounds, draw % self.total)]
+
+    def _response_edits(self, chosen: Weighted | None, request: Request) -> tuple[HeaderEdit, ...]:
+        """Return the edits of a response to `request`, of a destination or of the route alone."""
+        return self.response_edits if chosen is None else chosen.response
 
     def _forward(
         self,
@@ -198,7 +203,9 @@ class CompiledRoute:
         number = self.sampler.number(request) if self.sampler is not None else None
         mirrors = tuple([mirror.decide(draw, port, authority, obstacle, number) for mirror in self.mirrors])
         response_edits = chosen.response + edits if edits else chosen.response
-        return Decision(Action.ROUTE, self.rule, match, cluster, endpoint, leaving, None, mirrors, 0.0, response_edits)
+        return Decision(
+            Action.ROUTE, self.rule, match, cluster, endpoint, leaving, None, mirrors, 0.0, response_edits, self.timeout
+        )
 
     def _unavailable(
         self,

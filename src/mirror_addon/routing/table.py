@@ -10,7 +10,8 @@ the request's header is complete.
 `RouteTable.route` decides in Envoy's order:
 
 1. `hosts` picks one virtual host by the Host header: exact name, then the longest wildcard, then `*`. A request that no
-   host claims passes through, with the mirrors of the option `mirror_to` (`mirror_to`).
+   host claims passes through, with the mirrors of the option `mirror_to` (`mirror_to`); at the port of a Gateway that
+   this proxy acts as it gets a 404 (`gateways`), and one over plain HTTP may be redirected (`https_redirect`).
 2. The path is normalised (`normalization`) and on an edge the client is appended to X-Forwarded-For (`forwarded`), both
    before matching, as Envoy's connection manager does.
 3. `index` finds the first entry (one match of one rule, `virtual_services`) whose uri and conditions are met. It finds
@@ -38,19 +39,24 @@ from mirror_addon.routing.decision import Action
 from mirror_addon.routing.decision import Decision
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.destinations import Clusters
+from mirror_addon.routing.formatted_routes import FormattedRoute
+from mirror_addon.routing.forwarded import forwarded_scheme
 from mirror_addon.routing.forwarded import with_client
+from mirror_addon.routing.gateways import Gateways
+from mirror_addon.routing.hosts import Entries
 from mirror_addon.routing.hosts import VirtualHost
 from mirror_addon.routing.hosts import build_hosts
 from mirror_addon.routing.identity import Identity
-from mirror_addon.routing.index import Index
-from mirror_addon.routing.index import Scan
 from mirror_addon.routing.local_replies import local_reply
 from mirror_addon.routing.lookup import RequestLookup
+from mirror_addon.routing.mesh_headers import add_leaving
+from mirror_addon.routing.mesh_headers import with_received
 from mirror_addon.routing.mirror_to import MirrorTo
 from mirror_addon.routing.mirror_to import Passthrough
 from mirror_addon.routing.normalization import LEVELS
 from mirror_addon.routing.paths import path_end
 from mirror_addon.routing.virtual_services import compile_virtual_services
+from mirror_addon.routing.virtual_services import left_out
 
 __all__ = ["MirrorTo", "RouteTable"]
 
@@ -69,14 +75,22 @@ class RouteTable:
         self.identity = identity
         self.clusters = Clusters(resources, identity, endpoint_overrides, primary_endpoints)
         services = compile_virtual_services(resources, identity, self.clusters)
-        self.hosts, self.virtual_hosts = build_hosts(services, identity, self.clusters)
+        self.gateways = Gateways(resources, identity)
+        self.hosts, self.virtual_hosts = build_hosts(services, identity, self.clusters, self.gateways)
+        self.left_out = left_out(resources, identity)
+        """The virtual services that do not apply to this proxy, for a trace."""
+        self.has_namespaces = len({resource.namespace for resource in resources}) > 1
         self.passthrough = Passthrough(mirror_to)
         routes = {id(entry.route): entry.route for service in services for entry in service.entries}
         self.mirroring = tuple(route.rule for route in routes.values() if route.mirrors)
         if self.passthrough.rule is not None:
             self.mirroring += (self.passthrough.rule,)
+        formatted = any(isinstance(route, FormattedRoute) for route in routes.values())
+        self.wants_facts = formatted or identity.mesh_headers
+        """Whether requests need `facts`, because of operators in header values or the client's own address."""
         self._normalize = LEVELS[identity.path_normalization]
         self._edge = identity.use_remote_address
+        self._mesh_headers = identity.mesh_headers
 
     @classmethod
     def build(
@@ -101,25 +115,32 @@ class RouteTable:
         """Decide what happens to a request. `draw` is its 64-bit random number, the only source of chance."""
         host = self.hosts.find(request.authority)
         if host is None:
-            return self.passthrough.decide(request, draw)
+            return self._unclaimed(request, draw)
         entries = host.at(request.port)
         if entries is None:
             entries = self._elsewhere(request)
             if entries is None:
-                return self.passthrough.decide(request, draw)
+                return self._unclaimed(request, draw)
         arrived = self.arrived(request)
         target = arrived.path
         end = path_end(target)  # found once, because matching and rewriting both need it
         entry = entries.find(RequestLookup(arrived, target[:end]))
         if entry is None:
             return Decision(Action.NOT_FOUND, response=local_reply(arrived, 404))
-        return entry.route.decide(entry.match, arrived, target, end, entry.rewrite, draw)
+        decision = entry.route.decide(entry.match, arrived, target, end, entry.rewrite, draw)
+        if self._mesh_headers:
+            add_leaving(decision, arrived)
+        return decision
 
     def arrived(self, request: Request) -> Request:
         """Return a request as rules see it: path normalised, on an edge with the client in X-Forwarded-For."""
         path = self._normalize(request.path)
         headers = with_client(request.headers, request.client if self._edge else b"")
-        return Request(request.method, request.scheme, request.authority, path, headers, request.port, request.client)
+        if self._mesh_headers:
+            headers = with_received(request, headers, self._edge)
+        scheme = request.scheme if self._edge else forwarded_scheme(headers, request.scheme)
+        port, client, facts = request.port, request.client, request.facts
+        return Request(request.method, scheme, request.authority, path, headers, port, client, facts)
 
     def virtual_host(self, request: Request) -> VirtualHost | None:
         """Return the virtual host that claims a request; None where it passes through."""
@@ -128,7 +149,13 @@ class RouteTable:
                 return host
         return None
 
-    def _elsewhere(self, request: Request) -> Index | Scan | None:
+    def _unclaimed(self, request: Request, draw: int) -> Decision:
+        """Decide about a request to a host that no rule names: at the port of a Gateway's server it is not found."""
+        if request.port in self.gateways.closed:
+            return Decision(Action.NOT_FOUND, response=local_reply(request, 404))
+        return self.passthrough.decide(request, draw)
+
+    def _elsewhere(self, request: Request) -> Entries | None:
         """Return the entries of a less specific host.
 
         Istio builds no virtual host for a port where a virtual service has no route, so the next wildcard claims it.

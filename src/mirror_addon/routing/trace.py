@@ -15,7 +15,9 @@ from mirror_addon.routing.conditions import text
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.decision import Rule
 from mirror_addon.routing.fractions import Fraction
+from mirror_addon.routing.hosts import HostTable
 from mirror_addon.routing.hosts import VirtualHost
+from mirror_addon.routing.https_redirect import HttpsRedirect
 from mirror_addon.routing.lookup import RequestLookup
 from mirror_addon.routing.mirrors import MirrorPolicy
 from mirror_addon.routing.paths import path_end
@@ -37,8 +39,11 @@ def explain(table: RouteTable, request: Request, draw: int, now: float | None = 
 
 def _explain(table: RouteTable, request: Request, draw: int, now: float | None) -> Iterator[str]:
     host = table.virtual_host(request)
+    yield from _left_out(table, request)
     if host is None:
-        yield f"host {text(request.authority)}: no virtual service claims it; the request passes through"
+        yield f"host {text(request.authority)}: {_unclaimed(table, request.port)}"
+        if request.port in table.gateways.closed:
+            return
         chosen = table.passthrough.chosen(request)
         for mirror, url in zip(table.passthrough.mirrors, table.passthrough.urls, strict=True):
             if url.filter:
@@ -52,11 +57,36 @@ def _explain(table: RouteTable, request: Request, draw: int, now: float | None) 
     arrived = table.arrived(request)
     if arrived.path != request.path:
         yield f"path {text(request.path)} is normalised to {text(arrived.path)}"
+    index = host.at(request.port)
+    if isinstance(index, HttpsRedirect) and arrived.scheme != b"https":
+        yield f"a gateway's server on port {request.port} has httpsRedirect: 301 to https"
+        return
     entry = yield from _entries(host, arrived)
     if entry is None:
         yield "no rule matches: 404"
         return
-    yield from _outcome(entry.route, arrived, draw, now)
+    yield from _outcome(table, entry.route, arrived, draw, now)
+
+
+def _left_out(table: RouteTable, request: Request) -> Iterator[str]:
+    """Yield a line for each virtual service that names the request's host and does not apply to this proxy."""
+    for item in table.left_out:
+        if HostTable(dict.fromkeys(item.hosts, True)).find(request.authority):
+            yield f"virtual service {item.name}: not used: {item.why}"
+
+
+def _unclaimed(table: RouteTable, port: int) -> str:
+    """Return what happens to a request that no virtual host claims."""
+    gateways = table.gateways
+    if port in gateways.closed:
+        return f"no virtual service claims it on port {port} of {', '.join(sorted(gateways.known))}: 404"
+    where = ""
+    if port in gateways.other_ports:
+        where = f" (the gateway does not serve HTTP on port {port})"
+    elif gateways.known and port not in gateways.ports:
+        served = ", ".join(map(str, sorted(gateways.ports))) or "none"
+        where = f" (no server of {', '.join(sorted(gateways.known))} is for port {port}; ports with HTTP: {served})"
+    return f"no virtual service claims it{where}; the request passes through"
 
 
 def _entries(host: VirtualHost, request: Request) -> Generator[str, None, RouteEntry | None]:
@@ -90,7 +120,7 @@ def _first_failure(entry: RouteEntry, lookup: RequestLookup) -> str:
     return ""
 
 
-def _outcome(route: CompiledRoute, request: Request, draw: int, now: float | None) -> Iterator[str]:
+def _outcome(table: RouteTable, route: CompiledRoute, request: Request, draw: int, now: float | None) -> Iterator[str]:
     obstacle = route.obstacle(request.method)
     if route.fault is not None:
         yield from (f"fault: {line}" for line in route.fault.words(draw))
@@ -112,6 +142,7 @@ def _outcome(route: CompiledRoute, request: Request, draw: int, now: float | Non
             if len(route.destinations) > 1:
                 yield f"draw % {route.total} = {draw % route.total} of {_weights(route)}: {chosen.target.label}"
             cluster = chosen.target.at(request.port)
+            yield from _origin(table, "destination", cluster)
             if cluster.missing:
                 yield f"destination {chosen.target.label}: 503: {cluster.missing}"
                 obstacle = "local_reply"
@@ -119,9 +150,16 @@ def _outcome(route: CompiledRoute, request: Request, draw: int, now: float | Non
                 yield f"destination {chosen.target.label}: {_endpoints(cluster)}"
                 yield from (f"request header: {word}" for edit in chosen.request for word in edit.words)
     for mirror in route.mirrors:
+        yield from _origin(table, "mirror", mirror.cluster_at(request.port))
         yield from _mirror(mirror, request, draw, obstacle, route.sampler, now)
     if route.mirrors and route.rule.annotations is not None:
         yield from route.rule.annotations.words(now)
+
+
+def _origin(table: RouteTable, what: str, cluster: Cluster) -> Iterator[str]:
+    """Yield where a cluster is from, where the documents are of several namespaces."""
+    if table.has_namespaces:
+        yield from (f"{what} {cluster.label}: {line}" for line in table.clusters.origin(cluster))
 
 
 def _weights(route: CompiledRoute) -> str:

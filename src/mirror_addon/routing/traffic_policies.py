@@ -28,11 +28,21 @@ from mirror_addon.routing.identity import Identity
 
 @dataclass(slots=True, eq=False)
 class DestinationRule:
-    """All DestinationRules of one host and namespace: the first policy wins, and the first subset of each name."""
+    """DestinationRules of one host, namespace, exportTo and selector: the first policy wins, and the first subset of
+    each name."""
 
     host: str
+    namespace: str
+    export_to: frozenset[str] = frozenset()
+    selector: tuple[tuple[str, str], ...] | None = None
+    """The labels of its `workloadSelector`, sorted; None where it has none."""
     policy: TrafficPolicy | None = None
     subsets: dict[str, Subset] = field(default_factory=dict)
+
+    def add(self, spec: DestinationRuleSpec) -> None:
+        self.policy = self.policy or spec.traffic_policy
+        for subset in spec.subsets:
+            self.subsets.setdefault(subset.name, subset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,35 +121,88 @@ class DestinationRules:
 
     def __init__(self, resources: Sequence[Resource[Spec]], identity: Identity) -> None:
         self._identity = identity
-        self._by_namespace: dict[str, dict[str, DestinationRule]] = {}
-        for resource in resources:
-            if isinstance(resource.spec, DestinationRuleSpec):
-                self._add(cast(Resource[DestinationRuleSpec], resource))
+        self._local: dict[str, _Rules] = {}
+        self._exported: dict[str, _Rules] = {}
+        rules = [cast(Resource[DestinationRuleSpec], r) for r in resources if isinstance(r.spec, DestinationRuleSpec)]
+        rules.sort(key=lambda item: (item.spec.workload_selector is None, item.creation_timestamp, item.name))
+        for resource in rules:
+            self._add(resource)
 
     def _add(self, resource: Resource[DestinationRuleSpec]) -> None:
-        spec = resource.spec
-        selector = spec.workload_selector.match_labels if spec.workload_selector else {}
-        if not self._identity.has_labels(selector) or not self._identity.sees(spec.export_to, resource.namespace):
-            return
-        host = names.qualified(spec.host, resource.namespace, self._identity.domain)
-        rules = self._by_namespace.setdefault(resource.namespace, {})
-        rule = rules.setdefault(host, DestinationRule(host))
-        rule.policy = rule.policy or spec.traffic_policy
-        for subset in spec.subsets:
-            rule.subsets.setdefault(subset.name, subset)
+        spec, namespace = resource.spec, resource.namespace
+        export_to = frozenset(spec.export_to) if self._identity.gateways else frozenset[str]()
+        if spec.workload_selector is not None:
+            export_to = frozenset({"."})
+        private = len(export_to) == 1 and not export_to.isdisjoint({".", namespace})
+        # The root's exported rules are for clients everywhere, not for its own in particular.
+        if (
+            private
+            if namespace == self._identity.root_namespace
+            else not export_to or export_to & {"*", ".", namespace}
+        ):
+            self._local.setdefault(namespace, _Rules()).add(resource, export_to, self._identity.domain)
+        if not private:
+            self._exported.setdefault(namespace, _Rules()).add(resource, export_to, self._identity.domain)
 
     def find(self, host: str, namespace: str | None) -> DestinationRule | None:
-        """Return the rule of a fully qualified host whose service is in `namespace` (None: not known)."""
-        namespaces = (self._identity.namespace, namespace, self._identity.root_namespace)
-        for candidate in dict.fromkeys(namespaces):
-            rules = self._by_namespace.get(candidate or "")
-            if rules and (rule := _most_specific(rules, host)):
-                return rule
+        """Return the rule of a fully qualified host whose service is in `namespace` (None: not known).
+
+        Source: `PushContext.destinationRule`. A namespace whose most specific rule is not for this proxy has none for
+        it, except that the client's own namespace ends the search.
+        """
+        client = self._identity.namespace
+        if client in self._local and (found := self._local[client].most_specific(host)):
+            return self._own(found)
+        for candidate in (namespace, self._identity.root_namespace):
+            rules = self._exported.get(candidate or "")
+            visible = [
+                rule
+                for rule in (rules.most_specific(host) if rules else ())
+                if not rule.export_to or not rule.export_to.isdisjoint({"*", client})
+            ]
+            if visible:
+                return self._own(visible)
         return None
 
+    def _own(self, rules: list[DestinationRule]) -> DestinationRule | None:
+        """Return the first rule that selects this workload by its labels, else the last for all workloads."""
+        for rule in rules:
+            if rule.selector is not None and self._identity.has_labels(dict(rule.selector)):
+                return rule
+        unselective = [rule for rule in rules if rule.selector is None]
+        return unselective[-1] if unselective else None
 
-def _most_specific(rules: dict[str, DestinationRule], host: str) -> DestinationRule | None:
-    if host in rules:
-        return rules[host]
-    wildcards = [name for name in rules if name.startswith("*") and host.endswith(name[1:])]
-    return rules[max(wildcards, key=len)] if wildcards else None
+
+class _Rules:
+    """The DestinationRules of a namespace by host, merged as in `mergeDestinationRule`."""
+
+    def __init__(self) -> None:
+        self._by_host: dict[str, list[DestinationRule]] = {}
+
+    def add(self, resource: Resource[DestinationRuleSpec], export_to: frozenset[str], domain: str) -> None:
+        spec = resource.spec
+        selector = tuple(sorted(spec.workload_selector.match_labels.items())) if spec.workload_selector else None
+        host = names.qualified(spec.host, resource.namespace, domain)
+        rules = self._by_host.setdefault(host, [])
+        separate = True
+        for rule in rules:
+            separate = rule.export_to != export_to
+            if separate and not (rule.export_to and rule.export_to <= export_to):
+                continue
+            if rule.selector is not None and selector not in (None, rule.selector):
+                separate = True
+                continue
+            if rule.selector == selector:
+                separate = False
+            rule.add(spec)
+        if separate:
+            rule = DestinationRule(host, resource.namespace, export_to, selector)
+            rule.add(spec)
+            rules.append(rule)
+
+    def most_specific(self, host: str) -> list[DestinationRule]:
+        """Return the rules of the host itself, else those of the longest wildcard that covers it."""
+        if host in self._by_host:
+            return self._by_host[host]
+        wildcards = [name for name in self._by_host if name.startswith("*") and host.endswith(name[1:])]
+        return self._by_host[max(wildcards, key=len)] if wildcards else []

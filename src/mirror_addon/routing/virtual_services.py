@@ -25,6 +25,7 @@ from mirror_addon.routing.delegation import Matches
 from mirror_addon.routing.delegation import merge_route
 from mirror_addon.routing.delegation import numbered
 from mirror_addon.routing.destinations import Clusters
+from mirror_addon.routing.formatted_routes import compile_route
 from mirror_addon.routing.identity import Identity
 from mirror_addon.routing.lookup import RequestLookup
 from mirror_addon.routing.redirects import redirect_rewrite
@@ -52,6 +53,8 @@ class RouteEntry:
     catch_all: bool
     excluded: str = ""
     """Why it does not apply to this proxy (gateways, source labels); empty where it does."""
+    gateways: tuple[str, ...] = ()
+    """The gateways to which its match is limited, as `namespace/name`; empty: all."""
     source: HTTPMatchRequest | None = None
     """The match it was compiled from, merged with the root's where it is a delegate's; None: every request."""
 
@@ -85,28 +88,72 @@ class CompiledVirtualService:
 
     hosts: tuple[str, ...]
     entries: tuple[RouteEntry, ...]
+    namespace: str = ""
+    gateways: tuple[str, ...] = ()
+    """The gateways of this proxy to which it is bound, as `namespace/name` or `mesh`; empty: all that there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A virtual service that does not apply to this proxy, and why."""
+
+    name: str
+    """`namespace/name`."""
+    hosts: tuple[str, ...]
+    why: str
+
+
+def virtual_services(resources: Sequence[Resource[Spec]], identity: Identity) -> list[VirtualService]:
+    """Return all virtual services in the order in which they compete for a host.
+
+    It is creation time, then name, then namespace (`istio/pilot/pkg/model/config.go`). What is exported to the proxy's
+    own namespace alone comes first, then what is exported to it by name (`push_context.go`,
+    `VirtualServicesForGateway`); the default identity, which sees everything, makes no difference between them.
+    """
+    every = [cast(VirtualService, item) for item in resources if isinstance(item.spec, VirtualServiceSpec)]
+    every.sort(key=lambda item: (_rank(item, identity), item.creation_timestamp, item.name, item.namespace))
+    return every
+
+
+def _rank(item: VirtualService, identity: Identity) -> int:
+    if not identity.gateways or not item.spec.export_to or "*" in item.spec.export_to:
+        return 2
+    return 0 if item.namespace == identity.namespace else 1
+
+
+def left_out(resources: Sequence[Resource[Spec]], identity: Identity) -> list[LeftOut]:
+    """Return the virtual services that do not apply to this proxy."""
+    found = []
+    for item in virtual_services(resources, identity):
+        if item.spec.hosts and (why := _why_not(item, identity)):
+            hosts = tuple(names.qualified(host, item.namespace, identity.domain) for host in item.spec.hosts)
+            found.append(LeftOut(f"{item.namespace}/{item.name}", hosts, why))
+    return found
+
+
+def _why_not(item: VirtualService, identity: Identity) -> str:
+    if not identity.serves(item.spec.gateways, item.namespace):
+        return f"it is for gateways {', '.join(item.spec.gateways or (names.MESH,))}"
+    if not identity.sees(item.spec.export_to, item.namespace):
+        return f"it is not exported to namespace {identity.namespace}"
+    return ""
 
 
 def compile_virtual_services(
     resources: Sequence[Resource[Spec]], identity: Identity, clusters: Clusters
 ) -> list[CompiledVirtualService]:
-    """Return the virtual services that apply to this proxy, in the order in which they compete for a host.
-
-    The order is Istio's: creation time, then name, then namespace (`istio/pilot/pkg/model/config.go`).
-    """
-    every = [cast(VirtualService, item) for item in resources if isinstance(item.spec, VirtualServiceSpec)]
-    every.sort(key=lambda item: (item.creation_timestamp, item.name, item.namespace))
+    """Return the virtual services that apply to this proxy, in the order in which they compete for a host."""
+    every = virtual_services(resources, identity)
     delegates = {(item.namespace, item.name): item for item in every if not item.spec.hosts}
     compiled = []
     for item in every:
         spec = item.spec
-        if not spec.hosts or not spec.http:
-            continue
-        if not identity.serves(spec.gateways, item.namespace) or not identity.sees(spec.export_to, item.namespace):
+        if not spec.hosts or not spec.http or _why_not(item, identity):
             continue
         hosts = tuple(names.qualified(host, item.namespace, identity.domain) for host in spec.hosts)
         entries = tuple(_entries(item, delegates, identity, clusters))
-        compiled.append(CompiledVirtualService(hosts, entries))
+        gateways = identity.shared(spec.gateways, item.namespace)
+        compiled.append(CompiledVirtualService(hosts, entries, item.namespace, gateways))
     return compiled
 
 
@@ -135,7 +182,7 @@ def _entries(
         own = _annotations(delegate)
         both = annotations if own is None else own.within(annotations)
         for inner, route in enumerate(delegate.spec.http):
-            merged = merge_route(http, route, item.namespace, identity.domain)
+            merged = merge_route(http, route, item.namespace, namespace, identity.domain)
             if merged is not None and route.delegate is None:
                 rule = _rule(delegate, inner, merged[0].name, both)
                 yield from _route_entries(*merged, rule, namespace, identity, clusters)
@@ -144,7 +191,7 @@ def _entries(
 def _route_entries(
     http: HTTPRoute, matches: Matches, rule: Rule, namespace: str, identity: Identity, clusters: Clusters
 ) -> Iterator[RouteEntry]:
-    route = CompiledRoute(http, rule, clusters, namespace, identity.sample_seed)
+    route = compile_route(http, rule, clusters, namespace, identity)
     for match, index in matches or ((None, None),):
         uri = compile_uri(match)
         rewrite = compile_rewrite(uri, http.rewrite)
@@ -159,6 +206,7 @@ def _route_entries(
             port=match.port if match else 0,
             catch_all=is_catch_all(uri, match),
             excluded=_excluded(match, namespace, identity) if match else "",
+            gateways=tuple(names.gateway(name, namespace) for name in match.gateways) if match else (),
             source=match,
         )
 

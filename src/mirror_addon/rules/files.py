@@ -44,14 +44,16 @@ Parsed = dict[tuple[str, Source], ParsedRules]
 class LoadedRules:
     """A whole rule set, diagnostics in order of file and line.
 
-    `refused`: the set must not replace the one in force, because of YAML that does not parse, a path that does not
-    exist, or an IST0106 error.
+    `refused`: the set must not replace the one in force, because of a path that cannot be read or, in a strict set,
+    YAML that does not parse or an IST0106 error. `faulty` names the objects with such errors, which are among the
+    resources of a strict set only.
     """
 
     resources: tuple[Resource[Any], ...]
     diagnostics: tuple[Diagnostic, ...]
     skipped: Mapping[str, int]
     refused: bool
+    faulty: tuple[str, ...]
     broken: bool
     """Some of the rules could not be read at all: a path or a file, text that is not YAML, or with errors all of it."""
     endpoints: NamedEndpoints
@@ -75,9 +77,11 @@ def load_rules(
     default_namespace: str = "default",
     endpoints: Sequence[EndpointOverride] = (),
     parsed: Parsed | None = None,
+    strict: bool = True,
 ) -> LoadedRules:
     """Read, validate and analyze the files and folders in `paths`.
 
+    `strict`: one object that Istio would refuse refuses the set. Otherwise it is left out, as by an API server.
     `endpoints` are those given by option; they satisfy references.
     `parsed` holds what was parsed before: files that it has are not parsed again, and it then holds the present files.
     Raises OSError as `read_rules` does.
@@ -93,19 +97,25 @@ def load_rules(
     if parsed is not None:
         parsed.clear()
         parsed.update(files)
-    resources = tuple(resource for file in files.values() for resource in file.resources)
+    resources = tuple(
+        resource for file in files.values() for resource in file.resources if strict or not resource.refused
+    )
     skipped: Counter[str] = Counter()
     for file in files.values():
         skipped.update(file.skipped)
     found = [*unreadable, *(finding for file in files.values() for finding in file.diagnostics)]
     named = resolve_endpoints(endpoints, resources, default_namespace)
-    broken = bool(unreadable) or any(file.broken for file in files.values())
+    broken = bool(unreadable) or (strict and any(file.broken for file in files.values()))
     found += analyze(resources, overrides=named.overrides.keys())
     return LoadedRules(
         resources=resources,
         diagnostics=tuple(sorted(found)),
         skipped=skipped,
-        refused=any(finding.code == SCHEMA_ERROR and finding.severity is Severity.ERROR for finding in found),
+        refused=any(
+            finding.code == SCHEMA_ERROR and finding.severity is Severity.ERROR
+            for finding in (found if strict else unreadable)
+        ),
+        faulty=tuple(name for file in files.values() for name in file.refused),
         broken=broken or (not resources and any(finding.severity is Severity.ERROR for finding in found)),
         endpoints=named,
     )

@@ -84,6 +84,8 @@ def log_findings(rule_set: RuleSet) -> None:
             log("mirror: %s", finding)
         if len(findings) > SHOWN:
             log("mirror: and %d more; `mirror-addon check` lists them all", len(findings) - SHOWN)
+    if rule_set.faulty and not rule_set.refused:
+        logger.warning("mirror: %s", _left_out(rule_set))
     for warning in () if rule_set.refused else rule_set.warnings[:SHOWN]:
         logger.warning("mirror: %s", warning)
 
@@ -149,7 +151,7 @@ class LiveRules:
             raise RulesRefused(f"the rules cannot be read: {error}") from None
         log_findings(rule_set)
         if rule_set.refused:
-            raise RulesRefused(self._refusal(rule_set))
+            raise RulesRefused(self._refusal(rule_set, settings))
         self._settings = settings
         if watch.paths == self._watch.paths:
             self._watch.state, self._watch.content = watch.state, watch.content
@@ -185,7 +187,7 @@ class LiveRules:
         )
         if settings is not self._settings or at_once != self._at_once:
             return "the rules that were read are not used: they or the options changed meanwhile, or the proxy ends"
-        text, left = self._replace(rule_set)
+        text, left = self._replace(rule_set, settings)
         if left:
             with beside_the_loop():
                 await asyncio.to_thread(_free, left)
@@ -212,7 +214,7 @@ class LiveRules:
         except OSError as error:
             return self._keep(f"the rules cannot be read: {error}")
         self._parsed = parsed
-        text, left = self._replace(rule_set)
+        text, left = self._replace(rule_set, settings)
         if left:
             asyncio.get_running_loop().run_in_executor(None, _free, left)
         return text
@@ -222,11 +224,11 @@ class LiveRules:
         gone = [str(path) for path in rules_paths(settings.rules) if not is_there(path)]
         return self._keep(f"{', '.join(gone)} is gone") if gone and self.table is not None and not settings.to else ""
 
-    def _replace(self, rule_set: RuleSet) -> tuple[str, list[RouteTable]]:
+    def _replace(self, rule_set: RuleSet, settings: Settings) -> tuple[str, list[RouteTable]]:
         """Put a set in force that is not refused. Return what came of it, and the tables that are not kept any more."""
         log_findings(rule_set)
         if rule_set.refused:
-            return self._keep(self._refusal(rule_set)), []
+            return self._keep(self._refusal(rule_set, settings)), []
         losses = lost(self._missing, rule_set.missing)
         left = self._take(rule_set)
         return "; ".join([f"reloaded {rule_set.documents} resources", *losses[:NAMED]]), left
@@ -262,7 +264,7 @@ class LiveRules:
             log_losses(lost(self._missing, rule_set.missing))
         self.table = rule_set.table
         self._missing = rule_set.missing
-        self.problem = ""
+        self.problem = _left_out(rule_set) if rule_set.faulty else ""
         if rule_set.rules < MANY_RULES:
             self._recent.append(rule_set.table)
         log_mirrors(rule_set)
@@ -276,9 +278,15 @@ class LiveRules:
         return {id(table): table for table in (self.table, *self._recent) if table is not None}
 
     @staticmethod
-    def _refusal(rule_set: RuleSet) -> str:
+    def _refusal(rule_set: RuleSet, settings: Settings) -> str:
         errors = [finding for finding in rule_set.diagnostics if finding.severity is Severity.ERROR]
-        return f"the rules were not loaded: {len(errors)} error{'s' * (len(errors) != 1)}, first {errors[0]}"
+        hint = "; mirror_strict=false leaves out what Istio would refuse" if rule_set.faulty and settings.strict else ""
+        return f"the rules were not loaded: {len(errors)} error{'s' * (len(errors) != 1)}, first {errors[0]}{hint}"
+
+
+def _left_out(rule_set: RuleSet) -> str:
+    names = [*rule_set.faulty[:SHOWN], *(["..."] if len(rule_set.faulty) > SHOWN else [])]
+    return f"left out, because Istio would refuse it (mirror_strict=false): {', '.join(names)}"
 
 
 def _free(tables: list[RouteTable]) -> None:

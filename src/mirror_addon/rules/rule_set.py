@@ -27,8 +27,8 @@ from mirror_addon.rules.option_names import unknown_names
 class RuleSet:
     """A table, and what was found while it was made.
 
-    `refused`: the proxy does not take this set, because of YAML that does not parse, a value that Istio refuses, or a
-    missing path. The table then holds the rest of the rules, which `mirror-addon explain` shows.
+    `refused`: the proxy does not take this set, because of a missing path or, with `mirror_strict`, YAML that does not
+    parse or a value that Istio refuses. The table then holds the rest of the rules, which `mirror-addon explain` shows.
     """
 
     table: RouteTable
@@ -47,6 +47,8 @@ class RuleSet:
     """Entries of options that name nothing in the rules, a line each."""
     unsafe: Sequence[str]
     """Labels of the mirrors that get requests whose methods may change something."""
+    faulty: Sequence[str]
+    """The objects that Istio would refuse: kind, name and place. Without `mirror_strict` they are left out."""
 
 
 def load_rule_set(
@@ -66,7 +68,13 @@ def load_rule_set(
     paths = rules_paths(settings.rules)
     if settings.to and settings.rules == ("rules",) and not is_there(paths[0]):
         paths = []  # `mirror_to` needs no rules, and this is only the option's default
-    loaded = load_rules(paths, default_namespace=settings.namespace, endpoints=settings.endpoints, parsed=parsed)
+    loaded = load_rules(
+        paths,
+        default_namespace=settings.namespace,
+        endpoints=settings.endpoints,
+        parsed=parsed,
+        strict=settings.strict,
+    )
     table = RouteTable.build(
         () if only_good and loaded.refused else loaded.resources,
         Identity(
@@ -76,6 +84,7 @@ def load_rule_set(
             local_address=local_address,
             path_normalization=settings.path_normalization,
             sample_seed=settings.sample_seed,
+            mesh_headers=settings.proxy_headers == "istio",
         ),
         endpoint_overrides=loaded.endpoints.overrides,
         primary_endpoints=primary_endpoints,
@@ -95,6 +104,7 @@ def load_rule_set(
         list(rule_lines(table, mirrored_only=True)),
         [*loaded.endpoints.problems, *unknown_names(settings, loaded.resources)],
         unsafe_targets(table, settings.methods),
+        loaded.faulty,
     )
 
 

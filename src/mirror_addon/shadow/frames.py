@@ -23,7 +23,7 @@ Kinds
 |---------|--------|-------------------------------------------|--------------------------------|
 | CONFIG  | proxy  | the fields of a Recording                 |                                |
 | REQUEST | proxy  | number, target, request, more[, pair]     | the body, or its first part    |
-| CHUNK   | proxy  | number, last                              | the next part                  |
+| CHUNK   | proxy  | number, last, trailers if there are any   | the next part                  |
 | ABORT   | proxy  | number, reason                            |                                |
 | FLUSH   | proxy  | target                                    |                                |
 | ANSWER  | proxy  | number, and the fields of a PrimaryAnswer | the primary's response body    |
@@ -127,6 +127,9 @@ class Report(NamedTuple):
     connect_ms: float | None
     first_byte_ms: float | None
     total_ms: float
+    ms: float | None = None
+    clock: str = "program"
+    late_ms: float | None = None
 
 
 class Recording(NamedTuple):
@@ -149,6 +152,8 @@ class Recording(NamedTuple):
     """The record's size in bytes at which another file is begun; 0: never."""
     prompt: bool = False
     """Send frames without waiting for more of them."""
+    suffix: bytes = b""
+    """What was appended to the Host of shadows."""
 
 
 class PrimaryAnswer(NamedTuple):
@@ -165,6 +170,10 @@ class PrimaryAnswer(NamedTuple):
     """For the user: what is missing of it, and why."""
     uncontrolled: bool
     """The group gets no control, whatever the subjects of its shadows say."""
+    connect_ms: float | None = None
+    first_ms: float | None = None
+    clock: str = "program"
+    late_ms: float | None = None
     at: float | None = None
     """When the response was complete, in seconds since the epoch; None: now."""
 

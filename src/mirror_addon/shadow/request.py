@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 if TYPE_CHECKING:
     from mirror_addon.routing.clusters import Cluster
-    from mirror_addon.routing.clusters import Endpoint
     from mirror_addon.routing.decision import Mirror
     from mirror_addon.routing.decision import Request
     from mirror_addon.routing.fields import Fields
@@ -89,20 +88,22 @@ class ShadowRequest:
     headers: Fields
     timeout: float
     """Seconds for the whole shadow, from connect to the last byte of the response."""
+    trailers: Fields = ()
+    """Of a request with its whole body; they are sent if the mirror speaks HTTP/2."""
     adaptions: tuple[str, ...] = ()
     """How the shadow differs from the primary because it could not be sent unchanged: `obs_fold`, `illegal_value`,
     `illegal_name`, `second_host`, `missing_host`, `target_bytes`, `content_length`, `transfer_encoding`."""
 
 
 @functools.lru_cache(maxsize=256)
-def _target(cluster: Cluster, address: str, port: int) -> Target:
+def _target(cluster: Cluster, address: str, port: int, grpc: bool) -> Target:
     """Return the target of a mirror's cluster and the endpoint that was chosen from it."""
     tls = cluster.tls
     return Target(
         cluster.label or cluster.host,
         address,
         port,
-        cluster.is_http2,
+        cluster.speaks_http2(grpc=grpc),
         (tls.sni if tls is not None else "") or cluster.host or address,
         None
         if tls is None
@@ -128,6 +129,14 @@ def shadow_authority(authority: bytes, suffix: bytes) -> bytes:
     return authority + suffix
 
 
+def has_suffix(authority: bytes, suffix: bytes) -> bool:
+    """Return whether `authority` can be the Host of a shadow: its host name ends with `suffix`, which is in lower
+    case. Host names have no case (RFC 9110 4.2.3)."""
+    name = authority.lower()
+    colon = name.rfind(b":")
+    return (name[:colon] if colon > name.rfind(b"]") else name).endswith(suffix)
+
+
 def shadow_request(
     request: Request,
     mirror: Mirror,
@@ -136,23 +145,26 @@ def shadow_request(
     own_address: bytes,
     suffix: bytes = b"-shadow",
     timeout: float = 30.0,
+    grpc: bool = False,
+    trailers: Fields = (),
 ) -> ShadowRequest:
     """Return the shadow of `request`, the request as it leaves, for a mirror that has an endpoint.
 
     `body` is the length of the whole body in bytes; None: the body is streamed, its length is not known yet.
     `own_address` is appended to X-Forwarded-For. `timeout`, in seconds, applies where the mirror's route has none.
+    `grpc`: the request is gRPC. `trailers` are those of a whole body; the trailers of a streamed one come with its end.
     """
     endpoint = mirror.endpoint
     assert endpoint is not None
-    target = _target(mirror.cluster, endpoint.address, endpoint.port)
+    target = _target(mirror.cluster, endpoint.address, endpoint.port, grpc)
     adaptions: list[str] = []
-    headers = _headers(request.headers, mirror.edit, own_address, body, target.http2, adaptions)
+    headers = _headers(request.headers, mirror.edit, own_address, None if trailers else body, target.http2, adaptions)
 
     authority, path = request.authority, request.path
     if mirror.path_prefix and path != b"*":
         path = mirror.path_prefix.rstrip(b"/") + path
     if not authority or (authority + path).translate(None, _VISIBLE):
-        authority = _writable_authority(authority, endpoint, adaptions)
+        authority = _writable_authority(authority, str(endpoint).encode(), adaptions)  # HTTP/1.0
         path = _writable_path(path, target, adaptions)
 
     return ShadowRequest(
@@ -162,18 +174,45 @@ def shadow_request(
         path,
         headers,
         mirror.timeout or timeout,
+        trailers,
         tuple(adaptions),
     )
 
 
-def _writable_authority(authority: bytes, endpoint: Endpoint, adaptions: list[str]) -> bytes:
-    """Return a Host that is a valid field value; a request without one (HTTP/1.0) gets its endpoint's address."""
+def edited_request(
+    shadow: ShadowRequest,
+    *,
+    target: Target,
+    method: bytes,
+    authority: bytes,
+    path: bytes,
+    headers: Fields,
+    body: int | None,
+) -> ShadowRequest:
+    """Return `shadow` with these parts, which a script wrote and which need not be valid HTTP. Host and X-Forwarded-For
+    are taken as they are. `body` as for `shadow_request`."""
+    adaptions = list(shadow.adaptions)
+    fields = _headers(headers, None, None, None if shadow.trailers else body, target.http2, adaptions)
+    return ShadowRequest(
+        target,
+        method,
+        _writable_authority(authority, shadow.authority, adaptions),
+        _writable_path(path, target, adaptions),
+        fields,
+        shadow.timeout,
+        shadow.trailers,
+        tuple(adaptions),
+    )
+
+
+def _writable_authority(authority: bytes, instead: bytes, adaptions: list[str]) -> bytes:
+    """Return a Host that is a valid field value; a request without one gets `instead`."""
     clean = authority.translate(_TO_SPACES).strip()
     if clean != authority:
         adaptions.append("illegal_value")
     if not clean:
         adaptions.append("missing_host")
-    return clean or str(endpoint).encode()
+    return clean or instead
 
 
 def _writable_path(path: bytes, target: Target, adaptions: list[str]) -> bytes:
@@ -188,9 +227,15 @@ def _writable_path(path: bytes, target: Target, adaptions: list[str]) -> bytes:
 
 
 def _headers(
-    sent: Fields, edit: HeaderEdit | None, own_address: bytes, body: int | None, http2: bool, adaptions: list[str]
+    sent: Fields,
+    edit: HeaderEdit | None,
+    own_address: bytes | None,
+    body: int | None,
+    http2: bool,
+    adaptions: list[str],
 ) -> Fields:
-    """Return the shadow's header fields; append to `adaptions` what differs from `sent`.
+    """Return the shadow's header fields; append to `adaptions` what differs from `sent`. Without `own_address`
+    X-Forwarded-For gets no hop.
 
     The mirror's own edit comes first, as Envoy's `request_headers_mutations` do: X-Forwarded-For is appended to what
     the edit leaves. One pass sorts the fields, because most need nothing; X-Forwarded-For and the framing field are
@@ -221,11 +266,10 @@ def _headers(
         else:
             fields += _rare(lower, field, adaptions)
 
-    hops = _with_hop(forwarded, own_address)
     if forwarded:
-        fields[forwarded_at] = hops
+        fields[forwarded_at] = _with_hop(forwarded, own_address)[0]
     else:
-        fields.append(hops)
+        fields += _with_hop(forwarded, own_address)
     if framing:
         fields[framing_at] = _framing(framing, body, http2, adaptions)
     elif body != 0:
@@ -248,11 +292,12 @@ def _rare(lower: bytes, field: Field, adaptions: list[str]) -> Fields:
     return ()
 
 
-def _with_hop(sent: list[Field], own_address: bytes) -> Field:
-    """Return X-Forwarded-For with one hop more; several fields become one."""
+def _with_hop(sent: list[Field], own_address: bytes | None) -> Fields:
+    """Return X-Forwarded-For with one hop more, if there is one; several fields become one, and none may stay none."""
     values = [value for _, line in sent if (value := line.strip())]
-    values.append(own_address)
-    return sent[0][0] if sent else _FORWARDED, b",".join(values)
+    if own_address is not None:
+        values.append(own_address)
+    return ((sent[0][0] if sent else _FORWARDED, b",".join(values)),) if values or sent else ()
 
 
 def _framing(sent: list[Field], body: int | None, http2: bool, adaptions: list[str]) -> Field:

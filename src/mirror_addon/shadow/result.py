@@ -37,13 +37,24 @@ class ShadowResult:
     bytes: int = 0
     """Body bytes received."""
     truncated: bool = False
-    """The response's body was longer than `drain_body`, and reading stopped there."""
+    """Reading stopped before the response's end: its body was longer than `drain_body`, or a stream that went on."""
     connect_ms: float | None = None
     """Milliseconds for name lookup, TCP and TLS; None if a connection was reused or could not be made."""
     first_byte_ms: float | None = None
-    """Milliseconds from the start to the head of the response."""
+    """Milliseconds from the last byte of the request to the first bytes of the response."""
     total_ms: float = 0.0
-    """Milliseconds from the start, when a lane takes the shadow from its queue, to the last byte."""
+    """Milliseconds from the start to the last byte. The start: a lane is free, and a new connection may be opened."""
+    ms: float | None = None
+    """Milliseconds from the last byte of the request to the last byte of the response, or to the failure."""
+    clock: str = "program"
+    """How `ms` was taken, see compare.answer."""
+    late_ms: float | None = None
+    """Milliseconds from the arrival of the last bytes to their read; None if that is not known."""
+
+    @property
+    def response_ms(self) -> float:
+        """`ms`; `total_ms` where there is none."""
+        return self.total_ms if self.ms is None else self.ms
 
 
 def result_of(id: str, label: str, outcome: Outcome, reason: str, report: Report | None, body: bytes) -> ShadowResult:
@@ -65,4 +76,7 @@ def result_of(id: str, label: str, outcome: Outcome, reason: str, report: Report
         report.connect_ms,
         report.first_byte_ms,
         report.total_ms,
+        report.ms,
+        report.clock,
+        report.late_ms,
     )

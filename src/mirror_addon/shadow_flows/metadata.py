@@ -43,8 +43,18 @@ CUT_KEY = "mirror_cut"
 COMMENT_KEY = "mirror_comment"
 """Of a shadow: the comment that it was given. If it has another, a person wrote it."""
 
+TIMES_KEY = "mirror_times"
+"""Of a primary: milliseconds from the last byte of its request, as it left for the upstream, to the last byte of the
+response and to the first ones. mitmproxy's own times of a flow are from the client's side."""
+
 _NO_DIFFERENCES = '{"differences": [], "notes": [], "more": 0}'
 _encode = json.JSONEncoder(default=str).encode
+
+
+def set_times(flow: mitm_flow.Flow, ms: float | None, first_ms: float | None) -> None:
+    """Set TIMES_KEY, if there are both times."""
+    if ms is not None and first_ms is not None:
+        flow.metadata[TIMES_KEY] = [ms, first_ms]
 
 
 def is_shadow_flow(flow: mitm_flow.Flow) -> bool:

@@ -52,6 +52,8 @@ def status_of(flow: http.HTTPFlow) -> str:
 
 def milliseconds(flow: http.HTTPFlow) -> float | None:
     """Return the time from the last byte of the request to the last byte of the response."""
+    if times := meta.numbers_of(flow, meta.TIMES_KEY):
+        return times[0]
     begin, end = flow.request.timestamp_end, flow.response and flow.response.timestamp_end
     return (end - begin) * 1000 if begin and end else None
 
@@ -62,6 +64,7 @@ def make_flow(expected: ExpectedShadow, result: ShadowResult) -> http.HTTPFlow:
     target = shadow.target
     now = time.time()
     started = now - result.total_ms / 1000
+    sent = max(started, now - result.response_ms / 1000)
     server = connection.Server(address=(target.address, target.port))
     server.timestamp_start = started
     server.tls = target.tls is not None
@@ -86,7 +89,7 @@ def make_flow(expected: ExpectedShadow, result: ShadowResult) -> http.HTTPFlow:
         headers=http.Headers(shadow.headers if http2 else ((b"Host", shadow.authority), *shadow.headers)),
         content=expected.body,
         timestamp_start=started,
-        timestamp_end=started,
+        timestamp_end=sent,
     )
     if result.status is not None:
         flow.response = _message(
@@ -95,7 +98,7 @@ def make_flow(expected: ExpectedShadow, result: ShadowResult) -> http.HTTPFlow:
             status_code=result.status,
             headers=http.Headers(result.headers),
             content=result.body,
-            timestamp_start=started + (result.first_byte_ms or result.total_ms) / 1000,
+            timestamp_start=now if result.first_byte_ms is None else min(now, sent + result.first_byte_ms / 1000),
             timestamp_end=now,
         )
     if result.outcome == "failed":

@@ -200,7 +200,7 @@ class PairStatistics:
             row.primary.add(pair.primary_ms)
         if result.outcome == "sent":
             row.sent += 1
-            row.shadow.add(result.total_ms)
+            row.shadow.add(result.response_ms)
         elif result.outcome == "failed":
             row.failed[result.reason] += 1
         else:
@@ -224,8 +224,8 @@ class PairStatistics:
             target.primary_time.add(pair.primary_ms)
         if result.outcome == "sent":
             interval.sent += 1
-            interval.shadow.add(result.total_ms)
-            target.time.add(result.total_ms)
+            interval.shadow.add(result.response_ms)
+            target.time.add(result.response_ms)
             if result.status is not None:
                 target.statuses[result.status] += 1
         else:
@@ -256,7 +256,7 @@ class PairStatistics:
                 primary_status=pair.primary_status,
                 shadow_status=result.status,
                 primary_ms=pair.primary_ms,
-                shadow_ms=result.total_ms,
+                shadow_ms=result.response_ms,
                 differences=differences[:SHOWN_DIFFERENCES],
                 more=(comparison.more if comparison else 0) + len(differences[SHOWN_DIFFERENCES:]),
                 notes=comparison.notes if comparison else (),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 REASONS = {
-    "aborted": "the client closed the connection before its request was complete",
+    "aborted": "the request was not sent: the client closed the connection before, or it was killed",
     "body_too_large": "the request body was longer than mirror_max_body",
     "breaker_open": "the mirror failed repeatedly; only a probe is sent from time to time until it responds again",
     "queue_full": "mirror_queue was full, because the mirror takes fewer requests than it is sent",
@@ -19,7 +19,8 @@ REASONS = {
     "backoff": "the mirror is slower than mirror-addon/max-latency; it gets fewer shadows until it is fast again",
     "expired": "mirroring has expired (mirror_expires or mirror-addon/expires)",
     "inactive": "outside the interval in mirror-addon/active",
-    "local_reply": "the proxy itself sent the response: a redirect, a fault or a 503",
+    "internal_error": "a fault of mirror_addon, which the log names; the request was not affected",
+    "local_reply": "the proxy itself sent the response: a redirect, a fault, a 503, or that of a script",
     "loop": "the mirror is this proxy, or the request is itself a shadow",
     "max_requests": "the number of requests in mirror-addon/max-requests was reached",
     "max_rps": "more requests per second than mirror-addon/max-rps",
@@ -28,6 +29,8 @@ REASONS = {
     "paused": "mirroring was paused, or mirror_enabled is false",
     "percent": "the request is not in the percentage that the rule mirrors",
     "replay": "the request was replayed in mitmproxy",
+    "script": "a script left the shadow out, in mirror_shadow",
+    "script_error": "a script failed in mirror_shadow; the log has its error",
     "streamed": "the body was streamed and could no longer be copied",
     "upgrade": "the connection was upgraded from HTTP (WebSocket)",
     "when": "the filter in mirror-addon/when did not match",

@@ -7,14 +7,19 @@ from collections.abc import Callable
 
 import httpx
 
+from mirror_addon.compare.answer import PROGRAM_CLOCK
+from mirror_addon.compare.answer import clock_of
 from mirror_addon.shadow.frames import Head
 from mirror_addon.shadow.frames import Report
 from mirror_addon.shadow.frames import unpack
 from mirror_addon.worker.budget import Budget
+from mirror_addon.worker.connect_gate import Slot
 from mirror_addon.worker.job import Body
 from mirror_addon.worker.job import Job
+from mirror_addon.worker.transport import IDEMPOTENT
 from mirror_addon.worker.transport import LaneTransport
 from mirror_addon.worker.transport import failure
+from mirror_addon.worker.transport import may_repeat
 
 ABORTED = Report("aborted", "", None, "", (), False, 0, False, None, None, 0.0)
 _PLACEHOLDER = httpx.URL("http://mirror")
@@ -24,7 +29,8 @@ _PLACEHOLDER = httpx.URL("http://mirror")
 class Attempt:
     """Sends `job` and reads the response, within the timeout of its head.
 
-    A shadow has one attempt. It is never repeated: the mirror may have acted on a request that failed.
+    A shadow has one attempt: the mirror may have acted on a request that failed. Only if a kept connection turns out to
+    be closed before a byte of the response, the request is sent once more, on a new one (`transport.may_repeat`).
     """
 
     __slots__ = (
@@ -33,27 +39,34 @@ class Attempt:
         "_detail",
         "_error",
         "_fields",
-        "_first_byte_at",
         "_head",
         "_job",
         "_kept",
         "_loop",
         "_received",
         "_response",
+        "_slot",
         "_start",
         "_transport",
         "_truncated",
     )
 
-    def __init__(self, job: Job, transport: LaneTransport, budget: Budget, credit: Callable[[Job, int], None]) -> None:
+    def __init__(
+        self,
+        job: Job,
+        transport: LaneTransport,
+        budget: Budget,
+        credit: Callable[[Job, int], None],
+        slot: Slot | None = None,
+    ) -> None:
         self._job = job
-        self._head = Head(*unpack(job.request))
+        self._slot = slot
+        self._head = job.head = Head(*unpack(job.request))
         self._transport = transport
         self._budget = budget
         self._credit = credit
         self._loop = asyncio.get_running_loop()
         self._start = self._loop.time()
-        self._first_byte_at: float | None = None
         self._response: httpx.Response | None = None
         self._fields: list[tuple[bytes, bytes]] = []
         self._kept = bytearray()
@@ -62,8 +75,9 @@ class Attempt:
         self._error = ""
         self._detail = ""
 
-    async def run(self) -> tuple[Report, bytes]:
-        """Return the report and the kept part of the response body. Raises nothing that a mirror could cause."""
+    async def run(self) -> tuple[Report | None, bytes]:
+        """Return the report and the kept part of the response body; without a report, the request is to be sent once
+        more, on a new connection. Raises nothing that a mirror could cause."""
         job, head = self._job, self._head
         job.tell_body = head.tell_body
         try:
@@ -71,9 +85,16 @@ class Attempt:
                 await self._send()
                 await self._read()
         except TimeoutError:
-            self._error, self._detail = "timeout", f"no complete response within {head.timeout:g} s"
+            if self._may_have_no_end():
+                self._truncated = True
+            else:
+                self._error, self._detail = "timeout", f"no complete response within {head.timeout:g} s"
         except Exception as problem:  # whatever the libraries raise for a mirror's bytes, the shadow has to be counted
-            self._error = failure(problem, self._transport.stream, responded=self._first_byte_at is not None)
+            if self._begins_again(problem):
+                job.deadline = None
+                await self._transport.aclose()
+                return None, b""
+            self._error = failure(problem, self._transport.stream, responded=self._response is not None)
             self._detail = str(problem) or type(problem).__name__
         job.deadline = None
         if job.aborted:  # by an expired deadline, which is no timeout then
@@ -84,19 +105,37 @@ class Attempt:
 
     async def _send(self) -> None:
         """Send the request and read the response's head."""
-        head = self._head
-        self._response = response = await self._transport.handle_async_request(
+        job, head, kept = self._job, self._head, self._transport.stream
+        if job.again or self._slot is not None or kept is None or not (head.method in IDEMPOTENT or kept.speaks_http2):
+            job.body = None  # it is not sent again
+        self._response = await self._transport.handle_async_request(
             httpx.Request(
                 head.method.decode("latin-1"),
                 _PLACEHOLDER,
                 headers=[(b"Host", head.authority), *head.headers],
-                stream=Body(self._job, self._credit),
+                stream=Body(job, self._credit, self._body_ends),
                 extensions={"target": head.path, "method": head.method},
             )
         )
-        self._first_byte_at = self._loop.time()
+        if self._slot is not None:
+            self._slot.proved()
         if head.keep_body:
-            self._fields = response.headers.raw
+            self._fields = self._response.headers.raw
+
+    def _begins_again(self, problem: Exception) -> bool:
+        """Whether the request is to be sent once more; its body is there again then."""
+        job, transport = self._job, self._transport
+        if job.body is None or job.aborted or self._response is not None or not transport.reused:
+            return False
+        if not may_repeat(problem, self._head.method, transport.stream):
+            return False
+        job.rewind()
+        return True
+
+    def _body_ends(self) -> None:
+        stream = self._transport.stream
+        if stream is not None:
+            stream.end_request()
 
     async def _read(self) -> None:
         """Read the response body, and keep its beginning as far as the head and the budget allow."""
@@ -119,10 +158,19 @@ class Attempt:
         if head.keep_body:
             self._fields += self._transport.trailers()
 
+    def _may_have_no_end(self) -> bool:
+        """Whether the response is a stream of events, of which a part is as good as the whole."""
+        if self._response is None:
+            return False
+        from mirror_addon.compare.media_types import is_stream  # rarely needed
+
+        return is_stream(self._response.headers.get("content-type", ""))
+
     def _report(self, ended: float) -> Report:
-        response, stream, start = self._response, self._transport.stream, self._start
-        self._job.response_ms = (ended - max(start, self._job.completed_at)) * 1000
-        connected_at = None if self._transport.reused or stream is None else stream.connected_at
+        response = self._response
+        connect_seconds = self._transport.connect_seconds
+        ms, first_ms, clock = self._times(ended)
+        marks = self._transport.stream.marks if self._transport.stream is not None else None
         return Report(
             self._error,
             self._detail,
@@ -132,10 +180,30 @@ class Attempt:
             self._head.keep_body > 0 and response is not None,
             self._received,
             self._truncated,
-            None if connected_at is None else (connected_at - start) * 1000,
-            None if self._first_byte_at is None else (self._first_byte_at - start) * 1000,
-            (ended - start) * 1000,
+            None if connect_seconds is None else connect_seconds * 1000,
+            first_ms,
+            (ended - self._start) * 1000,
+            ms,
+            clock,
+            None if marks is None or not marks.exact else marks.late * 1000,
         )
+
+    def _times(self, ended: float) -> tuple[float, float | None, str]:
+        """Milliseconds from the last byte of the request to the last and to the first bytes of the response, and
+        the clock of the first of them. `ended` is the loop's time."""
+        stream = self._transport.stream
+        marks = stream.marks if stream is not None else None
+        first_ms = None
+        if stream is not None and marks is not None and self._response is not None:
+            sent, first = (stream.sent_at, 0.0) if stream.speaks_http2 else (marks.sent, marks.first)
+            first_ms = (first - sent) * 1000 if first else None
+            if 0 < sent <= marks.received and not self._error:
+                ms = (marks.received - sent) * 1000
+                return ms, first_ms, clock_of(ms, marks.lag * 1000, marks.exact and not self._truncated)
+        begun = max(self._start, self._job.completed_at)
+        if stream is not None:
+            begun = max(begun, stream.connected_at)
+        return (ended - begun) * 1000, first_ms, PROGRAM_CLOCK
 
     async def _end(self) -> None:
         """Release the response, and close the connection where it cannot carry another request."""

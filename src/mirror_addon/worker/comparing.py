@@ -16,12 +16,18 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from concurrent.futures import Future
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import Any
 
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.comparison import compare
 from mirror_addon.compare.difference import Difference
+from mirror_addon.compare.echoes import Asked
+from mirror_addon.compare.echoes import asked_by
+from mirror_addon.compare.graphql import MAX_REQUEST
+from mirror_addon.compare.new_ids import NewIds
+from mirror_addon.compare.new_ids import PairIds
 from mirror_addon.compare.record import differences_of
 from mirror_addon.compare.record import to_json
 from mirror_addon.compare.redaction import REDACTED
@@ -29,6 +35,7 @@ from mirror_addon.compare.rules import DEFAULT_RULES
 from mirror_addon.compare.rules import Rules
 from mirror_addon.compare.rules import RulesError
 from mirror_addon.shadow.frames import EndNote
+from mirror_addon.shadow.frames import Head
 from mirror_addon.shadow.frames import PrimaryAnswer
 from mirror_addon.shadow.frames import Recording
 from mirror_addon.shadow.frames import VerdictReport
@@ -47,6 +54,9 @@ _LINES_BEFORE_SECONDS = 5.0
 _SWITCH_INTERVAL_SECONDS = 0.0005
 _NO_FAULT = frozenset({"client_gone", "killed", "unanswered"})
 """Errors of a primary without a response for which its upstream is not the cause, so that nothing can be compared."""
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_MAX_TARGETS = 50
+"""Targets whose ids are remembered."""
 UNANSWERED = Answer(None, error="unanswered")
 
 
@@ -64,6 +74,9 @@ class Comparing:
         self._rules: Rules = DEFAULT_RULES
         self._rules_for: dict[str, Rules] = {}
         self._redacted: frozenset[str] = frozenset()
+        self._suffix = b""
+        self._new_ids: dict[str, NewIds] = {}
+        """By the label of the target."""
         self._recorder = Recorder(budget, log)
         self._book = PairBook(self._matched, budget, time.time)
         self._thread = ThreadPoolExecutor(1, "compare", _yield_to_the_loop)
@@ -81,6 +94,7 @@ class Comparing:
             self._rules = DEFAULT_RULES
         self._rules_for = {}
         self._redacted = frozenset("header:" + name.decode("latin-1").lower() for name in recording.redact)
+        self._suffix = recording.suffix
         self._recorder.configure(recording)
 
     # What arrives
@@ -94,7 +108,13 @@ class Comparing:
     def request_body(self, pair: PendingPair, part: bytes, *, last: bool) -> None:
         """The next part of its request body has arrived; `last` says whether it is complete."""
         pair.whole = last
-        self._recorder.body(pair, part)
+        self._recorder.body(pair, part, 0 if pair.subject.method in _SAFE else MAX_REQUEST)
+
+    def asked(self, pair: PendingPair, head: Head) -> Asked | None:
+        """How a mirror was asked by the request `head`; None for a control, which is asked as the primary was."""
+        if pair.label.startswith("control:"):
+            return None
+        return asked_by(head.authority, head.headers, self._suffix)
 
     def ended(self, pair: PendingPair, response: Answer, charged: int) -> None:
         """It has ended. `charged` bytes of the response are kept, and taken from the budget."""
@@ -120,7 +140,8 @@ class Comparing:
         """A primary has its response, or has failed."""
         kept = body[: self._budget.take(len(body))] if primary.kept else None
         headers = tuple((name, value) for name, value in primary.headers)
-        response = Answer(primary.status, headers, kept, primary.bytes, primary.ms, primary.error)
+        times = primary.ms, primary.error, primary.connect_ms, primary.first_ms, primary.clock, primary.late_ms
+        response = Answer(primary.status, headers, kept, primary.bytes, *times)
         self._book.primary_ended(
             primary.group,
             response,
@@ -189,6 +210,8 @@ class Comparing:
                 control=match.control,
                 method=subject.method,
                 url=subject.url,
+                operation=match.pair.operation.name,
+                ids=self._ids_of(match.pair, primary, shadow),
                 now=match.pair.ended_at,
                 primary_now=match.primary_at,
             )
@@ -196,6 +219,26 @@ class Comparing:
             return Comparison(None, (), (*notes, f"not compared: {type(error).__name__}: {error}"))
         differences = tuple(map(self._redact, compared.differences))
         return Comparison(compared.verdict, differences, (*notes, *compared.notes), compared.more)
+
+    def _ids_of(self, pair: PendingPair, primary: Answer, shadow: Answer) -> PairIds | None:
+        """What is known of the mirror's ids, for one pair. None for a control, which makes nothing."""
+        if pair.subject.control:
+            return None
+        learned = self._new_ids.get(pair.label)
+        if learned is None:
+            if len(self._new_ids) >= _MAX_TARGETS:
+                return None
+            learned = self._new_ids.setdefault(pair.label, NewIds())
+        url, operation = pair.subject.url, pair.operation
+        body = None if pair.request.cut or not pair.whole else b"".join(pair.request.parts).decode("latin-1")
+        return PairIds(
+            learned,
+            pair.subject.method,
+            url,
+            None if body is None else f"{url} {body}",
+            created=primary.status == shadow.status == HTTPStatus.CREATED,
+            operation=(operation.name if operation.changes else "") if operation.name else None,
+        )
 
     def _rules_of(self, ignore: str) -> Rules:
         if not ignore:

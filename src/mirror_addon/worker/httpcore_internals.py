@@ -6,8 +6,12 @@ nevertheless, `missing` reports at the worker's start what is not there, and eac
 
 from __future__ import annotations
 
+import h2.errors
+import h2.events
 import h11
 import httpcore
+
+from mirror_addon.worker.duplex import OVERRIDDEN
 
 
 def missing() -> str:
@@ -15,7 +19,14 @@ def missing() -> str:
     origin = httpcore.Origin(b"http", b"localhost", 80)
     outer = httpcore.AsyncHTTPConnection(origin, network_backend=httpcore.AsyncMockBackend([]))
     inner = httpcore.AsyncHTTP11Connection(origin, httpcore.AsyncMockStream([]))
-    if hasattr(outer, "_connection") and isinstance(getattr(inner, "_h11_state", None), h11.Connection):
+    if not hasattr(outer, "_connection") or not all(
+        hasattr(httpcore.AsyncHTTP2Connection, name) for name in OVERRIDDEN
+    ):
+        return (
+            f"httpcore {httpcore.__version__} is not among the versions this was tested with, and parts of its HTTP/2 "
+            "cannot be found: shadows over HTTP/2 may fail. Install a version of httpcore that mirror_addon requires."
+        )
+    if isinstance(getattr(inner, "_h11_state", None), h11.Connection):
         return ""
     return (
         f"httpcore {httpcore.__version__} is not among the versions this was tested with, and its HTTP/1.1 parser "
@@ -44,3 +55,24 @@ def is_http2_reset(error: httpcore.RemoteProtocolError) -> bool:
     no longer, these shadows would be counted as `protocol` and not as `reset`.
     """
     return bool(error.args) and not isinstance(error.args[0], (str, Exception))
+
+
+def is_http2_end(error: Exception) -> bool:
+    """Whether the mirror sent a GOAWAY frame: it closes the connection."""
+    return isinstance(_event(error), h2.events.ConnectionTerminated)
+
+
+def is_unprocessed(error: Exception) -> bool:
+    """Whether an HTTP/2 mirror said that it has not processed the request (RFC 9113 8.7): by a GOAWAY frame whose last
+    stream is an earlier one, or by a RST_STREAM frame with REFUSED_STREAM."""
+    if isinstance(error, httpcore.ConnectionNotAvailable):
+        return True
+    event = _event(error)
+    if isinstance(event, h2.events.ConnectionTerminated):
+        return not event.last_stream_id  # httpcore compares only others, and raises ConnectionNotAvailable
+    return isinstance(event, h2.events.StreamReset) and event.error_code is h2.errors.ErrorCodes.REFUSED_STREAM
+
+
+def _event(error: Exception) -> object:
+    """h2's event, which httpcore puts in place of an error's text."""
+    return error.args[0] if isinstance(error, httpcore.RemoteProtocolError) and error.args else None

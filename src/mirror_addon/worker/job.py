@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 if TYPE_CHECKING:
+    from mirror_addon.shadow.frames import Head
     from mirror_addon.worker.pair_book import PendingPair
 
 
@@ -20,19 +21,22 @@ class Job:
 
     __slots__ = (
         "aborted",
+        "again",
+        "body",
         "charged",
         "chunks",
         "complete",
         "completed_at",
         "deadline",
+        "head",
         "number",
         "pair",
         "passed",
         "reason",
         "request",
-        "response_ms",
         "started",
         "tell_body",
+        "trailers",
         "wake",
     )
 
@@ -41,7 +45,11 @@ class Job:
         self.request = request
         self.pair: PendingPair | None = None
         """None if the shadow is neither compared nor recorded."""
+        self.head: Head | None = None
+        """The unpacked `request`, once a lane has taken the job."""
         self.aborted = False
+        self.again = False
+        """It met the end of a kept connection, and is sent for the second time."""
         self.reason = "aborted"
         """Why it was aborted: the error of its Report."""
         self.charged = 0
@@ -50,11 +58,13 @@ class Job:
         """Bytes of the response body that go to the proxy."""
         self.completed_at = 0.0
         """Loop time at which the last part of a streamed body arrived."""
-        self.response_ms: float | None = None
-        """Milliseconds from the complete request to the complete response."""
+        self.body: bytes | None = body if complete else None
+        """All of the body while the request may have to be sent again; None if it came in parts."""
         self.chunks: deque[bytes] = deque((body,) if body else ())
         """Parts of the body that have arrived and are not sent yet."""
         self.complete = complete
+        self.trailers: tuple[tuple[bytes, bytes], ...] = ()
+        """They come with the last part of the body."""
         self.started = False
         """A lane has taken it."""
         self.passed = 0
@@ -90,6 +100,11 @@ class Job:
         if not self.aborted:
             self.deadline.reschedule(loop.time() + left)
 
+    def rewind(self) -> None:
+        """Let the body be sent again from its beginning. Only if there is a `body`."""
+        self.again = True
+        self.chunks = deque((self.body,) if self.body else ())
+
     def abort(self, reason: str) -> None:
         """Give up the shadow. If a lane is sending it, its deadline expires now."""
         self.aborted = True
@@ -98,15 +113,26 @@ class Job:
             self.deadline.reschedule(asyncio.get_running_loop().time())
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class Body(httpx.AsyncByteStream):
     """A job's request body as a stream, to which httpx adds no Content-Length or Transfer-Encoding of its own.
 
-    `credit(job, size)` is called after each part has been sent, so that the proxy can take these bytes off its queue.
+    `credit(job, size)` is called after each part has been sent and will not be sent again, so that the proxy can take
+    these bytes off its queue; `ends()`, when there are no more parts.
     """
 
-    def __init__(self, job: Job, credit: Callable[[Job, int], None]) -> None:
+    def __init__(self, job: Job, credit: Callable[[Job, int], None], ends: Callable[[], None] = _nothing) -> None:
         self._job = job
         self._credit = credit
+        self._ends = ends
+
+    @property
+    def trailers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Those of the request, when the body has ended."""
+        return self._job.trailers
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         job = self._job
@@ -114,7 +140,9 @@ class Body(httpx.AsyncByteStream):
             while job.chunks:
                 chunk = job.chunks.popleft()
                 yield chunk
-                self._credit(job, len(chunk))
+                if job.body is None:
+                    self._credit(job, len(chunk))
             if job.complete:
+                self._ends()
                 return
             await job.wait()

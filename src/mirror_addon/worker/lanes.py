@@ -2,7 +2,8 @@
 
 A target has up to `mirror_concurrency` lanes. A lane is a task with one connection of its own, which sends one shadow
 after the other. It is opened when all others are busy and closed when it has been idle for some seconds. Targets share
-no lanes, so that a mirror that hangs delays no shadow to another.
+no lanes, so that a mirror that hangs delays no shadow to another. New connections are opened a few at a time
+(`connect_gate`); a job that needs one waits without a lane.
 
 Why one connection a lane, and not a pool: httpx's pool looks at all of its connections, with a system call each, at
 every request. With 64 to 256 requests at a time, one shared `httpx.AsyncClient` sent 154 requests a second on two
@@ -21,6 +22,8 @@ from mirror_addon.shadow.request import Target
 from mirror_addon.worker.attempt import ABORTED
 from mirror_addon.worker.attempt import Attempt
 from mirror_addon.worker.budget import Budget
+from mirror_addon.worker.connect_gate import ConnectGate
+from mirror_addon.worker.connect_gate import Slot
 from mirror_addon.worker.job import Job
 from mirror_addon.worker.transport import LaneTransport
 
@@ -29,36 +32,61 @@ IDLE_SECONDS = 4.0
 an idle connection, so that a shadow is rarely written to a connection that the mirror is closing."""
 
 
+Turn = tuple[Job, Slot | None]
+"""A job for a lane, and a slot if it is to be sent on a new connection."""
+
+
 class Lane:
     """One connection and the task that uses it."""
 
     def __init__(self, lanes: TargetLanes) -> None:
-        self.idle: asyncio.Future[Job | None] | None = None
-        """While the lane is idle: takes the next job, or None to close the lane."""
+        self.idle: asyncio.Future[Turn | None] | None = None
+        """While the lane is idle: takes the next turn, or None to close the lane."""
         self.idle_since = 0.0
         self._lanes = lanes
         self._transport = LaneTransport(lanes.target)
         self._loop = asyncio.get_running_loop()
 
-    async def run(self, job: Job | None) -> None:
-        """Send `job` and all that follow, until the lane is closed."""
+    @property
+    def connected(self) -> bool:
+        """Whether its connection can carry another request."""
+        return self._transport.reusable()
+
+    async def run(self, turn: Turn | None) -> None:
+        """Take this turn and all that follow, until the lane is closed."""
         lanes = self._lanes
         try:
-            while job is not None:
-                if job.aborted:  # between being taken and this task's first step
-                    report, body = ABORTED._replace(error=job.reason), b""
-                else:
-                    report, body = await Attempt(job, self._transport, lanes.budget, lanes.credit).run()
-                await lanes.done(job, report, body)
-                job = lanes.next() or await self._wait()
+            while turn is not None:
+                await self._send(*turn)
+                turn = lanes.next(self) or await self._wait()
         finally:
             lanes.lanes.discard(self)
             await self._transport.aclose()
 
-    async def _wait(self) -> Job | None:
+    async def _send(self, job: Job, slot: Slot | None) -> None:
+        lanes = self._lanes
+        if job.aborted:  # between being taken and this task's first step
+            report: Report | None = ABORTED._replace(error=job.reason)
+            body = b""
+        else:
+            if slot is not None:
+                await self._transport.aclose()
+                slot.established = self._is_established
+            report, body = await Attempt(job, self._transport, lanes.budget, lanes.credit, slot).run()
+        if slot is not None:
+            slot.release()
+        if report is None:
+            lanes.again(job)
+        else:
+            await lanes.done(job, report, body)
+
+    def _is_established(self) -> bool:
+        return self._transport.stream is not None
+
+    async def _wait(self) -> Turn | None:
         self.idle = self._loop.create_future()
         self.idle_since = self._loop.time()
-        self._lanes.idle.append(self)
+        self._lanes.rest(self)
         return await self.idle
 
 
@@ -84,38 +112,67 @@ class TargetLanes:
         self.done = done
         self.credit = credit
         self.budget = budget
+        self.gate = ConnectGate(self._assign)
         self._concurrency = concurrency
         self._tasks: set[asyncio.Task[None]] = set()
         """The event loop keeps only weak references to tasks."""
 
     def submit(self, job: Job) -> None:
-        """Give the job to an idle lane or to a new one, or let it wait.
+        """Give the job to an idle lane or to a new one, or let it wait."""
+        self.waiting.append(job)
+        self._assign()
 
-        Of the idle lanes, the one that was busy last is taken: the others then stay idle until they are closed.
-        """
-        if self.idle:
-            lane = self.idle.pop()
-            assert lane.idle is not None
-            job.started = True
-            lane.idle.set_result(job)
-        elif len(self.lanes) < self._concurrency:
-            job.started = True
-            lane = Lane(self)
-            self.lanes.add(lane)
-            task = asyncio.create_task(lane.run(job))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    def again(self, job: Job) -> None:
+        """Let a job be sent once more before all others, on a new connection."""
+        job.started = False
+        self.waiting.appendleft(job)
+        self._assign()
+
+    def next(self, lane: Lane) -> Turn | None:
+        """The turn for a lane that is free: the job that has waited longest, and a slot where it needs a connection."""
+        if not self._has_waiting():
+            return None
+        fresh = self.waiting[0].again or not lane.connected
+        if fresh and self.gate.full:
+            return None
+        job = self.waiting.popleft()
+        job.started = True
+        return job, self.gate.enter() if fresh else None
+
+    def rest(self, lane: Lane) -> None:
+        """A lane is idle. Of the idle lanes, the one that was busy last is taken next: the others then stay idle until
+        they are closed. Those without a connection come last."""
+        if lane.connected:
+            self.idle.append(lane)
         else:
-            self.waiting.append(job)
+            self.idle.insert(0, lane)
 
-    def next(self) -> Job | None:
-        """Take the job that has waited longest, if there is one. The ends of aborted ones have been reported."""
-        while self.waiting:
-            job = self.waiting.popleft()
-            if not job.aborted:
+    def _assign(self) -> None:
+        """Give waiting jobs to idle lanes and to new ones, as far as connections may be opened."""
+        while self._has_waiting():
+            if self.idle:
+                turn = self.next(self.idle[-1])
+                if turn is None:
+                    return
+                future = self.idle.pop().idle
+                assert future is not None
+                future.set_result(turn)
+            elif len(self.lanes) < self._concurrency and not self.gate.full:
+                job = self.waiting.popleft()
                 job.started = True
-                return job
-        return None
+                lane = Lane(self)
+                self.lanes.add(lane)
+                task = asyncio.create_task(lane.run((job, self.gate.enter())))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            else:
+                return
+
+    def _has_waiting(self) -> bool:
+        """Whether a job waits that is not aborted. The ends of aborted ones have been reported."""
+        while self.waiting and self.waiting[0].aborted:
+            self.waiting.popleft()
+        return bool(self.waiting)
 
     def flush(self) -> list[Job]:
         """Remove all waiting jobs and return those that are not aborted."""

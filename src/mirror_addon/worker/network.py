@@ -8,7 +8,6 @@ server has closed it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ipaddress
 import os
 import select
@@ -20,6 +19,8 @@ from typing import cast
 
 import httpcore
 
+from mirror_addon.clock.socket_clock import Marks
+from mirror_addon.clock.socket_clock import watch
 from mirror_addon.shadow.batch import Batch
 from mirror_addon.shadow.tls import names_match
 from mirror_addon.worker.trailers import TrailerReader
@@ -28,6 +29,7 @@ _BUFFER_BYTES = 256 * 1024
 """Received bytes that may wait to be read before the socket is not read any more; and the same for writing."""
 _BATCH_BYTES = 64 * 1024
 """Bytes that are written at once, without waiting for more."""
+_PROTOCOL_BYTES = len(b"HTTP/")
 _GOAWAY = 7
 """Type of an HTTP/2 frame (RFC 9113 6.8)."""
 _NEXT_ADDRESS_SECONDS = 0.25
@@ -64,11 +66,18 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         self.eof_read = False
         """`read` has returned the end of the stream to its caller."""
         self.received = 0
-        """Bytes received since the connection was established, after decryption."""
+        """Bytes received since the request began, after decryption."""
+        self.beginning = b""
+        """The first of them, as many as `HTTP/` has."""
         self.trailers: TrailerReader | None = None
         """For HTTP/2."""
-        self._quick_ack: socket.socket | None = None
-        """The TCP socket, on Linux: see `_acknowledge_at_once`."""
+        self.marks: Marks | None = None
+        """The times of the socket; None where they cannot be taken."""
+        self.sent_at = 0.0
+        """HTTP/2: when the request's last byte was sent, in seconds since the epoch. There, frames of the connection
+        itself are sent after it."""
+        self._request_ends = False
+        self._awaits_response = False
 
     # asyncio.Protocol
 
@@ -76,12 +85,16 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=_BUFFER_BYTES)
         self.connected_at = self._loop.time()
-        sock = transport.get_extra_info("socket")
-        if sock is not None and sock.family != socket.AF_UNIX and hasattr(socket, "TCP_QUICKACK"):
-            self._quick_ack = sock
+        if self.marks is None:
+            self.marks = watch(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
+        if self._awaits_response:
+            self._awaits_response = False
+            self.sent_at = self.marks.sent if self.marks is not None else 0.0
         self.received += len(data)
+        if len(self.beginning) < _PROTOCOL_BYTES:
+            self.beginning = (self.beginning + data)[:_PROTOCOL_BYTES]
         self._incoming += data
         if len(self._incoming) > _BUFFER_BYTES and not self._read_paused and self._transport is not None:
             self._read_paused = True
@@ -114,6 +127,8 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         self._outgoing.flush()
+        if self._request_ends:
+            self._request_ends, self._awaits_response = False, True
         while not self._incoming:
             if self.eof:
                 if self._error is not None:
@@ -161,18 +176,6 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         if not self._lost:
             assert self._transport is not None
             self._transport.write(b"".join(parts))
-            self._acknowledge_at_once()
-
-    def _acknowledge_at_once(self) -> None:
-        """Have the kernel acknowledge the response's first segment at once.
-
-        A server with Nagle's algorithm that writes head and body separately sends the body when the head has been
-        acknowledged, which Linux delays by 40 ms on a connection that was used before (tcp(7), TCP_QUICKACK). That
-        would be measured as the mirror's own time. The option does not last, so it is set with each write.
-        """
-        if self._quick_ack is not None:
-            with contextlib.suppress(OSError):
-                self._quick_ack.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     async def aclose(self) -> None:
         self.close()
@@ -193,6 +196,7 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         assert self._transport is not None
         secured = Stream(self._backend)
         secured._secured = True
+        secured.marks = self.marks
         try:
             transport = await self._loop.start_tls(
                 self._transport,
@@ -217,7 +221,28 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
             return self.stale()
         return self._transport.get_extra_info(info)
 
-    # For LaneTransport
+    # For LaneTransport and Attempt
+
+    @property
+    def speaks_http2(self) -> bool:
+        """Known when the connection is established, by ALPN or the port's protocol."""
+        return self.trailers is not None
+
+    @property
+    def speaks_http(self) -> bool:
+        """What has been received since the request began is not anything else."""
+        return self.speaks_http2 or b"HTTP/".startswith(self.beginning)
+
+    def begin_request(self) -> None:
+        """Another request begins on this connection."""
+        self.received = 0
+        self.beginning = b""
+        self.sent_at = 0.0
+        self._request_ends = self._awaits_response = False
+
+    def end_request(self) -> None:
+        """Its body is written when the next read begins."""
+        self._request_ends = True
 
     def stale(self) -> bool:
         """Whether the server has closed an idle connection, even if the event loop has not noticed yet.
@@ -271,6 +296,8 @@ class Backend(httpcore.AsyncNetworkBackend):
     def __init__(self, names: tuple[str, ...] = (), *, http2: bool = False) -> None:
         self.stream: Stream | None = None
         self.http2 = http2
+        self.begun_at = 0.0
+        """The loop's time when connecting began."""
         self._names = names
 
     async def connect_tcp(
@@ -281,8 +308,10 @@ class Backend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> Stream:
+        loop = asyncio.get_running_loop()
+        self.begun_at = loop.time()
         try:
-            _, stream = await asyncio.get_running_loop().create_connection(
+            _, stream = await loop.create_connection(
                 self._made, host, port, happy_eyeballs_delay=None if _is_address(host) else _NEXT_ADDRESS_SECONDS
             )
         except (OSError, ValueError) as error:  # ValueError: a name that IDNA cannot encode
@@ -293,8 +322,10 @@ class Backend(httpcore.AsyncNetworkBackend):
     async def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
     ) -> Stream:
+        loop = asyncio.get_running_loop()
+        self.begun_at = loop.time()
         try:
-            _, stream = await asyncio.get_running_loop().create_unix_connection(self._made, path)
+            _, stream = await loop.create_unix_connection(self._made, path)
         except (OSError, ValueError) as error:
             raise httpcore.ConnectError(f"{path}: {_reason(error)}") from error
         self.stream = stream

@@ -27,6 +27,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.graphql import Operation
+from mirror_addon.compare.graphql import operation_of
 from mirror_addon.shadow.subject import Subject
 from mirror_addon.worker.budget import Budget
 
@@ -44,6 +46,7 @@ class PendingPair:
     """A shadow that is to be compared or recorded."""
 
     __slots__ = (
+        "_operation",
         "again",
         "charged",
         "ended_at",
@@ -81,10 +84,20 @@ class PendingPair:
         """All of its request body has arrived."""
         self.again = False
         """It was sent by a worker that is gone."""
+        self._operation: Operation | None = None
+
+    @property
+    def operation(self) -> Operation:
+        """Of GraphQL, as its request body says."""
+        if self._operation is None:
+            cut = self.request.cut or not self.whole
+            body = b"".join(self.request.parts)
+            self._operation = operation_of(self.subject.method, self.subject.url, body, cut=cut)
+        return self._operation
 
 
 class RequestBody:
-    """The beginning of a shadow's request body, for a record with bodies."""
+    """The beginning of a shadow's request body, for its operation and for a record with bodies."""
 
     __slots__ = ("charged", "cut", "parts")
 

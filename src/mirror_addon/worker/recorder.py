@@ -49,10 +49,11 @@ class Recorder:
         self._bodies = path is not None and recording.bodies
         self._redacted = frozenset(recording.redact)
 
-    def body(self, pair: PendingPair, part: bytes) -> None:
-        """The next part of a shadow's request body has arrived."""
-        if self._bodies and part:
-            pair.request.add(part, MAX_BODY, self._budget)
+    def body(self, pair: PendingPair, part: bytes, least: int = 0) -> None:
+        """The next part of a shadow's request body has arrived. `least`: bytes to keep where none are recorded."""
+        limit = MAX_BODY if self._bodies else least
+        if part and limit:
+            pair.request.add(part, limit, self._budget)
 
     def record(self, match: Match, comparison: Comparison) -> bool | None:
         """Write the line of a pair. Return whether that worked; None if there is no record."""
@@ -106,4 +107,5 @@ def _about(pair: PendingPair) -> About:
         subject.url,
         subject.draw,
         subject.client,
+        pair.operation.name,
     )

@@ -12,13 +12,18 @@ import httpx
 
 from mirror_addon.shadow import tls
 from mirror_addon.shadow.request import Target
+from mirror_addon.worker.duplex import LaneConnection
 from mirror_addon.worker.httpcore_internals import has_unread_bytes
+from mirror_addon.worker.httpcore_internals import is_http2_end
 from mirror_addon.worker.httpcore_internals import is_http2_reset
+from mirror_addon.worker.httpcore_internals import is_unprocessed
 from mirror_addon.worker.network import Backend
 from mirror_addon.worker.network import Stream
 from mirror_addon.worker.trailers import Fields
 
 _UNIX = "unix://"
+IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
+"""Methods of RFC 9110 9.2.2."""
 
 
 class _ResponseStream(httpx.AsyncByteStream):
@@ -63,24 +68,30 @@ class LaneTransport(httpx.AsyncBaseTransport):
         """The network stream of the present connection, if there is one."""
         return self._backend.stream
 
+    @property
+    def connect_seconds(self) -> float | None:
+        """How long connecting took: name lookup, TCP and TLS. None if the last request needed no new connection."""
+        stream = self._backend.stream
+        return None if self.reused or stream is None else stream.connected_at - self._backend.begun_at
+
     def trailers(self) -> Fields:
         """The trailers of a response over HTTP/2 that has been read to its end; empty for HTTP/1.1."""
         stream = self._backend.stream
         return stream.trailers.take() if stream is not None and stream.trailers is not None else ()
 
-    def _reusable(self) -> bool:
-        """Whether the present connection can carry another request.
-
-        A connection that the server has closed cannot: a shadow written to it would be lost, as it is not sent again.
-        """
+    def reusable(self) -> bool:
+        """Whether the present connection can carry another request. One that the server has closed cannot."""
         connection, stream = self._connection, self._backend.stream
         if connection is None or stream is None or not connection.is_idle() or stream.stale():
             return False
         return stream.http2 or not has_unread_bytes(connection)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.reused = self._reusable()
-        if not self.reused:
+        self.reused = self.reusable()
+        if self.reused:
+            assert self._backend.stream is not None
+            self._backend.stream.begin_request()
+        else:
             await self.aclose()
             self._connection = self._connect()
         assert self._connection is not None
@@ -120,7 +131,7 @@ class LaneTransport(httpx.AsyncBaseTransport):
             except OSError as error:
                 raise httpcore.ConnectError(f"TLS settings: {error}") from error
         # Without TLS a port's protocol decides (HTTP/2 with prior knowledge); with TLS, ALPN does.
-        return httpcore.AsyncHTTPConnection(
+        return LaneConnection(
             self._origin,
             ssl_context=context,
             http1=settings is not None or not self._target.http2,
@@ -155,8 +166,26 @@ def failure(error: Exception, stream: Stream | None, *, responded: bool) -> str:
     if isinstance(error, httpcore.RemoteProtocolError):
         if is_http2_reset(error):
             return "reset"
-        # The server closed the connection in the middle of a response, or before it had sent a byte. If it did so
-        # within the head, what it sent was not HTTP.
-        if stream is not None and stream.eof_read and (responded or not stream.received):
+        # The server closed the connection before the response was complete. If it did so before the end of the head,
+        # that may not have been HTTP.
+        if stream is not None and stream.eof_read and (responded or stream.speaks_http):
             return "reset"
     return "protocol"
+
+
+def may_repeat(error: Exception, method: bytes, stream: Stream | None) -> bool:
+    """Whether a request that met this error on a kept connection, without a response, may be sent again on a new one.
+
+    `method` is the request's, and `stream` the connection. A server may close a connection at any time, also while a
+    request is on its way (RFC 9112 9.3.1). If the method is idempotent, it does no harm if the server has acted on the
+    request (RFC 9110 9.2.2); if an HTTP/2 server says that it has not processed it, the method does not matter
+    (RFC 9113 8.7).
+    """
+    if is_unprocessed(error):
+        return True
+    if method not in IDEMPOTENT or stream is None:
+        return False
+    if stream.speaks_http2:
+        return isinstance(error, httpcore.NetworkError) or stream.eof_read or is_http2_end(error)
+    closed = isinstance(error, (httpcore.NetworkError, httpcore.RemoteProtocolError))
+    return closed and stream.eof and not stream.received

@@ -5,7 +5,7 @@ Theory of operation
 The proxy (`dispatch.worker_link`) starts `main` in a child process, `mirror_workers` times. It is a process because a
 sender in the proxy's own process, in its event loop or in a thread, leaves the proxy less than half of its throughput.
 The socket pair between the two is their only connection; `shadow.frames` defines what is sent over it. The process
-loads neither mitmproxy nor the rules: of this package only `worker`, `shadow`, `compare` and `processes`.
+loads neither mitmproxy nor the rules: of this package only `worker`, `shadow`, `clock`, `compare` and `processes`.
 
 In:   CONFIG; REQUEST and CHUNK, a shadow and the parts of its body; ABORT and FLUSH, which give shadows up;
       ANSWER and NOTE, for pairs: a primary's response, and the end of a shadow that no worker sent.
@@ -67,6 +67,7 @@ from mirror_addon.worker.budget import Budget
 from mirror_addon.worker.job import Job
 from mirror_addon.worker.lanes import TargetLanes
 from mirror_addon.worker.outgoing import Outgoing
+from mirror_addon.worker.trailers import Fields
 
 if TYPE_CHECKING:
     from mirror_addon.shadow.frames import VerdictReport
@@ -155,9 +156,10 @@ class Worker(asyncio.Protocol):
             comparing.request_body(job.pair, tail, last=not more)
         lanes.submit(job)
 
-    def _on_chunk(self, tail: bytes, number: int, last: bool) -> None:
+    def _on_chunk(self, tail: bytes, number: int, last: bool, trailers: Fields = ()) -> None:
         job = self._jobs.get(number)
         if job is not None:
+            job.trailers = trailers
             if job.pair is not None:
                 self._started_comparing().request_body(job.pair, tail, last=last)
             job.more(tail, last)
@@ -240,9 +242,13 @@ class Worker(asyncio.Protocol):
         if job.pair is None:
             self._budget.give(job.charged)
         else:
+            comparing = self._started_comparing()
             kept = body if report.kept else None
-            response = Answer(report.status, report.headers, kept, report.bytes, job.response_ms, report.error)
-            self._started_comparing().ended(job.pair, response, job.charged)
+            asked = comparing.asked(job.pair, job.head) if report.kept and job.head is not None else None
+            ms = None if report.truncated else report.ms
+            times = ms, report.error, report.connect_ms, report.first_byte_ms, report.clock, report.late_ms
+            response = Answer(report.status, report.headers, kept, report.bytes, *times, asked, not report.truncated)
+            comparing.ended(job.pair, response, job.charged)
 
     async def housekeeping(self) -> None:
         """Close idle lanes, forget targets without lanes, and send STATUS when its numbers have changed or a sign of

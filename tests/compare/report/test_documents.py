@@ -43,7 +43,9 @@ def test_keys_and_values(line: Record, different: Record, lost: Record, summary_
         }
     ]  # fmt: skip
     assert [each["reason"] for each in endpoint["noisy"]] == ["time"]
-    assert set(endpoint["latency"]) == {"pairs", "paired_median", "paired_median_interval", "p50", "p95", "p99"}
+    assert set(endpoint["latency"]) == {
+        "pairs", "paired_median", "paired_median_interval", "pace", "obstacle", "resolution", "p50", "p95", "p99",
+    }  # fmt: skip
     assert set(endpoint["latency"]["p95"]) == {
         "primary", "shadow", "difference", "difference_interval", "ratio", "ratio_interval",
     }  # fmt: skip

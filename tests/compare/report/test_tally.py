@@ -59,8 +59,8 @@ def test_fates_reasons_statuses_and_times(line: Record, lost: Record) -> None:
     assert endpoint.fates == {"compared": 3, "uncompared": 1, "failed": 2, "dropped": 1}
     assert endpoint.reasons == {("failed", "timeout"): 2, ("dropped", "queue_full"): 1}
     assert endpoint.statuses == {(200, 200): 2, (200, 500): 1, (200, None): 1, (None, None): 1, (None, 200): 1}
-    assert endpoint.differences.count == endpoint.primary.count == endpoint.shadow.count == 3
-    assert list(endpoint.sample) == [10.0, 12.0] * 3
+    assert endpoint.times.pairs == endpoint.times.primary.count == endpoint.times.shadow.count == 3
+    assert list(endpoint.times.sample) == [10.0, 12.0] * 3
 
 
 def test_a_pair_counts_once_in_a_field_and_by_its_counting_difference(line: Record) -> None:
@@ -175,15 +175,6 @@ def test_urls_that_are_none(line: Record, url: str) -> None:
     assert only(counted(line(url=url))).fates["compared"] == 1
 
 
-def test_the_sample_is_of_all_pairs_and_always_the_same(line: Record, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_SAMPLE", 50)
-    records = [line(primary_ms=float(number)) for number in range(1000)]
-    samples = [only(counted(*records)).sample for _ in range(2)]
-    assert samples[0] == samples[1] and len(samples[0]) == 100
-    assert 300 < sum(samples[0][::2]) / 50 < 700
-    assert set(samples[0][1::2]) == {12.0}
-
-
 def test_fields_beyond_the_limit_count_if_one_of_them_does(monkeypatch: pytest.MonkeyPatch, line: Record) -> None:
     monkeypatch.setattr(module, "MAX_FIELDS", 2)
 
@@ -216,3 +207,10 @@ def test_of_several_differences_of_a_field_the_first_that_counts_is_the_example(
     tally = only(counted(line(verdict="different", differences=listed)))
     (field,) = tally.fields.values()
     assert (dict(field.counts), [each.primary for each in field.examples]) == ({"": 1}, [1])
+
+
+def test_a_line_says_its_endpoint(line: Record) -> None:
+    tally = counted(line(endpoint="POST /graphql GetUser"), line(endpoint=""))
+    names = {name for endpoints in tally.targets.values() for name in endpoints}
+    assert "POST /graphql GetUser" in names
+    assert len(names) == 2

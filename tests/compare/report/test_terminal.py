@@ -34,7 +34,7 @@ def test_what_is_told(line: Record, different: Record, lost: Record, summary_of:
     lines = text.splitlines()
     assert (
         lines[0]
-        == "b/v2 responds differently to 2.00 % of 100 requests and is slower (p95 1.20x); 1 shadow got no response."
+        == "b/v2 responds differently to 2.00 % of 100 requests and is slower (p50 1.20x); 1 shadow got no response."
     )
     assert "b/v1 → b/v2" in lines
     (row,) = [each for each in lines if each.startswith("GET /users/{id}  ")]

@@ -36,7 +36,7 @@ class Part(PartialMessage):
 def test_both_spellings() -> None:
     assert Example.model_validate({"someText": "a"}) == Example.model_validate({"some_text": "a"})
     assert (snake_case("someText"), snake_case("name"), snake_case("other")) == ("some_text", "name", "other")
-    assert snake_case_names({"some_text", "someText", "no_field", "name"}) == {"some_text"}
+    assert snake_case_names(["some_text", "someText", "no_field", "name", 0, None]) == {"some_text"}
 
 
 def test_null_lists_maps_and_items() -> None:

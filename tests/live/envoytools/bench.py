@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from typing import Self
 
 from envoytools.outcome import MARK
@@ -37,6 +39,7 @@ from mirror_addon.istio.names import resolve_short_name
 from mirror_addon.istio.parsing import Source
 from mirror_addon.istio.parsing import parse_sources
 from mirror_addon.routing.clusters import Endpoint
+from mirror_addon.routing.decision import Action
 from mirror_addon.routing.identity import Identity
 from mirror_addon.routing.table import RouteTable
 
@@ -72,7 +75,9 @@ class Recorders:
         assert failures == []
 
     def table(self, text: str, identity: Identity) -> RouteTable:
-        """The rules of a YAML text, whose destinations are the recorders."""
+        """The rules of a YAML text, whose destinations are the recorders; `$v1` is the port of one."""
+        for name, recorder in self.by_name.items():
+            text = text.replace(f"${name}", str(recorder.address[1]))
         parsed = parse_sources([Source("rules.yaml", text.encode())])
         refused = [str(item) for item in parsed.diagnostics if item.code == "IST0106" and item.severity == "error"]
         if refused:
@@ -147,9 +152,22 @@ class Envoy:
 class Bench:
     """Envoy and recorders, for comparisons with the route table."""
 
-    def __init__(self, folder: Path, recorders: Recorders, *, edge: bool = True, normalization: str = "BASE") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        recorders: Recorders,
+        *,
+        edge: bool = True,
+        normalization: str = "BASE",
+        mesh_headers: bool = False,
+    ) -> None:
         self.recorders = recorders
-        self.identity = Identity(use_remote_address=edge, local_address=OWN, path_normalization=normalization)
+        self.identity = Identity(
+            use_remote_address=edge,
+            local_address=OWN,
+            path_normalization=normalization,
+            mesh_headers=mesh_headers,
+        )
         self.envoy = Envoy(folder)
 
     def __enter__(self) -> Self:
@@ -162,10 +180,21 @@ class Bench:
             self.recorders.check_nothing_came_late()
 
     def compare(
-        self, rules: str, requests: Sequence[Sent], *, suffix: str = "-shadow", draws: Sequence[int] = (0,)
+        self,
+        rules: str,
+        requests: Sequence[Sent],
+        *,
+        suffix: str = "-shadow",
+        draws: Sequence[int] = (0,),
+        identity: Mapping[str, Any] | None = None,
     ) -> list[str]:
-        """Where Envoy's outcome is none of those that the route table has for `draws`."""
-        table = self._apply(rules, suffix)
+        """Where Envoy's outcome is none of those that the route table has for `draws`.
+
+        `identity`: fields of the proxy's identity that this comparison changes. Requests that the table passes through
+        are left out: Envoy would dial their hosts.
+        """
+        table = self._apply(rules, suffix, replace(self.identity, **(identity or {})))
+        requests = [request for request in requests if not passes(table, request)]
         sent = dict(zip(self.recorders.begin(len(requests)), requests, strict=True))
         expected = {
             number: [computed(table, self.recorders.upstreams, request, number, draw, suffix) for draw in draws]
@@ -191,7 +220,7 @@ class Bench:
 
     def outcomes(self, rules: str, requests: Sequence[Sent]) -> list[Outcome]:
         """What becomes of the requests, once Envoy has nothing more under way."""
-        self._apply(rules, "-shadow")
+        self._apply(rules, "-shadow", self.identity)
         answers = self._send(dict(zip(self.recorders.begin(len(requests)), requests, strict=True)))
         deadline = time.monotonic() + PATIENCE
         while not self.envoy.is_idle():
@@ -199,8 +228,8 @@ class Bench:
             time.sleep(0.02)
         return [observation(answers[number], copies) for number, copies in self.recorders.arrived().items()]
 
-    def _apply(self, rules: str, suffix: str) -> RouteTable:
-        table = self.recorders.table(rules, self.identity)
+    def _apply(self, rules: str, suffix: str, identity: Identity) -> RouteTable:
+        table = self.recorders.table(rules, identity)
         options = ExportOptions(Address("127.0.0.1", 0), Address("127.0.0.1", 0), host_suffix=suffix)
         self.envoy.apply(translate(table, options))
         return table
@@ -218,6 +247,11 @@ class Bench:
         finally:
             client.socket.close()
         return answers
+
+
+def passes(table: RouteTable, request: Sent) -> bool:
+    """Whether a request passes through."""
+    return table.route(request.request(0, OWN), 0).action is Action.PASSTHROUGH
 
 
 def observation(response: Response, copies: Sequence[Copy]) -> Outcome:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from livetools.wire import Response
 
 from mirror_addon.flows.heads import authority_port
 from mirror_addon.routing.decision import Action
+from mirror_addon.routing.decision import Facts
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.fields import Fields
 from mirror_addon.routing.table import RouteTable
@@ -19,6 +22,9 @@ from mirror_addon.shadow.local_address import own_address
 from mirror_addon.shadow.request import shadow_request
 
 OWN = own_address().encode()
+
+FACTS = Facts(("127.0.0.1", 0), ("127.0.0.1", 0), "HTTP/1.1", time.time(), socket.gethostname())
+"""Of every request of a test; ports and times are not compared."""
 
 MARK = b"x-test-number"
 """Tells the requests of a test from each other, and is not compared."""
@@ -116,7 +122,8 @@ class Sent:
     def request(self, number: int, client: bytes) -> Request:
         authority = self.host.encode()
         port = authority_port(authority, b"http")
-        return Request(self.method.encode(), b"http", authority, raw(self.path), self.fields(number), port, client)
+        fields = self.fields(number)
+        return Request(self.method.encode(), b"http", authority, raw(self.path), fields, port, client, FACTS)
 
 
 def raw(value: str | bytes) -> bytes:
@@ -138,7 +145,7 @@ def computed(table: RouteTable, upstreams: Upstreams, sent: Sent, number: int, d
     if decision.response is not None:
         response = decision.response
         body = b"" if sent.method == "HEAD" or response.status in (204, 304) else response.body
-        if decision.action is Action.UNAVAILABLE:
+        if decision.action is Action.UNAVAILABLE and sent.method != "HEAD":
             body = ENVOY_SAYS_WITHOUT_ENDPOINTS  # mirror_addon says which endpoints, and how to give them
         return Outcome(None, (), response.status, canonical(response.headers, ENVOY_ADDS_TO_RESPONSES | FRAMING), body)
     assert decision.action is Action.ROUTE and decision.request is not None and decision.endpoint is not None
@@ -158,7 +165,7 @@ def computed(table: RouteTable, upstreams: Upstreams, sent: Sent, number: int, d
         )
     status, fields, body = upstreams.answer
     for edit in decision.response_headers:
-        fields = edit.apply(fields)
+        fields = edit.apply(fields, status)
     headers = canonical(fields, ENVOY_ADDS_TO_RESPONSES | FRAMING)
     return Outcome(primary, tuple(sorted(shadows)), status, headers, b"" if sent.method == "HEAD" else body)
 

@@ -7,7 +7,9 @@
     p50, p95, p99                1.2x  ratio of shadow to primary    250ms or 2s  the shadow's time    +20ms  difference
 
 A condition is checked for each target as a whole, with `each` for every endpoint. Estimates are compared, not the ends
-of their intervals, so that the number in the message is the one that was compared.
+of their intervals, so that the number in the message is the one that was compared. Where the speed of the two sides
+cannot be compared (`speed`), ratios and differences cannot be judged; times that differ less than can be measured have
+the ratio 1.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mirror_addon.compare.report.speed import is_within_resolution
 from mirror_addon.compare.report.summary import Part
 from mirror_addon.compare.report.summary import Summary
 from mirror_addon.compare.report.wording import count
@@ -45,6 +48,8 @@ UNITS = {
     **dict.fromkeys(COUNTS, ("",)),
     **dict.fromkeys(QUANTILES, ("x", "ms", "s", "+ms", "+s")),
 }
+_COMPARING = ("x", "+ms", "+s")
+"""Units of both times together."""
 _EXAMPLES = {"%": "0.1%", "": "5", "x": "1.2x", "ms": "250ms", "s": "2s", "+ms": "+20ms", "+s": "+1s"}
 _FORM = re.compile(
     r"\s*(?:(each)\s+)?([a-z]\w*)\s*(>=|<=|>|<)\s*(\+?)\s*(\d{1,15}(?:\.\d{0,15})?|\.\d{1,15})\s*(%|x|ms|s)?\s*",
@@ -128,6 +133,8 @@ def ask(condition: FailCondition, target: str, part: Part) -> Outcome:
     measured = _measure(condition, part)
     if measured is None:
         missing = "no pair has both times" if condition.measure in QUANTILES else "no responses were compared"
+        if part.latency is not None and condition.measure in QUANTILES:
+            missing = f"{part.latency.obstacle or 'one of the times is 0'}, so speed is not compared"
         if not part.compared and not part.uncompared:
             missing = f"none of {counted(part.requests, 'shadow')} got a response"
         return Outcome(condition, target, printable(part.name), None, missing)
@@ -161,7 +168,11 @@ def _measure_latency(condition: FailCondition, part: Part) -> tuple[float, str] 
         return None
     at = part.latency.at(QUANTILES[condition.measure])
     found = f"{condition.measure} {duration(at.shadow)} against {duration(at.primary)}"
+    if condition.unit in _COMPARING and part.latency.obstacle:
+        return None
     if condition.unit == "x":
+        if is_within_resolution(at):
+            return 1.0, f"{found}: as fast, as far as can be measured"
         return (at.ratio.value, f"{found}, {ratio_text(at.ratio)}") if at.ratio else None
     factor = 1000 if condition.unit.endswith("s") and not condition.unit.endswith("ms") else 1
     if condition.unit.startswith("+"):

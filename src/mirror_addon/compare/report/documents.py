@@ -99,6 +99,9 @@ def _latency(latency: LatencyComparison) -> dict[str, Any]:
         "pairs": latency.pairs,
         "paired_median": latency.paired_median.value,
         "paired_median_interval": _ends(latency.paired_median),
+        "pace": latency.pace or None,
+        "obstacle": latency.obstacle or None,
+        "resolution": latency.resolution,
     }
     for each in latency.quantiles:
         found[quantile_name(each)] = {

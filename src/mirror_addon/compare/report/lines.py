@@ -15,6 +15,8 @@ from typing import TypeVar
 
 import msgspec
 
+from mirror_addon.compare.answer import READER_CLOCK
+from mirror_addon.compare.answer import SOCKET_CLOCK
 from mirror_addon.compare.record import DROPS
 from mirror_addon.compare.record import VERSION
 
@@ -36,6 +38,15 @@ class Side(msgspec.Struct, frozen=True, gc=False):
     status: Status | None
     ms: Milliseconds | None = None
     error: str | None = None
+    connect_ms: Milliseconds | None = None
+    first_ms: Milliseconds | None = None
+    clock: str | None = None
+    late_ms: Milliseconds | None = None
+
+    @property
+    def exact(self) -> bool:
+        """The times were taken at the socket. Lines that do not say how are believed."""
+        return self.clock in (None, SOCKET_CLOCK, READER_CLOCK)
 
 
 class ListedDifference(msgspec.Struct, frozen=True, gc=False):
@@ -65,6 +76,23 @@ class RecordLine(msgspec.Struct, frozen=True, gc=False):
     verdict: Literal["same", "different", "noise", "failed"] | None = None
     differences: tuple[ListedDifference, ...] = ()
     more: int = 0
+    endpoint: str = ""
+    """Empty in lines of older versions."""
+
+    @property
+    def times(self) -> tuple[float, float] | None:
+        """The response times of both sides in milliseconds, None without one of them.
+
+        If the end of a response may have come later because the program read its beginning late (long responses, and
+        servers that wait for an acknowledgement), the time is that to the first bytes, on both sides: a proxy and a
+        worker do not read equally soon.
+        """
+        primary, shadow = self.primary, self.shadow
+        if primary.status is None:
+            return None
+        if READER_CLOCK in (primary.clock, shadow.clock) and primary.exact and shadow.exact:
+            return None if primary.first_ms is None or shadow.first_ms is None else (primary.first_ms, shadow.first_ms)
+        return None if primary.ms is None or shadow.ms is None else (primary.ms, shadow.ms)
 
     @property
     def fate(self) -> str:

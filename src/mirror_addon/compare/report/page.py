@@ -29,6 +29,7 @@ from mirror_addon.compare.report.conditions import Outcome
 from mirror_addon.compare.report.summary import Part
 from mirror_addon.compare.report.summary import Summary
 from mirror_addon.compare.report.terminal import reason_text
+from mirror_addon.compare.report.times import MAX_SAMPLE
 from mirror_addon.display.pages import shown
 
 MAX_DETAILS = 200
@@ -67,6 +68,7 @@ def _template() -> Template:
         matrix=matrix,
         reason_text=reason_text,
         frame={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "base": BASE},
+        max_sample=MAX_SAMPLE,
         limits=tally,
         error=histogram.ERROR,
     )

@@ -25,6 +25,7 @@ from mirror_addon.compare.report.histogram import middle
 
 CONFIDENCE = 0.95
 QUANTILES = (0.5, 0.95, 0.99)
+QUARTILE = 0.25
 _EXACT_UP_TO = 1000
 """For more values the normal approximation of the binomial distribution is good for the 99th percentile too."""
 
@@ -36,14 +37,6 @@ class Interval:
     value: float
     low: float | None
     high: float | None
-
-    @property
-    def above_zero(self) -> bool:
-        return self.low is not None and self.low > 0
-
-    @property
-    def below_zero(self) -> bool:
-        return self.high is not None and self.high < 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +52,20 @@ class QuantileComparison:
 
 @dataclass(frozen=True, slots=True)
 class LatencyComparison:
-    """The response times of pairs. `paired_median`: of the differences of the pairs, in milliseconds."""
+    """The response times of pairs. `paired_median`: of the differences of the pairs, in milliseconds.
+
+    `pace`: `slower`, `faster`, `as fast` or `unclear`; empty if it was not judged, and `obstacle` says why not.
+    `resolution`: milliseconds that a difference has to exceed.
+    """
 
     pairs: int
     quantiles: tuple[QuantileComparison, ...]
     paired_median: Interval
+    quartile: QuantileComparison
+    """The first one. Not among the `quantiles`, which are shown."""
+    pace: str = ""
+    obstacle: str = ""
+    resolution: float = 0.0
 
     def at(self, quantile: float) -> QuantileComparison:
         return next(each for each in self.quantiles if each.quantile == quantile)
@@ -124,11 +126,11 @@ def compare_latency(
     if len(sample) == differences.count:
         old, new = zip(*sample, strict=True)
         sides = Values(old), Values(new), Values([after - before for before, after in sample])
-    quantiles = tuple(
+    quartile, *quantiles = (
         _compare_quantile(each, _read(sides[0], each), _read(sides[1], each), correlation(sample, each))
-        for each in QUANTILES
+        for each in (QUARTILE, *QUANTILES)
     )
-    return LatencyComparison(differences.count, quantiles, _read(sides[2], 0.5))
+    return LatencyComparison(differences.count, tuple(quantiles), _read(sides[2], 0.5), quartile)
 
 
 class Values:

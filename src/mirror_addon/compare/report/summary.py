@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from mirror_addon.compare.noise import MIN_CONTROLS
 from mirror_addon.compare.noise import excess
 from mirror_addon.compare.report.histogram import Histogram
+from mirror_addon.compare.report.speed import compare_speed
 from mirror_addon.compare.report.statistics import Interval
 from mirror_addon.compare.report.statistics import LatencyComparison
-from mirror_addon.compare.report.statistics import compare_latency
 from mirror_addon.compare.report.statistics import share
-from mirror_addon.compare.report.tally import MAX_SAMPLE
 from mirror_addon.compare.report.tally import MAY_COUNT
 from mirror_addon.compare.report.tally import ControlTally
 from mirror_addon.compare.report.tally import EndpointTally
 from mirror_addon.compare.report.tally import Example
 from mirror_addon.compare.report.tally import FieldTally
 from mirror_addon.compare.report.tally import RecordTally
+from mirror_addon.compare.report.times import TimesTally
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,25 +129,25 @@ def _target(
     whole = EndpointTally()
     differing = controls = 0
     parts = []
+    control_times: list[TimesTally] = []
     for name, endpoint in endpoints.items():
         control = tally.controls.get((primary, name))
         part = _part(name, endpoint, control, rule)
         parts.append(part)
         differing += part.differing
         controls += part.controls
+        if control is not None:
+            control_times.append(control.times)
         _merge(whole, endpoint)
     parts.sort(key=lambda each: (-(each.share.value if each.share else -1), -each.requests, each.name))
-    for endpoint in endpoints.values():  # every endpoint has the same share of the sample as of the pairs
-        size = math.ceil(MAX_SAMPLE * endpoint.differences.count / max(1, whole.differences.count))
-        whole.sample += endpoint.sample[: 2 * size]
-    return TargetSummary(primary, target, _counted("", whole, differing, (), (), controls), tuple(parts))
+    whole.times = TimesTally.merged(endpoint.times for endpoint in endpoints.values())
+    total = _counted("", whole, differing, (), (), controls, TimesTally.merged(control_times))
+    return TargetSummary(primary, target, total, tuple(parts))
 
 
 def _merge(whole: EndpointTally, part: EndpointTally) -> None:
     for counter in ("fates", "verdicts", "reasons", "statuses"):
         getattr(whole, counter).update(getattr(part, counter))
-    for histogram in ("primary", "shadow", "differences"):
-        getattr(whole, histogram).update(getattr(part, histogram))
 
 
 def _part(name: str, tally: EndpointTally, control: ControlTally | None, rule: NoiseRule) -> Part:
@@ -171,7 +170,8 @@ def _part(name: str, tally: EndpointTally, control: ControlTally | None, rule: N
     )
     for found in (fields, noisy):
         found.sort(key=lambda each: (-each.pairs, each.path, each.kind))
-    return _counted(name, tally, differing, tuple(fields), tuple(noisy), control.pairs if control else 0)
+    times = control.times if control is not None else TimesTally()
+    return _counted(name, tally, differing, tuple(fields), tuple(noisy), control.pairs if control else 0, times)
 
 
 def _counts(field: FieldTally, reason: str, compared: int, control: ControlTally | None, rule: NoiseRule) -> bool:
@@ -184,10 +184,16 @@ def _counts(field: FieldTally, reason: str, compared: int, control: ControlTally
 
 
 def _counted(
-    name: str, tally: EndpointTally, differing: int, fields: tuple[Field, ...], noisy: tuple[Field, ...], controls: int
+    name: str,
+    tally: EndpointTally,
+    differing: int,
+    fields: tuple[Field, ...],
+    noisy: tuple[Field, ...],
+    controls: int,
+    control_times: TimesTally,
 ) -> Part:
     fates, compared = tally.fates, tally.fates["compared"]
-    pairs = list(zip(tally.sample[::2], tally.sample[1::2], strict=True))
+    times = tally.times
     return Part(
         name=name,
         requests=fates.total(),
@@ -206,9 +212,9 @@ def _counted(
         fields=fields,
         noisy=noisy,
         controls=controls,
-        latency=compare_latency(tally.primary, tally.shadow, tally.differences, pairs),
-        primary_times=_distribution(tally.primary),
-        shadow_times=_distribution(tally.shadow),
+        latency=compare_speed(times, control_times),
+        primary_times=_distribution(times.primary),
+        shadow_times=_distribution(times.shadow),
     )
 
 

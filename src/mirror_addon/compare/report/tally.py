@@ -18,8 +18,6 @@ words, examples. What is beyond a limit is counted in one row for the rest, and 
 from __future__ import annotations
 
 import json
-import random
-from array import array
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,9 +26,9 @@ from functools import lru_cache
 from typing import Any
 
 from mirror_addon.compare.endpoint import endpoint_of
-from mirror_addon.compare.report.histogram import Histogram
 from mirror_addon.compare.report.lines import ListedDifference
 from mirror_addon.compare.report.lines import RecordLine
+from mirror_addon.compare.report.times import TimesTally
 
 MAX_TARGETS = 50
 MAX_ENDPOINTS = 500
@@ -44,8 +42,6 @@ FEW_EXAMPLES_FROM = 20
 """The number of fields of an endpoint after which a field gets one example only."""
 LOOK_FOR_EXAMPLES = 1000
 """The number of pairs in which examples with new values are searched."""
-MAX_SAMPLE = 2000
-"""The number of pairs whose two times are kept, to measure how they depend on each other."""
 MAX_WORDS = 30
 """Reasons, and pairs of statuses. Further ones are counted as `other`."""
 MAX_WORD = 60
@@ -69,8 +65,12 @@ MAY_COUNT = ("", "id")
 """The reasons with which a difference may count: none, and `id`, which counts if the primary always sends the same."""
 
 
+def endpoint_of_line(line: RecordLine) -> str:
+    return shortened(line.endpoint) or _endpoint_of_url(line.method, line.url[:MAX_URL].partition("?")[0])
+
+
 @lru_cache(maxsize=4096)
-def endpoint_of_url(method: str, url: str) -> str:
+def _endpoint_of_url(method: str, url: str) -> str:
     return shortened(endpoint_of(method, url))
 
 
@@ -110,14 +110,14 @@ class ControlTally:
 
     pairs: int = 0
     fields: Counter[tuple[FieldKey, str]] = field(default_factory=Counter)
+    times: TimesTally = field(default_factory=TimesTally)
 
 
 class EndpointTally:
     """What became of the shadows of one endpoint, sent to one target."""
 
     __slots__ = (
-        "_random", "combinations", "differences", "fates", "fields", "primary", "reasons", "sample", "shadow",
-        "statuses", "uncounted", "verdicts",
+        "combinations", "fates", "fields", "reasons", "statuses", "times", "uncounted", "verdicts",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -134,12 +134,7 @@ class EndpointTally:
         """
         self.uncounted = 0
         """Differing pairs whose set was one too many."""
-        self.primary = Histogram()
-        self.shadow = Histogram()
-        self.differences = Histogram()
-        self.sample = array("d")
-        """Times of a uniform random sample of the pairs: primary, shadow, primary, shadow, ..."""
-        self._random = random.Random(0)  # seeded, so that the same record makes the same report
+        self.times = TimesTally()
 
     def add(self, line: RecordLine) -> None:
         fate = line.fate
@@ -150,23 +145,11 @@ class EndpointTally:
                 _count(self.statuses, (line.primary.status, None), (None, None))
             return
         _count(self.statuses, (line.primary.status, line.shadow.status), (None, None))
-        before, after = line.primary.ms, line.shadow.ms
-        if before is not None and after is not None and line.primary.status is not None:
-            self._time(before, after)
+        self.times.add(line)
         if fate == "compared":
             self.verdicts[line.verdict or ""] += 1
             if line.differences or line.verdict == "different":
                 self._differ(line)
-
-    def _time(self, before: float, after: float) -> None:
-        self.primary.add(before)
-        self.shadow.add(after)
-        self.differences.add(after - before)
-        # Reservoir sampling (Vitter's algorithm R): every pair is equally likely to be in the sample.
-        if len(self.sample) < 2 * MAX_SAMPLE:
-            self.sample.extend((before, after))
-        elif (place := int(self._random.random() * self.differences.count)) < MAX_SAMPLE:
-            self.sample[2 * place], self.sample[2 * place + 1] = before, after
 
     def _differ(self, line: RecordLine) -> None:
         combination = 0
@@ -224,7 +207,7 @@ class RecordTally:
         if time := line.time[:40]:
             self.first = min(self.first, time) if self.first else time
             self.last = max(self.last, time)
-        endpoint = endpoint_of_url(line.method, line.url[:MAX_URL].partition("?")[0])
+        endpoint = endpoint_of_line(line)
         route = shortened(line.route or "")
         if line.control:
             self._control(route, endpoint, line)
@@ -241,6 +224,7 @@ class RecordTally:
                 return
             tally = self.controls[key] = ControlTally()
         tally.pairs += 1
+        tally.times.add(line)
         for key, (reason, _) in field_reasons(line).items():
             if reason in MAY_COUNT and ((key, reason) in tally.fields or len(tally.fields) < MAX_FIELDS):
                 tally.fields[key, reason] += 1

@@ -111,32 +111,28 @@ def quantile_name(comparison: QuantileComparison) -> str:
     return f"p{comparison.quantile * 100:g}"
 
 
-def speed(latency: LatencyComparison | None) -> str:
-    """`slower`, `faster` or `as fast`, by the median of the differences of the pairs; empty without times."""
-    if latency is None:
-        return ""
-    if latency.paired_median.above_zero:
-        return "slower"
-    return "faster" if latency.paired_median.below_zero else "as fast"
-
-
 def speed_sentence(latency: LatencyComparison | None) -> str:
+    """How the response times compare, in words that the intervals allow."""
     if latency is None:
         return "No pair has both times."
-    median, tail = latency.paired_median, latency.at(0.95)
-    if median.low is None or median.high is None:
+    median, middle, tail = latency.paired_median, latency.at(0.5), latency.at(0.95)
+    if latency.obstacle:
+        sentence = f"Speed is not compared, because {latency.obstacle}"
+    elif median.low is None or median.high is None:
         sentence = f"Too few pairs ({latency.pairs}) to tell which is slower"
-    elif (word := speed(latency)) != "as fast":
-        sentence = f"The shadow is {word} by {duration(abs(median.value))} at the median of the pairs"
+    elif latency.pace in ("slower", "faster"):
+        sentence = f"The shadow is {latency.pace} by {duration(abs(median.value))} at the median of the pairs"
         sentence += f" ({interval_text(median)})"
-    else:
+    elif latency.pace == "as fast":
         sentence = f"The shadow is as fast at the median of the pairs ({interval_text(median)})"
-    sentence += f"; p95 {duration(tail.shadow)} against {duration(tail.primary)}"
-    if tail.ratio:
-        sentence += f", {ratio_text(tail.ratio)}"
-    if tail.difference.above_zero or tail.difference.below_zero:
-        return f"{sentence}: a significant difference."
-    return f"{sentence}: {'no significant difference' if tail.difference.low is not None else 'too few pairs to tell'}."
+    else:
+        sentence = f"No certain difference in speed: {interval_text(median)} at the median of the pairs, which a busy"
+        sentence += " machine may cause"
+    for name, each in (("p50", middle), ("p95", tail)):
+        sentence += f"; {name} {duration(each.shadow)} against {duration(each.primary)}"
+        if each.ratio and not latency.obstacle:
+            sentence += f", {ratio_text(each.ratio)}"
+    return f"{sentence}."
 
 
 def difference_sentence(part: Part, where: str = "") -> str:
@@ -180,7 +176,7 @@ def verdict(summary: Summary) -> str:
         return _verdict_of(summary.targets[0])
     totals = [each.total for each in summary.targets]
     parts = [f"{sum(each.differing > 0 for each in totals)} of {len(totals)} targets respond differently"]
-    if slower := sum(speed(each.latency) == "slower" for each in totals):
+    if slower := sum(each.latency is not None and each.latency.pace == "slower" for each in totals):
         parts.append(f"{slower} {'is' if slower == 1 else 'are'} slower")
     if unjudged := sum(not each.compared for each in totals):
         parts.append(f"{unjudged} {'was' if unjudged == 1 else 'were'} not compared")
@@ -198,8 +194,8 @@ def _verdict_of(target: TargetSummary) -> str:
         sentence = f"{name} responds differently to {requests}"
     else:
         sentence = f"{name} responds to {counted(total.compared, 'request')} as the primary does"
-    if total.latency is not None and (pace := speed(total.latency)) in ("slower", "faster"):
-        ratio = total.latency.at(0.95).ratio
-        sentence += f" and is {pace}" + (f" (p95 {times(ratio.value)})" if ratio else "")
+    if total.latency is not None and total.latency.pace in ("slower", "faster"):
+        ratio = total.latency.at(0.5).ratio
+        sentence += f" and is {total.latency.pace}" + (f" (p50 {times(ratio.value)})" if ratio else "")
     lost = total.failed + total.dropped
     return sentence + (f"; {counted(lost, 'shadow')} got no response." if lost else ".")

@@ -13,7 +13,7 @@ from mirror_addon.compare.redaction import REDACTED
 from mirror_addon.compare.report.lines import KeptLine
 from mirror_addon.compare.report.lines import KeptRequest
 from mirror_addon.compare.report.lines import KeptSide
-from mirror_addon.compare.report.tally import endpoint_of_url
+from mirror_addon.compare.report.tally import endpoint_of_line
 
 MAX_ENDPOINTS = 200
 MAX_BODY = 256 * 1024
@@ -84,7 +84,7 @@ class Selection:
         self.cases: dict[str, list[Case]] = {}
 
     def add(self, line: KeptLine) -> None:
-        endpoint = endpoint_of_url(line.method, line.url.partition("?")[0])
+        endpoint = endpoint_of_line(line)
         if line.control or not self.filters.admit(endpoint, line):
             return
         kept = self.cases.get(endpoint, [])

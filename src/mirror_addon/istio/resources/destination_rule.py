@@ -34,7 +34,7 @@ class RingHash(Message):
 
 
 class MagLev(Message):
-    table_size: UInt64 | None = None
+    table_size: UInt64 = 0
 
 
 class LocalityDistribution(Message):

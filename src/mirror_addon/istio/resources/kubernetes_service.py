@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from mirror_addon.istio.resources.messages import EMPTY_MAP
 from mirror_addon.istio.resources.messages import Int32
 from mirror_addon.istio.resources.messages import Items
@@ -26,3 +28,5 @@ class KubernetesServiceSpec(PartialMessage):
     selector: Map[str] = EMPTY_MAP
     type: str = ""
     external_name: str = ""
+    cluster_ip: str = Field("", alias="clusterIP")
+    """`None` for a headless Service."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Set
+from collections.abc import Iterable
 from typing import Annotated
 from typing import Any
 from typing import TypeVar
@@ -27,6 +27,8 @@ from mirror_addon.istio.durations import parse_duration
 T = TypeVar("T")
 
 _SNAKE_CASE: dict[str, str] = {}
+_SPELLED_OTHERWISE: set[str] = set()
+"""The values of `_SNAKE_CASE` that are not also their keys."""
 
 
 def snake_case(field: str) -> str:
@@ -34,9 +36,9 @@ def snake_case(field: str) -> str:
     return _SNAKE_CASE.get(field, field)
 
 
-def snake_case_names(keys: Set[str]) -> set[str]:
+def snake_case_names(keys: Iterable[str | int | None]) -> set[str]:
     """Return the keys that are the snake_case spelling of some message's field."""
-    return {key for key in keys if "_" in key and key in _SNAKE_CASE.values()}
+    return {key for key in keys if isinstance(key, str) and key in _SPELLED_OTHERWISE}
 
 
 class Message(BaseModel):
@@ -54,6 +56,8 @@ class Message(BaseModel):
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
         for name, field in cls.model_fields.items():
             _SNAKE_CASE[field.alias or name] = name
+            if "_" in name:
+                _SPELLED_OTHERWISE.add(name)
 
 
 class PartialMessage(Message):

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field
 from textwrap import indent
+from typing import Any
 
 from envoytools.outcome import Sent
 
 
 @dataclass(frozen=True)
 class Case:
-    """A rule set and the requests that are sent to it. `draws`: those that may decide its outcome."""
+    """A rule set and the requests that are sent to it.
+
+    `draws`: those that may decide its outcome. `identity`: fields of the proxy's identity that are not the default.
+    """
 
     name: str
     rules: str
     requests: tuple[Sent, ...]
     suffix: str = "-shadow"
     draws: tuple[int, ...] = (0,)
+    identity: Mapping[str, Any] = field(default_factory=dict)
 
 
 def virtual_service(http: str, hosts: str = "[a.test]", name: str = "x") -> str:

@@ -127,3 +127,30 @@ NORMALIZATION = Case(
     virtual_service("- route: [{destination: {host: v1}}]\n  mirror: {host: m1}"),
     TARGETS,
 )
+
+
+MESH_HEADERS = [
+    Case(
+        "fields of the mesh",
+        virtual_service(
+            "- match: [{uri: {prefix: /old}}]\n  route: [{destination: {host: v1}}]\n  mirror: {host: m1}\n"
+            "  rewrite: {uri: /new, authority: n.test}\n  timeout: 2.5s\n"
+            "- match: [{headers: {x-forwarded-proto: {exact: https}}}]\n  directResponse: {status: 201}\n"
+            "- match: [{headers: {x-envoy-external-address: {}}}]\n  route: [{destination: {host: v2}}]\n"
+            "  headers: {request: {set: {x-forwarded-proto: own}}}\n"
+            "- route: [{destination: {host: v3}}]\n  mirror: {host: m1}"
+        ),
+        (
+            *get("/old/x?y=1", "/", "/other"),
+            *fielded(
+                (("x-forwarded-proto", "https"),),
+                (("X-Envoy-Internal", "true"), ("x-envoy-external-address", "9.9.9.9")),
+                (("x-forwarded-for", "1.2.3.4"),),
+                (("x-envoy-original-path", "/from"), ("x-envoy-attempt-count", "5")),
+                (("x-envoy-decorator-operation", "o"), ("x-envoy-downstream-service-cluster", "c")),
+            ),
+            Sent(path="/old", host="n.test"),
+            Sent(path="/old/a/../b", headers=(("x-envoy-original-path", "/from"), ("x-envoy-original-host", "h"))),
+        ),
+    )
+]

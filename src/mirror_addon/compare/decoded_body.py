@@ -1,0 +1,60 @@
+"""The body of a response without its content coding."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.codings import MAX_DECODED
+from mirror_addon.compare.codings import CodingError
+from mirror_addon.compare.codings import undo
+from mirror_addon.compare.headers import values_of
+from mirror_addon.compare.media_types import MediaType
+from mirror_addon.compare.media_types import media_type
+from mirror_addon.compare.media_types import text_of
+from mirror_addon.compare.values import short
+
+
+class DecodedBody(NamedTuple):
+    """The body of a response without its content coding.
+
+    `cut`: `content` is only its first part. `bytes`: the length of the whole decoded body, None if it is unknown.
+    `part`: the name of the part of a multipart body that it is, or empty.
+    """
+
+    content: bytes
+    type: MediaType
+    cut: bool = False
+    bytes: int | None = None
+    part: str = ""
+
+    def text(self) -> str:
+        """As text, whatever its format."""
+        return text_of(self.content, self.type)[0]
+
+
+def read_body(response: Answer, side: str, notes: list[str]) -> DecodedBody:
+    """Decode the body of a response; it is empty if there is none. `side` names the response in `notes`."""
+    content = response.body or b""
+    declared = media_type(", ".join(values_of(response.headers, b"content-type")))
+    cut = len(content) < response.bytes
+    length = max(response.bytes, len(content)) if response.ended else None
+    if cut:
+        notes.append(f"{side}'s body cut at {len(content)} of {response.bytes} bytes")
+    elif not response.ended:
+        notes.append(f"{side}'s stream cut after {len(content)} bytes, compared as far as both went")
+        cut = True
+    codings = ", ".join(values_of(response.headers, b"content-encoding"))
+    if not codings or not content:
+        return DecodedBody(content, declared, cut, length)
+    try:
+        content, complete = undo(content, codings)
+    except CodingError as error:
+        notes.append(f"{side}'s body: {error}; compared without decoding")
+        return DecodedBody(content, declared, cut, length)
+    if not complete and len(content) >= MAX_DECODED:
+        notes.append(f"{side}'s body decoded up to {len(content)} bytes")
+        cut = True
+    elif not complete and not cut:
+        notes.append(f"{side}'s body: its {short(codings, 40)} coding ends too early")
+    return DecodedBody(content, declared, cut)
