@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Iterator
 from typing import Any
-from typing import TextIO
 
 import click
 
@@ -14,6 +13,8 @@ from mirror_addon.captures.urls import RequestError
 from mirror_addon.cli.console import Part
 from mirror_addon.cli.console import Styled
 from mirror_addon.cli.console import echo
+from mirror_addon.cli.line_file import LineFile
+from mirror_addon.cli.line_file import line_file
 from mirror_addon.cli.requests import decision_document
 from mirror_addon.cli.requests import read_lines
 from mirror_addon.cli.requests import read_request
@@ -26,16 +27,15 @@ from mirror_addon.shadow.local_address import own_address
 
 
 def _requests(
-    file: TextIO | None, arguments: tuple[str, ...], headers: tuple[str, ...], draw: int | None
+    file: LineFile | None, arguments: tuple[str, ...], headers: tuple[str, ...], draw: int | None
 ) -> Iterator[tuple[Request, int]]:
     """Requests and draws of the file, then of the arguments. Raises RequestError."""
     if file:
-        name = getattr(file, "name", "<stdin>")
-        for number, document in read_lines(file, name):
+        for number, document in read_lines(file, file.name):
             try:
                 yield read_request(document)
             except RequestError as error:
-                raise RequestError(f"{name}:{number}: {error}") from None
+                raise RequestError(f"{file.name}:{number}: {error}") from None
     if len(arguments) % 2:
         raise RequestError("give METHOD and URL, as in: GET http://example.com/")
     pairs = []
@@ -89,7 +89,8 @@ def _target(target: dict[str, Any]) -> str:
 @click.option(
     "--requests",
     "file",
-    type=click.File(encoding="utf-8", errors="surrogateescape"),
+    type=line_file,
+    metavar="FILE",
     help="Requests as JSON Lines; - is stdin.",
 )
 @click.option("--json", "json_lines", is_flag=True, help="Print one JSON object a request.")
@@ -106,7 +107,7 @@ def _target(target: dict[str, Any]) -> str:
 def explain(
     rules: tuple[str, ...],
     assignments: tuple[str, ...],
-    file: TextIO | None,
+    file: LineFile | None,
     json_lines: bool,
     headers: tuple[str, ...],
     draw: int | None,

@@ -22,9 +22,13 @@ from mirror_addon.compare.suite.cases import VERDICTS
 from mirror_addon.compare.suite.cases import Filters
 from mirror_addon.compare.suite.cases import Selection
 from mirror_addon.compare.suite.files import suite
+from mirror_addon.inputs.opening import read_input
 
 NOISE_OF_THE_SERVICE = ("control", "ignored")
 """Reasons for noise that a comparison outside the proxy cannot find by itself."""
+
+MAX_RULES = 4 * 1024 * 1024
+"""Bytes of the file of --rules."""
 
 
 @click.command()
@@ -109,9 +113,11 @@ def _is_path(text: str) -> bool:
 
 
 def _rules(file: Path) -> bytes:
-    content = file.read_bytes()
     try:
+        content = read_input(file, MAX_RULES)
         Rules.parse(content.decode(), str(file))
+    except OSError as error:
+        raise click.UsageError(f"{file}: {error.strerror or error}") from None
     except (RulesError, UnicodeDecodeError) as error:
         raise click.UsageError(str(error)) from None
     return content

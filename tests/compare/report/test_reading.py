@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,8 @@ def test_a_line_without_end(line: Any, write: Write, monkeypatch: pytest.MonkeyP
 
 
 def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
-    for source in (tmp_path / "none", tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for source in (tmp_path / "none", tmp_path, tmp_path / "pipe", "/dev/zero"):
         with pytest.raises(SourceError, match=str(source)):
             read(source)
 

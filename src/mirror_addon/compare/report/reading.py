@@ -19,6 +19,7 @@ from mirror_addon.compare.report.lines import AnyLine
 from mirror_addon.compare.report.lines import LineError
 from mirror_addon.compare.report.lines import LineParser
 from mirror_addon.compare.report.lines import NotJson
+from mirror_addon.inputs.opening import open_input
 
 MAX_LINE = 64 * 1024 * 1024
 """The most bytes of a line. Lines with three bodies of 1 MiB are far below."""
@@ -140,7 +141,7 @@ def _opened(source: str) -> Iterator[Raw]:
         yield sys.stdin.buffer
         return
     try:
-        file = io.FileIO(source)
+        file = io.FileIO(open_input(source, pipes=True))
     except OSError as error:
         raise SourceError(f"{source}: {error.strerror or error}") from None
     with file:
