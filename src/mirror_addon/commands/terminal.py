@@ -57,7 +57,8 @@ def line(pair: Pair, *, compared: bool = False) -> str:
     `compared`: it says so if the responses were not compared.
     """
     result = pair.result
-    url = pair.url if len(pair.url) <= SHOWN_URL else f"{pair.url[:SHOWN_URL]}…"
+    url = pair.shown_url
+    url = url if len(url) <= SHOWN_URL else f"{url[:SHOWN_URL]}…"
     parts = [f"{status(pair.primary_status)} vs {status(result.status)}"]
     if result.outcome != "sent":
         parts = [f"{result.outcome}: {result.reason}" + (f" ({result.detail})" if result.detail else "")]

@@ -24,7 +24,7 @@ MAX_BYTES = 16 * 1024 * 1024
 MAX_NODES = 1_000_000
 """Per file, keys included; an alias counts as all the nodes that it stands for."""
 MAX_DOCUMENTS = 20_000
-"""Per file, empty ones too: a document of four bytes takes 45 us and 1 KiB. A large cluster's rules have some thousands."""
+"""Per file, empty ones too: a document of four bytes takes 45 us and 1 KiB."""
 MAX_DEPTH = 200
 TOO_MANY = f"the file has more than {MAX_NODES:,} nodes, counting aliases as what they stand for; split it"
 TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"

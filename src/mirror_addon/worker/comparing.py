@@ -22,7 +22,6 @@ from typing import Any
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.comparison import compare
-from mirror_addon.compare.difference import Difference
 from mirror_addon.compare.echoes import Asked
 from mirror_addon.compare.echoes import asked_by
 from mirror_addon.compare.graphql import MAX_REQUEST
@@ -30,7 +29,7 @@ from mirror_addon.compare.new_ids import NewIds
 from mirror_addon.compare.new_ids import PairIds
 from mirror_addon.compare.record import differences_of
 from mirror_addon.compare.record import to_json
-from mirror_addon.compare.redaction import REDACTED
+from mirror_addon.compare.redaction import NOTHING
 from mirror_addon.compare.rules import DEFAULT_RULES
 from mirror_addon.compare.rules import Rules
 from mirror_addon.compare.rules import RulesError
@@ -45,6 +44,7 @@ from mirror_addon.worker.pair_book import Match
 from mirror_addon.worker.pair_book import PairBook
 from mirror_addon.worker.pair_book import PendingPair
 from mirror_addon.worker.recorder import Recorder
+from mirror_addon.worker.recorder import redaction_of
 
 THREAD_BYTES = 4 * 1024
 """Size of a pair's two bodies together from which they are compared in the thread. Below, the hand-over costs more."""
@@ -73,7 +73,7 @@ class Comparing:
         self._compares = False
         self._rules: Rules = DEFAULT_RULES
         self._rules_for: dict[str, Rules] = {}
-        self._redacted: frozenset[str] = frozenset()
+        self._redacted = NOTHING
         self._suffix = b""
         self._new_ids: dict[str, NewIds] = {}
         """By the label of the target."""
@@ -93,7 +93,7 @@ class Comparing:
             self._log(str(error))
             self._rules = DEFAULT_RULES
         self._rules_for = {}
-        self._redacted = frozenset("header:" + name.decode("latin-1").lower() for name in recording.redact)
+        self._redacted = redaction_of(recording)
         self._suffix = recording.suffix
         self._recorder.configure(recording)
 
@@ -217,7 +217,7 @@ class Comparing:
             )
         except Exception as error:  # an error of ours in comparing one pair must not end the worker
             return Comparison(None, (), (*notes, f"not compared: {type(error).__name__}: {error}"))
-        differences = tuple(map(self._redact, compared.differences))
+        differences = tuple(map(self._redacted.difference, compared.differences))
         return Comparison(compared.verdict, differences, (*notes, *compared.notes), compared.more)
 
     def _ids_of(self, pair: PendingPair, primary: Answer, shadow: Answer) -> PairIds | None:
@@ -252,19 +252,6 @@ class Comparing:
                 rules = self._rules
             self._rules_for[ignore] = rules
         return rules
-
-    def _redact(self, difference: Difference) -> Difference:
-        if difference.path.lower() not in self._redacted:
-            return difference
-        blank = REDACTED.decode()
-        return Difference(
-            difference.path,
-            difference.kind,
-            None if difference.primary is None else blank,
-            None if difference.shadow is None else blank,
-            difference.noise,
-            difference.where,
-        )
 
     def _finish(self, match: Match, comparison: Comparison) -> None:
         pair, primary = match.pair, match.primary

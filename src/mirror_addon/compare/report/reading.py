@@ -19,6 +19,8 @@ from mirror_addon.compare.report.lines import AnyLine
 from mirror_addon.compare.report.lines import LineError
 from mirror_addon.compare.report.lines import LineParser
 from mirror_addon.compare.report.lines import NotJson
+from mirror_addon.compare.report.lines import clean_line
+from mirror_addon.compare.secrets import without_secrets
 from mirror_addon.inputs.opening import open_input
 
 MAX_LINE = 64 * 1024 * 1024
@@ -104,7 +106,7 @@ class RecordReader(Generic[AnyLine]):
                         text = lines.readline(MAX_LINE)
                 else:
                     self.records += 1
-                    yield line
+                    yield line if without_secrets(text, _marked) is text else clean_line(line)
         finally:
             buffered.detach()  # otherwise it would close standard input
 
@@ -124,6 +126,10 @@ class RecordReader(Generic[AnyLine]):
             self.warnings.append(text)
         else:
             self.more_warnings += 1
+
+
+def _marked(secret: bytes) -> bytes:
+    return b"?"
 
 
 def _identity(source: str) -> object:
