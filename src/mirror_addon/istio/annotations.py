@@ -25,6 +25,10 @@ AnnotationChecks = Mapping[str, Callable[[str], str]]
 """Checks by other rooms, by annotation name without the prefix; each returns what is wrong with a value, or ""."""
 
 
+class Caution(str):
+    """What a check returns for a value that works and should be another. It is a warning."""
+
+
 def validate_annotations(kind: str, annotations: Mapping[str, str], findings: Findings) -> None:
     """Check the annotations' names, for objects of all kinds."""
     for name in annotations:
@@ -55,7 +59,8 @@ def validate_mirror_annotations(
             findings.error(path, str(error))
         else:
             if name in checks and (problem := checks[name](text)):
-                findings.error(path, problem)
+                report = findings.warning if isinstance(problem, Caution) else findings.error
+                report(path, problem)
     spec = resource.spec
     # A delegate can inherit its mirrors from the root, and a root has the rules of its delegates.
     alone = spec.hosts and all(http.delegate is None for http in spec.http)
