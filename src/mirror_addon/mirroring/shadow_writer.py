@@ -176,6 +176,8 @@ class ShadowWriter:
         self.book.forget()
         if self.counters.requests:
             logger.info("mirror: at the end\n%s", Lines(self.counters.text().rstrip()))
+        if missing := self.counters.unrecorded:
+            logger.warning("mirror: %d shadows have no line in the record: the proxy ended before their end", missing)
 
     # The shadows of an exchange
 

@@ -20,7 +20,7 @@ def when_problem(text: str) -> str:
         return str(error)
     if when.slow:
         return Caution(
-            f"{when.slow[0]!r:.80} has a backreference or a lookaround, so that Python's engine matches it: a client can "
+            f"{when.slow[0]!r:.80} has a backreference or a lookaround, so Python matches it: a client can "
             "send a request for which that takes minutes, and the proxy does nothing else; write it without them"
         )
     return ""
