@@ -12,6 +12,7 @@ from mirror_addon.cli.console import echo
 from mirror_addon.cli.console import fail
 from mirror_addon.cli.console import output_console
 from mirror_addon.cli.gathered import gathered
+from mirror_addon.cli.private_files import write_private
 from mirror_addon.cli.record_input import read_records
 from mirror_addon.cli.value_type import value_type
 from mirror_addon.compare.report.conditions import FailCondition
@@ -124,6 +125,6 @@ def _same_file(one: Path, other: str) -> bool:
 
 def _write(path: Path, content: bytes) -> None:
     try:
-        path.write_bytes(content)
+        write_private(path, content)
     except OSError as error:
         raise click.UsageError(f"{path} cannot be written: {error.strerror or error}") from None

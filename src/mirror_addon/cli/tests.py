@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from mirror_addon.cli.console import echo
+from mirror_addon.cli.private_files import write_private
 from mirror_addon.cli.record_input import read_records
 from mirror_addon.compare.report.lines import KeptLine
 from mirror_addon.compare.report.summary import NoiseRule
@@ -132,6 +133,6 @@ def _write(folder: Path, files: dict[str, bytes], force: bool) -> None:
         for name, content in files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+            write_private(path, content)
     except OSError as error:
         raise click.UsageError(f"{error.filename} cannot be written: {error.strerror}") from None
