@@ -17,6 +17,8 @@ WHOLE_ROOM = {
     "dispatch/test_clock_jumps.py",
     "istio/test_hostile.py",
     "istio/test_schema_drift.py",
+    "gateway_api/test_schema_drift.py",
+    "gateway_api/test_hostile.py",
 }
 """Tests of a room as a whole, and of no module alone."""
 FLAT_MODULES = {"addon.py", "session.py", "_version.py", "__init__.py", "__main__.py"}

@@ -11,6 +11,7 @@ import click
 from mirror_addon.cli.console import Part
 from mirror_addon.cli.console import Styled
 from mirror_addon.cli.console import echo
+from mirror_addon.gateway_api.expiry_analysis import find_endless_route_mirrors
 from mirror_addon.istio.diagnostics import Diagnostic
 from mirror_addon.istio.diagnostics import Severity
 from mirror_addon.istio.expiry_analysis import find_endless_mirrors
@@ -43,7 +44,8 @@ def check(paths: tuple[Path, ...], strict: bool, json_lines: bool, namespace: st
     loaded = load_rules(paths, default_namespace=namespace)
     diagnostics = list(loaded.diagnostics)
     if strict:
-        diagnostics = sorted(diagnostics + find_endless_mirrors(loaded.resources))
+        endless = find_endless_mirrors(loaded.resources) + find_endless_route_mirrors(loaded.resources)
+        diagnostics = sorted(diagnostics + endless)
     for diagnostic in diagnostics:
         echo(*((as_json(diagnostic),) if json_lines else as_text(diagnostic)))
     found = {severity: sum(1 for each in diagnostics if each.severity is severity) for severity in Severity}

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mirror_addon.gateway_api.analysis import analyze_gateway_api
+from mirror_addon.gateway_api.reading import GATEWAY_API
 from mirror_addon.inputs.opening import is_of_the_system
 from mirror_addon.inputs.opening import open_input
 from mirror_addon.istio.analysis import analyze
@@ -94,7 +96,9 @@ def load_rules(
     with collector_paused():
         files = {
             (default_namespace, source): before.get((default_namespace, source))
-            or parse_sources([source], default_namespace=default_namespace, annotation_checks=CHECKS)
+            or parse_sources(
+                [source], default_namespace=default_namespace, annotation_checks=CHECKS, extension=GATEWAY_API
+            )
             for source in sources
         }
     if parsed is not None:
@@ -112,6 +116,7 @@ def load_rules(
         strict and any(file.broken for file in files.values())
     )
     found += analyze(resources, overrides=named.overrides.keys())
+    found += analyze_gateway_api(resources, overrides={host for host, _ in named.overrides})
     return LoadedRules(
         resources=resources,
         diagnostics=tuple(sorted(found)),
