@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import AsyncIterator
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -38,7 +39,7 @@ def page() -> Iterator[socket.socket]:
 
 
 @pytest.fixture
-def proxy() -> Iterator[proxyserver.Proxyserver]:
+async def proxy() -> AsyncIterator[proxyserver.Proxyserver]:
     addon = proxyserver.Proxyserver()
     with taddons.context(addon):
         yield addon
@@ -52,7 +53,7 @@ def proxy() -> Iterator[proxyserver.Proxyserver]:
     ],
 )
 @pytest.mark.parametrize(("client", "found"), [(FAR, FAR[0]), (("::ffff:192.0.2.7", 1, 0, 0), FAR[0]), (None, "")])
-def test_a_far_client_is_found_by_whatever_name_it_asked(
+async def test_a_far_client_is_found_by_whatever_name_it_asked(
     page: socket.socket, proxy: Any, host: str, family: int, client: Any, found: str
 ) -> None:
     with socket.socket(family) as out:
@@ -63,7 +64,7 @@ def test_a_far_client_is_found_by_whatever_name_it_asked(
             assert origin(peername) == found
 
 
-def test_a_near_client_is_near(page: socket.socket, proxy: Any) -> None:
+async def test_a_near_client_is_near(page: socket.socket, proxy: Any) -> None:
     proxy.connections[1] = handler(FAR, server(("127.0.0.1", 1)))
     with socket.create_connection(page.getsockname()) as browser:
         assert origin(browser.getsockname()) == "127.0.0.1"
@@ -71,7 +72,7 @@ def test_a_near_client_is_near(page: socket.socket, proxy: Any) -> None:
         assert origin(browser.getsockname()) == "127.0.0.1"
 
 
-def test_through_the_proxys_own_port(proxy: Any) -> None:
+async def test_through_the_proxys_own_port(proxy: Any) -> None:
     hops = [("127.0.0.1", 40000 + number) for number in range(MOST_HOPS)]
     proxy.connections[0] = handler(FAR, server(hops[0]))
     for number, hop in enumerate(hops[1:]):
@@ -88,7 +89,7 @@ def test_other_connections_are_not_the_peers() -> None:
     assert clients_by_socket([handler(FAR, udp, pending)]) == {}
 
 
-def test_without_a_peer_or_a_proxy() -> None:
+async def test_without_a_peer_or_a_proxy() -> None:
     with taddons.context():
         assert origin(None) == origin(()) == ""
         assert origin(("127.0.0.1", 1)) == "127.0.0.1"

@@ -127,3 +127,4 @@ def test_secrets_are_left_out_of_records_that_have_them(line: Any, write: Write)
     assert json.loads(one.primary.body or "")["a"].startswith("<redacted ")
     assert card not in str(other)
     assert plain.url == line()["url"]
+    assert card not in str(next(iter(RecordReader([str(file)], RecordLine))))
