@@ -12,6 +12,7 @@ from mitmproxy import http
 
 from mirror_addon.diff_view.requests import readable
 from mirror_addon.diff_view.requests import request_differences
+from mirror_addon.display.text import printable
 from mirror_addon.host.upstream_clock import connect_time
 from mirror_addon.shadow_flows import metadata as meta
 from mirror_addon.shadow_flows.shadow_flow import count_in_words
@@ -39,8 +40,8 @@ BLANK = Line("text", " ")
 
 
 def clean(text: str) -> str:
-    """Escape lone surrogates and join lines, so that every interface can show the line."""
-    return " ".join(text.encode("utf-8", "backslashreplace").decode().splitlines()) or " "
+    """Make a line safe to show, and one of mitmweb's height if it is empty."""
+    return printable(text) or " "
 
 
 _DRAWN = re.compile(r"(?P<mirror>mirror \S+: )(?P<out>not )?drawn(?P<bracket> \(|: )")
