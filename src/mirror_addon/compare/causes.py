@@ -121,6 +121,12 @@ def causes(found: Iterable[Symptom], endpoint: str) -> dict[Symptom, Cause]:
     return {each: _cause(_explanation(each, symptoms), endpoint) for each in symptoms}
 
 
+def ids_of(differences: Iterable[Differing], endpoint: str) -> list[str]:
+    """The id of the finding that each difference of a pair belongs to."""
+    explained = causes(found := symptoms(differences), endpoint)
+    return [explained[each].id for each in found]
+
+
 def causes_of(differences: Iterable[Differing], endpoint: str) -> list[Cause]:
     """The causes of the differences of one pair, each once."""
     return list(dict.fromkeys(causes(symptoms(differences), endpoint).values()))

@@ -7,8 +7,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import NamedTuple
 
-from mirror_addon.compare.causes import causes
-from mirror_addon.compare.causes import symptoms
+from mirror_addon.compare.causes import ids_of
 from mirror_addon.compare.difference import Difference
 from mirror_addon.compare.echoes import Echo
 from mirror_addon.compare.new_ids import PairIds
@@ -176,12 +175,11 @@ class Differences:
 
     def accept(self, accepted: Collection[str], endpoint: str) -> None:
         """Make noise of the differences whose causes are among the findings `accepted`, by id."""
-        counting = [(key, each) for key, each in self._found.items() if not each.noise]
-        explained = causes(found := symptoms(each for _, each in counting), endpoint)
-        for ((path, kind, _), each), symptom in zip(counting, found, strict=True):
-            if explained[symptom].id in accepted:
-                del self._found[path, kind, ""]
-                self._found[path, kind, ACCEPTED] = replace(each, noise=ACCEPTED)
+        counting = [each for each in self._found.values() if not each.noise]
+        for each, id in zip(counting, ids_of(counting, endpoint), strict=True):
+            if id in accepted:
+                del self._found[each.path, each.kind, ""]
+                self._found[each.path, each.kind, ACCEPTED] = replace(each, noise=ACCEPTED)
 
     def as_control(self) -> ControlNoise:
         """The noise of the primary, if the compared pair is the primary's response and the control.

@@ -106,8 +106,8 @@ class _RulesReader:
         fields = self._fields(node, "a rule", (*_WHERE, *_WHAT, _ACCEPTED, *_WHOSE))
         what = [name for name in _WHAT if name in fields]
         if len(what) > 1 or not (what or _ACCEPTED in fields):
-            wanted = ", ".join((*_WHAT, _ACCEPTED))
-            raise self._error(node, f"a rule needs one of {wanted}; it has {' and '.join(what) or 'none'}")
+            found = " and ".join(what) or f"none, and no {_ACCEPTED}"
+            raise self._error(node, f"a rule needs one of {', '.join(_WHAT)}; it has {found}")
         if ("path" in fields) == ("header" in fields):
             problem = "has both `path` and `header`" if "path" in fields else "has neither `path` nor `header`"
             raise self._error(node, f"a rule {problem}; write `path: $.a.b`, `path: status` or `header: NAME`")

@@ -128,7 +128,8 @@ class EndpointTally:
     """What became of the shadows of one endpoint, sent to one target."""
 
     __slots__ = (
-        "beyond", "combinations", "fates", "fields", "reasons", "statuses", "symptoms", "times", "uncounted", "verdicts",
+        "beyond", "combinations", "fates", "fields", "reasons", "statuses", "symptoms", "times", "uncounted",
+        "verdicts",
     )  # fmt: skip
 
     def __init__(self) -> None:

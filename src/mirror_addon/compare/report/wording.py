@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
+from mirror_addon.compare.findings import ACCEPTED
+from mirror_addon.compare.findings import FIXED
+from mirror_addon.compare.findings import KNOWN
+from mirror_addon.compare.findings import NEW
+from mirror_addon.compare.findings import Finding
 from mirror_addon.compare.report.statistics import CONFIDENCE
 from mirror_addon.compare.report.statistics import Interval
 from mirror_addon.compare.report.statistics import LatencyComparison
@@ -12,12 +19,15 @@ from mirror_addon.compare.report.statistics import QuantileComparison
 from mirror_addon.compare.report.summary import Part
 from mirror_addon.compare.report.summary import Summary
 from mirror_addon.compare.report.summary import TargetSummary
+from mirror_addon.compare.rules import RulesError
+from mirror_addon.compare.rules_edit import rule_line
 
 LEVEL = f"{CONFIDENCE * 100:.0f} %"
 
 REASONS = {
     "control": "the primary differs from itself as often",
     "ignored": "ignored by rule",
+    "accepted": "accepted by rule",
     "time": "a time",
     "id": "an id",
     "etag": "an entity tag",
@@ -172,6 +182,27 @@ def target_sentence(target: TargetSummary) -> str:
         loss_sentence(target.total),
     ]
     return " ".join(each for each in sentences if each)
+
+
+def findings_sentence(findings: Sequence[Finding], differing: int) -> str:
+    """`3 findings in 70 differing pairs (1 new, 2 known); 1 accepted, 2 fixed`; empty without findings."""
+    numbers = Counter(each.state for each in findings)
+    there = numbers[NEW] + numbers[KNOWN]
+    if not findings:
+        return ""
+    text = f"{counted(there, 'finding')} in {counted(differing, 'differing pair')}"
+    if numbers[KNOWN] or numbers[FIXED]:
+        text += f" ({numbers[NEW]} new, {numbers[KNOWN]} known)"
+    others = [f"{numbers[state]} {state}" for state in (ACCEPTED, FIXED) if numbers[state]]
+    return text + (f"; {', '.join(others)}" if others else "") + "."
+
+
+def rule_text(finding: Finding) -> str:
+    """The rule of `compare.yaml` that accepts a finding, on one line; empty if none can."""
+    try:
+        return rule_line(finding.cause)
+    except RulesError:
+        return ""
 
 
 def verdict(summary: Summary) -> str:
