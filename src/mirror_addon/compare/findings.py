@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterable
@@ -72,7 +73,7 @@ class Finding:
 
     @property
     def share(self) -> float:
-        return self.pairs / self.compared if self.compared else 0.0
+        return min(1.0, self.pairs / self.compared) if self.compared else 0.0
 
     @property
     def places(self) -> str:
@@ -134,6 +135,19 @@ class FindingsTally:
             for each in self._causes.values()
         ]
         return in_order(found)
+
+
+def headline(findings: Collection[Finding], differing: int) -> str:
+    """`3 findings in 70 differing pairs (1 new, 2 known); 1 accepted, 2 fixed`; empty without findings."""
+    numbers = Counter(each.state for each in findings)
+    there = numbers[NEW] + numbers[KNOWN]
+    if not findings:
+        return ""
+    text = f"{there} finding{'' if there == 1 else 's'} in {differing:,} differing pair{'' if differing == 1 else 's'}"
+    if numbers[KNOWN] or numbers[FIXED]:
+        text += f" ({numbers[NEW]} new, {numbers[KNOWN]} known)"
+    others = [f"{numbers[state]} {state}" for state in (ACCEPTED, FIXED) if numbers[state]]
+    return text + (f"; {', '.join(others)}" if others else "")
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:

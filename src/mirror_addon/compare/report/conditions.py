@@ -7,8 +7,8 @@
     new, known, fixed, accepted, findings   0  a number of findings
     p50, p95, p99                1.2x  ratio of shadow to primary    250ms or 2s  the shadow's time    +20ms  difference
 
-A condition is checked for each target as a whole, with `each` for every endpoint; one on findings once, over all
-targets. Estimates are compared, not the ends of their intervals, so that the number in the message is the one that was
+A condition is checked for each target as a whole, with `each` for every endpoint; one on findings over all targets.
+Estimates are compared, not the ends of their intervals, so that the number in the message is the one that was
 compared. Where the speed of the two sides cannot be compared (`speed`), ratios and differences cannot be judged; times
 that differ less than can be measured have the ratio 1.
 """
@@ -124,8 +124,6 @@ def parse_condition(text: str) -> FailCondition:
         raise ConditionError(f"{text!r}: {measure} takes values such as {forms}")
     if unit == "%" and float(number) > 100:
         raise ConditionError(f"{text!r}: a share is at most 100%")
-    if each and measure in FINDINGS:
-        raise ConditionError(f"{text!r}: findings are counted over all endpoints; write it without `each`")
     return FailCondition(" ".join(text.split()), each is not None, measure, sign, float(number), unit)
 
 
@@ -140,18 +138,23 @@ def judge(conditions: list[FailCondition], summary: Summary) -> Iterator[Outcome
             for part in target.endpoints if condition.each else (target.total,):
                 yield ask(condition, name, part)
 
-    yield from (_ask_findings(each, summary) for each in of_findings if summary.targets)
+    endpoints = dict.fromkeys(part.name for target in summary.targets for part in target.endpoints)
+    for condition in of_findings if summary.targets else ():
+        for endpoint in endpoints if condition.each else ("",):
+            yield _ask_findings(condition, summary, endpoint)
 
 
-def _ask_findings(condition: FailCondition, summary: Summary) -> Outcome:
+def _ask_findings(condition: FailCondition, summary: Summary, endpoint: str) -> Outcome:
+    """Check a condition for the findings at an endpoint, or for all of them."""
     if not summary.compared:
-        return Outcome(condition, ALL_TARGETS, "", None, "no responses were compared")
+        return Outcome(condition, ALL_TARGETS, printable(endpoint), None, "no responses were compared")
     states = (NEW, KNOWN) if condition.measure == "findings" else (condition.measure,)
-    found = [each for each in summary.findings if each.state in states]
+    found = [each for each in summary.findings if each.state in states and (not endpoint or endpoint in each.endpoints)]
     names = "".join(f"; {each.id} {printable(each.cause.title)}" for each in found[:_NAMED])
     more = f" and {count(len(found) - _NAMED)} more" if len(found) > _NAMED else ""
     holds = OPERATORS[condition.operator](len(found), condition.value)
-    return Outcome(condition, ALL_TARGETS, "", holds, f"{condition.measure} {count(len(found))}{names}{more}")
+    text = f"{condition.measure} {count(len(found))}{names}{more}"
+    return Outcome(condition, ALL_TARGETS, printable(endpoint), holds, text)
 
 
 def ask(condition: FailCondition, target: str, part: Part) -> Outcome:

@@ -65,7 +65,8 @@ def _suite(
 def _conditions(suite: ElementTree.Element, name: str, outcomes: Sequence[Outcome]) -> None:
     """Add the test cases of conditions, and count those of the suite."""
     for outcome in outcomes:
-        _case(suite, name, outcome.condition.text, [str(outcome)] if outcome.failed else [], outcome.found)
+        text = f"{outcome.condition.text}, {outcome.endpoint}" if outcome.endpoint else outcome.condition.text
+        _case(suite, name, text, [str(outcome)] if outcome.failed else [], outcome.found)
     suite.set("tests", str(len(suite)))
     suite.set("failures", str(sum(case.find("failure") is not None for case in suite)))
 

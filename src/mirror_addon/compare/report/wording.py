@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
-from mirror_addon.compare.findings import ACCEPTED
-from mirror_addon.compare.findings import FIXED
-from mirror_addon.compare.findings import KNOWN
-from mirror_addon.compare.findings import NEW
 from mirror_addon.compare.findings import Finding
 from mirror_addon.compare.report.statistics import CONFIDENCE
 from mirror_addon.compare.report.statistics import Interval
@@ -182,19 +176,6 @@ def target_sentence(target: TargetSummary) -> str:
         loss_sentence(target.total),
     ]
     return " ".join(each for each in sentences if each)
-
-
-def findings_sentence(findings: Sequence[Finding], differing: int) -> str:
-    """`3 findings in 70 differing pairs (1 new, 2 known); 1 accepted, 2 fixed`; empty without findings."""
-    numbers = Counter(each.state for each in findings)
-    there = numbers[NEW] + numbers[KNOWN]
-    if not findings:
-        return ""
-    text = f"{counted(there, 'finding')} in {counted(differing, 'differing pair')}"
-    if numbers[KNOWN] or numbers[FIXED]:
-        text += f" ({numbers[NEW]} new, {numbers[KNOWN]} known)"
-    others = [f"{numbers[state]} {state}" for state in (ACCEPTED, FIXED) if numbers[state]]
-    return text + (f"; {', '.join(others)}" if others else "") + "."
 
 
 def rule_text(finding: Finding) -> str:
