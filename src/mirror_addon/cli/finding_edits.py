@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -55,11 +56,11 @@ class Edits:
 
     def _changes(self, path: Path, causes: dict[str, Cause]) -> Iterator[Callable[[], Edit]]:
         for id in self.undo:
-            yield lambda id=id: removing(path, id)  # type: ignore[misc]
+            yield partial(removing, path, id)
         for id in self.accept:
-            yield lambda id=id: adding(path, causes[id])  # type: ignore[misc]
+            yield partial(adding, path, causes[id])
         for id in self.ignore:
-            yield lambda id=id: adding(path, causes[id], ignore=True)  # type: ignore[misc]
+            yield partial(adding, path, causes[id], ignore=True)
 
 
 def _cause(id: str, causes: dict[str, Cause]) -> Cause:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mirror_addon.compare.causes import Cause
@@ -32,7 +33,7 @@ def count_causes(findings: FindingsTally, pair: Pair) -> tuple[Cause, ...]:
         shown = next(
             (each for each, symptom in zip(counting, found, strict=True) if _is_of(symptom, cause)), counting[0]
         )
-        findings.add(cause, endpoint, lambda shown=shown: _example(pair, shown))  # type: ignore[misc]
+        findings.add(cause, endpoint, partial(_example, pair, shown))
     if not counting:
         findings.add(UNLISTED_CAUSE, endpoint, lambda: None)
         return (UNLISTED_CAUSE,)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from mirror_addon.compare.causes import Symptom
 from mirror_addon.compare.causes import causes
 from mirror_addon.compare.findings import Example
@@ -15,7 +17,8 @@ def count_causes(found: FindingsTally, endpoint: str, tally: EndpointTally, coun
 
     Symptoms that a rule accepts count as accepted pairs of their cause.
     """
-    symptoms, examples = {}, {}
+    symptoms: dict[int, Symptom] = {}
+    examples: dict[Symptom, Example] = {}
     accepted = 0
     for field in tally.fields.values():
         accepted |= field.bits("accepted")
@@ -43,4 +46,4 @@ def _add(
         first = next(
             (each for each in explained if (each.path, each.kind) == (cause.path, cause.kind)), next(iter(explained))
         )
-        found.add(cause, endpoint, lambda of=first: examples[of], pairs, accepted=accepted)
+        found.add(cause, endpoint, partial(examples.get, first), pairs, accepted=accepted)

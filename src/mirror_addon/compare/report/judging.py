@@ -102,9 +102,8 @@ class Judge:
         endpoint = endpoint_of_line(line)
         active = tuple(each for each in self._of_places if each.applies(line.method, line.url, _operation(endpoint)))
         last = line.differences[-1].noise
-        unlisted = line.verdict == "different" and (
-            all(each.noise for each in line.differences) or (line.more and not last)
-        )
+        cut = line.more > 0 and not line.differences[-1].noise
+        unlisted = line.verdict == "different" and (cut or all(each.noise for each in line.differences))
         differences = [_difference(each) for each in line.differences]
         for number, each in enumerate(differences):
             noise = "" if each.noise in _BY_RULE else each.noise
