@@ -130,3 +130,11 @@ def test_comments_stay_on_one_line() -> None:
     made = with_rule("", "c.yaml", Cause("$['a\\u000ab']", "value"), "an\nn: #", "to\rday")
     assert len(made.splitlines()) == 4
     assert difference("a\n", "b\n", "c.yaml").splitlines()[2:] == ["@@ -1 +1 @@", "-a", "+b"]
+
+
+def test_a_rule_without_its_comment_is_removed_and_aliases_are_left_alone() -> None:
+    text = "rules:\n- path: $.a\n  ignore: true\n- path: $.items[*].tax\n  accepted: f69d1514f\n"
+    assert without_rule(text, "c.yaml", TAX.id) == "rules:\n- path: $.a\n  ignore: true\n"
+    aliased = "rules:\n- &a\n  path: $.a\n  ignore: true\n- path: $.b\n  ignore: true\n- *a\n"
+    with pytest.raises(RulesError, match="cannot be added here; add it by hand"):
+        added(aliased, ignore=True)

@@ -142,9 +142,7 @@ def _last_line(node: yaml.Node) -> int:
     return line - 1 if mark.column == 0 and line > node.start_mark.line else line
 
 
-def _value(item: yaml.Node, name: str) -> str | None:
-    if not isinstance(item, yaml.MappingNode):
-        return None
+def _value(item: yaml.MappingNode, name: str) -> str | None:
     return next((value.value for key, value in item.value if key.value == name), None)
 
 

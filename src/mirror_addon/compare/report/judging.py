@@ -101,7 +101,6 @@ class Judge:
         """Judge the listed differences by their paths."""
         endpoint = endpoint_of_line(line)
         active = tuple(each for each in self._of_places if each.applies(line.method, line.url, _operation(endpoint)))
-        last = line.differences[-1].noise
         cut = line.more > 0 and not line.differences[-1].noise
         unlisted = line.verdict == "different" and (cut or all(each.noise for each in line.differences))
         differences = [_difference(each) for each in line.differences]

@@ -170,16 +170,17 @@ class EndpointTally:
     def _differ(self, line: RecordLine) -> None:
         combination, may_count = 0, False
         fields = self._within(field_reasons(line))
-        found = symptoms(difference for _, difference in fields.values())
-        for (key, (reason, difference)), symptom in zip(fields.items(), found, strict=True):
+        for key, (reason, difference) in fields.items():
             tally = self._field(key)
             _count(tally.counts, reason[:MAX_WORD], "other")
             wanted = MAX_EXAMPLES if tally.index < FEW_EXAMPLES_FROM else 1
             if len(tally.examples) < wanted and tally.counts.total() <= LOOK_FOR_EXAMPLES:
                 _add_example(tally.examples, line, difference)
-            if reason in OF_FINDINGS:
-                combination |= self._symptom(tally, symptom, line, difference).bits[reason]
-                may_count = may_count or reason in MAY_COUNT
+        of_findings = [each for each in fields.items() if each[1][0] in OF_FINDINGS]
+        found = symptoms(difference for _, (_, difference) in of_findings)
+        for (key, (reason, difference)), symptom in zip(of_findings, found, strict=True):
+            combination |= self._symptom(self.fields[key], symptom, line, difference).bits[reason]
+            may_count = may_count or reason in MAY_COUNT
         if not combination:
             return
         if combination in self.combinations or len(self.combinations) < MAX_COMBINATIONS:
