@@ -94,9 +94,10 @@ def write_rule(session: Session, id: str, action: str = "", *, ignore: bool = Fa
         edit = adding(path, causes[id], ignore=ignore)
     edit.write()
     session.comparison.reload_at_once()
-    done = "removed the rule for" if action else "ignored" if ignore else "accepted"
-    undo = "" if action else f"; undo with mirror.{'ignore' if ignore else 'accept'} {id} {RESET}"
-    text = f"{id}: {done}, in {path}{undo}"
+    text = f"{id}: its rule is removed from {path}"
+    if not action:
+        name = "ignore" if ignore else "accept"
+        text = f"{id}: {name.rstrip('e')}ed by a rule in {path}; undo with mirror.{name} {id} {RESET}"
     logger.info("mirror: %s", text)
     return f"{text}\n{visible_lines(edit.difference)}"
 
