@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.causes import ID
 from mirror_addon.compare.causes import Cause
+from mirror_addon.compare.causes import causes
 from mirror_addon.compare.causes import causes_of
 from mirror_addon.compare.causes import general
 from mirror_addon.compare.causes import ids_of
+from mirror_addon.compare.causes import shown_symptoms
+from mirror_addon.compare.causes import symptoms
 from mirror_addon.compare.comparison import compare
 from mirror_addon.compare.difference import Difference
 
@@ -114,6 +117,11 @@ def test_ids_are_stable_and_differ() -> None:
     assert len({cause.id, Cause("$.items[*].tax", "extra").id, Cause("$.items[*].tax", "missing", "x").id}) == 3
     status = [Difference("status", "value", 200, 500), Difference("$.a", "missing", 1, None)]
     assert len(set(ids_of(status, "GET /a"))) == 1
+
+
+def test_the_symptom_that_is_shown_of_a_cause() -> None:
+    found = symptoms([Difference("$.a", "missing", 1, None), Difference("status", "value", 200, 500)])
+    assert [each.path for each in shown_symptoms(causes(found, "GET /a")).values()] == ["status"]
 
 
 def test_paths_are_general() -> None:

@@ -121,6 +121,15 @@ def causes(found: Iterable[Symptom], endpoint: str) -> dict[Symptom, Cause]:
     return {each: _cause(_explanation(each, symptoms), endpoint) for each in symptoms}
 
 
+def shown_symptoms(explained: dict[Symptom, Cause]) -> dict[Cause, Symptom]:
+    """Of each cause in the result of `causes` the symptom to show: its own one if that is there."""
+    shown: dict[Cause, Symptom] = {}
+    for symptom, cause in explained.items():
+        if cause not in shown or symptom[:3] == cause[:3]:
+            shown[cause] = symptom
+    return shown
+
+
 def ids_of(differences: Iterable[Differing], endpoint: str) -> list[str]:
     """The id of the finding that each difference of a pair belongs to."""
     explained = causes(found := symptoms(differences), endpoint)

@@ -6,6 +6,7 @@ from functools import partial
 
 from mirror_addon.compare.causes import Symptom
 from mirror_addon.compare.causes import causes
+from mirror_addon.compare.causes import shown_symptoms
 from mirror_addon.compare.findings import Example
 from mirror_addon.compare.findings import FindingsTally
 from mirror_addon.compare.report.tally import EndpointTally
@@ -41,9 +42,5 @@ def _add(
     *,
     accepted: bool,
 ) -> None:
-    explained = causes(symptoms, endpoint)
-    for cause in dict.fromkeys(explained.values()):
-        first = next(
-            (each for each in explained if (each.path, each.kind) == (cause.path, cause.kind)), next(iter(explained))
-        )
-        found.add(cause, endpoint, partial(examples.get, first), pairs, accepted=accepted)
+    for cause, symptom in shown_symptoms(causes(symptoms, endpoint)).items():
+        found.add(cause, endpoint, partial(examples.get, symptom), pairs, accepted=accepted)
