@@ -21,6 +21,7 @@ from mirror_addon.compare.rules import RulesError
 from mirror_addon.compare.rules_writing import Edit
 from mirror_addon.compare.rules_writing import adding
 from mirror_addon.compare.rules_writing import removing
+from mirror_addon.display.text import printable_lines
 
 FILE = Path("compare.yaml")
 
@@ -68,7 +69,3 @@ def _cause(id: str, causes: dict[str, Cause]) -> Cause:
         how = f"did you mean {near[0]}?" if near else "the report without --accept lists the findings"
         raise click.UsageError(f"{id[:20]!r} is no finding of this record; {how}")
     return causes[id]
-
-
-def printable_lines(text: str) -> str:
-    return "\n".join(map(printable, text.split("\n")))
