@@ -205,7 +205,7 @@ class MirrorDiff:
         if len(trace) > MAX_TRACE:
             left_out = len(trace) - MAX_TRACE
             trace = [*trace[:10], f"({left_out} lines left out; mirror.explain shows all)", *trace[10 + left_out :]]
-        yield from (Line("text", f"  {line}") for line in trace)
+        yield from (Line("text", f"  {diff_text.sampled(line)}") for line in trace)
 
 
 def _in_words(reason: str) -> str:
