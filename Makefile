@@ -7,7 +7,8 @@ DEVELOP := $(VENV)/.installed-to-develop
 PYTEST := pytest -m "not browser and not long" --numprocesses 2 --dist loadfile
 PURE := src/mirror_addon/istio/*,src/mirror_addon/routing/*,src/mirror_addon/compare/*,src/mirror_addon/envoy/*,src/mirror_addon/gateway_api/*
 
-.PHONY: help install demo demo-web test test-browser test-long coverage coverage-pure check format bench package release clean
+.PHONY: help install demo demo-web test test-browser test-long coverage coverage-pure check format bench fuzz soak package \
+	release clean
 
 help:
 	@echo "make demo          the worked example, a line for each request"
@@ -18,6 +19,8 @@ help:
 	@echo "make format        put the format right"
 	@echo "make package       sdist and wheel, tried in a clean environment"
 	@echo "make release VERSION=X.Y.Z   changelog, version, commit, tag, and what make package does"
+	@echo "make fuzz          one fuzz target until it is stopped: make fuzz TARGET=rules"
+	@echo "make soak          an hour of mixed faults, the books checked ten times a second"
 	@echo "make bench         throughput, latency and memory, with the mirror and without"
 	@echo "make clean         remove $(VENV) and caches"
 
@@ -72,6 +75,15 @@ check: $(DEVELOP)
 format: $(DEVELOP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+TARGET ?= frames
+fuzz: $(DEVELOP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	$(BIN)/python -m fuzz $(TARGET) $(ARGS)
+
+SOAK_SECONDS ?= 3600
+soak: $(DEVELOP)
+	SOAK_SECONDS=$(SOAK_SECONDS) $(BIN)/python -m pytest -m long tests/live/test_soak.py $(ARGS)
 
 bench: $(DEVELOP)
 	$(BIN)/python -m bench

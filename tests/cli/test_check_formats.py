@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 
 from mirror_addon.cli.check_formats import STDIN
@@ -13,6 +12,7 @@ from mirror_addon.cli.check_formats import as_json
 from mirror_addon.cli.check_formats import as_sarif
 from mirror_addon.cli.check_formats import as_text
 from mirror_addon.cli.check_formats import repository_path
+from mirror_addon.cli.console import Styled
 from mirror_addon.istio.diagnostics import Diagnostic
 from mirror_addon.istio.diagnostics import Severity
 
@@ -31,9 +31,9 @@ def found(
 
 
 def test_text_and_json() -> None:
-    line = click.unstyle(next(as_text([found()])))
+    line = "".join(part.text if isinstance(part, Styled) else part for part in next(as_text([found()])))
     assert line == "rules/a.yaml:7:3: error IST0101 spec.hosts[0]: 100 % wrong\nreally"
-    assert json.loads(next(as_json([found()])))["line"] == 7
+    assert json.loads(str(next(as_json([found()]))[0]))["line"] == 7
 
 
 def test_paths_are_relative_to_the_checkout(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,18 +51,18 @@ def test_paths_are_relative_to_the_checkout(folder: Path, monkeypatch: pytest.Mo
     ("severity", "command"), [(Severity.ERROR, "error"), (Severity.WARNING, "warning"), (Severity.INFO, "notice")]
 )
 def test_annotations_of_github(severity: Severity, command: str) -> None:
-    line = next(as_github([found(severity=severity)]))
+    (line,) = next(as_github([found(severity=severity)]))
     place = "file=rules/a.yaml,line=7,col=3,title=IST0101"
     assert line == f"::{command} {place}::spec.hosts[0]: 100 %25 wrong%0Areally"
 
 
 def test_annotations_escape_what_separates_properties() -> None:
-    assert next(as_github([found("a,b:c%.yaml", path="")])).startswith("::error file=a%2Cb%3Ac%25.yaml,line=7,")
-    assert next(as_github([found(STDIN)])).startswith("::error line=7,")
+    assert str(next(as_github([found("a,b:c%.yaml", path="")]))[0]).startswith("::error file=a%2Cb%3Ac%25.yaml,line=7,")
+    assert str(next(as_github([found(STDIN)]))[0]).startswith("::error line=7,")
 
 
 def sarif(*findings: Diagnostic) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads("".join(as_sarif(findings)))
+    document: dict[str, Any] = json.loads("".join(str(line) for (line,) in as_sarif(findings)))
     return document
 
 

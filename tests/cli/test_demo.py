@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from rich.console import Console
 
 from mirror_addon.cli.demo import _run
 from mirror_addon.cli.demo import demo
 from mirror_addon.cli.demo_story import Story
 from mirror_addon.demo.run import EXAMPLE_RULES
+from mirror_addon.display.console import SafeConsole
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ def test_rules_that_are_not_there(tmp_path: Path) -> None:
 
 
 async def test_ctrl_c_cancels_the_requests() -> None:
-    console = Console(quiet=True)
+    console = SafeConsole(quiet=True)
     task = asyncio.create_task(_run(console, EXAMPLE_RULES, False, Story(console, False)))
     await asyncio.sleep(0)
     os.kill(os.getpid(), signal.SIGINT)

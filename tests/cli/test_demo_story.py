@@ -5,7 +5,6 @@ from typing import Literal
 
 import pytest
 from rich.cells import cell_len
-from rich.console import Console
 
 from mirror_addon.cli.demo_story import Story
 from mirror_addon.demo.run import Demonstration
@@ -15,6 +14,7 @@ from mirror_addon.demo.traffic import Got
 from mirror_addon.demo.upstreams import Exchange
 from mirror_addon.demo.upstreams import Received
 from mirror_addon.demo.upstreams import Response
+from mirror_addon.display.console import SafeConsole
 
 HOPS = ("X-Forwarded-For", "10.10.2.151"), ("X-Forwarded-For", "10.10.2.151,10.10.2.121")
 
@@ -29,7 +29,7 @@ def told(width: int, verbose: bool = False, styled: bool = False) -> list[str]:
     """What the story of three requests prints: one the same, one that differs, one that got lost."""
     file = io.StringIO()
     system: Literal["standard"] | None = "standard" if styled else None
-    console = Console(file=file, width=width, highlight=False, force_terminal=styled, color_system=system)
+    console = SafeConsole(file=file, width=width, highlight=False, force_terminal=styled, color_system=system)
     story = Story(console, verbose)
     found = Demonstration()
     ok, failed = Response(200, {}, b"[1, 2]"), Response(500, {}, b"")
@@ -91,6 +91,6 @@ def test_colours_say_nothing_that_words_do_not(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_first_request_without_its_shadow_has_no_table_of_fields() -> None:
     file = io.StringIO()
-    Story(Console(file=file, width=80), False).show(Sent(ASKS[0], Got(Response(502, {}, b""), 0.1), None, None))
+    Story(SafeConsole(file=file, width=80), False).show(Sent(ASKS[0], Got(Response(502, {}, b""), 0.1), None, None))
     assert "two header fields" not in file.getvalue()
     assert "GET    /request/info        -   -    failed" in file.getvalue()

@@ -11,6 +11,7 @@ import click
 
 from mirror_addon.cli.check_formats import FORMATS
 from mirror_addon.cli.check_formats import STDIN
+from mirror_addon.cli.console import echo
 from mirror_addon.gateway_api.expiry_analysis import find_endless_route_mirrors
 from mirror_addon.istio.diagnostics import Severity
 from mirror_addon.istio.expiry_analysis import find_endless_mirrors
@@ -49,11 +50,11 @@ def check(paths: tuple[Path, ...], strict: bool, form: str | None, json_lines: b
     if strict:
         endless = find_endless_mirrors(loaded.resources) + find_endless_route_mirrors(loaded.resources)
         diagnostics = sorted(diagnostics + endless)
-    for line in FORMATS[form](diagnostics):
-        click.echo(line)
+    for parts in FORMATS[form](diagnostics):
+        echo(*parts)
     found = Counter(each.severity for each in diagnostics)
     if form in ("text", "github"):
-        click.echo(_summary(loaded, found), err=True)
+        echo(_summary(loaded, found), err=True)
     if found[Severity.ERROR] or (strict and found[Severity.WARNING]):
         raise SystemExit(1)
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import click
-
 from mirror_addon._version import __version__
+from mirror_addon.cli.console import Part
+from mirror_addon.cli.console import Styled
 from mirror_addon.istio.diagnostics import Diagnostic
 from mirror_addon.istio.diagnostics import Severity
 
@@ -55,30 +55,33 @@ DESCRIPTIONS = {
 }
 
 
-def as_text(diagnostics: Iterable[Diagnostic]) -> Iterator[str]:
-    """A line each, in colours, which click removes where the output is not a terminal."""
+Line = tuple[Part, ...]
+
+
+def as_text(diagnostics: Iterable[Diagnostic]) -> Iterator[Line]:
+    """A line each, in colours."""
     for each in diagnostics:
         where, severity, rest = str(each).partition(f" {each.severity} ")
-        yield click.style(where, bold=True) + click.style(severity, fg=COLOURS[each.severity]) + rest
+        yield Styled(where, bold=True), Styled(severity, COLOURS[each.severity]), rest
 
 
-def as_json(diagnostics: Iterable[Diagnostic]) -> Iterator[str]:
+def as_json(diagnostics: Iterable[Diagnostic]) -> Iterator[Line]:
     """A JSON object each."""
     for each in diagnostics:
-        yield json.dumps(dataclasses.asdict(each))
+        yield (json.dumps(dataclasses.asdict(each)),)
 
 
-def as_github(diagnostics: Iterable[Diagnostic]) -> Iterator[str]:
+def as_github(diagnostics: Iterable[Diagnostic]) -> Iterator[Line]:
     """A workflow command each, which GitHub Actions shows beside the line (actions/toolkit `command.ts`)."""
     for each in diagnostics:
         place = {"line": str(each.line), "col": str(each.column), "title": each.code}
         if each.file != STDIN:
             place = {"file": repository_path(each.file), **place}
         properties = ",".join(f"{name}={_property(value)}" for name, value in place.items())
-        yield f"::{_GITHUB[each.severity]} {properties}::{_data(_message(each))}"
+        yield (f"::{_GITHUB[each.severity]} {properties}::{_data(_message(each))}",)
 
 
-def as_sarif(diagnostics: Sequence[Diagnostic]) -> Iterator[str]:
+def as_sarif(diagnostics: Sequence[Diagnostic]) -> Iterator[Line]:
     """One document: SARIF 2.1.0 with the properties that GitHub's code scanning needs."""
     codes = list(dict.fromkeys(each.code for each in diagnostics))
     worst = {each.code: _SARIF[each.severity] for each in sorted(diagnostics, key=_rank, reverse=True)}
@@ -93,7 +96,8 @@ def as_sarif(diagnostics: Sequence[Diagnostic]) -> Iterator[str]:
         "columnKind": "unicodeCodePoints",
         "results": [_result(each, codes.index(each.code)) for each in diagnostics],
     }
-    yield json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
+    text = json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
+    yield from ((line,) for line in text.splitlines())
 
 
 FORMATS = {"text": as_text, "json": as_json, "github": as_github, "sarif": as_sarif}

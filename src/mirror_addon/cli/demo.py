@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from mirror_addon.cli.console import output_console
 from mirror_addon.cli.demo_story import Story
@@ -15,6 +14,7 @@ from mirror_addon.demo.run import EXAMPLE_RULES
 from mirror_addon.demo.run import Demonstration
 from mirror_addon.demo.run import browse
 from mirror_addon.demo.run import demonstrate
+from mirror_addon.display.console import SafeConsole
 from mirror_addon.processes.signals import stop_signals
 
 WIDTH = 80
@@ -50,7 +50,7 @@ def demo(verbose: bool, web: bool, rules: Path) -> None:
             raise SystemExit(1)
 
 
-async def _run(console: Console, rules: Path, web: bool, story: Story) -> Demonstration | None:
+async def _run(console: SafeConsole, rules: Path, web: bool, story: Story) -> Demonstration | None:
     def say(text: str) -> None:
         console.print(text, soft_wrap=web, markup=False)
 

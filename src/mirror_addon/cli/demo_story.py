@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -13,6 +12,7 @@ from mirror_addon.demo.traffic import ASKS
 from mirror_addon.demo.traffic import HOST
 from mirror_addon.demo.traffic import PREFIX
 from mirror_addon.demo.upstreams import Exchange
+from mirror_addon.display.console import SafeConsole
 
 _METHOD = 6
 _SHORTEST_PATH = 14
@@ -24,7 +24,7 @@ _FIELDS = ("Host", "X-Forwarded-For")
 class Story:
     """Prints the demo to a console while it runs. `verbose`: with what both upstreams received."""
 
-    def __init__(self, console: Console, verbose: bool) -> None:
+    def __init__(self, console: SafeConsole, verbose: bool) -> None:
         self._console = console
         self._verbose = verbose
         self._begun = False

@@ -9,14 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from mirror_addon.cli.console import Styled
+from mirror_addon.cli.console import echo
+from mirror_addon.cli.console import write
 from mirror_addon.cli.rules_option import read_settings
 from mirror_addon.cli.rules_option import rules_options
 from mirror_addon.cli.value_type import value_type
+from mirror_addon.display.console import SafeConsole
 from mirror_addon.istio.diagnostics import Severity
 from mirror_addon.local_endpoints.assignment import AssignmentError
 from mirror_addon.local_endpoints.assignment import LocalHost
@@ -82,18 +85,18 @@ def init(
     )
     found = find_places(table, loaded.resources)
     for problem in found.problems:
-        click.secho(f"warning: {problem}", fg="yellow", err=True)
+        echo(Styled(f"warning: {problem}", "yellow"), err=True)
     if not (found.missing or found.placed or found.problems):
         raise click.UsageError(
             f"No rule in {', '.join(settings.rules)} routes to a destination; name the team's rules."
         )
     hosts = _assign(found, entries, loaded, settings)
-    messages = Console(stderr=output is None, highlight=False, soft_wrap=True)
+    messages = SafeConsole(stderr=output is None, highlight=False, soft_wrap=True)
     _describe(messages, found, hosts)
     if hosts:
         text = endpoints_file(hosts, _command(rules, assignments, entries, output))
         if output is None:
-            click.echo(text, nl=False)
+            write(text)
         else:
             messages.print(Text(_write(output, text, force)))
     _say_what_next(messages, settings, assignments, output, bool(hosts))
@@ -115,7 +118,7 @@ def _load(settings: Settings, output: Path | None) -> LoadedRules:
     if loaded.broken or unreadable:
         for diagnostic in (*unreadable, *loaded.diagnostics):
             if diagnostic.severity is Severity.ERROR:
-                click.echo(str(diagnostic), err=True)
+                echo(str(diagnostic), err=True)
         raise click.UsageError("The rules cannot be read: correct the errors above; mirror-addon check lists all")
     return loaded
 
@@ -174,7 +177,7 @@ def _write(output: Path, text: str, force: bool) -> str:
     return f"Wrote {output}."
 
 
-def _describe(console: Console, found: Found, hosts: Sequence[LocalHost]) -> None:
+def _describe(console: SafeConsole, found: Found, hosts: Sequence[LocalHost]) -> None:
     if found.placed:
         placed = [f"{label} at {address}" for label, address in found.placed.items()]
         more = f" and {len(placed) - _SHOWN} more" if len(placed) > _SHOWN else ""
@@ -210,7 +213,7 @@ def _command(
 
 
 def _say_what_next(
-    console: Console, settings: Settings, assignments: Sequence[str], output: Path | None, written: bool
+    console: SafeConsole, settings: Settings, assignments: Sequence[str], output: Path | None, written: bool
 ) -> None:
     paths = list(settings.rules)
     if written:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from mirror_addon.cli.console import write
 from mirror_addon.compare.record_schema import RECORD_SCHEMA
 from mirror_addon.compare.rules_schema import RULES_SCHEMA
 from mirror_addon.istio.annotations_schema import annotations_schema
@@ -30,4 +31,4 @@ def schema(name: str) -> None:
     and as the first line of compare.yaml:
       # yaml-language-server: $schema=./compare.schema.json
     """
-    click.echo(json.dumps(SCHEMAS[name](), indent=2, ensure_ascii=False))
+    write(json.dumps(SCHEMAS[name](), indent=2, ensure_ascii=False))
