@@ -13,6 +13,7 @@ from mirror_addon.compare.path_rule import RulesError
 from mirror_addon.compare.rules_file import read_rules
 from mirror_addon.compare.rules_schema import RULES_SCHEMA
 
+KEYS = (*rules_file._WHERE, *rules_file._WHAT, rules_file._ACCEPTED, *rules_file._WHOSE)
 VALIDATOR = Draft7Validator(RULES_SCHEMA)
 FULL = """
 # yaml-language-server: $schema=./compare.schema.json
@@ -27,6 +28,8 @@ rules:
   - {path: $.g, unordered: {key: id}}
   - {path: $.h, ignore: 'Off'}
   - {header: X-Number, regex: 5}
+  - {path: $.tax, accepted: f69d1514f}
+  - {path: $.tax, accepted: [f69d1514f, f0123abcd], ignore: false}
 noise: {shapes: false, relative: 10%, absolute: 0.1%}
 """
 
@@ -53,6 +56,10 @@ def test_what_can_be_read(text: str) -> None:
         "rules: {}",
         "rules: [{path: $.a}]",
         "rules: [{path: $.a, ignore: true, presence: true}]",
+        "rules: [{path: $.a, ignore: true, presence: true, accepted: f69d1514f}]",
+        "rules: [{path: $.a, accepted: []}]",
+        "rules: [{path: $.a, accepted: total}]",
+        "rules: [{accepted: f69d1514f}]",
         "rules: [{ignore: true}]",
         "rules: [{path: $.a, header: X, ignore: true}]",
         "rules: [{path: $.a, ignore: maybe}]",
@@ -78,14 +85,16 @@ def test_what_cannot_be_read_is_refused_by_both(text: str) -> None:
 
 def test_it_has_the_keys_that_are_read() -> None:
     rule = RULES_SCHEMA["definitions"]["rule"]["properties"]
-    assert set(rule) == {*rules_file._WHERE, *rules_file._WHAT, *rules_file._WHOSE}
+    assert set(rule) == {*KEYS}
 
 
 scalars = st.one_of(
     st.booleans(),
     st.integers(-3, 3),
     st.floats(-2, 2).map(lambda value: round(value, 2)),
-    st.sampled_from(["", "true", "No", "$.a", "status", "1%", "0.5", "GET", "GET /a", "POST /graphql X", "a b", "v.*"]),
+    st.sampled_from(
+        ["", "true", "No", "$.a", "status", "1%", "0.5", "GET", "GET /a", "POST /graphql X", "a b", "v.*", "f69d1514f"]
+    ),
     st.none(),
 )
 values = st.one_of(
@@ -93,7 +102,7 @@ values = st.one_of(
     st.lists(scalars, max_size=2),
     st.dictionaries(st.sampled_from(["key", "absolute", "relative", "x"]), scalars, max_size=2),
 )
-keys = st.sampled_from([*rules_file._WHERE, *rules_file._WHAT, *rules_file._WHOSE])
+keys = st.sampled_from(KEYS)
 documents = st.fixed_dictionaries(
     {"rules": st.lists(st.dictionaries(keys, values, max_size=4), max_size=2)},
     optional={"noise": st.dictionaries(st.sampled_from(["shapes", "relative", "absolute"]), scalars)},

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mirror_addon.compare.causes import ID
+
 Schema = dict[str, Any]
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -71,6 +73,10 @@ _EFFECT: Schema = {
         ],
     },
 }
+_ACCEPTED: Schema = _some(
+    {"type": "string", "pattern": rf"^\s*{ID.pattern}\s*$"},
+    "The id of a finding, or a list of them, as mirror.accept and report --accept write it: it does not count.",
+)
 _REQUESTS: Schema = {
     "endpoint": {
         "description": "Only for this endpoint, as a report prints it: GET /users/{id}, POST /graphql GetUser. "
@@ -81,6 +87,8 @@ _REQUESTS: Schema = {
     "method": _some({"type": "string", "pattern": r"^\s*[A-Za-z-]+\s*$"}, "Only for these methods."),
     "url": {"description": "Only for URLs in which this RE2 regex matches anywhere.", **_TEXT},
 }
+_NO_EFFECT = [*({"required": [name]} for name in _EFFECT), {"not": {"required": ["accepted"]}}]
+"""Where none of these holds, a rule has only `accepted`."""
 _SHARE: Schema = {"type": "string", "pattern": _PERCENTAGE}
 
 RULES_SCHEMA: Schema = {
@@ -106,10 +114,10 @@ RULES_SCHEMA: Schema = {
             "description": "A place, one effect, and for which requests.",
             "type": "object",
             "additionalProperties": False,
-            "properties": {**_PLACE, **_EFFECT, **_REQUESTS},
+            "properties": {**_PLACE, **_EFFECT, "accepted": _ACCEPTED, **_REQUESTS},
             "allOf": [
                 {"oneOf": [{"required": [name]} for name in _PLACE]},
-                {"oneOf": [{"required": [name]} for name in _EFFECT]},
+                {"oneOf": [*({"required": [name]} for name in _EFFECT), {"not": {"anyOf": _NO_EFFECT}}]},
             ],
         }
     },
