@@ -16,18 +16,32 @@ START = [tool("python"), "-P", "-c", "from mirror_addon.cli.main import main; ma
 PATH = {"PYTHONPATH": str(ROOT / "src")}
 
 
-def test_demo_shows_a_dozen_requests_in_a_pipe(tmp_path: Path) -> None:
-    with Tool(START, cwd=tmp_path, env=PATH) as program:
+def run(folder: Path, *options: str) -> str:
+    """The output of the demo in a pipe, where it has 80 columns."""
+    with Tool([*START, *options], cwd=folder, env={**PATH, "COLUMNS": ""}) as program:
         code = program.finish(60)
         output = program.output
         assert code == 0, output
-    assert max(map(len, output.splitlines())) <= 100
+    assert max(map(len, output.splitlines())) <= 80
     assert "\x1b[" not in output
-    assert output.count("istio.gateway.xxxx.tech-shadow") == 12
-    assert output.count("Host, X-Forwarded-For") == 12
-    for seen in ("GET //request/info", "HEAD //orders", "DELETE //orders/18", "10.10.2.151,", "status 200 →"):
+    return output
+
+
+def test_demo_shows_a_line_for_each_of_a_dozen_requests(tmp_path: Path) -> None:
+    output = run(tmp_path)
+    assert len(output.splitlines()) < 40
+    assert output.count("istio.gateway.xxxx.tech-shadow") == 1
+    rows = re.findall(r"^[A-Z]+ +/\S+ +(\d+) (\d+)  (same|differs)( +\S.*)?$", output, re.M)
+    assert len(rows) == 12
+    assert all((verdict == "differs") == bool(text) for _, _, verdict, text in rows)
+    assert "v2 differs in 8 of 12: 8 findings" in output
+
+
+def test_demo_shows_what_both_received(tmp_path: Path) -> None:
+    output = run(tmp_path, "--verbose")
+    for seen in ("GET //request/info", "HEAD //orders", "DELETE //orders/18", "10.10.2.151,", "status 200 → 500"):
         assert seen in output
-    assert "12 requests: the client waited" in output
+    assert output.count("  v1  ") == output.count("  v2  ") == 12
 
 
 def test_demo_fails_where_the_rules_do_not_mirror(tmp_path: Path) -> None:
