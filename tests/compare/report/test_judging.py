@@ -95,6 +95,12 @@ def test_what_needs_more_than_the_responses_is_kept() -> None:
     assert judged(blanked, "") == ("different", [("header:set-cookie", "")])
 
 
+def test_redacted_fields_are_judged_as_recorded() -> None:
+    blank = {"headers": [["Set-Cookie", "[redacted]"]], "body": "", "status": 200}
+    line = _raw(same_difference(), {"path": "header:set-cookie"}, primary=blank, shadow=blank | {"headers": []})
+    assert judged(PARSE(json.dumps(line).encode()), "") == ("different", [("header:set-cookie", "")])
+
+
 def record_like(line: JudgedLine, noise: str) -> JudgedLine:
     from msgspec.structs import replace
 
