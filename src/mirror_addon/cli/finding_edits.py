@@ -17,11 +17,11 @@ import click
 from mirror_addon.cli.findings_input import Basis
 from mirror_addon.compare.causes import Cause
 from mirror_addon.compare.findings import Finding
-from mirror_addon.compare.report.wording import printable
 from mirror_addon.compare.rules import RulesError
 from mirror_addon.compare.rules_writing import Edit
 from mirror_addon.compare.rules_writing import adding
 from mirror_addon.compare.rules_writing import removing
+from mirror_addon.display.text import printable_lines
 
 FILE = Path("compare.yaml")
 
@@ -69,7 +69,3 @@ def _cause(id: str, causes: dict[str, Cause]) -> Cause:
         how = f"did you mean {near[0]}?" if near else "the report without --accept lists the findings"
         raise click.UsageError(f"{id[:20]!r} is no finding of this record; {how}")
     return causes[id]
-
-
-def printable_lines(text: str) -> str:
-    return "\n".join(map(printable, text.split("\n")))

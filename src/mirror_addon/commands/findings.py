@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from mirror_addon.compare.findings import Finding
 from mirror_addon.compare.findings import headline
+from mirror_addon.display.text import printable
+from mirror_addon.display.text import printable_lines
 from mirror_addon.statistics.formats import share
 from mirror_addon.statistics.formats import shown_value
-from mirror_addon.statistics.formats import visible
 
 if TYPE_CHECKING:
     from mirror_addon.session import Session
@@ -49,13 +50,13 @@ def finding_lines(finding: Finding) -> Iterator[str]:
     if more > 0 or finding.more_endpoints:
         endpoints += f" and {'more' if finding.more_endpoints else f'{more} more'}"
     pairs = f"{finding.pairs:,} pair{'' if finding.pairs == 1 else 's'}, {share(finding.pairs, finding.compared)}"
-    yield visible(f"{finding.id} {finding.state}: {finding.cause.title} ({pairs}): {endpoints}")
+    yield printable(f"{finding.id} {finding.state}: {finding.cause.title} ({pairs}): {endpoints}")
     if finding.example is not None:
         example = finding.example
         values = f"{shown_value(example.primary)} -> {shown_value(example.shadow)}"
-        yield visible(f"  {values} in {example.method} {example.url}")
+        yield printable(f"  {values} in {example.method} {example.url}")
     if rule := rule_of(finding):
-        yield visible(f"  {rule}")
+        yield printable(f"  {rule}")
 
 
 def rule_of(finding: Finding) -> str:
@@ -99,9 +100,4 @@ def write_rule(session: Session, id: str, action: str = "", *, ignore: bool = Fa
         name = "ignore" if ignore else "accept"
         text = f"{id}: {name.rstrip('e')}ed by a rule in {path}; undo with mirror.{name} {id} {RESET}"
     logger.info("mirror: %s", text)
-    return f"{text}\n{visible_lines(edit.difference)}"
-
-
-def visible_lines(text: str) -> str:
-    """Return the lines with everything escaped that is not printable."""
-    return "\n".join(map(visible, text.split("\n")))
+    return f"{text}\n{printable_lines(edit.difference)}"
