@@ -21,7 +21,7 @@ _BEFORE = (
     rb"(?:(?<![0-9A-Za-z_-])|(?<=%[0-9A-Fa-f][0-9A-Fa-f])|(?<=%25[0-9A-Fa-f][0-9A-Fa-f])|(?<=\\[bfnrt])"
     rb"|(?<=\\u[0-9A-Fa-f][0-9A-Fa-f][0-9A-Fa-f][0-9A-Fa-f]))"
 )
-"""A host may stand behind an escape of a URL, of a URL in its query, or of JSON, whose last character is none of a host."""
+"""A host may stand behind an escape of a URL, of a URL in its query, or of JSON, which ends in a letter or digit."""
 _AFTER = rb"(?![0-9A-Za-z_-])"
 _ADDRESS = r"(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f.]{0,15}){2,7})"
 _LONGEST = 1000
