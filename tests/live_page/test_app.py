@@ -121,13 +121,16 @@ def test_before_the_start(client: FlaskClient, source: Any) -> None:
     assert not any(tag == "form" for tag, _ in page.found)
 
 
-def test_comparing_begins_with_the_page_and_not_with_metrics(client: FlaskClient, source: Any) -> None:
-    for path in ("/metrics", "/api/status.json", "/parts", "/static/page.css"):
-        assert client.get(path).status_code == 200
-    client.get("/", headers={"Sec-Fetch-Dest": "image"})
+def test_comparing_begins_with_the_pages_script_and_not_with_a_request(client: FlaskClient, source: Any) -> None:
+    for path in ("/", "/metrics", "/api/status.json", "/parts", "/static/page.css"):
+        for headers in ({}, {"Sec-Fetch-Dest": "image"}, {"Sec-Fetch-Dest": "document", "Sec-Fetch-User": "?1"}):
+            assert client.get(path, headers=headers).status_code == 200
+    assert client.get("/compare").status_code == 405
+    assert client.post("/compare", data={"token": "x"}).status_code == 403
+    assert client.post("/compare", data=form(client), headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
     assert source.times_opened == 0
-    client.get("/")
-    client.get("/", headers={"Sec-Fetch-Dest": "document"})
+    assert client.post("/compare", data=form(client), headers={"Accept": "text/plain"}).status_code == 204
+    assert client.post("/compare", data=form(client)).location == "/"
     assert source.times_opened == 2
 
 
@@ -221,3 +224,23 @@ def test_rendering_is_quick(client: FlaskClient, source: Any, make_pair: Callabl
 def test_other_paths(client: FlaskClient, path: str) -> None:
     reply = client.get(path)
     assert (reply.status_code, reply.content_type) == (404, "text/plain; charset=utf-8")
+
+
+def test_characters_that_act_are_shown_as_escapes(
+    client: FlaskClient, source: Any, make_pair: Callable[..., Pair], given: Callable[..., None]
+) -> None:
+    hostile = "\x1b[2J\x85\u202e\u2066\udcff"
+    source.now.statistics.pair(make_pair(hostile))
+    given(problem=hostile, totals={"offered": 1, f"failed.{hostile}": 1}, targets={hostile: {"sent": 1}}, requests=1)
+    for path in ("/", "/parts"):
+        text = client.get(path).text
+        assert "\\x1b[2J\\x85\\u202e\\u2066\\udcff" in text
+        assert not set(hostile) & set(text) - set("[2J")
+    given(requests=1000)
+    assert "1\u202f000" in client.get("/").text
+    metrics = client.get("/metrics")
+    assert metrics.status_code == 200
+    assert "\u202e" not in metrics.text
+    status = client.get("/api/status.json")
+    assert status.status_code == 200
+    assert status.data.isascii()

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import click
 
+from mirror_addon.cli.console import echo
 from mirror_addon.cli.console import fail
 from mirror_addon.cli.console import output_console
 from mirror_addon.cli.gathered import gathered
+from mirror_addon.cli.private_files import write_private
 from mirror_addon.cli.record_input import read_records
 from mirror_addon.cli.value_type import value_type
 from mirror_addon.compare.report.conditions import FailCondition
@@ -87,9 +89,9 @@ def report(files: tuple[str, ...], conditions: tuple[FailCondition, ...], noise:
     if output.junit_file is not None:
         _write(output.junit_file, junit(summary, list(conditions), outcomes))
     if output.as_json:
-        click.echo(json.dumps(document(summary, outcomes)))
+        echo(json.dumps(document(summary, outcomes)))
     elif output.output is not None:
-        click.echo(verdict(summary))
+        echo(verdict(summary))
     else:
         _print(summary)
     if conditions:
@@ -111,10 +113,10 @@ def _print(summary: Summary) -> None:
 def _decide(summary: Summary, outcomes: list[Outcome]) -> None:
     """Print the conditions that fail on stderr, and exit with 1 where there is one."""
     if not outcomes:
-        click.echo("nothing to judge: there is no shadow in the record", err=True)
+        echo("nothing to judge: there is no shadow in the record", err=True)
         raise SystemExit(1)
     fail([each for each in outcomes if each.failed])
-    click.echo(f"passed: {counted(len(outcomes), 'condition')} judged, none holds", err=True)
+    echo(f"passed: {counted(len(outcomes), 'condition')} judged, none holds", err=True)
 
 
 def _same_file(one: Path, other: str) -> bool:
@@ -123,6 +125,6 @@ def _same_file(one: Path, other: str) -> bool:
 
 def _write(path: Path, content: bytes) -> None:
     try:
-        path.write_bytes(content)
+        write_private(path, content)
     except OSError as error:
         raise click.UsageError(f"{path} cannot be written: {error.strerror or error}") from None

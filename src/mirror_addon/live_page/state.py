@@ -59,7 +59,7 @@ class Source(Protocol):
         """Return the present state."""
 
     def opened(self) -> None:
-        """Compare whole responses from now on, because a person looks at the page."""
+        """Compare whole responses from now on, because the page is open in a browser."""
 
     def command(self, name: str, *arguments: str) -> str:
         """Run `mirror.NAME` and return its text. Raises CommandRefused."""

@@ -252,7 +252,7 @@ class PairStatistics:
                 rule=pair.rule,
                 target=pair.target,
                 method=pair.method,
-                url=pair.url[:SHOWN_URL],
+                url=pair.shown_url[:SHOWN_URL],
                 primary_status=pair.primary_status,
                 shadow_status=result.status,
                 primary_ms=pair.primary_ms,

@@ -17,7 +17,7 @@ from mirror_addon.compare.report.conditions import parse_condition
 from mirror_addon.compare.report.page import matrix
 from mirror_addon.compare.report.page import page
 from mirror_addon.compare.report.summary import Summary
-from mirror_addon.compare.report.wording import printable
+from mirror_addon.display.text import printable
 
 Record = Callable[..., dict[str, Any]]
 Summarise = Callable[..., Summary]

@@ -10,7 +10,7 @@ from rich.console import Console
 from mirror_addon.compare.report import terminal as module
 from mirror_addon.compare.report.summary import Summary
 from mirror_addon.compare.report.terminal import terminal_report
-from mirror_addon.compare.report.wording import printable
+from mirror_addon.display.text import printable
 
 Record = Callable[..., dict[str, Any]]
 Summarise = Callable[..., Summary]

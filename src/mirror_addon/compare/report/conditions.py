@@ -28,11 +28,11 @@ from mirror_addon.compare.report.wording import counted
 from mirror_addon.compare.report.wording import duration
 from mirror_addon.compare.report.wording import interval_text
 from mirror_addon.compare.report.wording import percent
-from mirror_addon.compare.report.wording import printable
 from mirror_addon.compare.report.wording import ratio_text
 from mirror_addon.compare.report.wording import share_text
 from mirror_addon.compare.report.wording import signed
 from mirror_addon.compare.report.wording import target_name
+from mirror_addon.display.text import printable
 
 SHARES = ("differing", "failed", "dropped")
 COUNTS = ("compared", "requests")

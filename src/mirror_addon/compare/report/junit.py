@@ -17,11 +17,11 @@ from mirror_addon.compare.report.wording import counted
 from mirror_addon.compare.report.wording import difference_sentence
 from mirror_addon.compare.report.wording import loss_sentence
 from mirror_addon.compare.report.wording import percent
-from mirror_addon.compare.report.wording import printable
 from mirror_addon.compare.report.wording import share_text
 from mirror_addon.compare.report.wording import speed_sentence
 from mirror_addon.compare.report.wording import target_name
 from mirror_addon.compare.report.wording import value_text
+from mirror_addon.display.text import printable
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

@@ -30,6 +30,7 @@ from mirror_addon.compare.report.summary import Part
 from mirror_addon.compare.report.summary import Summary
 from mirror_addon.compare.report.terminal import reason_text
 from mirror_addon.compare.report.times import MAX_SAMPLE
+from mirror_addon.display.pages import shown
 
 MAX_DETAILS = 200
 """Endpoints of a target with details. The table above them has all."""
@@ -56,6 +57,7 @@ def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("mirror_addon.compare.report"),
         autoescape=True,
+        finalize=shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -17,13 +17,13 @@ from mirror_addon.compare.report.wording import REASONS
 from mirror_addon.compare.report.wording import count
 from mirror_addon.compare.report.wording import duration
 from mirror_addon.compare.report.wording import percent
-from mirror_addon.compare.report.wording import printable
 from mirror_addon.compare.report.wording import ratio_text
 from mirror_addon.compare.report.wording import share_text
 from mirror_addon.compare.report.wording import target_name
 from mirror_addon.compare.report.wording import target_sentence
 from mirror_addon.compare.report.wording import value_text
 from mirror_addon.compare.report.wording import verdict
+from mirror_addon.display.text import printable
 
 MAX_ENDPOINTS = 30
 MAX_FIELDS = 8

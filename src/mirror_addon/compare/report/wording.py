@@ -12,6 +12,7 @@ from mirror_addon.compare.report.statistics import QuantileComparison
 from mirror_addon.compare.report.summary import Part
 from mirror_addon.compare.report.summary import Summary
 from mirror_addon.compare.report.summary import TargetSummary
+from mirror_addon.display.text import printable
 
 LEVEL = f"{CONFIDENCE * 100:.0f} %"
 
@@ -23,13 +24,6 @@ REASONS = {
     "etag": "an entity tag",
 }
 """Why a differing field is noise. A reason that is not here is shown as it is."""
-
-
-def printable(text: str) -> str:
-    """`text` with escapes for characters that are not printable: control and format characters, lone surrogates."""
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def value_text(value: Any) -> str:
