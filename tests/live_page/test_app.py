@@ -17,11 +17,14 @@ from hypothesis import strategies as st
 
 from mirror_addon.admission.overrides import Override
 from mirror_addon.admission.overrides import rule_key
+from mirror_addon.compare.comparison import Comparison
+from mirror_addon.compare.difference import Difference
 from mirror_addon.istio.resources.messages import Percent
 from mirror_addon.live_page.state import not_started
 from mirror_addon.routing.fractions import from_percent
 from mirror_addon.routing.table import RouteTable
 from mirror_addon.shadow.pair import Pair
+from mirror_addon.shadow.result import ShadowResult
 from mirror_addon.statistics.pair_statistics import PairStatistics
 
 HOSTILE = (
@@ -155,6 +158,29 @@ def test_buttons(client: FlaskClient, source: Any, given: Any) -> None:
         ("percent", "default/b http[0]", "5"),
         ("pause", "default/b http[0]"),
     ]
+
+
+def test_findings_and_their_buttons(
+    client: FlaskClient, source: Any, make_pair: Callable[..., Pair], given: Any
+) -> None:
+    lost = Difference("$.items[*].tax", "missing", 1, None, "", "$.items[0].tax")
+    same = ShadowResult("f/0", "b/v2", "sent", status=200, total_ms=20)
+    for name in "ab":
+        pair = make_pair("GET", comparison=Comparison("different", (lost,)), result=same, url=f"http://x.test/{name}")
+        source.now.statistics.pair(pair)
+    page = assert_harmless(client.get("/").text)
+    assert "1 finding in 2 differing pairs" in page.text and "2 endpoints" in page.text
+    assert "- path: $.items[*].tax\n  ignore: true\n  accepted: f69d1514f" in page.text  # shown before it is written
+    assert "200 vs 200" not in page.text and page.text.count("$.items[*].tax missing") == 3
+    client.post("/accept", data=form(client, finding="f69d1514f"))
+    client.post("/ignore", data=form(client, finding="f69d1514f"))
+    assert client.post("/accept", data={"finding": "f69d1514f"}).status_code == 403  # without the page's token
+    given(accepted=frozenset({"f69d1514f"}))
+    assert "Remove the rule" in client.get("/").text
+    client.post("/accept", data=form(client, finding="f69d1514f", action="reset"))
+    assert source.commands == [("accept", "f69d1514f"), ("ignore", "f69d1514f"), ("accept", "f69d1514f", "reset")]
+    (finding,) = client.get("/api/status.json").json["findings"]
+    assert (finding["id"], finding["state"], finding["pairs"]) == ("f69d1514f", "accepted", 2)
 
 
 def test_a_command_that_is_refused_says_why(client: FlaskClient, source: Any) -> None:

@@ -7,6 +7,7 @@ commands (`by_name`).
 
 - `commands` holds all commands, and does itself those that report;
 - `steering` does `mirror.pause`, `mirror.resume` and `mirror.percent`;
+- `findings` does `mirror.findings`, `mirror.accept` and `mirror.ignore`;
 - `replay` does `mirror.replay`;
 - `terminal` is no command: it logs pairs that differ, and the table at exit.
 """
@@ -32,6 +33,8 @@ from mitmproxy import flow
 from mitmproxy import http
 
 from mirror_addon.commands import steering
+from mirror_addon.commands.findings import findings_text
+from mirror_addon.commands.findings import write_rule
 from mirror_addon.commands.replay import Replayer
 from mirror_addon.commands.terminal import compared_line
 from mirror_addon.display.text import printable
@@ -112,7 +115,8 @@ class Commands:
     def by_name(self) -> dict[str, Callable[..., str]]:
         """Return the commands, by their name without `mirror.`."""
         names = "status", "rules", "explain", "diff", "replay", "reload", "pause", "resume", "percent"
-        return {name: _shown(getattr(self, name)) for name in names}
+        findings = "findings", "accept", "ignore"
+        return {name: _shown(getattr(self, name)) for name in (*names, *findings)}
 
     def status(self) -> str:
         """Show what is mirrored where, what was dropped and why, and the state of the workers."""
@@ -211,6 +215,26 @@ class Commands:
         if len(rule_and_percent) < 2:
             raise exceptions.CommandError("Give a rule and a percentage, as in mirror.percent default/serviceB 5")
         return self._steer(steering.percent, rule_and_percent[:-1], rule_and_percent[-1])
+
+    def findings(self) -> str:
+        """Show the causes of the differences of all pairs, with endpoints, an example and the rule that accepts it."""
+        return findings_text(self._session)
+
+    def accept(self, *finding: str) -> str:
+        """Write a rule into the comparison rules that accepts a finding. FINDING reset removes it."""
+        return self._write_rule(finding)
+
+    def ignore(self, *finding: str) -> str:
+        """Write a rule into the comparison rules that ignores the path of a finding. FINDING reset removes it."""
+        return self._write_rule(finding, ignore=True)
+
+    def _write_rule(self, finding: Sequence[str], *, ignore: bool = False) -> str:
+        if not 1 <= len(finding) <= 2:
+            raise exceptions.CommandError("Give a finding, as in mirror.accept f0123abcd; mirror.findings lists them")
+        try:
+            return write_rule(self._session, *finding, ignore=ignore)
+        except ValueError as error:
+            raise exceptions.CommandError(str(error)) from None
 
     def _steer(self, action: Callable[..., str], rule: Sequence[str], *arguments: str) -> str:
         """Run a function of `steering`. `rule` is the rule's name, which the console splits at spaces unless quoted."""

@@ -10,10 +10,12 @@ import sys
 import time
 from collections.abc import Callable
 from collections.abc import Collection
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mitmproxy import ctx
 
+from mirror_addon.compare.findings import headline
 from mirror_addon.display.log import Lines
 from mirror_addon.display.text import encodable
 from mirror_addon.display.text import printable
@@ -38,6 +40,7 @@ PAUSE = 10.0
 SHOWN_URL = 100
 SHOWN_PATHS = 3
 SHOWN_ROWS = 30
+SHOWN_FINDINGS = 10
 WIDTH = 120
 """Columns of a terminal that does not report its size."""
 NARROWEST = 40
@@ -160,6 +163,18 @@ def different_cell(row: RouteStatistics) -> str:
     return f"{row.different} ({share(row.different, row.sent)})"
 
 
+def _finding_lines(statistics: PairStatistics) -> Iterator[str]:
+    """Return `3 findings in 70 differing pairs:` and the first of them."""
+    found = statistics.findings()
+    if found:
+        yield f"{headline(found, statistics.different)}:"
+    for each in found[:SHOWN_FINDINGS]:
+        places = each.places if len(each.endpoints) == 1 else f"at {each.places}"
+        yield printable(f"  {each.id} {each.cause.title}: {each.pairs:,}, {places}")
+    if len(found) > SHOWN_FINDINGS:
+        yield f"  and {len(found) - SHOWN_FINDINGS} more"
+
+
 def summary(statistics: PairStatistics, *, width: int | None = None, encoding: str | None = "utf-8") -> str:
     """Return the table at exit, with a row for each rule and target; empty if there are no pairs."""
     rows = statistics.rows()
@@ -200,5 +215,6 @@ def summary(statistics: PairStatistics, *, width: int | None = None, encoding: s
     if len(rows) > SHOWN_ROWS:
         lines.append(f"and {len(rows) - SHOWN_ROWS} more rows")
     lines.append("Times: the primary's above, the shadow's below.")
+    lines += _finding_lines(statistics)
     lines.append(compared_line(statistics) + (HINT if statistics.compared < statistics.sent else "."))
     return encodable("\n".join(lines), encoding)

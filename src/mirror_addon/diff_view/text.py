@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from mitmproxy import http
 
+from mirror_addon.compare.causes import causes_of
+from mirror_addon.compare.endpoint import endpoint_of
 from mirror_addon.diff_view.requests import readable
 from mirror_addon.diff_view.requests import request_differences
 from mirror_addon.display.text import printable
@@ -80,6 +82,14 @@ def heading(primary: http.HTTPFlow | None, shadow: http.HTTPFlow, comparison: Co
         yield Line("text", f"primary {primary.id[:8]}    {asked}")
     if shadow.metadata.get(meta.CONTROL_KEY):
         yield Line("text", "A control is sent to the primary once more: what differs is the primary's own noise.")
+
+
+def findings(comparison: Comparison, primary: http.HTTPFlow) -> Iterator[Line]:
+    """Yield which findings the differences belong to."""
+    method, _, url = asked_for(primary).partition(" ")
+    endpoint = endpoint_of(method, url.partition("?")[0])
+    for cause in causes_of((each for each in comparison.differences if not each.noise), endpoint):
+        yield Line("text", f"finding {cause.id}  {cause.title}")
 
 
 def asked_for(primary: http.HTTPFlow) -> str:

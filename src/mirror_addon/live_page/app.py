@@ -47,6 +47,8 @@ def create_app(source: Source) -> Flask:
     app.post("/pause")(pages.pause)
     app.post("/resume")(pages.resume)
     app.post("/percent")(pages.percent)
+    app.post("/accept")(pages.accept)
+    app.post("/ignore")(pages.ignore)
     return app
 
 
@@ -95,6 +97,12 @@ class Pages:
     def percent(self) -> Any:
         return self._run("percent", request.form.get("rule", ""), request.form.get("percent", ""))
 
+    def accept(self) -> Any:
+        return self._run("accept", *_finding())
+
+    def ignore(self) -> Any:
+        return self._run("ignore", *_finding())
+
     def _run(self, name: str, *arguments: str) -> Any:
         """Run a button's command. Return its text for the page's script, else redirect to the page."""
         try:
@@ -120,6 +128,12 @@ def _is_script() -> bool:
 def _rule() -> list[str]:
     """Return the rule that a button is for; nothing if it is for all."""
     return [name] if (name := request.form.get("rule", "")) else []
+
+
+def _finding() -> list[str]:
+    """Return the finding that a button is for, and what else it says."""
+    action = request.form.get("action", "")
+    return [request.form.get("finding", ""), *([action] if action else [])]
 
 
 def _add_headers(response: Response) -> Response:

@@ -195,6 +195,7 @@ def state_of(session: Session, compared_since: float | None) -> State:
         expires=gate.expires,
         problem="; ".join(filter(None, (session.rules.problem, session.comparison.problem))),
         engine=writer.dispatcher.status(),
+        accepted=session.comparison.accepted,
         compared_since=compared_since,
         addresses=tuple(f"{address[0]}:{address[1]}" for address in server.listen_addrs()) if server else (),
     )

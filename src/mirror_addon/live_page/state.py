@@ -46,6 +46,8 @@ class State:
     """Why the rules in the files, or the comparison rules, are not in force; empty if they are."""
     engine: dict[str, Any] = field(default_factory=dict)
     """`Dispatcher.status()`."""
+    accepted: frozenset[str] = frozenset()
+    """The ids of the findings that the rules of comparison accept."""
     compared_since: float | None = None
     """None: only status codes are compared."""
     addresses: tuple[str, ...] = ()

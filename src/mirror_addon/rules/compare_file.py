@@ -13,6 +13,15 @@ MAX_BYTES = 4 * 1024 * 1024
 """Of the file. It is written by hand."""
 
 
+def accepted_findings(text: str) -> frozenset[str]:
+    """The ids of the findings that rules of comparison accept. `text`: without errors."""
+    if "accepted" not in text:
+        return frozenset()
+    from mirror_addon.compare.rules import Rules
+
+    return Rules.parse(text, COMPARE_FILE).accepted
+
+
 def comparison_rules(settings: Settings) -> str:
     """The text of the rules of comparison, checked; empty if the file does not exist and need not.
 
