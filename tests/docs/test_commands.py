@@ -47,7 +47,9 @@ def test_every_mark_is_known_and_has_a_reason() -> None:
 def test_no_command_hides_in_another_block() -> None:
     """An indented block, or one without a language, would not be run."""
     for page in PAGES:
-        assert not re.findall(r"^ {4}(?:mirror-addon|mitmdump|mitmweb|curl|pip|kubectl) .*", page.read_text(), re.M), page
+        assert not re.findall(r"^ {4}(?:mirror-addon|mitmdump|mitmweb|curl|pip|kubectl) .*", page.read_text(), re.M), (
+            page
+        )
     for block in BLOCKS:
         if block.language not in SHELL:
             lines = block.text.splitlines()
@@ -62,6 +64,7 @@ def test_commands(page: Path, folder: Path) -> None:
 
 def test_the_tutorial(folder: Path, tmp_path: Path) -> None:
     """From the first command to the last, with real services and a real proxy."""
+    (folder / "pairs.jsonl").unlink()
     assert Page(folder, tmp_path / "confdir", really=True).run(TUTORIAL) == commands(TUTORIAL)
 
 

@@ -88,7 +88,7 @@ class Page:
     def _command(self, block: Block, command: str, expected: list[str]) -> None:
         here = self._here(command)
         words = shlex.split(here, comments=True)
-        stays = words[0] in PROXIES or words[:1] == ["mirror-addon"] and words[1] in OURS
+        stays = words[0] in PROXIES or (words[:1] == ["mirror-addon"] and words[1] in OURS)
         if block.mark == "start" or stays:
             if self._really and block.mark != "parsed":
                 self._start(block, words)

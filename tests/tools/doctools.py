@@ -1,11 +1,11 @@
 """The fenced blocks of README.md and docs/, and what a comment above a block says about it.
 
-    <!-- not run: REASON -->       the commands need what a test does not have, or another test runs them
-    <!-- parsed: REASON -->        options and arguments are read, and nothing is started
-    <!-- start: TEXT -->           runs until the page ends; ready when its output has TEXT (`port N`: when N is open)
-    <!-- exits: N (REASON) -->     the last command of the block exits with N
-    <!-- file: NAME -->            the block is written to the file NAME
-    <!-- logged -->                a program of the page printed this line
+<!-- not run: REASON -->       the commands need what a test does not have, or another test runs them
+<!-- parsed: REASON -->        options and arguments are read, and nothing is started
+<!-- start: TEXT -->           runs until the page ends; ready when its output has TEXT (`port N`: when N is open)
+<!-- exits: N (REASON) -->     the last command of the block exits with N
+<!-- file: NAME -->            the block is written to the file NAME
+<!-- logged -->                a program of the page printed this line
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MARKS = ("", "not run", "parsed", "start", "exits", "file", "logged")
 SHELL = ("sh", "console")
 
-_BLOCK = re.compile(r"^(?:<!-- (?P<mark>[^\n]*?) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(
+    r"^(?:<!-- (?P<mark>[^\n]*?) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 _VARIES = re.compile(r"[-+]?\d+(?:\.\d+)? ?(?:ms|µs|s)\b")
 
 
