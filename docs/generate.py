@@ -1,4 +1,4 @@
-"""Writes the parts of the reference that come from the code: `python docs/generate.py`.
+"""Writes the parts of the reference that come from the code: `python docs/generate.py [FOLDER]`.
 
 A page has them between two comments, `<!-- generated: NAME -->` and `<!-- end -->`; NAME is a key of `PARTS`. What is
 around them is written by hand. tests/docs/test_reference.py fails while a page has another text than the code.
@@ -7,6 +7,7 @@ around them is written by hand. tests/docs/test_reference.py fails while a page 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,25 +37,29 @@ def options() -> Iterator[str]:
 
 
 def cli() -> Iterator[str]:
-    """The help of every command of `mirror-addon`."""
-    for name, command in _walk(command_line, "mirror-addon"):
-        context = click.Context(command, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH)
-        yield f"## {name}"
+    """The help of every command of `mirror-addon`, as a terminal of `WIDTH` columns shows it."""
+    settings = command_line.context_settings
+    context = click.Context(
+        command_line, info_name="mirror-addon", max_content_width=WIDTH, terminal_width=WIDTH, **settings
+    )
+    for command, own in _commands(command_line, context):
+        yield f"## {own.command_path}"
         yield ""
         yield "```text"
-        yield command.get_help(context).rstrip()
+        yield command.get_help(own).rstrip()
         yield "```"
         yield ""
 
 
-def _walk(group: click.Group, name: str) -> Iterator[tuple[str, click.Command]]:
-    context = click.Context(group, info_name=name)
-    for each in group.list_commands(context):
-        command = group.get_command(context, each)
+def _commands(group: click.Group, context: click.Context) -> Iterator[tuple[click.Command, click.Context]]:
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        own = click.Context(command, parent=context, info_name=name, **command.context_settings)
         if isinstance(command, click.Group):
-            yield from _walk(command, f"{name} {each}")
-        elif command is not None:
-            yield f"{name} {each}", command
+            yield from _commands(command, own)
+        else:
+            yield command, own
 
 
 def reasons() -> Iterator[str]:
@@ -73,14 +78,15 @@ def generated(text: str) -> str:
     return PART.sub(lambda found: found[1] + "\n".join(PARTS[found[2]]()).strip() + "\n" + found[3], text)
 
 
-def pages() -> Iterator[Path]:
-    yield from sorted(DOCS.rglob("*.md"))
-
-
-if __name__ == "__main__":
-    for page in pages():
+def main(folder: Path) -> None:
+    """Put the generated parts of all pages below a folder right, and print the names of those that changed."""
+    for page in sorted(folder.rglob("*.md")):
         before = page.read_text()
         after = generated(before)
         if after != before:
             page.write_text(after)
-            print(page.relative_to(DOCS))
+            print(page.relative_to(folder))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if sys.argv[1:] else DOCS)

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import runpy
-from typing import Any
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 from doctools import ROOT
 
-GENERATE: dict[str, Any] = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+PAGES = {"options.md", "cli.md", "counters.md"}
 
 
-def test_no_page_has_drifted() -> None:
-    """If this fails: `python docs/generate.py`."""
-    parts = 0
-    for page in GENERATE["pages"]():
-        text = page.read_text()
-        parts += text.count("<!-- generated: ")
-        assert GENERATE["generated"](text) == text, f"{page} is not what the code has: run `python docs/generate.py`"
-    assert parts == len(GENERATE["PARTS"])
-
-
-def test_a_page_that_has_drifted_is_noticed() -> None:
-    text = (ROOT / "docs" / "reference" / "options.md").read_text()
-    changed = text.replace("`30s`", "`31s`")
-    assert changed != text
-    assert GENERATE["generated"](changed) == text
+def test_the_reference_has_not_drifted(tmp_path: Path) -> None:
+    """In a process of its own: click keeps the help option of the first context that asks for a command's."""
+    for name in PAGES:
+        page = ROOT / "docs" / "reference" / name
+        assert "<!-- generated: " in page.read_text()
+        shutil.copy(page, tmp_path)
+    (tmp_path / "drifted.md").write_text((tmp_path / "options.md").read_text().replace("`30s`", "`31s`"))
+    run = subprocess.run(
+        [sys.executable, ROOT / "docs" / "generate.py", tmp_path], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.split() == ["drifted.md"], f"run `python docs/generate.py`: {run.stdout}"
+    assert (tmp_path / "drifted.md").read_text() == (tmp_path / "options.md").read_text()

@@ -1,5 +1,6 @@
 """The tutorial's service in both of its versions: `python reviews.py v1 9001`, `python reviews.py v2 9002`."""
 
+import contextlib
 import json
 import sys
 import uuid
@@ -40,4 +41,5 @@ class Reviews(BaseHTTPRequestHandler):
         pass
 
 
-ThreadingHTTPServer(("127.0.0.1", PORT), Reviews).serve_forever()
+with contextlib.suppress(KeyboardInterrupt):
+    ThreadingHTTPServer(("127.0.0.1", PORT), Reviews).serve_forever()
