@@ -57,6 +57,7 @@ from mirror_addon.rules.upstream_mode import upstream_mode_line
 from mirror_addon.session import Session
 from mirror_addon.shadow.local_address import own_address
 from mirror_addon.shadow_flows.har import annotate
+from mirror_addon.shadow_flows.shown_url import shown_urls
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ class MirrorAddon:
         # Moments for which mitmproxy has no hook.
         self.leaves, self.begins, self.ends = guarded(self._leaves), guarded(self._begins), guarded(self._ends)
         streams = HttpStreams(self.leaves, self.begins, self.ends)
-        self.host = HostChanges(DIFF_VIEW, styled(self.diff.lines), annotate, streams)
+        self.host = HostChanges(DIFF_VIEW, styled(self.diff.lines), annotate, streams, shown_urls(self.exchanges))
         # mitmproxy's hooks.
         self.requestheaders = guarded(self._requestheaders)
         self.request = guarded(self._request)
@@ -164,7 +165,6 @@ class MirrorAddon:
         writer = self.session.writer = ShadowWriter(settings, self.session.local_address, comparison or "")
         writer.observers += (self.session.statistics, self.terminal)
         self.session.rules.follow(writer.rules_changed)
-        self.session.rules.follow(writer.sender.samples.rules_changed)
         self.session.rules.follow(self.unmatched_log.rules_changed)
         self.page.start(settings)
         self.host.apply(fast_hooks=settings.fast_hooks)

@@ -20,7 +20,11 @@ from mitmproxy.test import tflow
 
 from mirror_addon.addon import MirrorAddon
 from mirror_addon.commands.commands import flat
+from mirror_addon.commands.commands import headline
+from mirror_addon.dispatch.counters import Counters
 from mirror_addon.rules.live import READ_AT_ONCE
+from mirror_addon.statistics.pair_statistics import PairStatistics
+from mirror_addon.statistics.pair_statistics import RouteStatistics
 
 RULES = """
 apiVersion: networking.istio.io/v1
@@ -103,9 +107,18 @@ async def test_before_the_start(console: Console) -> None:
             console(command)
 
 
+def test_the_headline() -> None:
+    counters, statistics = Counters(), PairStatistics()
+    counters.of("b/v2").sent = 4810
+    counters.of("b/v2").dropped["queue_full"] = 2
+    row = statistics.routes["r", "b/v2", False] = RouteStatistics("r", "b/v1", "b/v2", False)
+    row.sent, row.compared, row.different = 4810, 600, 31
+    assert headline(counters, statistics) == "4,810 of 4,812 sent, 2 dropped, compared 600 of 4,810, 31 different"
+
+
 async def test_status(started: Console) -> None:
     lines = started("status").splitlines()
-    assert lines[0] == "state: mirroring"
+    assert lines[:2] == ["state: mirroring", "shadows: 0 of 0 sent, compared 0 of 0, 0 different"]
     assert any(line.startswith("mirror: default/shop http[0]") for line in lines)
     assert "requests 0" in lines and "waiting_bytes.value 0" in lines
     routed(started)

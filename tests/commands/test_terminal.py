@@ -165,7 +165,7 @@ def test_the_table() -> None:
     assert row.split()[:8] == ["default/b", "http[0]", "b/v1", "->", "b/v2", "2", "1", "(50"]
     assert "1 timeout" in text
     assert "1 queue_full" in text
-    assert HINT not in text
+    assert text.endswith("\ncompared 2 of 2.")
 
 
 def test_nothing_to_tell() -> None:
@@ -173,13 +173,15 @@ def test_nothing_to_tell() -> None:
 
 
 def test_the_hint_where_nothing_was_compared() -> None:
-    assert summary(statistics(pair())).endswith(HINT.format(compared=0, sent=1))
+    assert summary(statistics(pair())).endswith("\ncompared 0 of 1" + HINT)
 
 
 def test_the_hint_where_some_were_compared() -> None:
-    text = summary(statistics(*[pair()] * 1999, pair(Comparison("same"))))
-    assert "Whole responses were compared in 1 of 2,000 pairs, in the others only status codes." in text
-    assert "pairs, in the others" not in summary(statistics(pair(Comparison("same"))))
+    text = summary(statistics(*[pair()] * 1998, pair(Comparison("same")), pair(different("$.price"))), width=140)
+    assert "\ncompared 2 of 2,000; of the others, only the status codes." in text
+    (row,) = (each for each in text.splitlines() if "default/b http[0]" in each)
+    assert row.split()[5:9] == ["2000", "2", "1", "0"], "no share of pairs that nobody looked at"
+    assert "compared" in text.splitlines()[0]
 
 
 def test_a_long_table_is_cut() -> None:

@@ -23,7 +23,7 @@ from pairtools import show_pair
 
 from mirror_addon.addon import MirrorAddon
 from mirror_addon.diff_view import comparing
-from mirror_addon.diff_view.comparer import IN_THREAD
+from mirror_addon.diff_view.comparer import AT_ONCE
 from mirror_addon.diff_view.mirror_diff import MAX_SHADOWS
 from mirror_addon.diff_view.mirror_diff import MAX_TRACE
 from mirror_addon.diff_view.text import BEING_COMPARED
@@ -142,8 +142,8 @@ async def test_read_back_from_a_file(view: View, addon: MirrorAddon) -> None:
 
 async def test_a_comparison_that_took_too_long(view: View, addon: MirrorAddon, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comparing, "LIMIT", 0.05)
-    primary = primary_flow(b"a" * IN_THREAD, TEXT)
-    shadow = show_pair(view, ShadowFlows(10), primary, body=b"b" * IN_THREAD, headers=TEXT)
+    primary = primary_flow(b"a" * AT_ONCE, TEXT)
+    shadow = show_pair(view, ShadowFlows(10), primary, body=b"b" * AT_ONCE, headers=TEXT)
     assert BEING_COMPARED in told(addon, shadow)
     deadline = time.monotonic() + 30
     while BEING_COMPARED in (lines := told(addon, shadow)):

@@ -39,6 +39,7 @@ def pair(number: int) -> str:
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("files")
     shutil.copytree(ROOT / "rules", folder / "rules")
+    shutil.copytree(ROOT / "examples", folder / "examples")
     shutil.copy(ROOT / "mirror_addon", folder)
     for each in (ROOT / "docs" / "tutorial" / "shop").iterdir():
         shutil.copy(each, folder)

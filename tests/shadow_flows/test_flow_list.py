@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 from enginetools import until
+from mitmproxy import flowfilter
 from mitmproxy import http
 from mitmproxy.addons.save import Save
 from mitmproxy.addons.view import View
@@ -253,3 +255,30 @@ async def test_a_file_has_them_too(tmp_path_factory: pytest.TempPathFactory) -> 
 
 async def test_wanted_where_there_is_a_view(view: View) -> None:
     assert ShadowFlows.wanted()
+
+
+@pytest.mark.parametrize(
+    ("expression", "primaries", "shadows"),
+    [
+        ('~comment "shadow of"', 0, 2),
+        ('! ~comment "shadow of"', 2, 0),
+        ("~comment ^different", 0, 1),
+        ('~comment "^different.*total"', 0, 1),
+        ("~replayq & ! ~comment ^different", 0, 1),
+        ("~marker ghost", 0, 2),
+        ("~marker different", 0, 1),
+        ("~meta mirror_of", 0, 2),
+        ('~meta "mirror_verdict: different"', 0, 1),
+    ],
+)
+async def test_the_filters_of_the_docs_in_the_console(
+    view: View, expression: str, primaries: int, shadows: int
+) -> None:
+    """mitmweb has filters of its own; tests/live/test_browser.py tries those."""
+    flows = ShadowFlows(10)
+    for body in (b'{"total": 1}', b'{"total": 2}'):
+        show_pair(view, flows, primary_flow(), body=body)
+    matches = flowfilter.parse(expression)
+    found = [meta.is_shadow_flow(flow) for flow in view if matches(flow)]
+    assert (found.count(False), found.count(True)) == (primaries, shadows)
+    assert f"`{expression}`" in (Path(__file__).resolve().parents[2] / "docs" / "mitmweb.md").read_text()

@@ -31,13 +31,16 @@ from mitmproxy import http
 
 from mirror_addon.commands import steering
 from mirror_addon.commands.replay import Replayer
+from mirror_addon.commands.terminal import compared_line
 from mirror_addon.mirroring.copied_hosts import copied
 from mirror_addon.routing.trace import explain
 from mirror_addon.rules.listing import rule_lines
 from mirror_addon.rules.live import RULES_GONE
 
 if TYPE_CHECKING:
+    from mirror_addon.dispatch.counters import Counters
     from mirror_addon.session import Session
+    from mirror_addon.statistics.pair_statistics import PairStatistics
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +55,22 @@ def flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
             yield from flat(item, f"{name}[{index}]")
     else:
         yield name, value
+
+
+def headline(counters: Counters, statistics: PairStatistics) -> str:
+    """Return `4,810 of 4,812 sent, 2 failed, compared 600 of 4,810, 31 different`.
+
+    It stands near the beginning, because mitmweb's command bar shows a result as one line of JSON.
+    """
+    totals = counters.totals()
+    lost = ((totals.failed.total(), "failed"), (totals.dropped.total(), "dropped"), (totals.pending, "pending"))
+    parts = [
+        f"{totals.sent:,} of {totals.offered:,} sent",
+        *(f"{number:,} {word}" for number, word in lost if number),
+        compared_line(statistics),
+        f"{statistics.different:,} different",
+    ]
+    return ", ".join(parts)
 
 
 class Commands:
@@ -79,15 +98,15 @@ class Commands:
         if not (session.writer and session.rules.table):
             return "mirror: not started; the event log says why"
         gate = session.writer.gate
-        lines = []
         if gate.paused:
-            lines.append("state: paused")
+            state = "paused"
         elif not gate.settings.enabled:
-            lines.append("state: off (mirror_enabled=false)")
+            state = "off (mirror_enabled=false)"
         elif gate.expired:
-            lines.append("state: expired")
+            state = "expired"
         else:
-            lines.append("state: mirroring")
+            state = "mirroring"
+        lines = [f"state: {state}", f"shadows: {headline(session.writer.counters, session.statistics)}"]
         if gate.expires is not None:
             lines.append(f"expires: {steering.expiry(gate.expires, time.time())}")
         if session.rules.problem:

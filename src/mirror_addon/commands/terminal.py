@@ -20,6 +20,7 @@ from mirror_addon.statistics.formats import share
 from mirror_addon.statistics.formats import status
 from mirror_addon.statistics.formats import visible
 from mirror_addon.statistics.pair_statistics import PairStatistics
+from mirror_addon.statistics.pair_statistics import RouteStatistics
 from mirror_addon.statistics.pair_statistics import is_different
 
 if TYPE_CHECKING:
@@ -39,13 +40,15 @@ WIDTH = 120
 """Columns of a terminal that does not report its size."""
 NARROWEST = 40
 """Columns of the table at least."""
+WIDE = 110
+"""Columns from which on the table has p50 and p99 too."""
 
 MOST_FIRST = 100
 """Rules and mirrors whose first shadow is logged."""
 
 HINT = (
-    "Whole responses were compared in {compared} of {sent} pairs, in the others only status codes. To compare all,"
-    " open the live page, http://mirror-addon.test/ through the proxy, or set mirror_record=FILE."
+    "; of the others, only the status codes. To compare all, open the live page, http://mirror-addon.test/ through the"
+    " proxy, or set mirror_record=FILE."
 )
 
 
@@ -142,9 +145,22 @@ class Terminal:
         logger.log(level, "mirror: %s", printable(text, encoding_of_log()))
 
 
+def compared_line(statistics: PairStatistics) -> str:
+    """Return `compared 600 of 4,812`: in how many pairs the whole responses were compared, of those with both."""
+    return f"compared {statistics.compared:,} of {statistics.sent:,}"
+
+
 def encoding_of_log() -> str | None:
     """Return the encoding of mitmproxy's log, which is written to stdout."""
     return getattr(sys.stdout, "encoding", None)
+
+
+def different_cell(row: RouteStatistics) -> str:
+    """Return `12 (4 %)`; the number alone where only some of the pairs were compared, because a share says nothing
+    then."""
+    if not row.different or row.compared < row.sent:
+        return str(row.different)
+    return f"{row.different} ({share(row.different, row.sent)})"
 
 
 def summary(statistics: PairStatistics, *, width: int | None = None, encoding: str | None = "utf-8") -> str:
@@ -160,18 +176,22 @@ def summary(statistics: PairStatistics, *, width: int | None = None, encoding: s
     table = Table(box=box.ASCII2 if plain else box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("rule", "primary -> mirror"):
         table.add_column(heading, overflow="fold")
-    for heading in ("mirrored", "different", "no response", "p50", "p95", "p99"):
+    sampled = statistics.compared < statistics.sent
+    counts = ("mirrored", *(("compared",) if sampled else ()), "different", "no response")
+    times = ("p50", "p95", "p99") if (width or WIDTH) >= WIDE else ("p95",)
+    for heading in (*counts, *times):
         table.add_column(heading, justify="right", overflow="fold")
     for row in rows[:SHOWN_ROWS]:
-        primary, shadow = row.primary.quantiles(), row.shadow.quantiles()
+        primary, shadow = row.primary.shown(), row.shadow.shown()
         missing = [f"{number} {word}" for word, number in (row.failed + row.dropped).most_common()]
         table.add_row(
             row.rule + (" (control)" if row.control else ""),
             f"{row.route or 'passes through'} -> {row.target}",
             str(row.sent),
-            f"{row.different} ({share(row.different, row.sent)})" if row.different else "0",
+            *((str(row.compared),) if sampled else ()),
+            different_cell(row),
             "\n".join(missing) or "0",
-            *(f"{milliseconds(primary[name])}\n{milliseconds(shadow[name])}" for name in ("p50", "p95", "p99")),
+            *(f"{milliseconds(primary[name])}\n{milliseconds(shadow[name])}" for name in times),
         )
     out = io.StringIO()
     console = Console(
@@ -182,6 +202,5 @@ def summary(statistics: PairStatistics, *, width: int | None = None, encoding: s
     if len(rows) > SHOWN_ROWS:
         lines.append(f"and {len(rows) - SHOWN_ROWS} more rows")
     lines.append("Times: the primary's above, the shadow's below.")
-    if statistics.compared < statistics.sent:
-        lines.append(HINT.format(compared=f"{statistics.compared:,}", sent=f"{statistics.sent:,}"))
+    lines.append(compared_line(statistics) + (HINT if statistics.compared < statistics.sent else "."))
     return printable("\n".join(lines), encoding)

@@ -5,8 +5,8 @@ a flow (`content_view` registers it), so it must return within milliseconds. Wha
 
 - `mirror_diff` finds the pairs of the flow, and explains flows that have none.
 - `comparer` returns the comparison of a pair: the one the worker made when the responses arrived, or, where there is
-  none or a response was edited since, a new one. Small bodies are compared at once, larger ones in a thread, and those
-  over 1 MiB in a child process with a time limit. Until that is done the view asks the person to look again.
+  none or a response was edited since, a new one. Small bodies are compared at once, others in a child process with a
+  time limit. Until that is done the view asks the person to look again.
 - `comparing` is that comparison, and the child's program; `bodies` formats the difference of two bodies.
 - `text` formats a pair as lines; `requests` lists how the two requests differ.
 
@@ -205,7 +205,7 @@ class MirrorDiff:
         if len(trace) > MAX_TRACE:
             left_out = len(trace) - MAX_TRACE
             trace = [*trace[:10], f"({left_out} lines left out; mirror.explain shows all)", *trace[10 + left_out :]]
-        yield from (Line("text", f"  {line}") for line in trace)
+        yield from (Line("text", f"  {diff_text.sampled(line)}") for line in trace)
 
 
 def _in_words(reason: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -40,6 +41,22 @@ BLANK = Line("text", " ")
 def clean(text: str) -> str:
     """Escape lone surrogates and join lines, so that every interface can show the line."""
     return " ".join(text.encode("utf-8", "backslashreplace").decode().splitlines()) or " "
+
+
+_DRAWN = re.compile(r"(?P<mirror>mirror \S+: )(?P<out>not )?drawn(?P<bracket> \(|: )")
+_NUMBERS = re.compile(r"draw % \d+ = \d+ (?:<|>=) \d+ \((\S+ %)\)|[\d.]+ % (?:<|>=) (\S+ %)")
+
+
+def sampled(line: str) -> str:
+    """Return a line of a decision's trace with `sampled: yes (5 %)` in place of the random numbers, which
+    `mirror.explain` shows."""
+    drawn, numbers = _DRAWN.match(line), _NUMBERS.search(line)
+    if drawn is None or numbers is None:
+        return line
+    how, rest = line[drawn.end() : numbers.start()], line[numbers.end() :]
+    if drawn["bracket"] == " (":
+        rest = rest.removeprefix(")")
+    return f"{drawn['mirror']}sampled: {'no' if drawn['out'] else 'yes'} ({how}{numbers[1] or numbers[2]}){rest}"
 
 
 def heading(primary: http.HTTPFlow | None, shadow: http.HTTPFlow, comparison: Comparison | None) -> Iterator[Line]:

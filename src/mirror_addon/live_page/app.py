@@ -15,6 +15,7 @@ from flask import request
 from werkzeug.exceptions import HTTPException
 
 from mirror_addon.live_page import access
+from mirror_addon.live_page import rows
 from mirror_addon.live_page.metrics import exposed
 from mirror_addon.live_page.state import CommandRefused
 from mirror_addon.live_page.state import Source
@@ -31,7 +32,7 @@ def create_app(source: Source) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_FORM
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.filters.update(formats.FILTERS)
+    app.jinja_env.filters.update(formats.FILTERS | rows.FILTERS)
     pages = Pages(source)
     app.before_request(pages.refuse)
     app.after_request(_add_headers)

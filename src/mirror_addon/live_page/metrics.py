@@ -77,6 +77,13 @@ class StateCollector(Collector):
             yield GaugeMetricFamily("mirror_expires_timestamp_seconds", "When mirroring ends", state.expires)
         if waiting := state.engine.get("waiting_bytes"):
             yield GaugeMetricFamily("mirror_waiting_bytes", "Bytes of waiting shadows", waiting["value"])
+        if pairs := state.engine.get("pairs"):
+            yield GaugeMetricFamily(
+                "mirror_comparisons_waiting", "Pairs that wait for their comparison", pairs["waiting"]["value"]
+            )
+            yield CounterMetricFamily(
+                "mirror_comparisons_given_up", "Pairs that could not be compared in time or memory", pairs["given_up"]
+            )
         yield GaugeMetricFamily("mirror_workers", "Worker processes", len(state.engine.get("workers", ())))
 
     def _envoy(self) -> Iterator[Metric]:

@@ -11,6 +11,8 @@ from mirror_addon.admission.overrides import Override
 from mirror_addon.admission.overrides import rule_key
 from mirror_addon.live_page.plots import Values
 from mirror_addon.live_page.plots import line_plot
+from mirror_addon.live_page.rows import Row
+from mirror_addon.live_page.rows import rows as rows_of
 from mirror_addon.live_page.state import State
 from mirror_addon.live_page.why_nothing import why_nothing
 from mirror_addon.routing.decision import Rule
@@ -60,7 +62,7 @@ class View:
     why_nothing: list[str]
     mirrored: list[RuleView]
     more_rules: int
-    rows: list[RouteStatistics]
+    rows: list[Row]
     reasons: list[Reason]
     differing: list[DifferingPair]
     plots: Plots
@@ -74,6 +76,11 @@ class View:
             "expired": "Expired",
             "not started": "Not started",
         }[self.state.mode]
+
+    @property
+    def all_compared(self) -> bool:
+        """Whether the responses of all pairs were compared."""
+        return self.state.statistics.compared == self.state.statistics.sent
 
     def override(self, rule: Rule) -> Override | None:
         """Return what commands and buttons changed of a rule."""
@@ -98,7 +105,7 @@ class View:
             "rules": [describe(view) for view in self.mirrored],
             "counters": {"requests": state.requests, "unmatched": state.unmatched, **state.totals},
             "targets": state.targets,
-            "routes": [_row(row) for row in self.rows],
+            "routes": [_row(row.statistics) for row in self.rows],
             "differing": [_differing(pair) for pair in self.differing],
             "engine": state.engine,
         }
@@ -165,7 +172,7 @@ class ViewMaker:
             why_nothing=why_nothing(state, mirrored),
             mirrored=mirrored[:SHOWN_RULES],
             more_rules=len(mirrored[SHOWN_RULES:]),
-            rows=statistics.rows(),
+            rows=rows_of(statistics.rows(), mirrored, statistics.differing),
             reasons=[
                 Reason(kind, word, number, reasons.REASONS.get(word, ""))
                 for kind in ("failed", "dropped", "skipped", "adapted")

@@ -73,7 +73,6 @@ class ShadowSender:
         self.scripts = ScriptedShadows(ShadowHook(ctx.master.addons), book.counters)
         self.samples = ComparisonSamples()
         self.flows = ShadowFlows(settings.pairs)
-        self.samples = ComparisonSamples()
         self.observers: list[PairObserver] = []
         """They are told of each pair."""
         self.shows_flows = False

@@ -112,6 +112,10 @@ class Head(NamedTuple):
     """Bytes of the response body that go into the RESULT."""
 
 
+OF_THIS_SIDE = frozenset({"breaker_open", "slow_upload", "unsendable"})
+"""Errors of a Report that say nothing about the mirror: the shadow counts as dropped, and not as failed."""
+
+
 class Report(NamedTuple):
     """The end of one shadow. `error` is empty, or the reason it failed or was given up; the other fields are those of
     ShadowResult."""

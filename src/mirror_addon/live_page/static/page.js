@@ -65,9 +65,20 @@ button.addEventListener("click", () => {
   if (stopped) updated.textContent = "Updates are stopped";
 });
 document.addEventListener("visibilitychange", () => { if (!document.hidden && !stopped) update(); });
+// Whether a percentage is one; what to write is said beside the field.
+function accepted(form, field) {
+  const valid = field.checkValidity();
+  field.setAttribute("aria-invalid", String(!valid));
+  form.querySelector("[role=alert]").textContent = valid ? "" : "0 to 100";
+  if (!valid) field.focus();
+  return valid;
+}
+
 document.addEventListener("submit", async (event) => {
   event.preventDefault();
   const form = event.target;
+  const percent = form.elements.percent;
+  if (percent && percent.type !== "hidden" && !accepted(form, percent)) return;
   const body = new URLSearchParams(new FormData(form));
   document.activeElement?.blur();
   try {
