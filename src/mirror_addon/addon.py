@@ -22,6 +22,7 @@ from mirror_addon.commands.terminal import Terminal
 from mirror_addon.diff_view.content_view import NAME as DIFF_VIEW
 from mirror_addon.diff_view.content_view import styled
 from mirror_addon.diff_view.mirror_diff import MirrorDiff
+from mirror_addon.display.log import make_log_safe
 from mirror_addon.flows import grpc_streams
 from mirror_addon.flows import heads
 from mirror_addon.flows.exchange import Exchange
@@ -115,6 +116,7 @@ class MirrorAddon:
     # Life
 
     def load(self, loader: addonmanager.Loader) -> None:
+        make_log_safe()
         self.host.load()
         for option in OPTIONS:
             loader.add_option(option.name, option.kind, option.default, option.help)

@@ -17,7 +17,6 @@ from mirror_addon.commands.terminal import MOST_FIRST
 from mirror_addon.commands.terminal import PAUSE
 from mirror_addon.commands.terminal import Terminal
 from mirror_addon.commands.terminal import line
-from mirror_addon.commands.terminal import printable
 from mirror_addon.commands.terminal import summary
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.difference import Difference
@@ -196,12 +195,6 @@ NAMES = st.text(max_size=30)
 def test_any_width_and_encoding(width: int, encoding: str | None, name: str) -> None:
     text = summary(statistics(pair(rule=name), pair(rule="a" * 90)), width=width, encoding=encoding)
     assert text.encode(encoding or "utf-8")
-
-
-@given(st.text(), st.sampled_from(["ascii", "latin-1", "utf-8"]))
-def test_printable_can_be_printed(text: str, encoding: str) -> None:
-    out = io.TextIOWrapper(io.BytesIO(), encoding)
-    print(printable(text, encoding), file=out)
 
 
 def test_a_summary_for_a_terminal_without_unicode(

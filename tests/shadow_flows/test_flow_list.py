@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -282,3 +283,22 @@ async def test_the_filters_of_the_docs_in_the_console(
     found = [meta.is_shadow_flow(flow) for flow in view if matches(flow)]
     assert (found.count(False), found.count(True)) == (primaries, shadows)
     assert f"`{expression}`" in (Path(__file__).resolve().parents[2] / "docs" / "mitmweb.md").read_text()
+
+
+async def test_hostile_text_stays_out_of_comments_errors_and_files(view: View) -> None:
+    hostile = "\x1b[2J\r\n\u202e\udcff"
+    primary, flows = primary_flow(), ShadowFlows(10)
+    view.add([primary])
+    request = shadow_request(primary, f"b{hostile}")
+    for answer in ({}, {"outcome": "failed", "status": None, "reason": "protocol", "detail": hostile}):
+        shadow = in_flight(primary, request)
+        flows.expect(shadow, request, primary, b"")
+        flows.pair(replace(pair_of(primary, result_of(request, **answer), shadow=shadow), rule=hostile))
+    shadow = in_flight(primary, request)
+    flows.expect(shadow, request, primary, b"")
+    dropped = result_of(request, outcome="dropped", status=None, reason="queue_full")
+    flows.pair(pair_of(primary, dropped, shadow=shadow))
+    for flow in view:
+        assert flow.comment and flow.comment.isprintable()
+        assert flow.error is None or flow.error.msg.isprintable()
+        FlowWriter(io.BytesIO()).add(flow)

@@ -10,15 +10,19 @@ import sys
 import time
 from collections.abc import Callable
 from collections.abc import Collection
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mitmproxy import ctx
 
+from mirror_addon.compare.findings import headline
+from mirror_addon.display.log import Lines
+from mirror_addon.display.text import encodable
+from mirror_addon.display.text import printable
 from mirror_addon.statistics.formats import gap
 from mirror_addon.statistics.formats import milliseconds
 from mirror_addon.statistics.formats import share
 from mirror_addon.statistics.formats import status
-from mirror_addon.statistics.formats import visible
 from mirror_addon.statistics.pair_statistics import PairStatistics
 from mirror_addon.statistics.pair_statistics import RouteStatistics
 from mirror_addon.statistics.pair_statistics import is_different
@@ -36,6 +40,7 @@ PAUSE = 10.0
 SHOWN_URL = 100
 SHOWN_PATHS = 3
 SHOWN_ROWS = 30
+SHOWN_FINDINGS = 10
 WIDTH = 120
 """Columns of a terminal that does not report its size."""
 NARROWEST = 40
@@ -52,19 +57,14 @@ HINT = (
 )
 
 
-def printable(text: str, encoding: str | None) -> str:
-    """Escape what `encoding` has no character for, because mitmproxy's log would raise."""
-    encoding = encoding or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)
-
-
 def line(pair: Pair, *, compared: bool = False) -> str:
     """Return `GET http://host/x -> serviceB/v2: 200 vs 500, different: status, $.price, +41 ms`.
 
     `compared`: it says so if the responses were not compared.
     """
     result = pair.result
-    url = pair.url if len(pair.url) <= SHOWN_URL else f"{pair.url[:SHOWN_URL]}…"
+    url = pair.shown_url
+    url = url if len(url) <= SHOWN_URL else f"{url[:SHOWN_URL]}…"
     parts = [f"{status(pair.primary_status)} vs {status(result.status)}"]
     if result.outcome != "sent":
         parts = [f"{result.outcome}: {result.reason}" + (f" ({result.detail})" if result.detail else "")]
@@ -74,7 +74,7 @@ def line(pair: Pair, *, compared: bool = False) -> str:
         parts.append("not compared")
     if result.outcome == "sent" and pair.primary_ms is not None:
         parts.append(gap(pair.primary_ms, result.response_ms).replace("−", "-"))
-    return visible(f"{pair.method} {url} -> {pair.target}: {', '.join(parts)}")
+    return printable(f"{pair.method} {url} -> {pair.target}: {', '.join(parts)}")
 
 
 def verdict(comparison: Comparison) -> str:
@@ -138,11 +138,11 @@ class Terminal:
         """Log the table at exit, as wide as the terminal."""
         width = shutil.get_terminal_size((WIDTH, 24)).columns
         if text := summary(statistics, width=width, encoding=encoding_of_log()):
-            logger.info("mirror: by rule and mirror\n%s", text)
+            logger.info("mirror: by rule and mirror\n%s", Lines(text))
 
     @staticmethod
     def _log(level: int, text: str) -> None:
-        logger.log(level, "mirror: %s", printable(text, encoding_of_log()))
+        logger.log(level, "mirror: %s", text)
 
 
 def compared_line(statistics: PairStatistics) -> str:
@@ -163,14 +163,27 @@ def different_cell(row: RouteStatistics) -> str:
     return f"{row.different} ({share(row.different, row.sent)})"
 
 
+def _finding_lines(statistics: PairStatistics) -> Iterator[str]:
+    """Return `3 findings in 70 differing pairs:` and the first of them."""
+    found = statistics.findings()
+    if found:
+        yield f"{headline(found, statistics.different)}:"
+    for each in found[:SHOWN_FINDINGS]:
+        places = each.places if len(each.endpoints) == 1 else f"at {each.places}"
+        yield printable(f"  {each.id} {each.cause.title}: {each.pairs:,}, {places}")
+    if len(found) > SHOWN_FINDINGS:
+        yield f"  and {len(found) - SHOWN_FINDINGS} more"
+
+
 def summary(statistics: PairStatistics, *, width: int | None = None, encoding: str | None = "utf-8") -> str:
     """Return the table at exit, with a row for each rule and target; empty if there are no pairs."""
     rows = statistics.rows()
     if not rows:
         return ""
     from rich import box  # needed once, at exit
-    from rich.console import Console
     from rich.table import Table
+
+    from mirror_addon.display.console import SafeConsole
 
     plain = (encoding or "utf-8").lower().replace("-", "") != "utf8"
     table = Table(box=box.ASCII2 if plain else box.SIMPLE_HEAD, pad_edge=False)
@@ -194,7 +207,7 @@ def summary(statistics: PairStatistics, *, width: int | None = None, encoding: s
             *(f"{milliseconds(primary[name])}\n{milliseconds(shadow[name])}" for name in times),
         )
     out = io.StringIO()
-    console = Console(
+    console = SafeConsole(
         file=out, width=max(width or WIDTH, NARROWEST), color_system=None, emoji=False, markup=False, highlight=False
     )
     console.print(table)
@@ -202,5 +215,6 @@ def summary(statistics: PairStatistics, *, width: int | None = None, encoding: s
     if len(rows) > SHOWN_ROWS:
         lines.append(f"and {len(rows) - SHOWN_ROWS} more rows")
     lines.append("Times: the primary's above, the shadow's below.")
+    lines += _finding_lines(statistics)
     lines.append(compared_line(statistics) + (HINT if statistics.compared < statistics.sent else "."))
-    return printable("\n".join(lines), encoding)
+    return encodable("\n".join(lines), encoding)

@@ -138,6 +138,8 @@ class MirrorDiff:
             failure = f"The bodies were not compared: {error}."
         comparison = compared.comparison if compared else meta.read_comparison(shadow)
         yield from diff_text.heading(primary, shadow, comparison)
+        if comparison is not None:
+            yield from diff_text.findings(comparison, primary)
         yield BLANK
         yield from diff_text.side_by_side(primary, shadow)
         if compared is None and shadow.response and primary.response:

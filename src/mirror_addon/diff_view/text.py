@@ -10,8 +10,11 @@ from typing import NamedTuple
 
 from mitmproxy import http
 
+from mirror_addon.compare.causes import causes_of
+from mirror_addon.compare.endpoint import endpoint_of
 from mirror_addon.diff_view.requests import readable
 from mirror_addon.diff_view.requests import request_differences
+from mirror_addon.display.text import printable
 from mirror_addon.host.upstream_clock import connect_time
 from mirror_addon.shadow_flows import metadata as meta
 from mirror_addon.shadow_flows.shadow_flow import count_in_words
@@ -39,8 +42,8 @@ BLANK = Line("text", " ")
 
 
 def clean(text: str) -> str:
-    """Escape lone surrogates and join lines, so that every interface can show the line."""
-    return " ".join(text.encode("utf-8", "backslashreplace").decode().splitlines()) or " "
+    """Make a line safe to show, and one of mitmweb's height if it is empty."""
+    return printable(text) or " "
 
 
 _DRAWN = re.compile(r"(?P<mirror>mirror \S+: )(?P<out>not )?drawn(?P<bracket> \(|: )")
@@ -79,6 +82,14 @@ def heading(primary: http.HTTPFlow | None, shadow: http.HTTPFlow, comparison: Co
         yield Line("text", f"primary {primary.id[:8]}    {asked}")
     if shadow.metadata.get(meta.CONTROL_KEY):
         yield Line("text", "A control is sent to the primary once more: what differs is the primary's own noise.")
+
+
+def findings(comparison: Comparison, primary: http.HTTPFlow) -> Iterator[Line]:
+    """Yield which findings the differences belong to."""
+    method, _, url = asked_for(primary).partition(" ")
+    endpoint = endpoint_of(method, url.partition("?")[0])
+    for cause in causes_of((each for each in comparison.differences if not each.noise), endpoint):
+        yield Line("text", f"finding {cause.id}  {cause.title}")
 
 
 def asked_for(primary: http.HTTPFlow) -> str:

@@ -9,6 +9,8 @@ from markupsafe import Markup
 
 from mirror_addon.admission.overrides import Override
 from mirror_addon.admission.overrides import rule_key
+from mirror_addon.compare.findings import headline
+from mirror_addon.live_page.finding_view import FindingView
 from mirror_addon.live_page.plots import Values
 from mirror_addon.live_page.plots import line_plot
 from mirror_addon.live_page.rows import Row
@@ -64,8 +66,14 @@ class View:
     more_rules: int
     rows: list[Row]
     reasons: list[Reason]
+    findings: list[FindingView]
     differing: list[DifferingPair]
     plots: Plots
+
+    @property
+    def headline(self) -> str:
+        """Return `3 findings in 70 differing pairs`."""
+        return headline([each.finding for each in self.findings], self.state.statistics.different)
 
     @property
     def verb(self) -> str:
@@ -106,6 +114,7 @@ class View:
             "counters": {"requests": state.requests, "unmatched": state.unmatched, **state.totals},
             "targets": state.targets,
             "routes": [_row(row.statistics) for row in self.rows],
+            "findings": [each.as_dict() for each in self.findings],
             "differing": [_differing(pair) for pair in self.differing],
             "engine": state.engine,
         }
@@ -178,6 +187,7 @@ class ViewMaker:
                 for kind in ("failed", "dropped", "skipped", "adapted")
                 for word, number in reasons.parts(state.totals, kind)
             ],
+            findings=[FindingView.make(each) for each in statistics.findings(state.accepted)],
             differing=list(reversed(statistics.differing)),
             plots=self._plots_of(state),
         )

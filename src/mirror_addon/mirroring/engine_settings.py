@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import secrets
 from pathlib import Path
 
 from mirror_addon.compare.record_file import why_unwritable
+from mirror_addon.compare.redaction import Redaction
 from mirror_addon.dispatch.settings import ShadowSettings
 from mirror_addon.options.settings import OptionError
 from mirror_addon.options.settings import Settings
@@ -27,6 +30,10 @@ COMPARED_BODY = 16 * 1024 * 1024
 """Bytes of a response body that are compared, recorded and shown; the rest of a longer one is not kept."""
 
 
+REDACT_KEY = secrets.token_bytes(16)
+"""Of this run, for the placeholders of what `mirror_redact` leaves out."""
+
+
 def record_path(settings: Settings) -> Path | None:
     """Return the absolute path of the record, None if there is none."""
     return Path(os.path.abspath(os.path.expanduser(settings.record))) if settings.record else None
@@ -37,6 +44,12 @@ def check_record(settings: Settings) -> None:
     path = record_path(settings)
     if path is not None and (problem := why_unwritable(path)):
         raise OptionError(f"mirror_record={settings.record}: {problem}")
+
+
+@functools.lru_cache(maxsize=4)
+def redaction_of(entries: frozenset[bytes]) -> Redaction:
+    """Return what `mirror_redact` leaves out of pages and the log, as workers do of records."""
+    return Redaction((entry.decode() for entry in entries), REDACT_KEY)
 
 
 def limits_of(settings: Settings) -> ShadowSettings:
@@ -62,4 +75,5 @@ def recording_of(settings: Settings, rules: str, *, compare: bool) -> Recording:
         settings.record_bodies,
         settings.record_rotate or 0,
         suffix=settings.host_suffix.encode(),
+        redact_key=REDACT_KEY,
     )

@@ -28,6 +28,7 @@ from mirror_addon.dispatch.dispatcher import Dispatcher
 from mirror_addon.dispatch.in_flight import InFlight
 from mirror_addon.dispatch.in_flight import Primary
 from mirror_addon.dispatch.upload import BodySink
+from mirror_addon.display.log import Lines
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.flows.heads import is_upgrade
 from mirror_addon.flows.leaving import leaving_request
@@ -176,7 +177,9 @@ class ShadowWriter:
             self._timer = None
         self.book.forget()
         if self.counters.requests:
-            logger.info("mirror: at the end\n%s", self.counters.text().rstrip())
+            logger.info("mirror: at the end\n%s", Lines(self.counters.text().rstrip()))
+        if missing := self.counters.unrecorded:
+            logger.warning("mirror: %d shadows have no line in the record: the proxy ended before their end", missing)
 
     # The shadows of an exchange
 

@@ -147,7 +147,7 @@ class Recording(NamedTuple):
     """The text of `compare.yaml`."""
     rules_source: str = ""
     redact: tuple[bytes, ...] = ()
-    """Header names in lower case."""
+    """The entries of `mirror_redact`; see compare.redaction."""
     path: str = ""
     """The record's absolute path; empty: no record is written."""
     bodies: bool = False
@@ -158,6 +158,8 @@ class Recording(NamedTuple):
     """Send frames without waiting for more of them."""
     suffix: bytes = b""
     """What was appended to the Host of shadows."""
+    redact_key: bytes = b""
+    """The run's, so that all workers replace equal values by equal placeholders."""
 
 
 class PrimaryAnswer(NamedTuple):

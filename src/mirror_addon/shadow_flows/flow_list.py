@@ -30,6 +30,7 @@ from mitmproxy import http
 from mitmproxy.addons import view
 from mitmproxy.hooks import UpdateHook
 
+from mirror_addon.display.text import printable
 from mirror_addon.shadow.batch import Batch
 from mirror_addon.shadow_flows import metadata as meta
 from mirror_addon.shadow_flows.shadow_flow import MARKERS
@@ -94,7 +95,7 @@ class ShadowFlows:
             line = asked.method, asked.scheme, asked.authority, asked.path
             primary.metadata[meta.ASKED_KEY] = [part.decode("latin-1") for part in line]
         meta.add_text(primary, meta.SHADOWS_KEY, expected.flow_id)
-        label = shadow.label
+        label = printable(shadow.label)
         if not primary.comment:
             primary.comment = f"mirrored to {label}"
         elif label not in primary.comment:
@@ -114,7 +115,7 @@ class ShadowFlows:
             self._without_flow(primary, expected.flow_id, f"{result.label}: {result.reason}")
             return
         flow = make_flow(expected, result)
-        flow.metadata[meta.RULE_KEY] = pair.rule
+        flow.metadata[meta.RULE_KEY] = printable(pair.rule)
         if pair.control:
             flow.metadata[meta.CONTROL_KEY] = True
         if pair.comparison:
@@ -152,6 +153,7 @@ class ShadowFlows:
 
     def _without_flow(self, primary: http.HTTPFlow, flow_id: str, why: str) -> None:
         """Note at a primary that its shadow with the id `flow_id` has no flow."""
+        why = printable(why)
         shadows = [each for each in meta.texts_of(primary, meta.SHADOWS_KEY) if each != flow_id]
         primary.metadata[meta.SHADOWS_KEY] = shadows
         meta.add_text(primary, meta.MISSING_KEY, why)

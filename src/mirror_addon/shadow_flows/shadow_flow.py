@@ -15,10 +15,10 @@ from mitmproxy import connection
 from mitmproxy import flow as mitm_flow
 from mitmproxy import http
 
+from mirror_addon.display.text import printable
 from mirror_addon.shadow.request import ShadowRequest
 from mirror_addon.shadow.result import ShadowResult
 from mirror_addon.shadow_flows import metadata as meta
-from mirror_addon.statistics.formats import visible
 
 if TYPE_CHECKING:
     from mirror_addon.compare.comparison import Comparison
@@ -110,14 +110,15 @@ def make_flow(expected: ExpectedShadow, result: ShadowResult) -> http.HTTPFlow:
             timestamp_end=now,
         )
     if result.outcome == "failed":
-        flow.error = mitm_flow.Error(": ".join(part for part in (result.reason, result.detail) if part), now)
+        why = ": ".join(part for part in (result.reason, result.detail) if part)
+        flow.error = mitm_flow.Error(printable(why), now)
     flow.is_replay = "request"
     flow.marked = MARKER
     flow.metadata[meta.ID_KEY] = flow.id
     flow.metadata[meta.PRIMARY_KEY] = primary.id
-    flow.metadata[meta.TARGET_KEY] = result.label
+    flow.metadata[meta.TARGET_KEY] = printable(result.label)
     if shadow.adaptions:
-        flow.metadata[meta.ADAPTIONS_KEY] = list(shadow.adaptions)
+        flow.metadata[meta.ADAPTIONS_KEY] = [*map(printable, shadow.adaptions)]
     if result.body is not None and len(result.body) < result.bytes:
         flow.metadata[meta.CUT_KEY] = [len(result.body), result.bytes]
     return flow
@@ -154,7 +155,7 @@ def outcome(flow: http.HTTPFlow, primary: http.HTTPFlow, comparison: Comparison 
     if flow.metadata.get(meta.CONTROL_KEY):
         return MARKER, ""
     if flow.error:
-        return FAILED_MARKER, f"failed: {visible(flow.error.msg.partition(':')[0])}; "
+        return FAILED_MARKER, f"failed: {printable(flow.error.msg.partition(':')[0])}; "
     if comparison is not None and comparison.verdict is not None:
         if comparison.verdict != "different":
             return MARKER, ""
@@ -165,7 +166,7 @@ def outcome(flow: http.HTTPFlow, primary: http.HTTPFlow, comparison: Comparison 
         return MARKER, ""
     more = len(paths[SHOWN_PATHS:]) + (comparison.more if comparison is not None else 0)
     shown = ", ".join(path if len(path) <= SHOWN_PATH else f"{path[:SHOWN_PATH]}…" for path in paths[:SHOWN_PATHS])
-    return DIFFERENT_MARKER, f"different: {visible(shown)}{f' +{more}' if more else ''}; "
+    return DIFFERENT_MARKER, f"different: {printable(shown)}{f' +{more}' if more else ''}; "
 
 
 def comment(flow: http.HTTPFlow, primary: http.HTTPFlow, comparison: Comparison | None) -> str:
@@ -185,4 +186,4 @@ def comment(flow: http.HTTPFlow, primary: http.HTTPFlow, comparison: Comparison 
         parts.append(f"{theirs - ours:+.0f} ms")
     if cut := meta.numbers_of(flow, meta.CUT_KEY):
         parts.append(f"body cut at {cut[0]} of {cut[1]} bytes")
-    return " · ".join(parts)
+    return printable(" · ".join(parts))

@@ -17,14 +17,13 @@ from typing import Any
 
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.comparison import Comparison
-from mirror_addon.compare.difference import Difference
 from mirror_addon.compare.echoes import Asked
 from mirror_addon.compare.echoes import asked_by
 from mirror_addon.compare.graphql import MAX_REQUEST
 from mirror_addon.compare.new_ids import NewIds
 from mirror_addon.compare.record import differences_of
 from mirror_addon.compare.record import to_json
-from mirror_addon.compare.redaction import REDACTED
+from mirror_addon.compare.redaction import NOTHING
 from mirror_addon.compare.rules import DEFAULT_RULES
 from mirror_addon.compare.rules import Rules
 from mirror_addon.compare.rules import RulesError
@@ -43,6 +42,7 @@ from mirror_addon.worker.pair_book import Match
 from mirror_addon.worker.pair_book import PairBook
 from mirror_addon.worker.pair_book import PendingPair
 from mirror_addon.worker.recorder import Recorder
+from mirror_addon.worker.recorder import redaction_of
 
 AT_ONCE_BYTES = 4 * 1024
 """Header fields and bodies of a pair from which it is compared in the process. Below, the hand-over costs more."""
@@ -76,7 +76,7 @@ class Comparing:
         self._compares = False
         self._rules: Rules = DEFAULT_RULES
         self._rules_for: dict[str, Rules] = {}
-        self._redacted: frozenset[str] = frozenset()
+        self._redacted = NOTHING
         self._suffix = b""
         self._new_ids: dict[str, NewIds] = {}
         """By the label of the target."""
@@ -97,7 +97,7 @@ class Comparing:
             self._log(str(error))
             self._rules = DEFAULT_RULES
         self._rules_for = {}
-        self._redacted = frozenset("header:" + name.decode("latin-1").lower() for name in recording.redact)
+        self._redacted = redaction_of(recording)
         self._suffix = recording.suffix
         self._recorder.configure(recording)
 
@@ -186,7 +186,7 @@ class Comparing:
         self._process.submit(label, task, rules, learned, lambda comparison: self._compared(match, comparison))
 
     def _compared(self, match: Match, compared: Comparison) -> None:
-        differences = tuple(map(self._redact, compared.differences))
+        differences = tuple(map(self._redacted.difference, compared.differences))
         notes = (*match.notes, *compared.notes)
         self._finish(match, Comparison(compared.verdict, differences, notes, compared.more))
 
@@ -246,19 +246,6 @@ class Comparing:
                 rules = self._rules
             self._rules_for[ignore] = rules
         return rules
-
-    def _redact(self, difference: Difference) -> Difference:
-        if difference.path.lower() not in self._redacted:
-            return difference
-        blank = REDACTED.decode()
-        return Difference(
-            difference.path,
-            difference.kind,
-            None if difference.primary is None else blank,
-            None if difference.shadow is None else blank,
-            difference.noise,
-            difference.where,
-        )
 
     def _finish(self, match: Match, comparison: Comparison) -> None:
         pair, primary = match.pair, match.primary

@@ -55,7 +55,17 @@ async function update() {
 
 async function loop() {
   if (!stopped && !document.hidden) await update();
-  setTimeout(loop, EVERY);
+  // The page is open before a person: whole responses are compared from now on. Only this script can say so, because any
+// other web page can have a browser load this one, as an image for example.
+async function compare() {
+  const form = document.getElementById("compare");
+  if (!form) return;
+  const body = new URLSearchParams(new FormData(form));
+  await fetch(form.action, { method: "POST", body, headers: { Accept: "text/plain" } });
+}
+
+compare().catch(() => {});
+setTimeout(loop, EVERY);
 }
 
 button.hidden = false;
