@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from mirror_addon.compare.difference import Difference
 from mirror_addon.compare.redaction import DEFAULT_REDACTED
 from mirror_addon.compare.redaction import REDACTED
 from mirror_addon.compare.redaction import redact
+from mirror_addon.compare.redaction import redact_difference
 
 
 def test_names_match_in_any_case_and_order_is_kept() -> None:
@@ -24,3 +26,12 @@ def test_nothing_to_redact() -> None:
 
 def test_the_default_covers_credentials() -> None:
     assert {"Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie"} <= set(DEFAULT_REDACTED)
+
+
+def test_differences_of_these_fields_have_no_values() -> None:
+    names = frozenset({b"set-cookie"})
+    found = redact_difference(Difference("header:Set-Cookie", "extra", None, "s=1", "", "here"), names)
+    assert found == Difference("header:Set-Cookie", "extra", None, "[redacted]", "", "here")
+    assert redact_difference(Difference("header:set-cookie", "missing", "s=1", None), names).primary == "[redacted]"
+    for other in (Difference("header:vary", "value", 1, 2), Difference("form:set-cookie", "value", 1, 2)):
+        assert redact_difference(other, names) is other

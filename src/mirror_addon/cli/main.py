@@ -2,7 +2,8 @@
 
 Theory of operation. A command is a click function in a module of its own, `COMMANDS` below. It parses options, calls
 the job and prints; the jobs are in other rooms: `istio/` and `rules/` (check), `routing/` (explain, test), `envoy/`
-(export, envoy), `compare/report` and `compare/suite` (report, tests), `replay/`, `collector/`, `demo/`.
+(export, envoy), `compare/report` and `compare/suite` (report, tests), `captures/` (diff), `replay/`, `collector/`,
+`demo/`.
 
 What commands share:
 
@@ -29,6 +30,7 @@ COMMANDS = {
     "collect": "mirror_addon.cli.collect",
     "console": "mirror_addon.cli.run",
     "demo": "mirror_addon.cli.demo",
+    "diff": "mirror_addon.cli.diff",
     "dump": "mirror_addon.cli.run",
     "envoy": "mirror_addon.cli.envoy",
     "explain": "mirror_addon.cli.explain",

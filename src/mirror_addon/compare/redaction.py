@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from mirror_addon.compare.difference import Difference
+
 DEFAULT_REDACTED = (
     "Authorization",
     "Proxy-Authorization",
@@ -20,3 +24,16 @@ REDACTED = b"[redacted]"
 def redact(headers: tuple[tuple[bytes, bytes], ...], names: frozenset[bytes]) -> tuple[tuple[bytes, bytes], ...]:
     """Return `headers` with the values of the fields in `names` (lower case) replaced by REDACTED."""
     return tuple((name, REDACTED if name.lower() in names else value) for name, value in headers)
+
+
+def redact_difference(difference: Difference, names: frozenset[bytes]) -> Difference:
+    """Return the difference without its values, if it is one of a field in `names` (lower case)."""
+    kind, _, name = difference.path.lower().partition(":")
+    if kind != "header" or name.encode("latin-1", "replace") not in names:
+        return difference
+    blank = REDACTED.decode()
+    return replace(
+        difference,
+        primary=None if difference.primary is None else blank,
+        shadow=None if difference.shadow is None else blank,
+    )

@@ -19,10 +19,10 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any
 
+from mirror_addon.compare.answer import NO_FAULT
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.comparison import compare
-from mirror_addon.compare.difference import Difference
 from mirror_addon.compare.echoes import Asked
 from mirror_addon.compare.echoes import asked_by
 from mirror_addon.compare.graphql import MAX_REQUEST
@@ -30,7 +30,7 @@ from mirror_addon.compare.new_ids import NewIds
 from mirror_addon.compare.new_ids import PairIds
 from mirror_addon.compare.record import differences_of
 from mirror_addon.compare.record import to_json
-from mirror_addon.compare.redaction import REDACTED
+from mirror_addon.compare.redaction import redact_difference
 from mirror_addon.compare.rules import DEFAULT_RULES
 from mirror_addon.compare.rules import Rules
 from mirror_addon.compare.rules import RulesError
@@ -52,8 +52,6 @@ _CLOSE_SECONDS = 0.25
 """Time that comparisons in progress still have at the end of the worker."""
 _LINES_BEFORE_SECONDS = 5.0
 _SWITCH_INTERVAL_SECONDS = 0.0005
-_NO_FAULT = frozenset({"client_gone", "killed", "unanswered"})
-"""Errors of a primary without a response for which its upstream is not the cause, so that nothing can be compared."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _MAX_TARGETS = 50
 """Targets whose ids are remembered."""
@@ -73,7 +71,7 @@ class Comparing:
         self._compares = False
         self._rules: Rules = DEFAULT_RULES
         self._rules_for: dict[str, Rules] = {}
-        self._redacted: frozenset[str] = frozenset()
+        self._redacted: frozenset[bytes] = frozenset()
         self._suffix = b""
         self._new_ids: dict[str, NewIds] = {}
         """By the label of the target."""
@@ -93,7 +91,7 @@ class Comparing:
             self._log(str(error))
             self._rules = DEFAULT_RULES
         self._rules_for = {}
-        self._redacted = frozenset("header:" + name.decode("latin-1").lower() for name in recording.redact)
+        self._redacted = frozenset(recording.redact)
         self._suffix = recording.suffix
         self._recorder.configure(recording)
 
@@ -189,7 +187,7 @@ class Comparing:
         assert shadow is not None
         if shadow.error or shadow.status is None:
             return Comparison("failed", (), match.notes)
-        if primary is None or (primary.status is None and primary.error in _NO_FAULT):
+        if primary is None or (primary.status is None and primary.error in NO_FAULT):
             why = primary.error if primary is not None else UNANSWERED.error
             return Comparison(None, (), (*match.notes, f"not compared: the primary has no response ({why})"))
         if not self._compares or match.pair.again:
@@ -217,7 +215,7 @@ class Comparing:
             )
         except Exception as error:  # an error of ours in comparing one pair must not end the worker
             return Comparison(None, (), (*notes, f"not compared: {type(error).__name__}: {error}"))
-        differences = tuple(map(self._redact, compared.differences))
+        differences = tuple(redact_difference(each, self._redacted) for each in compared.differences)
         return Comparison(compared.verdict, differences, (*notes, *compared.notes), compared.more)
 
     def _ids_of(self, pair: PendingPair, primary: Answer, shadow: Answer) -> PairIds | None:
@@ -252,19 +250,6 @@ class Comparing:
                 rules = self._rules
             self._rules_for[ignore] = rules
         return rules
-
-    def _redact(self, difference: Difference) -> Difference:
-        if difference.path.lower() not in self._redacted:
-            return difference
-        blank = REDACTED.decode()
-        return Difference(
-            difference.path,
-            difference.kind,
-            None if difference.primary is None else blank,
-            None if difference.shadow is None else blank,
-            difference.noise,
-            difference.where,
-        )
 
     def _finish(self, match: Match, comparison: Comparison) -> None:
         pair, primary = match.pair, match.primary
