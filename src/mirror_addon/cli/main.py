@@ -10,7 +10,6 @@ What commands share:
     rules_option.py   --rules and --set, read into `Settings` and a rule set
     gathered.py       many options as few dataclasses
     value_type.py     option types made of parsing functions
-    requests.py       requests and decisions as JSON, for explain and test
     record_input.py   records read with a progress bar, for report and tests
     console.py        tables on standard output
 
