@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN := $(VENV)/.installed-to-run
 DEVELOP := $(VENV)/.installed-to-develop
 PYTEST := pytest -m "not browser and not long" --numprocesses 2 --dist loadfile
-PURE := src/mirror_addon/istio/*,src/mirror_addon/routing/*,src/mirror_addon/compare/*,src/mirror_addon/envoy/*
+PURE := src/mirror_addon/istio/*,src/mirror_addon/routing/*,src/mirror_addon/compare/*,src/mirror_addon/envoy/*,src/mirror_addon/gateway_api/*
 
 .PHONY: help install demo demo-web test test-browser test-long coverage coverage-pure check format bench clean
 
@@ -57,7 +57,7 @@ coverage: $(DEVELOP)
 # The pure rooms alone, by their own tests: a minute.
 coverage-pure: $(DEVELOP)
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m $(PYTEST) tests/istio tests/routing tests/envoy tests/compare $(ARGS)
+	$(BIN)/python -m coverage run -m $(PYTEST) tests/istio tests/gateway_api tests/routing tests/envoy tests/compare $(ARGS)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --skip-covered --fail-under 100 --include '$(PURE)'
 

@@ -26,7 +26,6 @@ from mirror_addon.flows import grpc_streams
 from mirror_addon.flows import heads
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.flows.hook_guard import HookGuard
-from mirror_addon.flows.hop_by_hop import without_hop_by_hop
 from mirror_addon.flows.leaving import head_of
 from mirror_addon.flows.leaving import is_killed
 from mirror_addon.flows.leaving import response_as_it_came
@@ -295,10 +294,7 @@ class MirrorAddon:
         if endpoint.address.startswith("unix:"):
             heads.answer(flow, heads.no_unix_sockets(cluster, endpoint))
             return
-        if writer.settings.request_id or writer.settings.proxy_headers == "istio":
-            heads.give_request_id(request)
-        if writer.settings.strip_hop_by_hop and not heads.is_upgrade(flow):
-            request.headers = without_hop_by_hop(request.headers)
+        heads.apply_options(flow, request, writer.settings)
         if cluster.tls:
             self.upstream_tls.expect(flow.client_conn, endpoint, cluster.tls, request.authority)
         heads.write_request(flow, request, cluster, endpoint)

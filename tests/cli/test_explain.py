@@ -46,6 +46,7 @@ def test_the_worked_example() -> None:
     assert answer == {
         "action": "route",
         "virtual_service": "default/serviceB",
+        "route": None,
         "rule": "http[0]",
         "match": 0,
         "destination": {

@@ -17,6 +17,7 @@ from mirror_addon.envoy.bootstrap import Export
 from mirror_addon.envoy.bootstrap import ExportOptions
 from mirror_addon.envoy.bootstrap import translate
 from mirror_addon.envoy.yaml_text import to_yaml
+from mirror_addon.gateway_api.reading import GATEWAY_API
 from mirror_addon.istio.parsing import Source
 from mirror_addon.istio.parsing import parse_sources
 from mirror_addon.routing.clusters import Endpoint
@@ -44,10 +45,36 @@ metadata: {{name: x}}
 spec: {{hosts: {hosts}, gateways: [gate], http: {http}}}
 ---
 {more}"""
-        resources = parse_sources([Source("rules.yaml", document.encode())]).resources
+        resources = parse_sources([Source("rules.yaml", document.encode())], extension=GATEWAY_API).resources
         assert resources
         overrides = {(f"{name}.default.svc.cluster.local", ""): Endpoint("127.0.0.1", 9) for name in SERVICES}
         return translate(RouteTable.build(resources, identity, endpoint_overrides=overrides), ExportOptions(**options))
+
+    return make
+
+
+@pytest.fixture
+def gateway_export(export: Callable[..., Export]) -> Callable[..., Export]:
+    """`gateway_export(rules)`: of an HTTPRoute for b.test with these rules, beside a virtual service."""
+
+    def make(rules: str, **options: Any) -> Export:
+        route = (
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: r}, "
+            f"spec: {{parentRefs: [{{name: g}}], hostnames: [b.test], rules: {rules}}}}}"
+        )
+        return export("[{route: [{destination: {host: v1}}]}]", more=route, **options)
+
+    return make
+
+
+@pytest.fixture
+def gateway_routes(gateway_export: Callable[..., Export]) -> Callable[..., list[dict[str, Any]]]:
+    """`gateway_routes(rules)`: the exported routes of b.test."""
+
+    def make(rules: str, **options: Any) -> list[dict[str, Any]]:
+        hosts = gateway_export(rules, **options).routes["virtual_hosts"]
+        found: list[dict[str, Any]] = next(host["routes"] for host in hosts if host["name"] == "b.test")
+        return found
 
     return make
 

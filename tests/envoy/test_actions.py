@@ -157,3 +157,32 @@ def test_a_suffix_that_envoy_does_not_support_is_noted(
 ) -> None:
     notes = export(f"[{{{TO_V1}}}]", host_suffix=suffix, mirroring=mirroring).notes
     assert any(note.startswith(f"mirror_host_suffix={suffix}:") for note in notes) is noted
+
+
+def test_routes_of_the_gateway_api(gateway_routes: Routes) -> None:
+    mirror = "{type: RequestMirror, requestMirror: {backendRef: {name: m1, port: 80}, percent: 7}}"
+    rewrite = "{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /}}}"
+    matches, backends = "matches: [{path: {value: /a}}]", "backendRefs: [{name: v1, port: 80}]"
+    (route,) = gateway_routes(f"[{{{matches}, filters: [{mirror}, {rewrite}], {backends}}}]")
+    assert route["name"] == "default/r rules[0] match[0]"
+    assert route["match"] == {"path_separated_prefix": "/a"}
+    action = route["route"]
+    assert action["cluster"] == "outbound|80||v1.default.svc.cluster.local"
+    assert action["cluster_not_found_response_code"] == "INTERNAL_SERVER_ERROR"
+    assert action["regex_rewrite"] == {"pattern": {"regex": "^/a(/?)(.*)"}, "substitution": "/\\2"}
+    (policy,) = action["request_mirror_policies"]
+    assert policy["runtime_fraction"] == {"default_value": {"numerator": 70000, "denominator": "MILLION"}}
+
+
+@pytest.mark.parametrize(
+    ("new", "found"),
+    [
+        ("/b", {"prefix_rewrite": "/b"}),
+        ("/", {"regex_rewrite": {"pattern": {"regex": "^/a(/?)(.*)"}, "substitution": "/\\2"}}),
+    ],
+)
+def test_redirects_that_replace_a_prefix(new: str, found: dict[str, Any], gateway_routes: Routes) -> None:
+    path = f"{{type: ReplacePrefixMatch, replacePrefixMatch: {new}}}"
+    filters = f"[{{type: RequestRedirect, requestRedirect: {{scheme: https, path: {path}}}}}]"
+    (route,) = gateway_routes(f"[{{matches: [{{path: {{value: /a}}}}], filters: {filters}}}]")
+    assert route["redirect"] == {"response_code": "FOUND", "scheme_redirect": "https", **found}

@@ -3,7 +3,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from mirror_addon.envoy.bootstrap import Address
+from mirror_addon.envoy.bootstrap import Export
 from mirror_addon.routing.identity import Identity
 
 
@@ -51,6 +54,30 @@ def test_two_spellings_of_one_address_are_one_domain(export: Callable[..., Any])
     mapped = "['::ffff:1.2.3.4', '[::ffff:1.2.3.4]']"
     hosts = export("[{route: [{destination: {host: v1}}]}]", hosts=mapped).routes["virtual_hosts"]
     assert [host["domains"] for host in hosts] == [["[::ffff:1.2.3.4]"], ["*"]]
+
+
+@pytest.mark.parametrize(
+    ("backends", "valid"),
+    [
+        ("[{name: v1, port: 80}]", True),
+        ("[{name: gone, port: 80}]", False),
+        ("[{name: v1, port: 80}, {name: gone, port: 80}]", False),
+    ],
+)
+def test_clusters_that_do_not_exist_are_no_error(
+    backends: str, valid: bool, gateway_export: Callable[..., Export]
+) -> None:
+    """Envoy then responds with the status that the route has for them."""
+    export = gateway_export(f"[{{backendRefs: {backends}}}]")
+    assert export.routes.get("validate_clusters", True) is valid
+    assert not any("gone" in cluster["name"] for cluster in export.clusters)
+    assert any("exported as 500" in note for note in export.notes) is not valid
+
+
+def test_a_route_that_istio_drops_leaves_its_host_without_routes(gateway_export: Callable[..., Export]) -> None:
+    filters = "[{type: ExtensionRef, extensionRef: {group: a.b, kind: C, name: d}}]"
+    hosts = gateway_export(f"[{{filters: {filters}, backendRefs: [{{name: v1, port: 80}}]}}]").routes["virtual_hosts"]
+    assert next(host["routes"] for host in hosts if host["name"] == "b.test") == []
 
 
 class TestGateways:

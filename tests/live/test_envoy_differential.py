@@ -22,6 +22,8 @@ from envoytools.curated.answering import UNAVAILABLE
 from envoytools.curated.cases import Case
 from envoytools.curated.cases import virtual_service
 from envoytools.curated.formatted import FORMATTED
+from envoytools.curated.gateway_api import GATEWAY_API
+from envoytools.curated.gateway_api import HandCase
 from envoytools.curated.matching import MATCHING
 from envoytools.curated.mirroring import FORWARDED
 from envoytools.curated.mirroring import MESH_HEADERS
@@ -34,6 +36,7 @@ from envoytools.curated.rewriting import REWRITES
 from envoytools.generated import DRAWS
 from envoytools.generated import requests as generated_requests
 from envoytools.generated import rule_sets
+from envoytools.generated_routes import route_sets
 from envoytools.outcome import Outcome
 from envoytools.outcome import Sent
 from envoytools.outcome import computed
@@ -80,6 +83,14 @@ def test_envoy_does_what_the_table_decides(edge: Bench, case: Case) -> None:
     assert not problems, "\n\n".join(problems)
 
 
+@pytest.mark.parametrize("by_hand", [False, True], ids=["exported", "by hand"])
+@pytest.mark.parametrize("case", GATEWAY_API, ids=lambda case: case.name)
+def test_routes_of_the_gateway_api(edge: Bench, case: HandCase, by_hand: bool) -> None:
+    """Envoy with the export of the table, and with routes that a person wrote."""
+    problems = edge.compare(case.rules, case.requests, draws=case.draws, by_hand=case.envoy if by_hand else "")
+    assert not problems, "\n\n".join(problems)
+
+
 def test_sidecar(tmp_path: Path, recorders: Recorders) -> None:
     """Without `use_remote_address` the client is not appended to X-Forwarded-For."""
     with Bench(tmp_path, recorders, edge=False) as sidecar:
@@ -91,6 +102,7 @@ def test_sidecar(tmp_path: Path, recorders: Recorders) -> None:
 @pytest.mark.parametrize("edge", [True, False])
 def test_mesh_headers(tmp_path: Path, recorders: Recorders, edge: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """`mirror_proxy_headers=istio`: the fields that Envoy adds are compared too, except the random x-request-id."""
+    recorders.check_nothing_came_late()  # of the comparison before, which leaves those fields out
     monkeypatch.setattr(outcome, "ENVOY_ADDS_TO_REQUESTS", {b"x-request-id"})
     timed = outcome.ENVOY_ADDS_TO_RESPONSES | {b"x-envoy-upstream-service-time"}
     monkeypatch.setattr(outcome, "ENVOY_ADDS_TO_RESPONSES", timed)
@@ -146,6 +158,19 @@ def test_generated(edge: Bench, rules: str, requests: list[Sent]) -> None:
 )
 def test_generated_namespaces(edge: Bench, rules: str, requests: list[Sent], identity: dict[str, Any]) -> None:
     compare_generated(edge, rules, requests, identity, range(24))
+
+
+@settings(QUICK, max_examples=60)
+@given(rules=route_sets(), requests=st.lists(generated_requests, min_size=4, max_size=8))
+def test_generated_routes(edge: Bench, rules: str, requests: list[Sent]) -> None:
+    compare_generated(edge, rules, requests)
+
+
+@pytest.mark.long
+@settings(QUICK, max_examples=5_000, derandomize=False)
+@given(rules=route_sets(), requests=st.lists(generated_requests, min_size=4, max_size=8))
+def test_generated_routes_for_long(edge: Bench, rules: str, requests: list[Sent]) -> None:
+    compare_generated(edge, rules, requests)
 
 
 @pytest.mark.long

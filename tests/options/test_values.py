@@ -66,6 +66,7 @@ def test_values(parse: Callable[[str], Any], text: str, parsed: Any) -> None:
         (values.parse_mirror_url, "http://u@h/", "only scheme, host, port and path are used here"),
         (values.parse_mirror_url, "http://h/ä", "percent-encode the path"),
         (values.parse_endpoint, "b=1.2.3.4:+5", "'+5' is not a port"),
+        (values.parse_endpoint, "b:70000=1.2.3.4:5", "'70000' is not a port"),
     ],
 )
 def test_messages(parse: Callable[[str], Any], text: str, message: str) -> None:
@@ -104,6 +105,12 @@ def test_every_endpoint_can_be_written(host: str, subset: str, address: Any, por
     where = f"[{address}]" if address.version == 6 else str(address)
     text = f"{host}/{subset}={where}:{port}" if subset else f"{host}={where}:{port}"
     assert values.endpoint_override(text) == EndpointOverride(host, subset, str(address), port)
+
+
+def test_the_port_of_a_service() -> None:
+    found = values.parse_endpoint("reviews.prod:8080/v1=127.0.0.1:9001")
+    assert (found.host, found.service_port, found.subset, found.port) == ("reviews.prod", 8080, "v1", 9001)
+    assert values.parse_endpoint("reviews:v1=127.0.0.1:9001").host == "reviews:v1"
 
 
 @pytest.mark.parametrize(

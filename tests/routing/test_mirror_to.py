@@ -46,7 +46,7 @@ def test_it_is_listed_and_explained(build: Build, ask: Ask) -> None:
     table = build(mirror_to=URLS)
     assert str(rules(table)[-1].mirrors[0]) == "localhost:9002 100 % -> localhost:9002"
     said = explain(table, ask(), 3)
-    assert said[0].endswith("no virtual service claims it; the request passes through")
+    assert said[0].endswith("no rule claims it; the request passes through")
     assert "localhost:9002: drawn" in said[1]
 
 

@@ -65,7 +65,7 @@ def test_rules_that_are_not_tested(build: Build, ask: Ask, to_v1: Any) -> None:
 
 def test_host_and_path(build: Build, ask: Ask, to_v1: Any) -> None:
     table = build([{"match": [{"uri": {"prefix": "/b"}}], "route": to_v1}])
-    assert said(table, ask("/", "other.com")).startswith("host 'other.com': no virtual service claims it")
+    assert said(table, ask("/", "other.com")).startswith("host 'other.com': no rule claims it")
     text = said(table, ask("/a/../c"))
     assert "path '/a/../c' is normalised to '/c'" in text
     assert text.endswith("no rule matches: 404")
@@ -221,7 +221,7 @@ class TestNamespaces:
         assert explain(table, ask(), 0) == [
             "virtual service two/private: not used: it is not exported to namespace default",
             "virtual service default/edge: not used: it is for gateways edge",
-            "host 'example.com': no virtual service claims it; the request passes through",
+            "host 'example.com': no rule claims it; the request passes through",
         ]
 
 
@@ -239,10 +239,10 @@ class TestGateways:
             ("example.com", 80, "http", "a gateway's server on port 80 has httpsRedirect: 301 to https"),
             ("example.com", 80, "https", "destination svc/v1: 127.0.0.1:9001"),
             ("example.com", 81, "http", "destination svc/v1: 127.0.0.1:9001"),
-            ("other.com", 81, "http", "host 'other.com': no virtual service claims it on port 81 of default/edge: 404"),
-            ("other.com", 443, "http", "host 'other.com': no virtual service claims it (the gateway does not serve "
+            ("other.com", 81, "http", "host 'other.com': no rule claims it on port 81 of default/edge: 404"),
+            ("other.com", 443, "http", "host 'other.com': no rule claims it (the gateway does not serve "
              "HTTP on port 443); the request passes through"),
-            ("example.com", 82, "http", "host 'example.com': no virtual service claims it (no server of default/edge "
+            ("example.com", 82, "http", "host 'example.com': no rule claims it (no server of default/edge "
              "is for port 82; ports with HTTP: 80, 81); the request passes through"),
         ],
     )  # fmt: skip

@@ -134,3 +134,19 @@ def test_what_is_advised_works(table: RouteTable, text: str) -> None:
         find_rules(text, table.mirroring, lambda: rules(table))
     advised = str(caught.value).partition("did you mean '")[2].removesuffix("'?")
     assert find_rules(advised, table.mirroring)
+
+
+SHOP = Rule("", "rules[0]", "cart", "r.yaml:8", route="team/shop")
+SAME = Rule("team/shop", "http[0]", "", "r.yaml:20")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["team/shop rules[0]", "team/shop/rules[0]", "shop rules[0]", "shop cart", "cart", "team/shop rules[0] cart"],
+)
+def test_rules_of_the_gateway_api(text: str) -> None:
+    assert find_rules(text, [*RULES, SHOP, SAME]) == [SHOP]
+
+
+def test_a_route_and_a_virtual_service_of_one_name_are_both_meant() -> None:
+    assert find_rules("team/shop", [*RULES, SHOP, SAME]) == [SHOP, SAME]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mirror_addon.gateway_api.reading import GATEWAY_API
 from mirror_addon.istio.parsing import Source
 from mirror_addon.istio.parsing import parse_sources
 from mirror_addon.options.settings import OPTIONS
@@ -189,3 +190,38 @@ apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: shop, namespace: prod}"""
 """Two namespaces with the same short name, so that the advice has to say which."""
+
+
+ROUTE = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: shop, namespace: prod}
+spec:
+  parentRefs: [{name: edge, namespace: infra}]
+  rules:
+  - filters: [{type: RequestMirror, requestMirror: {backendRef: {name: cart-v2, port: 80}}}]
+    backendRefs: [{name: cart-v1, port: 80}]
+"""
+
+
+def test_backends_of_routes() -> None:
+    """Their Services need not be among the documents; one port of them may have an endpoint of its own."""
+    resources = parse_sources([Source("r", ROUTE.encode())], extension=GATEWAY_API).resources
+    entries = [parse_endpoint(f"{name}=127.0.0.1:9001") for name in ("cart-v1", "cart-v2.prod:80", "cart-v3:80")]
+    found = resolve_endpoints(entries, resources, "default")
+    assert list(found.overrides) == [
+        ("cart-v1.prod.svc.cluster.local", ""),
+        ("cart-v2.prod.svc.cluster.local:80", ""),
+        ("cart-v3.default.svc.cluster.local:80", ""),
+    ]
+    (problem,) = found.problems
+    assert problem.startswith("mirror_endpoints: cart-v3:80 has no effect: no rule names this host")
+
+
+def test_gateways_of_routes() -> None:
+    resources = parse_sources([Source("r", ROUTE.encode())], extension=GATEWAY_API).resources
+    defaults = {option.name: option.default for option in OPTIONS}
+    settings = parse_settings({**defaults, "mirror_gateways": ["infra/edge", "infra/ledge"]})
+    assert [line.partition(";")[0] for line in unknown_names(settings, resources)] == [
+        "mirror_gateways: no rule names the gateway infra/ledge"
+    ]

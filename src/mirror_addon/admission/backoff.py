@@ -169,9 +169,7 @@ class Backoffs:
     def keep(self, rules: Collection[Rule]) -> None:
         """Another table is in force, and `rules` are those of it that mirror. Remove the back-offs that have no rule
         with the same virtual service and limit."""
-        limits = {
-            (rule.virtual_service, rule.annotations.max_latency) for rule in rules if rule.annotations is not None
-        }
+        limits = {(rule.owner, rule.annotations.max_latency) for rule in rules if rule.annotations is not None}
         for target, backoffs in tuple(self._backoffs.items()):
             kept = {key: backoff for key, backoff in backoffs.items() if key in limits}
             if kept:

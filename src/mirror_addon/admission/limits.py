@@ -71,14 +71,12 @@ class Limits:
                 return "max_requests"
         if annotations.max_rps is not None:
             now = self._clock()
-            bucket = self._buckets.get((rule.virtual_service, target))
+            bucket = self._buckets.get((rule.owner, target))
             if bucket is None or bucket.rate != annotations.max_rps:
-                bucket = self._buckets[rule.virtual_service, target] = TokenBucket(annotations.max_rps, now)
+                bucket = self._buckets[rule.owner, target] = TokenBucket(annotations.max_rps, now)
             if not bucket.take(now):
                 return "max_rps"
-        if annotations.max_latency is not None and not self.backoffs.take(
-            rule.virtual_service, target, annotations.max_latency
-        ):
+        if annotations.max_latency is not None and not self.backoffs.take(rule.owner, target, annotations.max_latency):
             return "backoff"
         if quota is not None:
             quota.used += 1
@@ -95,7 +93,7 @@ class Limits:
             return
         self.backoffs.keep(rules)
         kept = {_identity(rule) for rule in rules}
-        services = {rule.virtual_service for rule in rules}
+        services = {rule.owner for rule in rules}
         self._quotas = {key: quota for key, quota in self._quotas.items() if key[0] in kept}
         self._buckets = {key: bucket for key, bucket in self._buckets.items() if key[0] in services}
 
@@ -108,4 +106,4 @@ class Limits:
 
 def _identity(rule: Rule) -> Rule:
     """Return the rule without the fields that change when a file is edited elsewhere: its line, its annotations."""
-    return Rule(rule.virtual_service, rule.rule, rule.name, "")
+    return Rule(rule.virtual_service, rule.rule, rule.name, "", route=rule.route)

@@ -16,7 +16,7 @@ RuleKey = tuple[str, str]
 
 def rule_key(rule: Rule) -> RuleKey:
     """Return what identifies a rule across reloads: its name if it has one, else its place."""
-    return rule.virtual_service, rule.name or rule.rule
+    return rule.owner, rule.name or rule.rule
 
 
 @dataclass(slots=True)

@@ -158,7 +158,8 @@ def decision_document(
     leaves = decision.action in (Action.ROUTE, Action.PASSTHROUGH)
     return {
         "action": str(decision.action),
-        "virtual_service": rule.virtual_service if rule else None,
+        "virtual_service": rule.virtual_service if rule and not rule.route else None,
+        "route": (rule.route or None) if rule else None,
         "rule": rule.rule if rule else None,
         "match": decision.match,
         "destination": {

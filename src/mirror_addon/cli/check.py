@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from mirror_addon.gateway_api.expiry_analysis import find_endless_route_mirrors
 from mirror_addon.istio.diagnostics import Diagnostic
 from mirror_addon.istio.diagnostics import Severity
 from mirror_addon.istio.expiry_analysis import find_endless_mirrors
@@ -40,7 +41,8 @@ def check(paths: tuple[Path, ...], strict: bool, json_lines: bool, namespace: st
     loaded = load_rules(paths, default_namespace=namespace)
     diagnostics = list(loaded.diagnostics)
     if strict:
-        diagnostics = sorted(diagnostics + find_endless_mirrors(loaded.resources))
+        endless = find_endless_mirrors(loaded.resources) + find_endless_route_mirrors(loaded.resources)
+        diagnostics = sorted(diagnostics + endless)
     for diagnostic in diagnostics:
         click.echo(as_json(diagnostic) if json_lines else as_text(diagnostic))
     found = {severity: sum(1 for each in diagnostics if each.severity is severity) for severity in Severity}

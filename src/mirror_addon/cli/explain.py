@@ -49,9 +49,9 @@ def as_text(request: Request, found: dict[str, Any]) -> str:
     """A decision for the terminal, a block of lines."""
     head = f"{request.method.decode('latin-1')} {request.authority.decode('latin-1')}{request.path.decode('latin-1')}"
     lines = [f"{click.style(head, bold=True)}  ->  {click.style(found['action'], fg='cyan')}"]
-    if found["virtual_service"]:
+    if owner := found["virtual_service"] or found["route"]:
         match = "" if found["match"] is None else f" match[{found['match']}]"
-        lines.append(f"  rule         {found['virtual_service']} {found['rule']}{match}")
+        lines.append(f"  rule         {owner} {found['rule']}{match}")
     if found["destination"]:
         lines.append(f"  destination  {_target(found['destination'])}")
     if found["request"]:

@@ -14,8 +14,10 @@ from mirror_addon.envoy.values import Message
 from mirror_addon.envoy.values import duration
 from mirror_addon.envoy.values import fraction
 from mirror_addon.envoy.values import safe_regex
+from mirror_addon.gateway_api.translation import PathRedirect
 from mirror_addon.istio.resources.virtual_service import HTTPRedirect
 from mirror_addon.istio.resources.virtual_service import HTTPRewrite
+from mirror_addon.istio.resources.virtual_service import RegexRewrite
 from mirror_addon.routing.clusters import Cluster
 from mirror_addon.routing.clusters import HashPolicy
 from mirror_addon.routing.mirrors import MirrorPolicy
@@ -93,7 +95,9 @@ class Actions:
                 self._notes.add("derivePort FROM_REQUEST_PORT: exported for port 80")
         if number and number != _DEFAULT_PORTS.get(fields.get("scheme_redirect", "http")):
             fields["port_redirect"] = number
-        if source.prefix_rewrite:
+        if isinstance(source, PathRedirect) and source.regex_rewrite is not None:
+            fields["regex_rewrite"] = _substitution(source.regex_rewrite)
+        elif source.prefix_rewrite:
             fields["prefix_rewrite"] = source.prefix_rewrite
         elif local.path:
             fields["path_redirect"] = local.path.decode()
@@ -105,9 +109,11 @@ class Actions:
         if route.http.timeout:
             fields["max_stream_duration"] = {"grpc_timeout_header_max": duration(route.http.timeout)}
         targets = [destination.target.at(port) for destination in route.destinations]
+        if route.missing_status == 500:
+            fields["cluster_not_found_response_code"] = "INTERNAL_SERVER_ERROR"
         first = route.destinations[0]
         if len(route.http.route) == 1:
-            fields["cluster"] = self.clusters.destination(targets[0])
+            fields["cluster"] = self.clusters.destination(targets[0], route.missing_status)
             if first.authority:
                 fields["host_rewrite_literal"] = first.authority.decode()
         else:
@@ -126,7 +132,10 @@ class Actions:
         entries = []
         headers_of = [item.headers for item in route.http.route if item.weight > 0]
         for destination, target, headers in zip(route.destinations, targets, headers_of, strict=True):
-            item: Message = {"name": self.clusters.destination(target), "weight": destination.weight}
+            item: Message = {
+                "name": self.clusters.destination(target, route.missing_status),
+                "weight": destination.weight,
+            }
             if destination.authority:
                 item["host_rewrite_literal"] = destination.authority.decode()
             entries.append(item | header_mutations([headers], self._notes))
@@ -157,9 +166,12 @@ def _rewrite(entry: RouteEntry, rewrite: HTTPRewrite | None) -> Message:
     if entry.rewrite is None or rewrite is None:
         return {}
     if rewrite.uri_regex_rewrite is not None:
-        pattern = {"pattern": safe_regex(rewrite.uri_regex_rewrite.match)}
-        return {"regex_rewrite": pattern | {"substitution": rewrite.uri_regex_rewrite.rewrite}}
+        return {"regex_rewrite": _substitution(rewrite.uri_regex_rewrite)}
     return {"prefix_rewrite": rewrite.uri}
+
+
+def _substitution(regex: RegexRewrite) -> Message:
+    return {"pattern": safe_regex(regex.match), "substitution": regex.rewrite}
 
 
 def _direct_response(local: DirectResponse) -> Message:

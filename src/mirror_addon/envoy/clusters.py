@@ -32,17 +32,28 @@ class UsedClusters:
     def __init__(self, notes: Notes) -> None:
         self._notes = notes
         self._messages: dict[str, Message] = {}
+        self.incomplete = False
+        """Routes name clusters that do not exist, which Envoy must not take as an error."""
 
-    def destination(self, cluster: Cluster) -> str:
-        """Return the name of a destination's cluster. Envoy responds with 503 where it has no endpoints."""
+    def destination(self, cluster: Cluster, missing_status: int = 503) -> str:
+        """Return the name of a destination's cluster.
+
+        Envoy responds with 503 where it has no endpoints, and with `missing_status` where there is no such cluster: one
+        that does not exist is made only for a status of 503.
+        """
         if cluster.resolves_request_host:
             self._notes.add(f"{cluster.label}: DYNAMIC_DNS is exported as the address and port in the client's Host")
             return self.original(secure=cluster.tls)
         if ORIGINAL_DESTINATION in cluster.endpoints:
             return self.original(secure=cluster.tls)
+        name = f"outbound|{cluster.port}|{cluster.subset}|{cluster.host}"
+        if not cluster.exists and missing_status != 503:
+            self._notes.add(f"{cluster.missing}; exported as {missing_status}")
+            self.incomplete = True
+            return f"missing|{cluster.port}||{cluster.host}"
         if cluster.missing:
             self._notes.add(f"{cluster.missing}; exported as 503")
-        return self._add(f"outbound|{cluster.port}|{cluster.subset}|{cluster.host}", cluster, None)
+        return self._add(name, cluster, None)
 
     def mirror(self, cluster: Cluster) -> str:
         """Return the name of a mirror's cluster.

@@ -13,6 +13,8 @@ from mirror_addon.routing.uris import Uri
 from mirror_addon.routing.uris import UriKind
 from mirror_addon.routing.virtual_services import RouteEntry
 
+_SPECIFIERS = {UriKind.EXACT: "path", UriKind.PREFIX: "prefix", UriKind.ELEMENTS: "path_separated_prefix"}
+
 
 class NeverMatches(Exception):
     """No request meets the match, and Envoy rejects it or cannot express it. The text is the reason."""
@@ -49,7 +51,7 @@ def _path(uri: Uri) -> Message:
         return {"safe_regex": safe_regex(uri.regex.pattern.decode())}
     if uri.kind is UriKind.EXACT and not uri.value:
         raise NeverMatches("no path is empty")
-    match: Message = {"path" if uri.kind is UriKind.EXACT else "prefix": uri.value.decode()}
+    match: Message = {_SPECIFIERS[uri.kind]: uri.value.decode()}
     if uri.ignore_case:
         match["case_sensitive"] = False
     return match

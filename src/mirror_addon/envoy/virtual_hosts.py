@@ -47,8 +47,10 @@ class RouteConfiguration:
         if self._table.hosts.anything is None:
             closed = [_not_found(port) for port in sorted(self._table.gateways.closed)]
             hosts.append({"name": "passthrough", "domains": ["*"], "routes": [*closed, *self._passthrough(0)]})
+        complete = {"validate_clusters": False} if self._actions.clusters.incomplete else {}
         return {
             "name": ROUTES,
+            **complete,
             "ignore_port_in_host_matching": True,
             "max_direct_response_body_size_bytes": _MAX_BODY,
             "virtual_hosts": hosts,

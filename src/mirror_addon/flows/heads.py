@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING
 from mitmproxy import connection
 from mitmproxy import http
 
+from mirror_addon.flows.hop_by_hop import without_hop_by_hop
 from mirror_addon.routing.clusters import ORIGINAL_DESTINATION
 from mirror_addon.routing.decision import Facts
 from mirror_addon.routing.decision import LocalResponse
@@ -38,6 +39,7 @@ from mirror_addon.routing.fields import Fields
 from mirror_addon.routing.local_replies import is_grpc
 
 if TYPE_CHECKING:
+    from mirror_addon.options.settings import Settings
     from mirror_addon.routing.clusters import Cluster
     from mirror_addon.routing.clusters import Endpoint
     from mirror_addon.routing.decision import Decision
@@ -259,6 +261,14 @@ def no_unix_sockets(cluster: Cluster, endpoint: Endpoint) -> LocalResponse:
         f"Set a TCP address: --set mirror_endpoints={name}=ADDRESS:PORT\n"
     )
     return LocalResponse(503, ((b"content-type", b"text/plain"),), text.encode())
+
+
+def apply_options(flow: http.HTTPFlow, request: Request, settings: Settings) -> None:
+    """Do to a routed `request` of `flow` what options ask for beside the rules."""
+    if settings.request_id or settings.proxy_headers == "istio":
+        give_request_id(request)
+    if settings.strip_hop_by_hop and not is_upgrade(flow):
+        request.headers = without_hop_by_hop(request.headers)
 
 
 def give_request_id(request: Request) -> None:

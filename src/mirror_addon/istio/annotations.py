@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Mapping
+from typing import Any
 
 from mirror_addon.istio.diagnostics import FieldPath
 from mirror_addon.istio.documents import Resource
@@ -21,6 +22,7 @@ _REFUSED = {
     "istio.io/dry-run",
 }
 """Istio's webhook refuses objects with one of them (istio `pkg/config/validation/validation.go`)."""
+_ANNOTATED = ("VirtualService", "HTTPRoute", "GRPCRoute")
 AnnotationChecks = Mapping[str, Callable[[str], str]]
 """Checks by other rooms, by annotation name without the prefix; each returns what is wrong with a value, or ""."""
 
@@ -35,9 +37,11 @@ def validate_annotations(kind: str, annotations: Mapping[str, str], findings: Fi
             known = {PREFIX + own for own in KNOWN}
             if name not in known:
                 findings.error(path, f"unknown annotation; {nearest(name, known)}", at_key=True)
-            elif kind != "VirtualService":
+            elif kind not in _ANNOTATED:
                 findings.warning(
-                    path, f"has no effect on a {kind}; put it on the VirtualService with the mirror", at_key=True
+                    path,
+                    f"has no effect on a {kind}; put it on the VirtualService or route with the mirror",
+                    at_key=True,
                 )
 
 
@@ -45,6 +49,20 @@ def validate_mirror_annotations(
     resource: Resource[VirtualServiceSpec], findings: Findings, checks: AnnotationChecks
 ) -> None:
     """Check the values of a virtual service's `mirror-addon/...` annotations, and warn where nothing is mirrored."""
+    spec = resource.spec
+    # A delegate can inherit its mirrors from the root, and a root has the rules of its delegates.
+    alone = spec.hosts and all(http.delegate is None for http in spec.http)
+    useless = alone and not any(http.mirror is not None or http.mirrors for http in spec.http)
+    validate_mirror_values(resource, findings, checks, "this virtual service" if useless else "")
+
+
+def validate_mirror_values(
+    resource: Resource[Any], findings: Findings, checks: AnnotationChecks, mirrors_nothing: str
+) -> None:
+    """Check the values of an object's `mirror-addon/...` annotations.
+
+    `mirrors_nothing` names an object on which they have no effect, and is empty for others.
+    """
     given = [name for name in KNOWN if PREFIX + name in resource.annotations]
     for name in given:
         path = ("metadata", "annotations", PREFIX + name)
@@ -56,9 +74,6 @@ def validate_mirror_annotations(
         else:
             if name in checks and (problem := checks[name](text)):
                 findings.error(path, problem)
-    spec = resource.spec
-    # A delegate can inherit its mirrors from the root, and a root has the rules of its delegates.
-    alone = spec.hosts and all(http.delegate is None for http in spec.http)
-    if given and alone and not any(http.mirror is not None or http.mirrors for http in spec.http):
+    if given and mirrors_nothing:
         path = ("metadata", "annotations", PREFIX + given[0])
-        findings.warning(path, "has no effect: this virtual service mirrors nothing", at_key=True)
+        findings.warning(path, f"has no effect: {mirrors_nothing} mirrors nothing", at_key=True)

@@ -11,11 +11,11 @@ from typing import Generic
 from typing import TypeVar
 
 from mirror_addon.istio.diagnostics import FieldPath
-from mirror_addon.istio.resources.kinds import Spec
+from mirror_addon.istio.resources.messages import Message
 from mirror_addon.istio.resources.messages import snake_case
 from mirror_addon.istio.resources.messages import snake_case_names
 
-S = TypeVar("S", bound=Spec)
+S = TypeVar("S", bound=Message)
 
 MERGE = 0
 """The key of a plain `<<` in `Nodes.keys`."""

@@ -117,7 +117,8 @@ class _Conformer:
             if key not in fields:
                 if shape.message.model_config.get("extra") != "ignore":
                     camel_names = {spelled[0] for spelled in fields.values()}
-                    self.findings.error((*path, key), f"unknown field; {nearest(key, camel_names)}", at_key=True)
+                    hint = shape.message.hints.get(key) or nearest(key, camel_names)
+                    self.findings.error((*path, key), f"unknown field; {hint}", at_key=True)
                 continue
             camel, inner = fields[key]
             if key != camel and not self._snake_case(key, camel, value, path):
@@ -208,7 +209,7 @@ def _check_name(shape: _Shape, value: Any) -> str | None:
     if isinstance(value, str) and value in shape.names:
         return None
     hint = nearest(value, shape.names) if isinstance(value, str) else f"known: {', '.join(shape.names)}"
-    return f"must be one of Istio's names; it is {describe(value)}: {hint}"
+    return f"must be one of the known names; it is {describe(value)}: {hint}"
 
 
 def _check_integer_or_text(_: _Shape, value: Any) -> str | None:
@@ -246,7 +247,9 @@ def _fields(message: type[Message]) -> dict[str, tuple[str, _Shape]]:
     fields = {}
     for name, info in message.model_fields.items():
         camel = info.alias or name
-        fields[camel] = fields[name] = (camel, _shape(info.annotation, info.metadata))
+        spellings = (camel, name) if message.model_config.get("populate_by_name") else (camel,)
+        for spelling in spellings:
+            fields[spelling] = (camel, _shape(info.annotation, info.metadata))
     # `from_` replaces a Python keyword in our code only.
     return {key: found for key, found in fields.items() if not key.endswith("_")}
 

@@ -37,6 +37,7 @@ from mirror_addon.istio.diagnostics import Diagnostic
 from mirror_addon.istio.diagnostics import Severity
 from mirror_addon.istio.documents import Document
 from mirror_addon.istio.documents import Resource
+from mirror_addon.istio.extension import Extension
 from mirror_addon.istio.fields import KEPT_SNAKE_CASE
 from mirror_addon.istio.fields import conform
 from mirror_addon.istio.fields import describe
@@ -52,7 +53,6 @@ from mirror_addon.istio.resources.kinds import ISTIO_VERSIONS
 from mirror_addon.istio.resources.kinds import KUBERNETES_KINDS
 from mirror_addon.istio.resources.kinds import SKIPPED_ISTIO_KINDS
 from mirror_addon.istio.resources.kinds import UNREAD_KINDS
-from mirror_addon.istio.resources.kinds import Spec
 from mirror_addon.istio.resources.kubernetes_workloads import EndpointSliceSpec
 from mirror_addon.istio.resources.messages import Message
 from mirror_addon.istio.validation import validate
@@ -94,14 +94,16 @@ def parse_sources(
     *,
     default_namespace: str = "default",
     annotation_checks: AnnotationChecks = _NO_CHECKS,
+    extension: Extension | None = None,
 ) -> ParsedRules:
     """Read and validate each object of each document by itself.
 
     An object that an API server would not store, because of its YAML, its metadata or the type of a field, is left out
     of the resources; with other errors it stays. Objects without a namespace get `default_namespace`.
-    `annotation_checks` check the annotations whose syntax only other rooms know. No source raises an exception.
+    `annotation_checks` check the annotations whose syntax only other rooms know, `extension` reads the kinds that only
+    another room knows. No source raises an exception.
     """
-    reader = _Reader(default_namespace, annotation_checks)
+    reader = _Reader(default_namespace, annotation_checks, extension)
     broken = False
     with collector_paused():
         for source in sources:
@@ -129,8 +131,11 @@ def collector_paused() -> Iterator[None]:
 
 
 class _Reader:
-    def __init__(self, default_namespace: str, annotation_checks: AnnotationChecks) -> None:
+    def __init__(
+        self, default_namespace: str, annotation_checks: AnnotationChecks, extension: Extension | None
+    ) -> None:
         self.default_namespace = default_namespace
+        self.extension = extension
         self.annotation_checks = annotation_checks
         self.resources: list[Resource[Any]] = []
         self.diagnostics: list[Diagnostic] = []
@@ -164,32 +169,29 @@ class _Reader:
         if not isinstance(kind, str) or not isinstance(api_version, str):
             return None
         group, _, version = api_version.rpartition("/")
-        if kind == "List" or (
-            group == ISTIO_GROUP and kind.removesuffix("List") in ISTIO_KINDS and kind.endswith("List")
-        ):
+        if kind == "List" or (kind.endswith("List") and self._has_kind(group, kind.removesuffix("List"))):
             self._list(document, value, findings)
             return None
-        spec_type = self._spec_type(kind, group, version, findings)
+        extension = self._extension(group, kind)
+        reads = extension.spec_type if extension is not None else self._spec_type
+        spec_type = reads(group, kind, version, findings)
         if spec_type is None:
             return None
         if spec_type in CONTEXT_SPECS:
             return self._context(spec_type, kind, api_version, document, value, findings)
-        known_fields = _SLICE_FIELDS if spec_type is EndpointSliceSpec else _FIELDS
-        for key in value:
-            if key not in known_fields:
-                findings.error((key,), f"unknown field; {nearest(key, known_fields)}", at_key=True)
+        _check_fields(value, _SLICE_FIELDS if spec_type is EndpointSliceSpec else _FIELDS, findings)
         metadata = read_metadata(kind, value.get("metadata"), self.default_namespace, findings)
         spec, well_typed = _read_spec(spec_type, document, value, findings)
         if spec is None:
             return None
         known = metadata or Metadata.unknown(self.default_namespace, value.get("metadata"))
         resource = _resource(kind, api_version, known, spec, document, value.get("status"))
-        validate(resource, findings, self.annotation_checks)
+        (extension.validate if extension is not None else validate)(resource, findings, self.annotation_checks)
         return resource if well_typed and metadata is not None else None
 
     def _context(
         self,
-        spec_type: type[Spec],
+        spec_type: type[Message],
         kind: str,
         api_version: str,
         document: Document,
@@ -217,7 +219,15 @@ class _Reader:
         for index, item in enumerate(items):
             self.read(document.item(("items", index)), item)
 
-    def _spec_type(self, kind: str, group: str, version: str, findings: Findings) -> type[Spec] | None:
+    def _has_kind(self, group: str, kind: str) -> bool:
+        if group == ISTIO_GROUP:
+            return kind in ISTIO_KINDS
+        return self._extension(group, kind) is not None
+
+    def _extension(self, group: str, kind: str) -> Extension | None:
+        return self.extension if self.extension is not None and self.extension.covers(group, kind) else None
+
+    def _spec_type(self, group: str, kind: str, version: str, findings: Findings) -> type[Message] | None:
         """Return the type of an object's spec; None where the object is skipped or refused."""
         versions = ("v1", "v1beta1") if group == GATEWAY_API_GROUP else ("v1",)
         if (group, kind) in KUBERNETES_KINDS and version in versions:
@@ -258,9 +268,15 @@ def _label(document: Document, value: Any, default_namespace: str) -> str:
 _EXAMPLE = {"kind": "kind: VirtualService", "apiVersion": f"apiVersion: {ISTIO_GROUP}/v1"}
 
 
+def _check_fields(value: dict[str, Any], known: tuple[str, ...], findings: Findings) -> None:
+    for key in value:
+        if key not in known:
+            findings.error((key,), f"unknown field; {nearest(key, known)}", at_key=True)
+
+
 def _read_spec(
-    spec_type: type[Spec], document: Document, given: dict[str, Any], findings: Findings
-) -> tuple[Spec | None, bool]:
+    spec_type: type[Message], document: Document, given: dict[str, Any], findings: Findings
+) -> tuple[Message | None, bool]:
     """Return the typed spec of an object, without the parts that it cannot have, and whether all types were right."""
     well_typed, path = True, ("spec",) if spec_type is not EndpointSliceSpec else ()
     value = given if not path else given.get("spec")

@@ -117,7 +117,7 @@ class References:
     ) -> None:
         namespace, export_to = resource.namespace, resource.spec.export_to
         host = resolve_short_name(destination.host, namespace)
-        if not host or host == "*" or (host, destination.subset) in self._overrides or (host, "") in self._overrides:
+        if not host or host == "*" or self._is_overridden(host, destination):
             return
         services = self._registry.services(host, namespace, export_to)
         known = services or self._registry.covering(host, namespace)
@@ -158,6 +158,14 @@ class References:
         """Return where the host is declared for others than those who ask."""
         owners = self._registry.owners(host)
         return f" here: that of {', '.join(owners)} is not exported to this namespace" if owners else ""
+
+    def _is_overridden(self, host: str, destination: Destination) -> bool:
+        number = destination.port.number if destination.port is not None else 0
+        return any(
+            (name, subset) in self._overrides
+            for name in (host, f"{host}:{number}")
+            for subset in (destination.subset, "")
+        )
 
     def _check_port(
         self,

@@ -110,14 +110,14 @@ OPTIONS = (
         Sequence[str],
         ["rules"],
         values.each(values.some_text),
-        "Istio YAML: files and folders. Reloaded when they change.",
+        "Istio and Gateway API YAML: files and folders. Reloaded when they change.",
     ),
     Option(
         "mirror_endpoints",
         Sequence[str],
         [],
         values.each(values.endpoint_override),
-        "Where a destination listens, HOST[/SUBSET]=ADDRESS:PORT. Wins over the YAML.",
+        "Where a destination listens, HOST[:PORT][/SUBSET]=ADDRESS:PORT. Wins over the YAML.",
     ),
     Option(
         "mirror_to",

@@ -29,12 +29,14 @@ TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 @dataclass(frozen=True, slots=True)
 class EndpointOverride:
-    """One `HOST[/SUBSET]=ADDRESS:PORT` of `mirror_endpoints`."""
+    """One `HOST[:PORT][/SUBSET]=ADDRESS:PORT` of `mirror_endpoints`."""
 
     host: str
     subset: str
     address: str
     port: int
+    service_port: int = 0
+    """The port of the service for which it is; 0: every port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,12 @@ class MirrorURL:
 
 
 def parse_endpoint(text: str) -> EndpointOverride:
-    """Parse `serviceB/v2=127.0.0.1:9012` or `reviews=[::1]:80`."""
+    """Parse `serviceB/v2=127.0.0.1:9012`, `reviews=[::1]:80` or `reviews:8080=127.0.0.1:9001`."""
     name, equals, target = text.partition("=")
     host, slash, subset = name.strip().partition("/")
+    service_port = 0
+    if (numbered := re.fullmatch(r"(.+):([0-9]+)", host)) is not None:
+        host, service_port = numbered[1], _port(numbered[2])
     address, colon, port = target.strip().rpartition(":")
     if address.startswith("[") and address.endswith("]"):
         address = address[1:-1]
@@ -70,7 +75,7 @@ def parse_endpoint(text: str) -> EndpointOverride:
         colon = ""
     if not (equals and colon and host and address and (subset or not slash)):
         raise ValueError("write HOST/SUBSET=ADDRESS:PORT, as in serviceB/v2=127.0.0.1:9002")
-    return EndpointOverride(host, subset, address, _port(port))
+    return EndpointOverride(host, subset, address, _port(port), service_port)
 
 
 def _port(text: str) -> int:

@@ -90,6 +90,8 @@ class Cluster:
     """No port says its protocol, which is then `http` here and detected in Istio."""
     missing: str = ""
     """Why there is no endpoint and how to give one; empty where there are endpoints."""
+    exists: bool = True
+    """False where no document declares the host, port and subset: Istio makes no cluster then."""
     _salt: int = field(init=False, repr=False)
     _cumulative: list[int] = field(init=False, repr=False)
     _turn: int = field(default=-1, init=False, repr=False)

@@ -73,21 +73,28 @@ class LocalResponse:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The names of the rule that a request met: one HTTPRoute of one virtual service."""
+    """The names of the rule that a request met: of a virtual service, or of a route of the Gateway API."""
 
     virtual_service: str
-    """`namespace/name`."""
+    """`namespace/name`; empty for a rule of another kind."""
     rule: str
-    """`http[0]`, the index in its own document."""
+    """`http[0]` or `rules[0]`, the index in its own document."""
     name: str
     """The route's own name, or empty."""
     location: str
     """`FILE:LINE`, or empty for a rule made from options."""
     annotations: MirrorAnnotations | None = None
-    """The annotations of its virtual service; None where there are none."""
+    """The annotations of its document; None where there are none."""
+    route: str = ""
+    """`namespace/name` of an HTTPRoute or GRPCRoute; empty for a rule of another kind."""
 
     def __str__(self) -> str:
-        return f"{self.virtual_service} {self.rule}".lstrip()
+        return f"{self.owner} {self.rule}".lstrip()
+
+    @property
+    def owner(self) -> str:
+        """`namespace/name` of its document; empty for a rule made from options."""
+        return self.virtual_service or self.route
 
     @property
     def ignore(self) -> str:

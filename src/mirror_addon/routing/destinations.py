@@ -10,6 +10,8 @@ import difflib
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+from mirror_addon.gateway_api.backend_tls import BackendTLSPolicies
+from mirror_addon.gateway_api.slices_alone import addresses_of_slices_alone
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.resources.kinds import Spec
 from mirror_addon.istio.resources.virtual_service import Destination
@@ -25,7 +27,10 @@ from mirror_addon.routing.traffic_policies import DestinationRules
 from mirror_addon.routing.traffic_policies import Policy
 
 Overrides = Mapping[tuple[str, str], Endpoint]
-"""By fully qualified host and subset; an empty subset stands for every subset without an entry of its own."""
+"""By fully qualified host and subset; an empty subset stands for every subset without an entry of its own.
+
+An entry for one port of the service has `HOST:PORT` as its host, and takes precedence over one for all ports.
+"""
 _SHOWN = 10
 """Subsets that a message lists."""
 
@@ -45,7 +50,9 @@ class Clusters:
         registry = ServiceRegistry(resources, identity)
         self.services = registry.services
         self._hidden = registry.hidden
-        self._rules = DestinationRules(resources, identity)
+        policies = BackendTLSPolicies(resources, identity.domain).destination_rules()
+        self._rules = DestinationRules([*resources, *policies], identity)
+        self._alone = addresses_of_slices_alone(resources, identity.domain)
         self._identity = identity
         self._overrides = overrides
         self._clusters: dict[tuple[str, str, int], Cluster] = {}
@@ -59,9 +66,23 @@ class Clusters:
             port = destination.port.number
         else:
             port = next(iter(service.ports)) if service and len(service.ports) == 1 else 0
-        if service and service.alias_for and self._override(host, destination.subset) is None:
+        if service and service.alias_for and self._override(host, destination.subset, port) is None:
             host = service.alias_for  # one step only, and the port stays (`GetDestinationCluster`)
         return ResolvedDestination(self, host, destination.subset, port, label)
+
+    def backend(self, host: str, port: int, label: str) -> ResolvedDestination:
+        """Return the destination of a fully qualified host and a port of its service."""
+        if (addresses := self._alone.get(host)) and self._override(host, "", port) is None:
+            endpoints = tuple(Endpoint(address, number) for address, number in addresses)
+            made = Cluster(host, "", port, endpoints, label=label, detects_protocol=True)
+            sole = self._clusters.setdefault((host, "", port), made)
+            return ResolvedDestination(self, host, "", port, label, sole)
+        return ResolvedDestination(self, host, "", port, label)
+
+    def refused(self, host: str, port: int, label: str, reason: str) -> ResolvedDestination:
+        """Return a destination that no request reaches. `reason` says why, and what to do."""
+        cluster = Cluster(host, "", port, (), label=label, missing=f"no endpoint for {label}: {reason}", exists=False)
+        return ResolvedDestination(self, host, "", port, label, cluster)
 
     def origin(self, cluster: Cluster) -> list[str]:
         """Return where a cluster's service and DestinationRule are from, and why, for a trace."""
@@ -72,9 +93,6 @@ class Clusters:
         rule = self._rules.find(cluster.host, service.namespace)
         found = [f"{' and '.join(dict.fromkeys(service.kinds))} of namespace {service.namespace}{why}"]
         return [*found, f"DestinationRule of namespace {rule.namespace}"] if rule else found
-
-    def _override(self, host: str, subset: str) -> Endpoint | None:
-        return self._overrides.get((host, subset)) or self._overrides.get((host, ""))
 
     def cluster(self, host: str, subset: str, port: int, label: str) -> Cluster:
         """Return the cluster of a host, subset and service port; its `missing` explains why it has no endpoints."""
@@ -91,9 +109,12 @@ class Clusters:
         chosen = rule.subsets.get(subset) if rule and subset else None
         policy = Policy().overlaid(rule.policy if rule else None, port)
         policy = policy.overlaid(chosen.traffic_policy if chosen else None, port)
-        override = self._override(host, subset)
+        override = self._override(host, subset, port)
         dynamic = False
         problem = ""
+        exists = override is not None or (
+            service is not None and port in service.ports and (not subset or chosen is not None)
+        )
         if override is not None:
             endpoints: tuple[Endpoint, ...] = (override,)
         elif service is None and not (rule and subset and chosen is None):
@@ -130,7 +151,12 @@ class Clusters:
             resolves_request_host=dynamic and override is None,
             detects_protocol=declared is None or not declared.declared,
             missing="" if endpoints or dynamic else f"no endpoint for {label}: {problem}; {cure}",
+            exists=exists,
         )
+
+    def _override(self, host: str, subset: str, port: int) -> Endpoint | None:
+        keys = ((f"{host}:{port}", subset), (f"{host}:{port}", ""), (host, subset), (host, ""))
+        return next((self._overrides[key] for key in keys if key in self._overrides), None)
 
     def _own_name(self, host: str, subset: str, label: str) -> str:
         """Return a name that the option finds from the proxy's namespace: the short one only where it lives there."""
@@ -146,7 +172,10 @@ class ResolvedDestination:
 
     __slots__ = ("_clusters", "_ports", "host", "label", "port", "sole", "subset")
 
-    def __init__(self, clusters: Clusters, host: str, subset: str, port: int, label: str) -> None:
+    def __init__(
+        self, clusters: Clusters, host: str, subset: str, port: int, label: str, sole: Cluster | None = None
+    ) -> None:
+        """`sole` is the cluster where it is not one of `clusters`."""
         self.host = host
         self.subset = subset
         self.port = port
@@ -154,7 +183,7 @@ class ResolvedDestination:
         self.label = label
         self._clusters = clusters
         self._ports: dict[int, Cluster] = {}
-        self.sole = clusters.cluster(host, subset, port, label) if port else None
+        self.sole = clusters.cluster(host, subset, port, label) if port and sole is None else sole
 
     def at(self, port: int) -> Cluster:
         """Return the cluster for a request that arrived on `port`."""

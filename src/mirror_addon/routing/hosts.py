@@ -70,7 +70,8 @@ class VirtualHost:
         """
         self.host = host
         self.services = tuple({id(claim.service): claim.service for claim in claims}.values())
-        ports = {entry.port for service in self.services for entry in service.entries if not entry.excluded}
+        entries = (entry for service in self.services for entry in service.entries)
+        ports = {entry.port for entry in entries if entry.lost or not entry.excluded}
         ports |= {claim.server.port for claim in claims if claim.server is not None}
         self.other_ports: Entries | None = _index(claims, 0, exclusive)
         self.ports: dict[int, Entries | None] = {port: _index(claims, port, exclusive) for port in ports if port}
@@ -98,7 +99,10 @@ def _index(claims: Sequence[Claim], port: int, exclusive: bool) -> Index | Scan 
             break
     if not exclusive:
         entries.sort(key=lambda entry: entry.catch_all)  # stable: only catch-alls move, to the end
-    return build_index(entries) if entries else None
+    claimed = entries or any(
+        entry.lost and entry.port in (0, port) for claim in claims for entry in claim.service.entries
+    )
+    return build_index(entries) if claimed else None
 
 
 def _reachable(claim: Claim, port: int) -> list[RouteEntry]:
@@ -205,13 +209,18 @@ def build_hosts(
                     if server.https_redirect:
                         redirected.setdefault(host, set()).add(server.port)
     made = {
-        host: VirtualHost(host, by_host.get(host, ()), identity.is_sidecar, redirected.get(host, ()))
-        for host in [*by_host, *(host for host in redirected if host not in by_host)]
+        host: VirtualHost(host, claims, _is_exclusive(claims, identity), redirected.get(host, ()))
+        for host, claims in [*by_host.items(), *((host, []) for host in redirected if host not in by_host)]
     }
     table = HostTable(made)
     if not identity.is_gateway:
         _add_aliases(table, made, identity, clusters)
     return table, tuple(made.values())
+
+
+def _is_exclusive(claims: Sequence[Claim], identity: Identity) -> bool:
+    """Whether the first of the services has the host alone: in a sidecar, and where the host is a Service's own."""
+    return identity.is_sidecar or any(claim.service.mesh for claim in claims)
 
 
 def _add_aliases(

@@ -139,6 +139,9 @@ class _Half:
             uri = item[1].uri
             if uri.regex is not None:
                 regexes.setdefault(uri.regex.literal_prefix, []).append(item)
+            elif uri.kind is UriKind.ELEMENTS:  # the path itself, or anything below it
+                exact.setdefault(uri.value, []).append(item)
+                plain.setdefault(uri.value + b"/", []).append(item)
             else:
                 (exact if uri.kind is UriKind.EXACT else plain).setdefault(uri.value, []).append(item)
         self.exact = {path: _until_unconditional(items) for path, items in exact.items()}

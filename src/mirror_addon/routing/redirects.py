@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mirror_addon.gateway_api.translation import PathRedirect
 from mirror_addon.istio.resources.virtual_service import HTTPDirectResponse
 from mirror_addon.istio.resources.virtual_service import HTTPRedirect
 from mirror_addon.routing.decision import Action
@@ -19,6 +20,7 @@ from mirror_addon.routing.names import without_port
 from mirror_addon.routing.uris import Rewrite
 from mirror_addon.routing.uris import Uri
 from mirror_addon.routing.uris import replaced
+from mirror_addon.routing.uris import substituted
 
 _CODES = (301, 302, 303, 307, 308)
 _DEFAULT_PORTS = {b"http": 80, b"https": 443}
@@ -110,6 +112,8 @@ def compile_redirect(redirect: HTTPRedirect) -> Local:
 
 def redirect_rewrite(uri: Uri, redirect: HTTPRedirect | None) -> Rewrite | None:
     """Return how a redirect's `prefixRewrite` changes the target; None where it has none."""
+    if isinstance(redirect, PathRedirect) and redirect.regex_rewrite is not None:
+        return substituted(redirect.regex_rewrite)
     return replaced(uri, redirect.prefix_rewrite) if redirect and redirect.prefix_rewrite else None
 
 

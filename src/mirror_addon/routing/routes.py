@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Protocol
 
 from mirror_addon.istio.resources.virtual_service import Destination
 from mirror_addon.istio.resources.virtual_service import HeaderOperations
@@ -24,7 +25,6 @@ from mirror_addon.routing.decision import LocalResponse
 from mirror_addon.routing.decision import Mirror
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.decision import Rule
-from mirror_addon.routing.destinations import Clusters
 from mirror_addon.routing.destinations import ResolvedDestination
 from mirror_addon.routing.faults import compile_fault
 from mirror_addon.routing.fields import JOINED_REQUEST_FIELDS
@@ -45,6 +45,14 @@ from mirror_addon.routing.uris import Rewrite
 _NO_DESTINATION = b"the rule has no destination with a weight above zero; give its route one"
 
 
+class Targets(Protocol):
+    """What finds the clusters of destinations, in a document of a namespace."""
+
+    primary_endpoints: bool
+
+    def target(self, destination: Destination, namespace: str) -> ResolvedDestination: ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Weighted:
     """One destination of a route with its header edits, in the order in which they are applied."""
@@ -61,29 +69,24 @@ class CompiledRoute:
     """The action of a rule."""
 
     __slots__ = (
-        "_bounds",
-        "_plain",
-        "cors",
-        "destinations",
-        "fault",
-        "http",
-        "local",
-        "methods",
-        "mirrors",
-        "needs_endpoint",
-        "response_edits",
-        "rule",
-        "sampler",
-        "timeout",
-        "total",
+        "_bounds", "_plain", "cors", "destinations", "fault", "http", "local", "methods", "mirrors", "missing_status",
+        "needs_endpoint", "response_edits", "rule", "sampler", "timeout", "total",
     )  # fmt: skip
 
     def __init__(
-        self, http: HTTPRoute, rule: Rule, clusters: Clusters, namespace: str, sample_seed: bytes = b""
+        self,
+        http: HTTPRoute,
+        rule: Rule,
+        clusters: Targets,
+        namespace: str,
+        sample_seed: bytes = b"",
+        missing_status: int = 503,
     ) -> None:
+        """`missing_status` is Envoy's `cluster_not_found_response_code`: for a destination that does not exist."""
         self.http = http
         """The source, with inherited fields where the rule was delegated to."""
         self.rule = rule
+        self.missing_status = missing_status
         self.needs_endpoint = clusters.primary_endpoints
         self.fault = compile_fault(http.fault)
         self.cors = compile_cors(http.cors_policy)
@@ -207,6 +210,10 @@ class CompiledRoute:
             Action.ROUTE, self.rule, match, cluster, endpoint, leaving, None, mirrors, 0.0, response_edits, self.timeout
         )
 
+    def status_without(self, cluster: Cluster | None) -> int:
+        """Return the status of a response without an endpoint in `cluster`, which is None where there is none."""
+        return 503 if cluster is None or cluster.exists else self.missing_status
+
     def _unavailable(
         self,
         match: int | None,
@@ -216,7 +223,7 @@ class CompiledRoute:
         draw: int,
         edits: tuple[HeaderEdit, ...],
     ) -> Decision:
-        response = local_reply(request, 503, reason + b"\n", (), edits)
+        response = local_reply(request, self.status_without(cluster), reason + b"\n", (), edits)
         decision = self._reply(Action.UNAVAILABLE, match, request, response, draw, 0.0)
         decision.cluster = cluster
         return decision
@@ -247,7 +254,7 @@ def _pick_by_hash(
     return (cluster.pick(draw, authority) if key is None else cluster.pick_by_hash(key)), cookie
 
 
-def _destinations(http: HTTPRoute, clusters: Clusters, namespace: str) -> tuple[Weighted, ...]:
+def _destinations(http: HTTPRoute, clusters: Targets, namespace: str) -> tuple[Weighted, ...]:
     """Return the destinations that can be chosen: a single one whatever its weight, of several those with a weight.
 
     Istio drops destinations without a weight where there are several (`route.go`).
@@ -260,7 +267,7 @@ def _destinations(http: HTTPRoute, clusters: Clusters, namespace: str) -> tuple[
 
 
 def _weighted(
-    item: HTTPRouteDestination, weight: int, http: HTTPRoute, clusters: Clusters, namespace: str, merged: bool
+    item: HTTPRouteDestination, weight: int, http: HTTPRoute, clusters: Targets, namespace: str, merged: bool
 ) -> Weighted:
     route, own = http.headers or Headers(), item.headers or Headers()
     authority = http.rewrite.authority if http.rewrite else ""

@@ -1,11 +1,11 @@
 """The route table: Istio resources are compiled into a table, and the table decides what happens to a request.
 
-Theory of operation. This room does what Istio's pilot and Envoy's router do together: pilot turns resources into
-routes (`istio/pilot/pkg/networking/core/route/route.go`; comments in this room say only `route.go`), the router picks
-one for each request. Everything here is pure: values in, values out, without sockets, clocks, threads or mitmproxy. A
-table is built once for a set of rules (`rules/`). It never changes afterwards, except for round-robin positions and
-clusters of ports that are seen for the first time. It decides in the proxy's event loop, once for each request, when
-the request's header is complete.
+Theory of operation. This room does what Istio's pilot and Envoy's router do together: pilot turns resources, virtual
+services and routes of the Gateway API alike, into routes (`istio/pilot/pkg/networking/core/route/route.go`; comments in
+this room say only `route.go`), the router picks one for each request. Everything here is pure: values in, values out,
+without sockets, clocks, threads or mitmproxy. A table is built once for a set of rules (`rules/`). It never changes
+afterwards, except for round-robin positions and clusters of ports that are seen for the first time. It decides in the
+proxy's event loop, once for each request, when the request's header is complete.
 
 `RouteTable.route` decides in Envoy's order:
 
@@ -42,6 +42,8 @@ from mirror_addon.routing.destinations import Clusters
 from mirror_addon.routing.formatted_routes import FormattedRoute
 from mirror_addon.routing.forwarded import forwarded_scheme
 from mirror_addon.routing.forwarded import with_client
+from mirror_addon.routing.gateway_routes import compile_gateway_routes
+from mirror_addon.routing.gateway_routes import left_out_routes
 from mirror_addon.routing.gateways import Gateways
 from mirror_addon.routing.hosts import Entries
 from mirror_addon.routing.hosts import VirtualHost
@@ -75,10 +77,12 @@ class RouteTable:
         self.identity = identity
         self.clusters = Clusters(resources, identity, endpoint_overrides, primary_endpoints)
         services = compile_virtual_services(resources, identity, self.clusters)
+        services += compile_gateway_routes(resources, identity, self.clusters)
+        services.sort(key=lambda service: service.order)
         self.gateways = Gateways(resources, identity)
         self.hosts, self.virtual_hosts = build_hosts(services, identity, self.clusters, self.gateways)
-        self.left_out = left_out(resources, identity)
-        """The virtual services that do not apply to this proxy, for a trace."""
+        self.left_out = [*left_out(resources, identity), *left_out_routes(resources, identity)]
+        """The virtual services and routes that do not apply to this proxy, for a trace."""
         self.has_namespaces = len({resource.namespace for resource in resources}) > 1
         self.passthrough = Passthrough(mirror_to)
         routes = {id(entry.route): entry.route for service in services for entry in service.entries}

@@ -41,7 +41,7 @@ def _explain(table: RouteTable, request: Request, draw: int, now: float | None) 
     host = table.virtual_host(request)
     yield from _left_out(table, request)
     if host is None:
-        yield f"host {text(request.authority)}: {_unclaimed(table, request.port)}"
+        yield f"host {text(request.authority)}: {_unclaimed(table, request)}"
         if request.port in table.gateways.closed:
             return
         chosen = table.passthrough.chosen(request)
@@ -69,24 +69,26 @@ def _explain(table: RouteTable, request: Request, draw: int, now: float | None) 
 
 
 def _left_out(table: RouteTable, request: Request) -> Iterator[str]:
-    """Yield a line for each virtual service that names the request's host and does not apply to this proxy."""
+    """Yield a line for each virtual service or route that names the request's host and does not apply to this proxy."""
     for item in table.left_out:
         if HostTable(dict.fromkeys(item.hosts, True)).find(request.authority):
-            yield f"virtual service {item.name}: not used: {item.why}"
+            yield f"{item.kind} {item.name}: not used: {item.why}"
 
 
-def _unclaimed(table: RouteTable, port: int) -> str:
+def _unclaimed(table: RouteTable, request: Request) -> str:
     """Return what happens to a request that no virtual host claims."""
-    gateways = table.gateways
+    gateways, port = table.gateways, request.port
     if port in gateways.closed:
-        return f"no virtual service claims it on port {port} of {', '.join(sorted(gateways.known))}: 404"
+        return f"no rule claims it on port {port} of {', '.join(sorted(gateways.known))}: 404"
     where = ""
     if port in gateways.other_ports:
         where = f" (the gateway does not serve HTTP on port {port})"
     elif gateways.known and port not in gateways.ports:
         served = ", ".join(map(str, sorted(gateways.ports))) or "none"
         where = f" (no server of {', '.join(sorted(gateways.known))} is for port {port}; ports with HTTP: {served})"
-    return f"no virtual service claims it{where}; the request passes through"
+    elif ports := {port for host in table.hosts.candidates(request.authority) for port in host.ports}:
+        where = f" on port {port}, but on {', '.join(map(str, sorted(ports)))}"
+    return f"no rule claims it{where}; the request passes through"
 
 
 def _entries(host: VirtualHost, request: Request) -> Generator[str, None, RouteEntry | None]:
@@ -144,7 +146,7 @@ def _outcome(table: RouteTable, route: CompiledRoute, request: Request, draw: in
             cluster = chosen.target.at(request.port)
             yield from _origin(table, "destination", cluster)
             if cluster.missing:
-                yield f"destination {chosen.target.label}: 503: {cluster.missing}"
+                yield f"destination {chosen.target.label}: {route.status_without(cluster)}: {cluster.missing}"
                 obstacle = "local_reply"
             else:
                 yield f"destination {chosen.target.label}: {_endpoints(cluster)}"

@@ -13,6 +13,7 @@ from functools import partial
 
 from mirror_addon.istio.resources.virtual_service import HTTPMatchRequest
 from mirror_addon.istio.resources.virtual_service import HTTPRewrite
+from mirror_addon.istio.resources.virtual_service import RegexRewrite
 from mirror_addon.routing.regexes import Regex
 from mirror_addon.routing.regexes import substitution
 
@@ -25,6 +26,8 @@ class UriKind(enum.Enum):
 
     EXACT = "exact"
     PREFIX = "prefix"
+    ELEMENTS = "elements"
+    """Envoy's `path_separated_prefix`: the path is `value`, which has no slash at its end, or is below it."""
     REGEX = "regex"
 
 
@@ -44,11 +47,18 @@ class Uri:
             return self.regex.matches(path)
         if self.ignore_case:
             path = path.lower()
-        return path.startswith(self.value) if self.kind is UriKind.PREFIX else path == self.value
+        if self.kind is UriKind.PREFIX:
+            return path.startswith(self.value)
+        if self.kind is UriKind.EXACT:
+            return path == self.value
+        return path.startswith(self.value) and path[len(self.value) : len(self.value) + 1] in (b"", b"/")
 
 
-def compile_uri(match: HTTPMatchRequest | None) -> Uri:
-    """Return the uri condition of a match; prefix `/` where it has none."""
+def compile_uri(match: HTTPMatchRequest | None, *, elements: bool = False) -> Uri:
+    """Return the uri condition of a match; prefix `/` where it has none.
+
+    `elements`: prefixes are those of the Gateway API, of whole path elements, and a slash at their end is ignored.
+    """
     uri = match.uri if match else None
     ignore_case = match.ignore_uri_case if match else False
     if uri is None or (uri.exact is None and uri.prefix is None and uri.regex is None):
@@ -58,6 +68,11 @@ def compile_uri(match: HTTPMatchRequest | None) -> Uri:
         regex = Regex(uri.regex)
         note = f" (not a regular expression: {regex.error})" if regex.error else ""
         return Uri(UriKind.REGEX, uri.regex.encode(), False, f"path matches regex {uri.regex!r}{note}", regex)
+    if uri.prefix is not None and elements:
+        value = uri.prefix.removesuffix("/").encode()
+        if not value:
+            return Uri(UriKind.PREFIX, b"/", False, "any path")
+        return Uri(UriKind.ELEMENTS, value, False, f"path is {value.decode()!r} or below it")
     if uri.prefix is not None:
         value = uri.prefix.encode()
         words = f"path begins with {uri.prefix!r}{suffix}"
@@ -96,9 +111,15 @@ def replaced(uri: Uri, new: str) -> Rewrite:
     The matched part is the prefix, or the whole path for exact and regex.
     """
     value = new.encode()
-    if uri.kind is UriKind.PREFIX:
+    if uri.kind in (UriKind.PREFIX, UriKind.ELEMENTS):
         return partial(_replace_start, value, len(uri.value))
     return partial(_replace_path, value)
+
+
+def substituted(regex: RegexRewrite) -> Rewrite | None:
+    """Return Envoy's `regex_rewrite` of the path without the query; None where it is invalid."""
+    replace = substitution(regex.match, regex.rewrite)
+    return None if replace is None else partial(_replace_matches, replace)
 
 
 def compile_rewrite(uri: Uri, rewrite: HTTPRewrite | None) -> Rewrite | None:
@@ -106,6 +127,5 @@ def compile_rewrite(uri: Uri, rewrite: HTTPRewrite | None) -> Rewrite | None:
     if rewrite is None:
         return None
     if rewrite.uri_regex_rewrite is not None:
-        replace = substitution(rewrite.uri_regex_rewrite.match, rewrite.uri_regex_rewrite.rewrite)
-        return None if replace is None else partial(_replace_matches, replace)
+        return substituted(rewrite.uri_regex_rewrite)
     return replaced(uri, rewrite.uri) if rewrite.uri else None

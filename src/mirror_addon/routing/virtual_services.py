@@ -37,6 +37,8 @@ from mirror_addon.routing.uris import compile_uri
 from mirror_addon.routing.uris import is_catch_all
 
 VirtualService = Resource[VirtualServiceSpec]
+OWN_ROUTES, OTHERS = 2, 3
+"""Ranks: routes of the Gateway API in the client's own namespace come before what is exported to all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,8 +60,11 @@ class RouteEntry:
     source: HTTPMatchRequest | None = None
     """The match it was compiled from, merged with the root's where it is a delegate's; None: every request."""
 
+    lost: bool = False
+    """It is excluded, but its host is claimed all the same, as by a route that Istio accepts and makes nothing of."""
+
     def __str__(self) -> str:
-        rule = f"{self.route.rule.virtual_service} {self.route.rule.rule}"
+        rule = str(self.route.rule)
         return rule if self.match is None else f"{rule} match[{self.match}]"
 
     def holds(self, lookup: RequestLookup) -> bool:
@@ -84,23 +89,31 @@ class RouteEntry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledVirtualService:
-    """A virtual service that applies to this proxy: the hosts that it claims, and its entries in document order."""
+    """What applies to this proxy together: the hosts that are claimed, and the entries in their order.
+
+    It is a virtual service, or all routes of the Gateway API that are attached to one host of a listener.
+    """
 
     hosts: tuple[str, ...]
     entries: tuple[RouteEntry, ...]
     namespace: str = ""
     gateways: tuple[str, ...] = ()
     """The gateways of this proxy to which it is bound, as `namespace/name` or `mesh`; empty: all that there are."""
+    order: tuple[int, str, str, str] = (OTHERS, "", "", "")
+    """The sort key among those that claim the same host."""
+    mesh: bool = False
+    """Routes of a Service of the mesh: of several claims to the host only the first with entries applies."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A virtual service that does not apply to this proxy, and why."""
+    """A virtual service, or a route with one of its parents, that does not apply to this proxy, and why."""
 
     name: str
     """`namespace/name`."""
     hosts: tuple[str, ...]
     why: str
+    kind: str = "virtual service"
 
 
 def virtual_services(resources: Sequence[Resource[Spec]], identity: Identity) -> list[VirtualService]:
@@ -117,7 +130,7 @@ def virtual_services(resources: Sequence[Resource[Spec]], identity: Identity) ->
 
 def _rank(item: VirtualService, identity: Identity) -> int:
     if not identity.gateways or not item.spec.export_to or "*" in item.spec.export_to:
-        return 2
+        return OTHERS
     return 0 if item.namespace == identity.namespace else 1
 
 
@@ -153,7 +166,8 @@ def compile_virtual_services(
         hosts = tuple(names.qualified(host, item.namespace, identity.domain) for host in spec.hosts)
         entries = tuple(_entries(item, delegates, identity, clusters))
         gateways = identity.shared(spec.gateways, item.namespace)
-        compiled.append(CompiledVirtualService(hosts, entries, item.namespace, gateways))
+        order = (_rank(item, identity), item.creation_timestamp, item.name, item.namespace)
+        compiled.append(CompiledVirtualService(hosts, entries, item.namespace, gateways, order))
     return compiled
 
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mirror_addon.gateway_api.analysis import analyze_gateway_api
+from mirror_addon.gateway_api.reading import GATEWAY_API
 from mirror_addon.istio.analysis import analyze
 from mirror_addon.istio.diagnostics import Diagnostic
 from mirror_addon.istio.diagnostics import Severity
@@ -91,7 +93,9 @@ def load_rules(
     with collector_paused():
         files = {
             (default_namespace, source): before.get((default_namespace, source))
-            or parse_sources([source], default_namespace=default_namespace, annotation_checks=CHECKS)
+            or parse_sources(
+                [source], default_namespace=default_namespace, annotation_checks=CHECKS, extension=GATEWAY_API
+            )
             for source in sources
         }
     if parsed is not None:
@@ -107,6 +111,7 @@ def load_rules(
     named = resolve_endpoints(endpoints, resources, default_namespace)
     broken = bool(unreadable) or (strict and any(file.broken for file in files.values()))
     found += analyze(resources, overrides=named.overrides.keys())
+    found += analyze_gateway_api(resources, overrides={host for host, _ in named.overrides})
     return LoadedRules(
         resources=resources,
         diagnostics=tuple(sorted(found)),

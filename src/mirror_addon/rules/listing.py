@@ -13,7 +13,7 @@ from mirror_addon.routing.trace import rules
 
 def describe(view: RuleView) -> str:
     """`default/serviceB http[0]: HOSTS, MATCHES -> DESTINATIONS; mirrored to MIRRORS (FILE:LINE)`."""
-    name = " ".join(part for part in (view.rule.virtual_service, view.rule.rule, view.rule.name) if part)
+    name = " ".join(part for part in (view.rule.owner, view.rule.rule, view.rule.name) if part)
     line = f"{name}: {', '.join(view.hosts)}, {' or '.join(view.matches)}: {', '.join(view.destinations)}"
     if view.mirrors:
         line += f"; mirrored to {', '.join(map(str, view.mirrors))}"

@@ -19,9 +19,9 @@ class UnknownRule(ValueError):
 
 def names_of(rule: Rule) -> set[str]:
     """All names of a rule: `default/serviceB http[0]`, the same with `/`, its own name, its virtual service's."""
-    service, _, short = rule.virtual_service.rpartition("/")
+    service, _, short = rule.owner.rpartition("/")
     names = {rule.rule} if not service else set[str]()
-    for owner in {rule.virtual_service, short} - {""}:
+    for owner in {rule.owner, short} - {""}:
         names.add(owner)
         for own in {rule.rule, rule.name} - {""}:
             names |= {f"{owner} {own}", f"{owner}/{own}"}
@@ -46,9 +46,9 @@ def find_rules(text: str, rules: Iterable[Rule], views: Callable[[], Iterable[Ru
     for all their rules. `views` describes the rules; it is called where no rule has that name. Raises UnknownRule."""
     text = " ".join(text.split())
     rules = list(rules)
-    exact = [rule for rule in rules if text and text in (str(rule), rule.virtual_service)]
+    exact = [rule for rule in rules if text and text in (str(rule), rule.owner)]
     found = exact or [rule for rule in rules if text in names_of(rule)]
-    services = {rule.virtual_service for rule in found}
+    services = {rule.owner for rule in found}
     if len(services) > 1:
         raise UnknownRule(f"{text!r} may be {' or '.join(sorted(map(str, found)))}; say which")
     if found:

@@ -15,11 +15,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mirror_addon.gateway_api.attachment import gateway_names
+from mirror_addon.gateway_api.backends import backend_hosts
+from mirror_addon.gateway_api.resources.grpc_route import GRPCRouteSpec
+from mirror_addon.gateway_api.resources.http_route import HTTPRouteSpec
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.names import DOMAIN_SUFFIX
 from mirror_addon.istio.names import resolve_short_name
 from mirror_addon.istio.resources.destination_rule import DestinationRuleSpec
 from mirror_addon.istio.resources.gateway import GatewaySpec
+from mirror_addon.istio.resources.kubernetes_gateway import KubernetesGatewaySpec
 from mirror_addon.istio.resources.kubernetes_service import KubernetesServiceSpec
 from mirror_addon.istio.resources.service_entry import ServiceEntrySpec
 from mirror_addon.istio.resources.virtual_service import Destination
@@ -41,7 +46,9 @@ Known = Mapping[str, Collection[str]]
 
 @dataclass(frozen=True, slots=True)
 class NamedEndpoints:
-    """`overrides` are by full host and subset. `problems` are the entries that name nothing, a line each."""
+    """`overrides` are by full host, or `HOST:PORT`, and subset.
+
+    `problems` are the entries that name nothing, a line each."""
 
     overrides: Mapping[tuple[str, str], Endpoint]
     problems: Sequence[str]
@@ -64,6 +71,9 @@ def known_hosts(resources: Sequence[Resource[Any]]) -> dict[str, set[str]]:
                 found.setdefault(host, set())
         elif isinstance(spec, KubernetesServiceSpec):
             found.setdefault(resolve_short_name(resource.name, namespace), set())
+        elif isinstance(spec, HTTPRouteSpec | GRPCRouteSpec):
+            for host in backend_hosts(resource):
+                found.setdefault(host, set())
     return found
 
 
@@ -84,7 +94,8 @@ def resolve_endpoints(
     for entry in entries:
         fitting = _fitting(entry.host, known, namespace)
         subsets = set[str]().union(*(known.get(host, ()) for host in fitting))
-        named = f"mirror_endpoints: {entry.host}{'/' if entry.subset else ''}{entry.subset}"
+        port = f":{entry.service_port}" if entry.service_port else ""
+        named = f"mirror_endpoints: {entry.host}{port}{'/' if entry.subset else ''}{entry.subset}"
         if len(fitting) > 1:
             problems.append(f"{named} has no effect: {_list(fitting)} have this name; write one of them")
             continue
@@ -96,7 +107,7 @@ def resolve_endpoints(
             meant = f"; did you mean {near[0]}?" if near else ""
             problems.append(f"{named} has no effect: no rule names this subset; {there}{meant}")
         host = fitting[0] if fitting else resolve_short_name(entry.host, namespace)
-        overrides[host, entry.subset] = Endpoint(entry.address, entry.port)
+        overrides[host + port, entry.subset] = Endpoint(entry.address, entry.port)
     return NamedEndpoints(overrides, problems)
 
 
@@ -115,8 +126,10 @@ def unknown_names(settings: Settings, resources: Sequence[Resource[Any]]) -> Ite
     """Yield a line for each of `mirror_gateways` that no rule names, and for a `mirror_namespace` that is misspelt."""
     gateways = {names.MESH}
     for resource in resources:
-        if isinstance(resource.spec, GatewaySpec):
+        if isinstance(resource.spec, GatewaySpec | KubernetesGatewaySpec):
             gateways.add(f"{resource.namespace}/{resource.name}")
+        elif isinstance(resource.spec, HTTPRouteSpec | GRPCRouteSpec):
+            gateways |= gateway_names(resource)
         elif isinstance(resource.spec, VirtualServiceSpec):
             given = [*resource.spec.gateways, *(name for route in resource.spec.http for name in _gateways(route))]
             gateways |= {names.gateway(name, resource.namespace) for name in given}

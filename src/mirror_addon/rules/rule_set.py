@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from mirror_addon.gateway_api.resources.grpc_route import GRPCRouteSpec
+from mirror_addon.gateway_api.resources.http_route import HTTPRouteSpec
 from mirror_addon.istio.diagnostics import Diagnostic
+from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
 from mirror_addon.options.settings import Settings
 from mirror_addon.options.values import MirrorURL
@@ -38,7 +42,7 @@ class RuleSet:
     """Some of the rules could not be read at all, so that the table does not tell what a request would meet."""
     documents: int
     rules: int
-    """The number of HTTP routes of all virtual services."""
+    """The number of HTTP routes of all virtual services, and of rules of all routes of the Gateway API."""
     missing: Missing
     """The routes and mirrors that have no endpoint."""
     mirrors: Sequence[str]
@@ -90,9 +94,7 @@ def load_rule_set(
         primary_endpoints=primary_endpoints,
         mirror_to=[_mirror_to(url) for url in settings.to],
     )
-    rules = sum(
-        len(resource.spec.http) for resource in loaded.resources if isinstance(resource.spec, VirtualServiceSpec)
-    )
+    rules = sum(map(_rules_of, loaded.resources))
     return RuleSet(
         table,
         loaded.diagnostics,
@@ -106,6 +108,12 @@ def load_rule_set(
         unsafe_targets(table, settings.methods),
         loaded.faulty,
     )
+
+
+def _rules_of(resource: Resource[Any]) -> int:
+    if isinstance(resource.spec, VirtualServiceSpec):
+        return len(resource.spec.http)
+    return len(resource.spec.rules) if isinstance(resource.spec, HTTPRouteSpec | GRPCRouteSpec) else 0
 
 
 def _mirror_to(url: MirrorURL) -> MirrorTo:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from typing import Self
 
+import yaml
 from envoytools.outcome import MARK
 from envoytools.outcome import OWN
 from envoytools.outcome import Copy
@@ -35,6 +36,8 @@ from mirror_addon.envoy.bootstrap import Address
 from mirror_addon.envoy.bootstrap import Export
 from mirror_addon.envoy.bootstrap import ExportOptions
 from mirror_addon.envoy.bootstrap import translate
+from mirror_addon.envoy.virtual_hosts import ROUTES
+from mirror_addon.gateway_api.reading import GATEWAY_API
 from mirror_addon.istio.names import resolve_short_name
 from mirror_addon.istio.parsing import Source
 from mirror_addon.istio.parsing import parse_sources
@@ -78,7 +81,7 @@ class Recorders:
         """The rules of a YAML text, whose destinations are the recorders; `$v1` is the port of one."""
         for name, recorder in self.by_name.items():
             text = text.replace(f"${name}", str(recorder.address[1]))
-        parsed = parse_sources([Source("rules.yaml", text.encode())])
+        parsed = parse_sources([Source("rules.yaml", text.encode())], extension=GATEWAY_API)
         refused = [str(item) for item in parsed.diagnostics if item.code == "IST0106" and item.severity == "error"]
         if refused:
             raise Refused(f"{refused} in\n{text}")
@@ -149,6 +152,17 @@ class Envoy:
         return self._address
 
 
+def _cluster(named: tuple[str, Recorder | None]) -> dict[str, Any]:
+    """A cluster with one endpoint, or none."""
+    name, recorder = named
+    endpoints = []
+    if recorder is not None:
+        host, port = recorder.address
+        endpoints = [{"endpoint": {"address": {"socket_address": {"address": host, "port_value": port}}}}]
+    assignment = {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]}
+    return {"name": name, "type": "STATIC", "connect_timeout": "5s", "load_assignment": assignment}
+
+
 class Bench:
     """Envoy and recorders, for comparisons with the route table."""
 
@@ -187,13 +201,15 @@ class Bench:
         suffix: str = "-shadow",
         draws: Sequence[int] = (0,),
         identity: Mapping[str, Any] | None = None,
+        by_hand: str = "",
     ) -> list[str]:
         """Where Envoy's outcome is none of those that the route table has for `draws`.
 
         `identity`: fields of the proxy's identity that this comparison changes. Requests that the table passes through
-        are left out: Envoy would dial their hosts.
+        are left out: Envoy would dial their hosts. `by_hand` are Envoy's virtual hosts, as YAML, to be used in place of
+        the export. Their clusters are the recorders, by name.
         """
-        table = self._apply(rules, suffix, replace(self.identity, **(identity or {})))
+        table = self._apply(rules, suffix, replace(self.identity, **(identity or {})), by_hand)
         requests = [request for request in requests if not passes(table, request)]
         sent = dict(zip(self.recorders.begin(len(requests)), requests, strict=True))
         expected = {
@@ -228,10 +244,20 @@ class Bench:
             time.sleep(0.02)
         return [observation(answers[number], copies) for number, copies in self.recorders.arrived().items()]
 
-    def _apply(self, rules: str, suffix: str, identity: Identity) -> RouteTable:
+    def _apply(self, rules: str, suffix: str, identity: Identity, by_hand: str = "") -> RouteTable:
         table = self.recorders.table(rules, identity)
         options = ExportOptions(Address("127.0.0.1", 0), Address("127.0.0.1", 0), host_suffix=suffix)
-        self.envoy.apply(translate(table, options))
+        export = translate(table, options)
+        if by_hand:
+            routes = {
+                "name": ROUTES,
+                "ignore_port_in_host_matching": True,
+                "validate_clusters": False,
+                "virtual_hosts": yaml.safe_load(by_hand),
+            }
+            clusters = (*map(_cluster, self.recorders.by_name.items()), _cluster(("empty", None)))
+            export = replace(export, routes=routes, clusters=clusters)
+        self.envoy.apply(export)
         return table
 
     def _send(self, sent: Mapping[int, Sent]) -> dict[int, Response]:

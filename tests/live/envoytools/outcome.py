@@ -147,7 +147,11 @@ def computed(table: RouteTable, upstreams: Upstreams, sent: Sent, number: int, d
         body = b"" if sent.method == "HEAD" or response.status in (204, 304) else response.body
         if decision.action is Action.UNAVAILABLE and sent.method != "HEAD":
             body = ENVOY_SAYS_WITHOUT_ENDPOINTS  # mirror_addon says which endpoints, and how to give them
-        return Outcome(None, (), response.status, canonical(response.headers, ENVOY_ADDS_TO_RESPONSES | FRAMING), body)
+        without = ENVOY_ADDS_TO_RESPONSES | FRAMING
+        if decision.rule is not None and decision.rule.route and decision.cluster and not decision.cluster.exists:
+            body = b""  # Envoy says nothing of a cluster that does not exist
+            without = without | ({b"content-type"} if response.status == 500 else {b"grpc-message"})
+        return Outcome(None, (), response.status, canonical(response.headers, without), body)
     assert decision.action is Action.ROUTE and decision.request is not None and decision.endpoint is not None
     leaves = decision.request
     at = upstreams.names[decision.endpoint.port]

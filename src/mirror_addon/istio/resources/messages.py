@@ -12,8 +12,10 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Annotated
 from typing import Any
+from typing import ClassVar
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -51,6 +53,9 @@ class Message(BaseModel):
         alias_generator=to_camel,
         populate_by_name=True,
     )
+
+    hints: ClassVar[Mapping[str, str]] = {}
+    """By names that are written by mistake: what to write instead."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:

@@ -18,12 +18,12 @@ REQUESTS = (
 )
 VALUES = (
     "%REQ(x)%", "%REQ(X-Two)%", "a%REQ(missing)%b", "%REQ(missing?x)%", "%REQ(:path)%", "%REQ(:authority)%",
-    "%REQ(host)%", "%REQ(:method)%", "%REQ(:scheme)%", "%REQ(x):2%", "%REQ(gone)%", "%REQ(h0)%", "%REQ(x):0%",
+    "%REQ(host)%", "%REQ(:method)%", "%REQ(:scheme)%", "%REQ(gone)%", "%REQ(h0)%", 
     "%REQ(accept)%", "%REQ(x-forwarded-for)%", "%PROTOCOL%", "%START_TIME(%Y)%", "%START_TIME(%E)%",
     "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%",
     "%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%", "%UPSTREAM_HOST%", "%HOSTNAME%",
     "%RESPONSE_CODE%", "%RESP(x-upstream)%", "100%%", "%%REQ(x)%%", "%QUERY_PARAM(y)%", "%QUERY_PARAM(z)%",
-    "%REQ(x)%%PROTOCOL%", "%REQUESTED_SERVER_NAME%", "%DYNAMIC_METADATA(a:b)%", "%PROTOCOL()%",
+    "%REQ(x)%%PROTOCOL%", "%REQUESTED_SERVER_NAME%", "%DYNAMIC_METADATA(a:b)%",
 )  # fmt: skip
 _SETS = ", ".join(f'h{number}: "{value}"' for number, value in enumerate(VALUES))
 _HEADERS = (

@@ -28,14 +28,15 @@ def service(name: str, spec: str, namespace: str = "default") -> str:
 
 
 def gateway(*servers: str, name: str = "edge", namespace: str = "default") -> str:
+    named = [text.replace("$name", f"n{number}") for number, text in enumerate(servers)]
     return (
         f"{HEAD}kind: Gateway\nmetadata: {{name: {name}, namespace: {namespace}}}\n"
-        f"spec: {{servers: [{', '.join(servers)}]}}\n---\n"
+        f"spec: {{servers: [{', '.join(named)}]}}\n---\n"
     )
 
 
 def server(hosts: str, port: int = 80, tls: str = "") -> str:
-    return f"{{port: {{number: {port}, name: p{port}, protocol: HTTP}}, hosts: [{hosts}]{tls and f', tls: {tls}'}}}"
+    return f"{{port: {{number: {port}, name: $name, protocol: HTTP}}, hosts: [{hosts}]{tls and f', tls: {tls}'}}}"
 
 
 def routes(http: str, hosts: str = "[a.test]", gateways: str = "[mesh]", name: str = "x", extra: str = "") -> str:
@@ -91,7 +92,7 @@ NAMESPACES = [
             ("oldest", entry("two", "v2") + entry("one", "v1"), MESH),
             ("private", entry("default", "v1", ", exportTo: ['.']") + entry("one", "v2", ", exportTo: ['.']"), MESH),
             ("by name", entry("a", "v2") + entry("b", "v1", ", exportTo: [default]"), MESH),
-            ("for others", entry("default", "v2", ", exportTo: [b]") + entry("b", "v1"), MESH),
+            ("for nobody", entry("default", "v2", ", exportTo: ['~']") + entry("b", "v1"), MESH),
             ("none visible", entry("a", "v2", ", exportTo: [b]"), MESH),
             ("one namespace", entry("a", "v1") + entry("a", "v2", ", exportTo: ['.']"), MESH),
             ("on a gateway", entry("two", "v2") + entry("a", "v1"), {"gateways": ("mesh", "edge")}),
