@@ -20,6 +20,7 @@ from typing import NamedTuple
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.endpoint import endpoint_of
+from mirror_addon.compare.endpoint import is_grpc
 from mirror_addon.compare.redaction import redact
 
 VERSION = 1
@@ -73,6 +74,7 @@ def record_line(
     recorded too, without the values of the fields in `redacted` (lower case). Differences are recorded unchanged.
     """
     bodies = request is not None
+    grpc = any(is_grpc(each.headers) for each in (primary, shadow) if each is not None)
     line: dict[str, Any] = {
         "version": VERSION,
         "id": about.id,
@@ -84,7 +86,7 @@ def record_line(
         "control": about.control,
         "method": about.method,
         "url": about.url,
-        "endpoint": endpoint_of(about.method, about.url, about.operation),
+        "endpoint": endpoint_of("" if grpc else about.method, about.url, about.operation),
         "draw": about.draw,
         "primary": _response(primary if primary is not None else Answer(None), bodies, redacted),
         "shadow": _response(shadow, bodies, redacted),

@@ -29,7 +29,9 @@ def redact(headers: tuple[tuple[bytes, bytes], ...], names: frozenset[bytes]) ->
 def redact_difference(difference: Difference, names: frozenset[bytes]) -> Difference:
     """Return the difference without its values, if it is one of a field in `names` (lower case)."""
     kind, _, name = difference.path.lower().partition(":")
-    if kind != "header" or name.encode("latin-1", "replace") not in names:
+    field = name.encode("latin-1", "replace")
+    # A field with a structure of its own has paths below it, such as grpc-status-details-bin.
+    if kind != "header" or not any(field == each or field.startswith((each + b".", each + b"[")) for each in names):
         return difference
     blank = REDACTED.decode()
     return replace(
