@@ -38,7 +38,9 @@ from mirror_addon.host.changes import HostChanges
 from mirror_addon.host.http_streams import HttpStreams
 from mirror_addon.live_page.page import LivePage
 from mirror_addon.mirroring.copied_hosts import copied
-from mirror_addon.mirroring.engine_settings import check_record
+from mirror_addon.mirroring.engine_settings import check_files
+from mirror_addon.mirroring.engine_settings import own_options
+from mirror_addon.mirroring.engine_settings import values_of
 from mirror_addon.mirroring.shadow_writer import ShadowWriter
 from mirror_addon.mirroring.unmatched_log import UnmatchedLog
 from mirror_addon.options.settings import BY_NAME
@@ -124,7 +126,7 @@ class MirrorAddon:
         if "mode" in updated and self._running:
             self._tell_mode()
         writer = self.session.writer
-        changed = frozenset(updated) & BY_NAME.keys() if writer else frozenset(BY_NAME)
+        changed = own_options(updated) if writer else frozenset(BY_NAME)
         if writer and not changed:
             writer.look_for_views()
             return
@@ -141,7 +143,7 @@ class MirrorAddon:
 
     def _change(self, writer: ShadowWriter, changed: frozenset[str]) -> None:
         """Read and apply only the options that changed; all that may refuse comes first."""
-        settings = update_settings(writer.settings, {name: getattr(ctx.options, name) for name in changed})
+        settings = update_settings(writer.settings, values_of(ctx.options, changed))
         comparison = self._check(settings, changed)
         if "mirror_web_port" in changed:
             self.page.listen(settings.web_port)
@@ -158,7 +160,7 @@ class MirrorAddon:
                 self.session.comparison.watch(settings, writer.compare_by)
 
     def _start(self, changed: frozenset[str]) -> None:
-        settings = parse_settings({name: getattr(ctx.options, name) for name in BY_NAME})
+        settings = parse_settings(values_of(ctx.options, BY_NAME))
         comparison = self._check(settings, changed)
         self.session.rules.load(settings)
         writer = self.session.writer = ShadowWriter(settings, self.session.local_address, comparison or "")
@@ -176,8 +178,7 @@ class MirrorAddon:
         """Raise OptionError for files that cannot be used. Returns the text of the rules of comparison, None where
         they are not among the changed options."""
         check_filters(settings.to)
-        if "mirror_record" in changed:
-            check_record(settings)
+        check_files(settings, changed)
         return comparison_rules(settings) if "mirror_compare" in changed else None
 
     def running(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.comparison import compare
 from mirror_addon.compare.rules import DEFAULT_RULES
 from mirror_addon.compare.rules import Rules
+from mirror_addon.protos.files import read_protos
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,14 @@ def compare_responses(
     control: Response | None = None,
     method: str = "",
     url: str = "",
+    protos: Sequence[str | os.PathLike[str]] = (),
 ) -> Comparison:
     """Compare two responses to the same request, as the proxy compares a primary with its mirror.
 
     `rules`: of a `compare.yaml`, as `ComparisonRules.parse` returns them. `control`: a second response of the primary,
-    where it has one: what differs from it is noise. `method`, `url`: of the request, for rules that name an endpoint.
+    where it has one: what differs from it is noise. `method`, `url`: of the request, for rules that name an endpoint,
+    and of gRPC to know the method. `protos`: types of messages, as `mirror_protos`; read once. Raises ValueError where
+    they cannot be read.
     """
     return compare(
         _answer(primary),
@@ -56,6 +61,7 @@ def compare_responses(
         control=None if control is None else _answer(control),
         method=method,
         url=url,
+        descriptors=read_protos(tuple(os.fspath(path) for path in protos)),
     )
 
 

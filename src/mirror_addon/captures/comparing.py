@@ -39,6 +39,8 @@ class Manner:
     rules: Rules = DEFAULT_RULES
     redacted: frozenset[bytes] = frozenset()
     """Names, in lower case, of header fields whose values are left out of the lines."""
+    descriptors: bytes = b""
+    """The types of messages, a FileDescriptorSet."""
     bodies: bool = False
     """Whether the lines have header fields and bodies."""
 
@@ -47,10 +49,10 @@ def lines_of(pairs: Iterable[Pair], manner: Manner) -> Iterator[bytes]:
     """The lines of pairs, each with its newline."""
     ids = NewIds()
     for number, pair in enumerate(pairs):
-        yield _line(pair, number, compare_pair(pair, manner.rules, ids), manner)
+        yield _line(pair, number, compare_pair(pair, manner, ids), manner)
 
 
-def compare_pair(pair: Pair, rules: Rules, ids: NewIds) -> Comparison:
+def compare_pair(pair: Pair, manner: Manner, ids: NewIds) -> Comparison:
     """Compare the responses of a pair. `ids`: what was learned of the second capture's ids."""
     first, second = pair
     if first.response.status is None and first.response.error in NO_FAULT:
@@ -60,13 +62,14 @@ def compare_pair(pair: Pair, rules: Rules, ids: NewIds) -> Comparison:
         return compare(
             _without(first.response, blanked),
             replace(_without(second.response, blanked), asked=_asked(pair)),
-            rules,
+            manner.rules,
             method=first.method,
             url=first.url,
             operation=first.operation.name,
             ids=_ids(pair, ids),
             now=second.ended,
             primary_now=first.ended,
+            descriptors=manner.descriptors,
         )
     except Exception as error:  # as in the worker: an error of ours in one pair must not end the command
         return Comparison(None, (), (f"not compared: {type(error).__name__}: {error}",))

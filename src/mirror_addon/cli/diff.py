@@ -38,6 +38,7 @@ from mirror_addon.compare.report.wording import printable
 from mirror_addon.compare.rules import DEFAULT_RULES
 from mirror_addon.compare.rules import Rules
 from mirror_addon.options.settings import OptionError
+from mirror_addon.protos.files import read_protos
 from mirror_addon.replay.summary import REASONS
 from mirror_addon.rules.compare_file import comparison_rules
 
@@ -55,6 +56,7 @@ class Comparing:
     any_origin: bool
     compare: str | None
     redact: str | None
+    protos: tuple[str, ...]
     record: Path | None
 
 
@@ -72,6 +74,12 @@ class Comparing:
 )
 @click.option("--compare", metavar="FILE", help="Comparison rules. [default: compare.yaml, if it exists]")
 @click.option("--redact", metavar="NAMES", help="Header fields whose values are left out, as mirror_redact.")
+@click.option(
+    "--protos",
+    metavar="PATH",
+    multiple=True,
+    help="Types of gRPC messages: .proto files, folders, descriptor sets, as mirror_protos. May be repeated.",
+)
 @click.option(
     "--record",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -119,14 +127,15 @@ def _manner(comparing: Comparing, files: tuple[str, str]) -> Manner:
     given = [
         *([f"mirror_compare={comparing.compare}"] if comparing.compare is not None else ()),
         *([f"mirror_redact={comparing.redact}"] if comparing.redact is not None else ()),
+        *(f"mirror_protos={each}" for each in comparing.protos),
     ]
     settings = read_settings((), given)
     try:
-        text = comparison_rules(settings)
+        text, descriptors = comparison_rules(settings), read_protos(settings.protos)
     except OptionError as error:
         raise click.UsageError(str(error)) from None
     rules = Rules.parse(text, settings.compare) if text else DEFAULT_RULES
-    return Manner(*files, rules, settings.redact, comparing.record is not None)
+    return Manner(*files, rules, settings.redact, descriptors, comparing.record is not None)
 
 
 def _records(pairing: Pairing, manner: Manner, record: Path | None) -> Iterator[RecordLine]:

@@ -53,11 +53,12 @@ def answer_of(flow: http.HTTPFlow) -> Answer:
 class Comparer:
     """Compares pairs, and keeps the newest results, each until a response of its flows is edited or replaced.
 
-    `rules` returns the comparison rules in force for a primary.
+    `rules` returns the comparison rules in force for a primary, `descriptors` the types of messages.
     """
 
-    def __init__(self, rules: Callable[[http.HTTPFlow], Rules]) -> None:
+    def __init__(self, rules: Callable[[http.HTTPFlow], Rules], descriptors: Callable[[], bytes] = bytes) -> None:
         self._rules = rules
+        self._descriptors = descriptors
         self._pool: ThreadPoolExecutor | None = None
         self._jobs: ChildJobs | None = None
         self._results: OrderedDict[tuple[str, str], tuple[Identity, Future[Compared]]] = OrderedDict()
@@ -92,6 +93,7 @@ class Comparer:
                     primary.request.method, primary.request.pretty_url, primary.request.raw_content or b""
                 ).name,
                 kept,
+                self._descriptors(),
             )
             known = self._results[key] = identity, self._start(task)
             while len(self._results) > REMEMBERED:

@@ -34,6 +34,7 @@ class Task(NamedTuple):
     url: str
     operation: str
     kept: Comparison | None
+    descriptors: bytes = b""
 
     @property
     def size(self) -> int:
@@ -63,6 +64,7 @@ def compared(task: Task) -> Compared:
         method=task.method,
         url=task.url,
         operation=task.operation,
+        descriptors=task.descriptors,
     )
     if not differs_in_body(comparison):
         return Compared(comparison)

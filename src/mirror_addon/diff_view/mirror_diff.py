@@ -69,8 +69,11 @@ class MirrorDiff:
         if self._comparer is None:
             from mirror_addon.diff_view.comparer import Comparer  # imports much, and few runs need it
 
-            self._comparer = Comparer(self._rules)
+            self._comparer = Comparer(self._rules, self._descriptors)
         return self._comparer.compare(primary, shadow, _control_of(primary, shadow))
+
+    def _descriptors(self) -> bytes:
+        return self._session.writer.descriptors if self._session.writer else b""
 
     def _rules(self, primary: http.HTTPFlow) -> Rules:
         """Return the comparison rules in force, with the paths that the request's own rule ignores."""

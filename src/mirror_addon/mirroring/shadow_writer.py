@@ -65,6 +65,8 @@ class ShadowWriter:
         self._page_is_open = False
         self.comparison_rules = comparison_rules
         """The text of `compare.yaml`, which can be parsed."""
+        self.reflected = b""
+        """Types of messages that servers were asked for."""
         self._recording: Recording | None = None
         self._draining: dict[Dispatcher, asyncio.Future[None]] = {}
         self.gate = AdmissionGate(settings, self.counters, local_address, time.time())
@@ -106,6 +108,16 @@ class ShadowWriter:
         self.comparison_rules = rules
         self._attune()
         return True
+
+    @property
+    def descriptors(self) -> bytes:
+        """The types of messages that are known, a FileDescriptorSet."""
+        return self._recording.descriptors if self._recording is not None else b""
+
+    def types_found(self, descriptors: bytes) -> None:
+        """Take further types of messages, for the responses that come from now on."""
+        self.reflected += descriptors
+        self._attune()
 
     def rules_changed(self, table: RouteTable) -> None:
         """Another table is in force."""
@@ -149,7 +161,9 @@ class ShadowWriter:
         limits = self.dispatcher.settings
         if (limits.keep_body, limits.compare_body) != (keep, self._compared_body):
             self.dispatcher.settings = replace(limits, keep_body=keep, compare_body=self._compared_body)
-        recording = recording_of(settings, self.comparison_rules, compare=self._compared_body > 0)
+        recording = recording_of(
+            settings, self.comparison_rules, compare=self._compared_body > 0, reflected=self.reflected
+        )
         if recording != self._recording:
             self._recording = recording
             self.dispatcher.configure(recording)

@@ -154,6 +154,8 @@ class Recording(NamedTuple):
     """Send frames without waiting for more of them."""
     suffix: bytes = b""
     """What was appended to the Host of shadows."""
+    descriptors: bytes = b""
+    """The types of messages, a FileDescriptorSet."""
 
 
 class PrimaryAnswer(NamedTuple):

@@ -73,6 +73,7 @@ class Comparing:
         self._rules_for: dict[str, Rules] = {}
         self._redacted: frozenset[bytes] = frozenset()
         self._suffix = b""
+        self._descriptors = b""
         self._new_ids: dict[str, NewIds] = {}
         """By the label of the target."""
         self._recorder = Recorder(budget, log)
@@ -93,6 +94,7 @@ class Comparing:
         self._rules_for = {}
         self._redacted = frozenset(recording.redact)
         self._suffix = recording.suffix
+        self._descriptors = recording.descriptors
         self._recorder.configure(recording)
 
     # What arrives
@@ -212,6 +214,7 @@ class Comparing:
                 ids=self._ids_of(match.pair, primary, shadow),
                 now=match.pair.ended_at,
                 primary_now=match.primary_at,
+                descriptors=self._descriptors,
             )
         except Exception as error:  # an error of ours in comparing one pair must not end the worker
             return Comparison(None, (), (*notes, f"not compared: {type(error).__name__}: {error}"))
