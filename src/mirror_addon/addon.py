@@ -278,6 +278,8 @@ class MirrorAddon:
         if grpc_streams.is_grpc(flow.request):
             self.responseheaders = self._guard.around(self._responseheaders)
             grpc_streams.stream_request(flow, exchange, gather=waits_for_end(exchange.decision, flow))
+            if writer.settings.reflection:
+                writer.types.note(exchange)
         if exchange.decision.action is Action.ROUTE:
             self._route(flow, exchange, writer)
         elif speaks_it(flow.client_conn):  # what the client takes its destination to speak

