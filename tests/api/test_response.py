@@ -1,6 +1,12 @@
 from __future__ import annotations
 
 import gzip
+from pathlib import Path
+
+import pytest
+from messagetools import descriptors
+from messagetools import grpc
+from messagetools import order
 
 from mirror_addon.api.response import Response
 from mirror_addon.api.response import compare_responses
@@ -36,3 +42,14 @@ def test_no_response_and_any_text() -> None:
     assert compare_responses(Response(200), Response(None, error="timeout")).verdict == "failed"
     odd = Response(200, [("X", "\u20ac\udcff")], b"")
     assert compare_responses(odd, odd).verdict == "same"
+
+
+def test_messages(tmp_path: Path) -> None:
+    (tmp_path / "types.desc").write_bytes(descriptors())
+    one, other = (
+        Response(200, [("content-type", "application/grpc")], grpc(order(small=number)).body) for number in (1, 2)
+    )
+    found = compare_responses(one, other, url="http://h/shop.Shop/Get", protos=[tmp_path / "types.desc"])
+    assert [each.path for each in found.differences] == ["$.small"]
+    with pytest.raises(ValueError, match="no such file"):
+        compare_responses(one, other, protos=["gone"])

@@ -11,6 +11,9 @@ from capturetools import har
 from capturetools import line
 from click.testing import CliRunner
 from click.testing import Result
+from messagetools import descriptors
+from messagetools import grpc
+from messagetools import order
 
 from mirror_addon.cli.main import main
 
@@ -126,3 +129,16 @@ def test_wrong_usage(arguments: tuple[str, ...], message: str) -> None:
     result = run(*arguments)
     assert result.exit_code == 2
     assert message in result.stderr.replace("\n", " ")
+
+
+def test_grpc_by_field() -> None:
+    Path("types.desc").write_bytes(descriptors())
+    for name, price in (("g.mitm", 1.0), ("h.mitm", 2.0)):
+        answer = grpc(order(items=[{"price": price}]))
+        Path(name).write_bytes(
+            dump(exchange(b"POST", b"/shop.Shop/Get", answer=answer.body or b"", answer_fields=answer.headers))
+        )
+    for options, path in ((("--protos", "types.desc"), "$.items[*].price"), ((), "$.2.2")):
+        found = json.loads(run("g.mitm", "h.mitm", "--json", *options).stdout)["targets"][0]["endpoints"][0]
+        assert (found["endpoint"], found["fields"][0]["path"]) == ("/shop.Shop/Get", path)
+    assert "mirror_protos=gone: no such file" in run("a.mitm", "b.har", "--protos", "gone").stderr

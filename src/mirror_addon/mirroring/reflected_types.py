@@ -49,7 +49,7 @@ class ReflectedTypes:
             return
         self._asked.add(service)
         request = control_request(exchange.sent, mirror, timeout=0.0)
-        target = request.target._replace(http2=True)
+        target = request.target._replace(http2=True, label=request.target.label.removeprefix("control:"))
         name = service.rpartition(b"/")[2].decode("latin-1")
         task = asyncio.create_task(self._ask(target, request.authority, name, path.decode("latin-1")))
         self._tasks.add(task)
