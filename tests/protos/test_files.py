@@ -66,12 +66,13 @@ def test_a_file_alone_a_set_and_several_paths(tmp_path: Path) -> None:
         ("bad.proto", b"message {", "bad.proto:1:9: Expected message name"),
         ("bad.proto", b'import "none.proto";', "none.proto: File not found"),
         ("bad.desc", b"\xff\xff", "not a descriptor set"),
+        (".", b"\xff\xff", "not a descriptor set"),
         ("bad.desc", b"\x0a\x0f\x0a\x01a\x1a\x0anone.proto", "a: "),
     ],
 )
 def test_what_cannot_be_used(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
     if content is not None:
-        (tmp_path / name).write_bytes(content)
+        (tmp_path / (name if name != "." else "in_folder.desc")).write_bytes(content)
     with pytest.raises(OptionError, match=r"mirror_protos=") as refused:
         read_protos((str(tmp_path / name),))
     assert message in str(refused.value)
@@ -109,3 +110,14 @@ def test_without_a_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(files.shutil, "which", lambda name: str(tmp_path / "gone"))
     with pytest.raises(OptionError, match="protoc cannot be run"):
         read_protos((str(tmp_path / "shop.proto"),))
+
+
+def test_what_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.desc").write_bytes(descriptors())
+
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(OptionError, match=r"a\.desc: Permission denied"):
+        read_protos((str(tmp_path / "a.desc"),))

@@ -261,3 +261,39 @@ def test_bytes_that_are_no_text_in_a_body_that_cannot_be_read_are_json_too() -> 
 def test_a_path_that_is_no_call() -> None:
     for url in ("", "http://[", "http://h", GET + "/more"):
         assert told(compared(grpc(order(small=1)), grpc(order(small=2)), url)) == [("$.21", "value", "")]
+
+
+def test_delimited_messages() -> None:
+    kind = b"application/vnd.google.protobuf; proto=shop.Order; encoding=delimited"
+    one, other = (
+        plain(
+            b"".join(
+                bytes([len(data)]) + data
+                for data in (order(id=1).SerializeToString(), order(small=n).SerializeToString())
+            ),
+            kind,
+        )
+        for n in (2, 3)
+    )
+    assert told(compared(one, other)) == [("$[*].small", "value", "")]
+    assert "not delimited" in compared(one, plain(b"\x05a", kind)).notes[0]
+
+
+def test_one_message_that_is_none() -> None:
+    assert "not a message" in compared(plain(order(id=1)), plain(b"\x0a\x7f")).notes[0]
+    assert compared(plain(b"\x08\x00"), plain(b""), "http://h/shop.Shop/Get").verdict == "same", "a default"
+
+
+def test_echoes_in_lists_of_messages_in_json() -> None:
+    asked = Asked(b"a.test-shadow", b"a.test")
+    fields = ((b"content-type", b"application/grpc+json"),)
+    one, other = (
+        Answer(200, fields, body, len(body), asked=asked)
+        for body in (frame(b'{"a": ["http://a.test/", 1]}'), frame(b'{"a": ["http://a.test-shadow/", 1]}'))
+    )
+    assert compared(one, other).verdict == "noise"
+
+
+def test_frames_that_differ_in_nothing_but_what_was_cut() -> None:
+    one, other = (Answer(200, grpc().headers, body, 10) for body in (b"\0\0", b"\0\0\0"))
+    assert compared(one, other).verdict == "same"

@@ -44,3 +44,8 @@ def test_what_is_left_as_it_is() -> None:
     for each in (response(b"application/grpc", b"\x80\0\0\0\0"), response(b"application/grpc-web", None)):
         assert unwrapped(each) is each
     assert not is_web("application/grpc") and is_web(" Application/GRPC-web-text")
+
+
+def test_text_that_is_none() -> None:
+    wrong = response(b"application/grpc-web-text", b"A!!!")
+    assert unwrapped(wrong) is wrong

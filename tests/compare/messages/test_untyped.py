@@ -70,3 +70,9 @@ def test_reconciled() -> None:
     named: Any = {"a": 1}
     reconcile(named, {"a": [1]})
     assert named == {"a": 1}, "what has a name has a type"
+
+
+def test_a_float_of_nine_digits() -> None:
+    packed = struct.unpack("<f", struct.pack("<f", 16777217.5 / 3))[0]
+    assert struct.pack("<f", shortest(packed)) == struct.pack("<f", packed)
+    assert shortest(1.000000119) == 1.000000119

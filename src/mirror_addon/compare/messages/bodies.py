@@ -27,6 +27,9 @@ from mirror_addon.compare.messages.typed import read_message
 from mirror_addon.compare.messages.untyped import reconcile
 from mirror_addon.compare.messages.wire import Budget
 from mirror_addon.compare.messages.wire import WireError
+from mirror_addon.compare.messages.wire import read_varint
+
+_MAX_DELIMITED = 50_000
 
 
 class Messages(NamedTuple):
@@ -58,13 +61,25 @@ def read_protobuf(content: bytes, declared: MediaType, call: Call) -> Messages:
     names = (declared.parameter(each) for each in ("messagetype", "proto", "message", "x-protobuf-message"))
     named = next((found for name in names if name and (found := schema.message(name)) is not None), None)
     method = schema.method(_path(call.url)) if named is None else None
+    kind, budget = method.output if method is not None else named, Budget()
+    delimited = declared.parameter("encoding") == "delimited"
     try:
-        if declared.parameter("encoding") == "delimited":
-            raise StreamError("delimited messages are not read")
-        document = read_message(content, method.output if method is not None else named, schema, Budget())
+        parts = _delimited(content) if delimited else [content]
+        return _rewritten([read_message(each, kind, schema, budget) for each in parts], delimited, call)
     except WireError as error:
         raise StreamError(str(error)) from None
-    return _rewritten([document], False, call)
+
+
+def _delimited(content: bytes) -> list[bytes]:
+    """Messages with their lengths before them, as Prometheus writes them. Raises WireError."""
+    parts, at = [], 0
+    while at < len(content):
+        size, at = read_varint(content, at)
+        if size > len(content) - at or len(parts) >= _MAX_DELIMITED:
+            raise WireError("not delimited messages")
+        parts.append(content[at : at + size])
+        at += size
+    return parts
 
 
 def compare_messages(differences: Differences, primary: Messages, shadow: Messages) -> None:

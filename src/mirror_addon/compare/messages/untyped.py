@@ -92,11 +92,8 @@ def shortest(number: float) -> float:
     packed = struct.pack("<f", number)
     for digits in (6, 7, 8):
         found = float(f"{number:.{digits}g}")
-        try:
-            if struct.pack("<f", found) == packed:
-                return found
-        except OverflowError:
-            continue
+        if struct.pack("<f", found) == packed:
+            return found
     return number
 
 
