@@ -7,7 +7,7 @@ DEVELOP := $(VENV)/.installed-to-develop
 PYTEST := pytest -m "not browser and not long" --numprocesses 2 --dist loadfile
 PURE := src/mirror_addon/istio/*,src/mirror_addon/routing/*,src/mirror_addon/compare/*,src/mirror_addon/envoy/*,src/mirror_addon/gateway_api/*
 
-.PHONY: help install demo demo-web test test-browser test-long coverage coverage-pure check format bench clean
+.PHONY: help install demo demo-web test test-browser test-long coverage coverage-pure check format bench fuzz soak clean
 
 help:
 	@echo "make demo          the main job on rules/, shown as a table"
@@ -16,6 +16,8 @@ help:
 	@echo "make coverage      the same, with the coverage of branches, child processes included"
 	@echo "make check         format, lint, types, and the design's arrows"
 	@echo "make format        put the format right"
+	@echo "make fuzz          one fuzz target until it is stopped: make fuzz TARGET=rules"
+	@echo "make soak          an hour of mixed faults, the books checked ten times a second"
 	@echo "make bench         throughput, latency and memory, with the mirror and without"
 	@echo "make clean         remove $(VENV) and caches"
 
@@ -70,6 +72,15 @@ check: $(DEVELOP)
 format: $(DEVELOP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+TARGET ?= frames
+fuzz: $(DEVELOP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	$(BIN)/python -m fuzz $(TARGET) $(ARGS)
+
+SOAK_SECONDS ?= 3600
+soak: $(DEVELOP)
+	SOAK_SECONDS=$(SOAK_SECONDS) $(BIN)/python -m pytest -m long tests/live/test_soak.py $(ARGS)
 
 bench: $(DEVELOP)
 	$(BIN)/python -m bench

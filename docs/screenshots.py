@@ -16,10 +16,10 @@ from livetools.browser import MitmwebPage  # noqa: E402
 from livetools.browser import chromium  # noqa: E402
 
 from mirror_addon.cli.demo import EXAMPLE_RULES  # noqa: E402
-from mirror_addon.cli.demo_proxy import running  # noqa: E402
-from mirror_addon.cli.demo_traffic import ASKS  # noqa: E402
-from mirror_addon.cli.demo_traffic import send  # noqa: E402
-from mirror_addon.cli.upstreams import Upstream  # noqa: E402
+from mirror_addon.demo.proxy import running  # noqa: E402
+from mirror_addon.demo.traffic import ASKS  # noqa: E402
+from mirror_addon.demo.traffic import send  # noqa: E402
+from mirror_addon.demo.upstreams import Upstream  # noqa: E402
 
 SIZE = {"width": 1400, "height": 960}
 PAGE_SIZE = {"width": 1200, "height": 1000}

@@ -22,6 +22,7 @@ from mirror_addon.commands.terminal import Terminal
 from mirror_addon.diff_view.content_view import NAME as DIFF_VIEW
 from mirror_addon.diff_view.content_view import styled
 from mirror_addon.diff_view.mirror_diff import MirrorDiff
+from mirror_addon.display.log import make_log_safe
 from mirror_addon.flows import grpc_streams
 from mirror_addon.flows import heads
 from mirror_addon.flows.exchange import Exchange
@@ -59,6 +60,7 @@ from mirror_addon.rules.upstream_mode import upstream_mode_line
 from mirror_addon.session import Session
 from mirror_addon.shadow.local_address import own_address
 from mirror_addon.shadow_flows.har import annotate
+from mirror_addon.shadow_flows.shown_url import shown_urls
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +104,7 @@ class MirrorAddon:
         # Moments for which mitmproxy has no hook.
         self.leaves, self.begins, self.ends = guarded(self._leaves), guarded(self._begins), guarded(self._ends)
         streams = HttpStreams(self.leaves, self.begins, self.ends)
-        self.host = HostChanges(DIFF_VIEW, styled(self.diff.lines), annotate, streams)
+        self.host = HostChanges(DIFF_VIEW, styled(self.diff.lines), annotate, streams, shown_urls(self.exchanges))
         # mitmproxy's hooks.
         self.requestheaders = guarded(self._requestheaders)
         self.request = guarded(self._request)
@@ -116,6 +118,7 @@ class MirrorAddon:
     # Life
 
     def load(self, loader: addonmanager.Loader) -> None:
+        make_log_safe()
         self.host.load()
         for option in OPTIONS:
             loader.add_option(option.name, option.kind, option.default, option.help)
@@ -166,7 +169,6 @@ class MirrorAddon:
         writer = self.session.writer = ShadowWriter(settings, self.session.local_address, comparison or "")
         writer.observers += (self.session.statistics, self.terminal)
         self.session.rules.follow(writer.rules_changed)
-        self.session.rules.follow(writer.sender.samples.rules_changed)
         self.session.rules.follow(self.unmatched_log.rules_changed)
         self.page.start(settings)
         self.host.apply(fast_hooks=settings.fast_hooks)

@@ -15,6 +15,7 @@ from mirror_addon.captures.comparing import Manner
 from mirror_addon.captures.comparing import lines_of
 from mirror_addon.captures.pairing import Pairing
 from mirror_addon.captures.reading import read_capture
+from mirror_addon.compare.redaction import Redaction
 from mirror_addon.compare.rules import Rules
 
 JSON = (b"Content-Type", b"application/json")
@@ -94,7 +95,7 @@ def test_secrets_are_not_in_the_lines(tmp_path: Path) -> None:
         exchange(fields=[(b"Cookie", b"s3cret")], answer_fields=[(b"Set-Cookie", b"s=s3cret%d" % n)]) for n in (1, 2)
     ]
     (text,) = compared(
-        tmp_path, dump(flows[0]), dump(flows[1]), redacted=frozenset({b"cookie", b"set-cookie"}), bodies=True
+        tmp_path, dump(flows[0]), dump(flows[1]), redacted=Redaction(("Cookie", "Set-Cookie")), bodies=True
     )
     assert "s3cret" not in json.dumps(text)
     assert text["differences"][0]["primary"] == "[redacted]"

@@ -18,6 +18,7 @@ from mirror_addon.captures.entry import Recorded
 from mirror_addon.captures.stream import CaptureError
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.record import RecordedRequest
+from mirror_addon.compare.redaction import Redaction
 from mirror_addon.compare.report.reading import MAX_LINE
 
 
@@ -47,7 +48,7 @@ def test_records_that_lack_bodies(folder: Folder) -> None:
 def test_redacted_fields_are_not_sent_and_not_compared(folder: Folder) -> None:
     request = RecordedRequest(((b"Authorization", b"secret"), (b"X-A", b"1")), b"", False)
     answer = Answer(200, ((b"Set-Cookie", b"a=b"),), b"", 0, 1.0)
-    found = folder.one(line(request=request, answer=answer, redacted=frozenset({b"authorization", b"set-cookie"})))
+    found = folder.one(line(request=request, answer=answer, redacted=Redaction(("authorization", "set-cookie"))))
     assert found.request.headers == ((b"X-A", b"1"),)
     assert (found.redacted, found.redacted_answer) == (("Authorization",), ("Set-Cookie",))
 

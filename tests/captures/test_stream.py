@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import zlib
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,15 @@ from mirror_addon.captures.stream import CaptureError
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="gone: No such file"):
         list(read_capture(tmp_path / "gone", lambda _: None))
+
+
+def test_special_files_are_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    cases = [("pipe", "named pipe"), ("/dev/zero", "no regular file"), (".", "Is a directory")]
+    for name, why in cases:
+        path = tmp_path / name
+        with pytest.raises(CaptureError, match=why):
+            list(read_capture(path, lambda _: None))
 
 
 @pytest.mark.parametrize("squeeze", [gzip.compress, zlib.compress], ids=["gzip", "zlib, as .zhar"])

@@ -30,9 +30,10 @@ from mirror_addon.compare.record import About
 from mirror_addon.compare.record import RecordedRequest
 from mirror_addon.compare.record import record_line
 from mirror_addon.compare.redaction import DEFAULT_REDACTED
+from mirror_addon.compare.redaction import Redaction
 
 SOURCES = str(Path(__file__).resolve().parents[2] / "src")
-REDACTED = frozenset(name.lower().encode() for name in DEFAULT_REDACTED)
+REDACTED = Redaction(DEFAULT_REDACTED)
 RECORDED_AT = 1_700_000_000.0
 
 

@@ -80,7 +80,7 @@ def test_the_lag_of_all_reads_but_the_last(pair: Pair) -> None:
     server.send(b"body")
     time.sleep(0.03)
     assert client.recv_into(bytearray(100), 4) == 4
-    assert 0.03 <= marks.lag < 0.06
+    assert 0.03 <= marks.lag <= time.time() - marks.sent - 0.03
     assert marks.received - marks.first >= 0.03
     client.send(b"another")
     server.send(b"response")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator
 from collections.abc import Callable
@@ -20,7 +21,11 @@ from mitmproxy.test import tflow
 
 from mirror_addon.addon import MirrorAddon
 from mirror_addon.commands.commands import flat
+from mirror_addon.commands.commands import headline
+from mirror_addon.dispatch.counters import Counters
 from mirror_addon.rules.live import READ_AT_ONCE
+from mirror_addon.statistics.pair_statistics import PairStatistics
+from mirror_addon.statistics.pair_statistics import RouteStatistics
 
 RULES = """
 apiVersion: networking.istio.io/v1
@@ -103,9 +108,18 @@ async def test_before_the_start(console: Console) -> None:
             console(command)
 
 
+def test_the_headline() -> None:
+    counters, statistics = Counters(), PairStatistics()
+    counters.of("b/v2").sent = 4810
+    counters.of("b/v2").dropped["queue_full"] = 2
+    row = statistics.routes["r", "b/v2", False] = RouteStatistics("r", "b/v1", "b/v2", False)
+    row.sent, row.compared, row.different = 4810, 600, 31
+    assert headline(counters, statistics) == "4,810 of 4,812 sent, 2 dropped, compared 600 of 4,810, 31 different"
+
+
 async def test_status(started: Console) -> None:
     lines = started("status").splitlines()
-    assert lines[0] == "state: mirroring"
+    assert lines[:2] == ["state: mirroring", "shadows: 0 of 0 sent, compared 0 of 0, 0 different"]
     assert any(line.startswith("mirror: default/shop http[0]") for line in lines)
     assert "requests 0" in lines and "waiting_bytes.value 0" in lines
     routed(started)
@@ -223,3 +237,33 @@ async def test_every_command_has_help_and_a_name_for_mitmproxy(started: Console)
     for name, command in started.addon.commands.by_name().items():
         assert command.__doc__ and len(command.__doc__.splitlines()[0]) < 120
         assert f"mirror.{name}" in started.context.master.commands.commands
+
+
+HOSTILE = "\x1b[2J\r\nforged: yes\x85\u202e"
+
+
+async def test_hostile_text_in_rules_and_requests_stays_on_its_line(console: Console) -> None:
+    text = json.dumps(HOSTILE)
+    console.rules.write_text(
+        RULES.replace(
+            "  - route:", f"  - name: {text}\n    match: [{{headers: {{x-a: {{exact: {text}}}}}}}]\n    route:"
+        )
+        + "  - route: [{destination: {host: b, subset: v1}}]\n"
+    )
+    console.context.configure(
+        console.addon, mirror_rules=[str(console.rules)], mirror_endpoints=["b/v1=127.0.0.1:1", "b/v2=127.0.0.1:2"]
+    )
+    flow = tflow.tflow(live=True)
+    flow.request = http.Request.make("G", "http://shop.test/", b"", {"Host": "shop.test"})
+    flow.request.data.path = HOSTILE.encode()
+    console.addon.requestheaders(flow)
+    console.view.add([flow])
+    shown = [console(command) for command in ("status", "rules", f"explain @{flow.id}", f"diff @{flow.id}")]
+    shown += [console("reload"), console("pause shop")]
+    assert any("forged" in each for each in shown)
+    for each in shown:
+        assert all(line.isprintable() for line in each.split("\n")), each
+        assert not any(line.startswith("forged") for line in each.split("\n")), each
+    with pytest.raises(exceptions.CommandError) as raised:
+        console.addon.commands.by_name()["pause"](HOSTILE)
+    assert str(raised.value).isprintable()

@@ -12,7 +12,9 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mirror_addon.compare import codings
 from mirror_addon.compare.codings import CodingError
+from mirror_addon.compare.codings import decodes_within
 from mirror_addon.compare.codings import undo
 
 CODERS = {"gzip": gzip.compress, "x-gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress}
@@ -79,3 +81,24 @@ def test_a_damaged_body_is_decoded_up_to_the_damage() -> None:
 def test_other_data_is_not_an_unfinished_deflate_block() -> None:
     with pytest.raises(CodingError, match="not in the deflate coding"):
         undo(b"\0\0", "deflate")
+
+
+def test_a_body_of_many_members() -> None:
+    """Each takes as long as a body of 64 KiB."""
+    assert undo(gzip.compress(b"a") * 1000, "gzip") == (b"a" * 1000, True)
+    with pytest.raises(CodingError, match="more than 1000 gzip members"):
+        undo(gzip.compress(b"a") * 1001, "gzip")
+    padded = gzip.compress(os.urandom(100_000)) + bytes(100_000) + gzip.compress(b"b")
+    assert undo(padded, "gzip")[0].endswith(b"b")
+
+
+@pytest.mark.parametrize("coding", CODERS)
+def test_whether_a_body_is_small_when_decoded(coding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    limited = coding != "br" or hasattr(brotli.Decompressor, "can_accept_more_data")
+    assert decodes_within(CODERS[coding](bytes(1000)), coding, 1000) is limited
+    assert not decodes_within(CODERS[coding](bytes(1001)), coding, 1000)
+    assert not decodes_within(CODERS[coding](bytes(20_000_000)), coding, 1000)
+    assert decodes_within(b"a" * 10, "no such", 10) and not decodes_within(b"a" * 11, "no such", 10)
+    monkeypatch.setattr(codings, "_brotli_has_limit", lambda: False)
+    assert decodes_within(CODERS[coding](b"a"), coding, 1000) is (coding != "br")
+    assert undo(CODERS[coding](b"a"), coding) == (b"a", True)

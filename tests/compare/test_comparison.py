@@ -281,3 +281,19 @@ def test_a_recorded_primary_has_its_own_time() -> None:
     pair = response('{"at": "2026-11-21T12:00:00Z"}'), response('{"at": "2026-11-22T12:00:01Z"}')
     assert compare(*pair, now=1795348801.0, primary_now=1795262400.0).verdict == "noise"
     assert compare(*pair, now=1795348801.0).verdict == "different"
+
+
+def test_accepted_findings_do_not_count_and_others_at_the_path_do() -> None:
+    def judged(body: bytes, status: int = 200) -> tuple[str | None, list[str]]:
+        json = ((b"content-type", b"application/json"),)
+        one, other = b'{"price": 1, "a": 2}', body
+        rules = Rules(accepted=frozenset({"fbac0b744", "f2120dc51"}))  # $.price number -> string, status 2xx -> 500
+        sides = Answer(200, json, one, len(one), 1.0), Answer(status, json, other, len(other), 1.0)
+        found = compare(*sides, rules, method="GET", url="http://shop.test/a")
+        return found.verdict, [each.noise for each in found.differences]
+
+    assert judged(b'{"price": "1", "a": 2}') == ("noise", ["accepted"])
+    assert judged(b'{"price": "1", "a": 3}') == ("different", ["", "accepted"])
+    assert judged(b'{"price": null, "a": 2}') == ("different", [""])
+    assert judged(b'{"error": 1}', 500) == ("noise", ["accepted"] * 4)
+    assert judged(b'{"error": 1}', 503)[0] == "different"

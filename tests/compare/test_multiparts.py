@@ -149,3 +149,10 @@ def test_nested_too_deep() -> None:
         one = f"--L{level}\r\nContent-Type: multipart/mixed; boundary=L{level - 1}\r\n\r\n{one}\r\n--L{level}--"
     one = part(one, "multipart/mixed; boundary=L5")
     assert told(compared(one, one.replace("x\r\n", "y\r\n")))[0][0] == "form:part 0/part 0/part 0/part 0/part 0"
+
+
+def test_a_part_of_too_many_parameters() -> None:
+    """The standard library takes seconds for them."""
+    head = b"Content-Disposition: form-data" + b";" * 500_000
+    with pytest.raises(FormError, match="more than 100 parameters"):
+        read_parts(b"--x\r\n" + head + b"\r\n\r\na\r\n--x--", "x")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from typing import Any
 
 import pytest
@@ -207,16 +206,31 @@ def test_memory_is_bounded() -> None:
     assert mirror.verdict("POST /orders", {"id": 7}, {"id": 8}) == "noise"
 
 
-def test_from_two_threads() -> None:
-    learned = NewIds(50)
+def test_a_copy_learns_the_same() -> None:
+    learned, copy = NewIds(50), NewIds(50)
+    learned.posted("order")
+    learned.stands_for("order", 1001, 57, new=True)
+    learned.stands_for("order", 1002, 58, new=False)  # seen once
+    assert learned.changes() is None  # nobody asked before: the snapshot is needed
+    copy.replay(learned.snapshot())
+    assert copy.stands_for("order", 1001, 57, new=False)
+    learned.posted("user")
+    learned.stands_for("order", 1003, 59, new=True)
+    steps = learned.changes()
+    assert steps == [("user", 0, 0, True), ("order", 1003, 59, True)]
+    copy.changes()
+    copy.replay(steps)
+    assert copy.changes() == []  # what came from the other is not sent back
+    assert copy.stands_for("order", 1003, 59, new=False)
+    assert copy.stands_for("order", 1002, 58, new=False)  # seen twice
+    assert copy.changes() == [("order", 1002, 58, False)]
 
-    def work(first: int) -> None:
-        for n in range(first, first + 3000):
-            learned.stands_for("order", n, n + 10**6, new=True)
 
-    threads = [threading.Thread(target=work, args=(start,)) for start in (1, 2000)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert learned.stands_for("order", 4999, 4999 + 10**6, new=False)
+def test_too_many_changes_are_a_snapshot() -> None:
+    learned = NewIds(10)
+    learned.changes()
+    for n in range(1, 30):
+        learned.stands_for("order", n, n + 100, new=True)
+    assert learned.changes() is None
+    assert len(learned.snapshot()) == 10
+    assert learned.changes() == []

@@ -15,6 +15,7 @@ from mirror_addon.compare.record import About
 from mirror_addon.compare.record import RecordedRequest
 from mirror_addon.compare.record import record_line
 from mirror_addon.compare.record import to_json
+from mirror_addon.compare.redaction import Redaction
 
 ABOUT = About(
     "f/0",
@@ -113,7 +114,7 @@ def test_bodies_and_headers_when_asked_and_secrets_never() -> None:
         Answer(200, HEADERS, b"caf\xc3\xa9", 5),
         shadow=Answer(200, HEADERS, b"\xff\x00", 9),
         request=RecordedRequest(((b"Authorization", b"secret"), (b"Host", b"b")), None, True),
-        redacted=frozenset({b"set-cookie", b"authorization"}),
+        redacted=Redaction(("set-cookie", "authorization")),
     )
     headers = [["Content-Type", "text/plain"], ["set-Cookie", "[redacted]"], ["X", "é"]]
     assert value["primary"] == {

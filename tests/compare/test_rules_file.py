@@ -122,3 +122,37 @@ def test_a_bomb_of_aliases() -> None:
 def test_any_text(text: str) -> None:
     with contextlib.suppress(RulesError):
         read_rules(text, "c.yaml")
+
+
+def test_accepted_findings() -> None:
+    text = """
+rules:
+- path: $.a
+  accepted: f69d1514f
+- path: $.b
+  ignore: true
+  accepted: [f0000000a, "f00000001"]
+noise: {shapes: false}
+"""
+    read = read_rules(text, "c.yaml")
+    assert read.accepted == {"f69d1514f", "f0000000a", "f00000001"}
+    assert [each.ignore for each in read.rules] == [True] and not read.shapes
+    assert read_rules(text.replace("noise: {shapes: false}", ""), "c.yaml").accepted == read.accepted
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("path: $.a, accepted: x", "c.yaml:1: 'x' is not a finding"),
+        ("path: $.a, accepted: []", "has 0 items"),
+        ("path: $.a, accepted: {a: b}", "must be text"),
+        ("accepted: f69d1514f", "neither `path` nor `header`"),
+        ("path: nowhere, accepted: f69d1514f", "is not a path"),
+        ("path: $.a, accepted: f69d1514f, endpoint: GET /a", "remove `endpoint`, or add `ignore: true`"),
+        ("path: $.a", "it has none, and no accepted"),
+    ],
+)
+def test_what_is_wrong_with_accepted(rule: str, message: str) -> None:
+    with pytest.raises(RulesError) as caught:
+        read_rules(f"rules: [{{{rule}}}]", "c.yaml")
+    assert message in str(caught.value)

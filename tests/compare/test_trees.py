@@ -133,3 +133,13 @@ def test_equal_subtrees_in_another_order_are_not_compared() -> None:
 
 def test_texts_in_another_order() -> None:
     assert compared("<a>x<b/>y</a>", "<a>y<b/>x</a>") == [("/a", "order", "/a")]
+
+
+@pytest.mark.parametrize("html", [True, False])
+def test_a_tag_of_too_many_attributes(html: bool) -> None:
+    """libxml2 takes seconds for 20,000 of them."""
+    many = b" ".join(b"a%d='>'" % number for number in range(1001))
+    with pytest.raises(TreeError, match="more than 1000 attributes in a tag"):
+        read_tree(b"<r><a " + many + b"/></r>", html, "")
+    few = b" ".join(b"a%d='%s'" % (number, b"1 2 " * 20) for number in range(900))
+    assert read_tree(b"<r><a " + few + b"/></r>", html, "")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import brotli
 import pytest
 from livetools.children import children
 from livetools.children import wait_for
@@ -132,3 +133,11 @@ def test_answers() -> None:
     assert (answer_of(flow).body, answer_of(flow).bytes) == (b"abc", 10)
     flow.response = None
     assert (answer_of(flow).status, answer_of(flow).error) == (None, "no_answer")
+
+
+def test_a_few_bytes_that_are_many_do_not_block_the_caller(comparer: Comparer) -> None:
+    """25 bytes of brotli are 2.8 million numbers."""
+    texts = [b"[" + b"1," * 2_800_000 + end + b"]" for end in (b"1", b"2")]
+    headers = ((b"Content-Type", b"application/json"), (b"Content-Encoding", b"br"))
+    primary, shadow = (primary_flow(brotli.compress(text), headers) for text in texts)
+    assert comparer.compare(primary, shadow) is None

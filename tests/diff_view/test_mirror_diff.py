@@ -23,7 +23,7 @@ from pairtools import show_pair
 
 from mirror_addon.addon import MirrorAddon
 from mirror_addon.diff_view import comparing
-from mirror_addon.diff_view.comparer import IN_THREAD
+from mirror_addon.diff_view.comparer import AT_ONCE
 from mirror_addon.diff_view.mirror_diff import MAX_SHADOWS
 from mirror_addon.diff_view.mirror_diff import MAX_TRACE
 from mirror_addon.diff_view.text import BEING_COMPARED
@@ -142,8 +142,8 @@ async def test_read_back_from_a_file(view: View, addon: MirrorAddon) -> None:
 
 async def test_a_comparison_that_took_too_long(view: View, addon: MirrorAddon, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comparing, "LIMIT", 0.05)
-    primary = primary_flow(b"a" * IN_THREAD, TEXT)
-    shadow = show_pair(view, ShadowFlows(10), primary, body=b"b" * IN_THREAD, headers=TEXT)
+    primary = primary_flow(b"a" * AT_ONCE, TEXT)
+    shadow = show_pair(view, ShadowFlows(10), primary, body=b"b" * AT_ONCE, headers=TEXT)
     assert BEING_COMPARED in told(addon, shadow)
     deadline = time.monotonic() + 30
     while BEING_COMPARED in (lines := told(addon, shadow)):
@@ -317,3 +317,19 @@ async def test_any_flow_can_be_shown(
         lines = addon.diff.lines(flow)
         assert not any(line.style == "error" for line in lines)
         assert "\n".join(line.text for line in lines).encode()
+
+
+async def test_hostile_text_acts_on_nothing(view: View, addon: MirrorAddon) -> None:
+    """In both bodies, in header fields, in the path, and in what is read back from a file."""
+    hostile = "\x1b[2J\x85\u202e\u2066\r"
+    primary = primary_flow(f"a\n{hostile}\n".encode(), TEXT, path=hostile.encode())
+    primary.request.headers["x-a"] = hostile
+    shadow = show_pair(view, ShadowFlows(10), primary, body=f"b\n{hostile}x\n".encode(), headers=TEXT)
+    for key, value in shadow.metadata.items():
+        if key in (meta.RULE_KEY, meta.TARGET_KEY):
+            shadow.metadata[key] = f"{value}{hostile}\udcff"
+    for flow in (primary, shadow):
+        lines = [line.text for line in addon.diff.lines(flow)]
+        assert any("\\u202e" in line for line in lines)
+        assert all(line.isprintable() for line in lines), lines
+        assert addon.diff.text([flow]).replace("\n", "").isprintable()

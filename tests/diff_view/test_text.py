@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy import flow as mitm_flow
@@ -9,8 +10,42 @@ from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.difference import Difference
 from mirror_addon.diff_view import text as diff_text
 from mirror_addon.diff_view.text import Line
+from mirror_addon.diff_view.text import sampled
+from mirror_addon.istio.parsing import Source
+from mirror_addon.istio.parsing import parse_sources
+from mirror_addon.routing.decision import Request
+from mirror_addon.routing.identity import Identity
+from mirror_addon.routing.table import RouteTable
+from mirror_addon.routing.trace import explain
 from mirror_addon.shadow_flows import metadata as meta
 from mirror_addon.shadow_flows.shadow_flow import status_of
+
+RULES = b"""
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop}
+spec:
+  hosts: [shop.test]
+  http:
+  - match: [{uri: {prefix: /all}}]
+    route: [{destination: {host: b}}]
+    mirror: {host: c}
+  - match: [{uri: {prefix: /none}}]
+    route: [{destination: {host: b}}]
+    mirror: {host: c}
+    mirrorPercentage: {value: 0}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop-users, annotations: {mirror-addon/sample-by: "header:x-user"}}
+spec:
+  hosts: [shop.test]
+  http:
+  - match: [{uri: {prefix: /user}}]
+    route: [{destination: {host: b}}]
+    mirror: {host: c}
+    mirrorPercentage: {value: 0.01}
+"""
 
 
 def texts(lines: list[Line]) -> list[str]:
@@ -117,3 +152,42 @@ def test_lines_are_clean(text: str) -> None:
     cleaned = diff_text.clean(text)
     assert cleaned.encode()
     assert len(cleaned.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (
+            "mirror b/v2: drawn: draw % 100 = 31 < 100 (100 %), to [::1]:9",
+            "mirror b/v2: sampled: yes (100 %), to [::1]:9",
+        ),
+        ("mirror b/v2: not drawn: draw % 1000000 = 131 >= 100 (0.01 %)", "mirror b/v2: sampled: no (0.01 %)"),
+        (
+            "mirror b: drawn (draw % 100 = 0 < 100 (100 %)), but skipped: no_endpoint: no endpoint",
+            "mirror b: sampled: yes (100 %), but skipped: no_endpoint: no endpoint",
+        ),
+        (
+            "mirror b: not drawn: by header:x-user: 41.250000 % >= 20 %",
+            "mirror b: sampled: no (by header:x-user: 20 %)",
+        ),
+        (
+            "mirror b: drawn: no cookie:u, so draw % 100 = 3 < 50 (50 %), to b:2",
+            "mirror b: sampled: yes (no cookie:u, so 50 %), to b:2",
+        ),
+        ("draw % 100 = 3 of 50, 50: b/v1", "draw % 100 = 3 of 50, 50: b/v1"),
+        ("mirror b: header of the shadow: x", "mirror b: header of the shadow: x"),
+        ("mirror b: drawn: otherwise", "mirror b: drawn: otherwise"),
+    ],
+)
+def test_sampling_in_words(line: str, shown: str) -> None:
+    assert sampled(line) == shown
+
+
+def test_every_line_of_a_real_trace_is_put_in_words() -> None:
+    """The patterns follow what routing.trace writes."""
+    table = RouteTable.build(parse_sources([Source("a.yaml", RULES)]).resources, Identity())
+    for path, word in ((b"/all", "yes (100 %)"), (b"/none", "no (0 %)"), (b"/user", "no (by header:x-user: 0.01 %)")):
+        asked = Request(b"GET", b"http", b"shop.test", path, ((b"x-user", b"ada"),), 80)
+        lines = [sampled(line) for line in explain(table, asked, 7)]
+        assert any(f"sampled: {word}" in line for line in lines), lines
+        assert not any("drawn" in line for line in lines)

@@ -7,6 +7,7 @@ from mitmproxy.test import tflow
 from mirror_addon.flows import grpc_streams
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.flows.primary import primary_end
+from mirror_addon.host.upstream_clock import exchange_times
 from mirror_addon.routing.decision import Action
 from mirror_addon.routing.decision import Decision
 from mirror_addon.routing.decision import Request
@@ -69,7 +70,7 @@ def test_the_flow_gets_the_copies() -> None:
     of.response_copy = grpc_streams.BodyCopy(3)
     of.response_copy(b"answered")
     grpc_streams.keep_response(flow, of)
-    answer = primary_end(flow, of, 100).answer
+    answer = primary_end(flow, of, 100, exchange_times(flow, flow.response)).answer
     assert (answer.body, answer.bytes) == (b"ans", 8)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -213,14 +214,16 @@ async def test_protocols_that_were_chosen_already_stay(proxy: Proxy) -> None:
     assert proxy.start(9).ssl_conn is not None
 
 
+@pytest.mark.parametrize("name", ["absent.pem", "pipe"])
 async def test_files_that_cannot_be_used_are_logged(
-    proxy: Proxy, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    proxy: Proxy, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
+    os.mkfifo(tmp_path / "pipe")
     caplog.set_level(logging.WARNING)
-    expect(proxy, 9, TLS(ca_certificates=str(tmp_path / "absent.pem")))
+    expect(proxy, 9, TLS(ca_certificates=str(tmp_path / name)))
     assert proxy.start(9).ssl_conn is None, "left to mitmproxy, which verifies"
     assert "mirror: TLS files for ('127.0.0.1', 9) cannot be used" in caplog.text
-    assert "absent.pem" in caplog.text
+    assert name in caplog.text
 
 
 def test_equal_settings_share_a_context(authority: Any) -> None:

@@ -27,7 +27,9 @@ from mitmproxy.addons.savehar import SaveHar
 from mitmproxy.connection import Server
 from mitmproxy.hooks import all_hooks
 from mitmproxy.test import taddons
+from mitmproxy.tools.console import common as console_common  # noqa: F401  mitmproxy's programs load it
 from mitmproxy.tools.dump import DumpMaster
+from mitmproxy.tools.web import app as web_app  # noqa: F401
 from pairtools import primary_flow
 
 from mirror_addon.addon import MirrorAddon
@@ -64,6 +66,7 @@ SEEN = {
     "Entries of HAR files": {"SaveHar overrides flow_entry"},
     "Credentials for an upstream proxy": {"UpstreamAuth overrides requestheaders"},
     "Content view": {"content view mirror diff"},
+    "URLs in the flow list": {"mitmproxy.tools.web.app.flow_to_json", "mitmproxy.tools.console.common.format_flow"},
     "Two options of mitmproxy": {"option keep_host_header", "option connection_strategy"},
     "Garbage collector and thread switches": {"frozen objects"},
 }
@@ -267,7 +270,13 @@ async def test_the_script_has_a_name_for_every_hook_and_deferred_values_are_conv
 
 
 def test_every_change_is_covered_here() -> None:
-    elsewhere = {"Names in the script", "Values of deferred options", "A hook for scripts", "Late responses"}
+    elsewhere = {
+        "Names in the script",
+        "Columns of mitmweb",
+        "Values of deferred options",
+        "A hook for scripts",
+        "Late responses",
+    }
     assert {change.name for change in CHANGES} == SEEN.keys() | elsewhere
     assert all((ROOT / change.code).is_file() for change in CHANGES)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -51,6 +52,49 @@ async def test_what_the_user_sets_later_stays(options: Any) -> None:
     options.update(keep_host_header=False)
     ours.take_back()
     assert values(options) == (False, "eager")
+
+
+COLUMNS = ["icon", "path", "method"]
+
+
+async def test_mitmweb_shows_comments(options: Any, caplog: pytest.LogCaptureFixture) -> None:
+    options.add_option("web_columns", Sequence[str], COLUMNS, "")
+    ours = ProxyOptions()
+    with caplog.at_level(logging.INFO):
+        ours.apply()
+    assert options.web_columns == ["icon", "path", "comment", "method"]
+    assert "set web_columns=icon,path,comment,method, which shows the verdicts of shadows" in caplog.text
+    ours.take_back()
+    assert options.web_columns == COLUMNS
+    assert not options.has_changed("web_columns")
+
+
+@pytest.mark.parametrize("columns", [["path"], ["comment", "path"]])
+async def test_columns_of_the_user_stay(options: Any, columns: list[str]) -> None:
+    options.add_option("web_columns", Sequence[str], COLUMNS, "")
+    options.update(web_columns=columns)
+    ours = ProxyOptions()
+    ours.apply()
+    assert options.web_columns == columns
+    ours.take_back()
+    assert options.web_columns == columns
+
+
+async def test_columns_that_were_changed_since_stay(options: Any) -> None:
+    options.add_option("web_columns", Sequence[str], COLUMNS, "")
+    ours = ProxyOptions()
+    ours.apply()
+    options.update(web_columns=["path"])
+    ours.apply()
+    ours.take_back()
+    assert options.web_columns == ["path"]
+
+
+@pytest.mark.parametrize(("default", "set_"), [([], ["comment"]), (["comment"], ["comment"])])
+async def test_another_default(options: Any, default: list[str], set_: list[str]) -> None:
+    options.add_option("web_columns", Sequence[str], default, "")
+    ProxyOptions().apply()
+    assert options.web_columns == set_
 
 
 async def test_options_are_set_again_after_a_reload(options: Any) -> None:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import pytest
 
 from mirror_addon.istio.composing import compose
+from mirror_addon.istio.limits import MAX_DOCUMENTS
+from mirror_addon.istio.limits import Refused
+from mirror_addon.istio.limits import check_bytes
 
 MIB = 1024 * 1024
 HUGE = {
     "flow list": b"[" + b"a," * 1_100_000 + b"]",
     "block list": b"- a\n" * 1_100_000,
     "mapping": b"".join(b"k%d: v\n" % i for i in range(600_000)),
-    "documents": b"---\n" * 1_100_000,
     "16 MiB": b"[" + b"a," * (8 * MIB - 2) + b"]",
 }
 
 
-LONG = {"flow list", "mapping", "documents"}
+LONG = {"flow list", "mapping"}
 """Each takes seconds, and finds what the others find."""
 
 
@@ -44,3 +46,9 @@ def test_separators_without_nodes(text: bytes, messages: list[str]) -> None:
     assert [item.message.startswith(message) for item, message in zip(found, messages, strict=True)] == [True] * len(
         found
     )
+
+
+def test_documents_are_counted_empty_ones_too() -> None:
+    check_bytes(b"---\n" * MAX_DOCUMENTS)
+    with pytest.raises(Refused, match="more than 20,000 documents; split it"):
+        check_bytes(b"---\n" * (MAX_DOCUMENTS + 1))

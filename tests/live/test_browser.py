@@ -17,6 +17,7 @@ from livetools.wire import lines
 from livetools.worked_example import HOST
 from livetools.worked_example import endpoints
 from livetools.worked_example import request
+from mitmproxy.version import VERSION as version
 
 pytestmark = pytest.mark.browser
 
@@ -45,18 +46,21 @@ def ask(web: Web, v1: Recorder, v2: Recorder, path: bytes) -> None:
 
 def test_the_flow_list_shows_the_pair(page: MitmwebPage, web: Web, v1: Recorder, v2: Recorder) -> None:
     ask(web, v1, v2, b"/seen")
-    primary, shadow = (page.rows("//seen", shadow=each) for each in (False, True))
+    primary, shadow = page.rows("/serviceB/seen", shadow=False), page.rows("//seen", shadow=True)
     shadow.wait_for()
     assert primary.count() == shadow.count() == 1
-    assert f"{HOST.decode()}-shadow" in shadow.inner_text()
+    assert f"http://{HOST.decode()}/serviceB/seen" in primary.inner_text(), "as it was requested"
+    assert f"http://{HOST.decode()}-shadow//seen" in shadow.inner_text()
     assert "200" in shadow.inner_text() and "200" in primary.inner_text()
+    assert "different: $.total; shadow of " in shadow.inner_text()
+    assert "mirrored to serviceB/v2" in primary.inner_text()
 
 
 def test_mirror_diff_on_either_half(page: MitmwebPage, web: Web, v1: Recorder, v2: Recorder) -> None:
     ask(web, v1, v2, b"/diff")
     texts = []
     for shadow, pane in ((False, "Response"), (True, "Response"), (True, "Request"), (False, "Request")):
-        page.open(page.rows("//diff", shadow=shadow), pane)
+        page.open(page.rows("//diff" if shadow else "/serviceB/diff", shadow=shadow), pane)
         texts.append(page.view("mirror diff"))
     assert len(set(texts)) == 1
     told = [line.strip() for line in texts[0].splitlines()]
@@ -66,7 +70,7 @@ def test_mirror_diff_on_either_half(page: MitmwebPage, web: Web, v1: Recorder, v
     assert told[at + 1 : at + 3] == ["- 41.5", "+ 41.49"]
     at = told.index("Host")
     assert told[at + 1 : at + 3] == [f"- {HOST.decode()}", f"+ {HOST.decode()}-shadow"]
-    assert any(line.startswith("mirror serviceB/v2: drawn") for line in told[told.index("Why here") :])
+    assert any(line.startswith("mirror serviceB/v2: sampled: yes (100 %), to ") for line in told)
 
 
 def test_other_flows_say_why_they_have_no_pair(page: MitmwebPage, web: Web, v1: Recorder) -> None:
@@ -79,10 +83,42 @@ def test_other_flows_say_why_they_have_no_pair(page: MitmwebPage, web: Web, v1: 
 def test_the_command_bar(page: MitmwebPage, web: Web, v1: Recorder, v2: Recorder) -> None:
     ask(web, v1, v2, b"/again")
     page.rows("//again", shadow=True).wait_for()
-    assert "state: mirroring" in page.command("mirror.status")
+    assert re.match(r"state: mirroring\nshadows: \d+ of \d+ sent, compared \d", page.command("mirror.status"))
     assert page.command('mirror.replay "~u //again"') == "sent 1 shadow of 1 request"
     assert v2.one().target == b"//again"
     page.rows("//again", shadow=True).nth(1).wait_for()
     assert v1.received == []
     told = page.command('mirror.diff "~u //again"').splitlines()
     assert [line for line in told if "difference" in line] == ["different · 1 difference"] * 2
+
+
+FILTERS = {
+    '~comment "shadow of"': (0, 2),
+    '! ~comment "shadow of"': (2, 0),
+    "~comment ^different": (0, 1),
+    '~comment "^different.*total"': (0, 1),
+    "~comment ^failed": (0, 0),
+    "~replayq": (0, 2),
+    "~replayq & ! ~comment ^different": (0, 1),
+}
+"""Primaries and shadows of the two requests that each filter of docs/mitmweb.md matches."""
+OF_12 = {
+    "~marker ghost": (0, 2),
+    "! ~marker ghost": (2, 0),
+    "~marker different": (0, 1),
+}
+OF_11 = {"~marker 👻": (0, 1), "~marker 🔴": (0, 1)}
+
+
+def test_the_filters_of_the_docs(page: MitmwebPage, web: Web, v1: Recorder, v2: Recorder) -> None:
+    ask(web, v1, v2, b"/filtered-a")
+    v2.behave(answer(b"200 OK", JSON, body=b'{"total": 41.5, "currency": "EUR"}'))
+    exchange(web.address, request(b"GET http://%b/serviceB/filtered-b" % HOST))
+    v1.one(), v2.one()
+    page.rows("//filtered-b", shadow=True).wait_for()
+    docs = (Path(__file__).resolve().parents[2] / "docs" / "mitmweb.md").read_text()
+    for expression, (primaries, shadows) in (FILTERS | (OF_11 if version.startswith("11.") else OF_12)).items():
+        assert f"`{expression}`" in docs
+        page.search(f"{expression} & ~u filtered-")
+        page.wait_for_rows({"/serviceB/filtered-": primaries, "-shadow//filtered-": shadows}, expression)
+    page.search("")

@@ -112,6 +112,14 @@ def test_it_moves_while_traffic_flows(browser: Browser, proxy: Proxy, proxied: b
     assert page.get_by_text("Nothing has been mirrored").count() == 0
     row = page.locator("#routes tbody tr")
     assert row.locator("th").inner_text() == "default/serviceB http[0]"
+    assert "path begins with '/serviceB'" in row.inner_text() and "$.price" in row.inner_text()
+    assert [cell.inner_text() for cell in row.locator('[data-label="p99"] span').all()] == ["–", "–"]
+    patterns = page.locator(".plot.rate .series path.line").evaluate_all(
+        "lines => lines.map(line => getComputedStyle(line).strokeDasharray)"
+    )
+    assert len(set(patterns)) == 3, "lines are told apart without colour"
+    order = page.locator("main > section").evaluate_all("sections => sections.map(section => section.id)")
+    assert order.index("differing") < order.index("routes")
     plot = page.locator(".plot.rate svg")
     plot.locator("path.reactive").first.wait_for(state="attached")
     before = plot.inner_html()
@@ -146,6 +154,10 @@ def test_buttons_by_keyboard(browser: Browser, proxy: Proxy, v1: Recorder, v2: R
     page.get_by_role("button", name="Pause", exact=True).wait_for()
     send(proxy, 1)
     opened.wait_for_tile("Mirrored", "1")
+    page.get_by_label("Percent").fill("101")
+    page.get_by_role("button", name="Set").click()
+    page.get_by_text("0 to 100", exact=True).wait_for()
+    assert page.evaluate("document.activeElement.name") == "percent"
     page.get_by_label("Percent").fill("0")
     page.get_by_role("button", name="Set").click()
     page.get_by_text("Changed by hand until the proxy ends: 0 % of the requests").wait_for()
@@ -180,8 +192,11 @@ def test_light_dark_and_a_phone(browser: Browser, proxy: Proxy) -> None:
         for size in ((1280, 900), PHONE, (280, 600)):
             opened = Opened(browser, proxy, proxied=False, size=size, color_scheme=scheme)
             page = opened.page
-            page.locator("summary").first.click()
+            summary = page.locator("summary").first
+            summary.click()
             assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+            assert summary.locator(".origin").is_visible() is (size[0] == 1280), "a phone shows the path"
+            assert "/serviceB/orders/" in summary.inner_text() and "$.price" in summary.inner_text()
             backgrounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
             opened.close()
     assert len(backgrounds) == 2

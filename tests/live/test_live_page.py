@@ -80,7 +80,9 @@ def test_what_the_page_tells(page: LivePage, v1: Recorder, v2: Recorder) -> None
     status = page.wait_until_told(1)
     assert status["compared_since"] is None
     assert (status["routes"][0]["compared"], status["routes"][0]["different"]) == (0, 0)
-    page.get("/")  # opening it begins the comparison
+    page.get("/")  # which any web page can have a browser do
+    assert page.status()["compared_since"] is None
+    page.open()
     send(page, b"/serviceB/?q='&lt;")
     status = page.wait_until_told(2)
     (route,) = status["routes"]

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import re
+import socket
+import time
 from pathlib import Path
 
 from livetools.client import exchange
 from livetools.proxy import Proxy
+from livetools.recorder import PATIENCE
 from livetools.recorder import Recorder
 from livetools.recorder import answer
 from livetools.wire import lines
 from livetools.worked_example import HOST
 from livetools.worked_example import endpoints
+
+from mirror_addon.mirroring.comparison_samples import BURST
+from mirror_addon.mirroring.comparison_samples import PER_SECOND
+
+MANY = 400
+"""Requests, more than are compared within the seconds that they take."""
+
+
+def send_many(proxy: tuple[str, int]) -> None:
+    """All of them on one connection, without waiting for the responses in between."""
+    one, last = (lines(b"GET /serviceB/x HTTP/1.1", b"Host: " + HOST, *more) for more in ((), (b"Connection: close",)))
+    with socket.create_connection(proxy, PATIENCE) as connection:
+        connection.sendall(one * (MANY - 1) + last)
+        received = b""
+        while part := connection.recv(65536):
+            received += part
+    assert received.count(b"HTTP/1.1 200 OK") == MANY
 
 
 def test_plain_mitmdump(confdir: Path, upstreams: tuple[Recorder, Recorder], v1: Recorder, v2: Recorder) -> None:
@@ -39,7 +60,15 @@ def test_plain_mitmdump(confdir: Path, upstreams: tuple[Recorder, Recorder], v1:
         output = proxy.output
         assert output.count("first shadow of") == 1
         assert output.count("no rule ") == 3
+        started = time.monotonic()
+        for _ in range(MANY):
+            send(HOST)
+        lasted = time.monotonic() - started
     totals = proxy.totals
-    assert (totals["requests"], totals["unmatched"], totals["offered"]) == (8, 6, 2)
+    assert (totals["requests"], totals["unmatched"], totals["offered"]) == (8 + MANY, 6, 2 + MANY)
     assert list(totals)[:3] == ["requests", "unmatched", "offered"]
-    assert "Whole responses were compared in 1 of 2 pairs" in proxy.output.replace("\n", " ")
+    said = re.search(r"compared (\d+) of (\d+); of the others, only the status codes", proxy.output.replace("\n", " "))
+    assert said and int(said[2]) == 2 + MANY
+    compared = int(said[1])
+    assert BURST <= compared <= 2 + BURST + PER_SECOND * (lasted + 1)
+    assert re.search(rf" {2 + MANY} +{compared} +{compared} ", proxy.output), "all that were compared differ"

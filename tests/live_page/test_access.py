@@ -49,6 +49,17 @@ def test_other_machines_see_nothing(client: FlaskClient, path: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "field",
+    ["Via", "FORWARDED", "X-Forwarded-For", "x-forwarded-host", "X-Forwarded-Proto", "X-Real-IP", "CF-Connecting-IP"],
+)
+def test_what_another_proxy_passes_on_sees_nothing(client: FlaskClient, field: str) -> None:
+    for value in ("127.0.0.1", ""):
+        reply = client.get("/", headers={field: value})
+        assert reply.status_code == 403
+        assert field.lower() in reply.text
+
+
+@pytest.mark.parametrize(
     "host", ["evil.example", "127.0.0.1.evil.example", "evil.example:8082", "", "mirror-addon.test.", "[::1"]
 )
 def test_a_rebound_name_sees_nothing(client: FlaskClient, host: str) -> None:

@@ -17,11 +17,14 @@ from hypothesis import strategies as st
 
 from mirror_addon.admission.overrides import Override
 from mirror_addon.admission.overrides import rule_key
+from mirror_addon.compare.comparison import Comparison
+from mirror_addon.compare.difference import Difference
 from mirror_addon.istio.resources.messages import Percent
 from mirror_addon.live_page.state import not_started
 from mirror_addon.routing.fractions import from_percent
 from mirror_addon.routing.table import RouteTable
 from mirror_addon.shadow.pair import Pair
+from mirror_addon.shadow.result import ShadowResult
 from mirror_addon.statistics.pair_statistics import PairStatistics
 
 HOSTILE = (
@@ -121,13 +124,16 @@ def test_before_the_start(client: FlaskClient, source: Any) -> None:
     assert not any(tag == "form" for tag, _ in page.found)
 
 
-def test_comparing_begins_with_the_page_and_not_with_metrics(client: FlaskClient, source: Any) -> None:
-    for path in ("/metrics", "/api/status.json", "/parts", "/static/page.css"):
-        assert client.get(path).status_code == 200
-    client.get("/", headers={"Sec-Fetch-Dest": "image"})
+def test_comparing_begins_with_the_pages_script_and_not_with_a_request(client: FlaskClient, source: Any) -> None:
+    for path in ("/", "/metrics", "/api/status.json", "/parts", "/static/page.css"):
+        for headers in ({}, {"Sec-Fetch-Dest": "image"}, {"Sec-Fetch-Dest": "document", "Sec-Fetch-User": "?1"}):
+            assert client.get(path, headers=headers).status_code == 200
+    assert client.get("/compare").status_code == 405
+    assert client.post("/compare", data={"token": "x"}).status_code == 403
+    assert client.post("/compare", data=form(client), headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
     assert source.times_opened == 0
-    client.get("/")
-    client.get("/", headers={"Sec-Fetch-Dest": "document"})
+    assert client.post("/compare", data=form(client), headers={"Accept": "text/plain"}).status_code == 204
+    assert client.post("/compare", data=form(client)).location == "/"
     assert source.times_opened == 2
 
 
@@ -152,6 +158,29 @@ def test_buttons(client: FlaskClient, source: Any, given: Any) -> None:
         ("percent", "default/b http[0]", "5"),
         ("pause", "default/b http[0]"),
     ]
+
+
+def test_findings_and_their_buttons(
+    client: FlaskClient, source: Any, make_pair: Callable[..., Pair], given: Any
+) -> None:
+    lost = Difference("$.items[*].tax", "missing", 1, None, "", "$.items[0].tax")
+    same = ShadowResult("f/0", "b/v2", "sent", status=200, total_ms=20)
+    for name in "ab":
+        pair = make_pair("GET", comparison=Comparison("different", (lost,)), result=same, url=f"http://x.test/{name}")
+        source.now.statistics.pair(pair)
+    page = assert_harmless(client.get("/").text)
+    assert "1 finding in 2 differing pairs" in page.text and "2 endpoints" in page.text
+    assert "- path: $.items[*].tax\n  ignore: true\n  accepted: f69d1514f" in page.text  # shown before it is written
+    assert "200 vs 200" not in page.text and page.text.count("$.items[*].tax missing") == 3
+    client.post("/accept", data=form(client, finding="f69d1514f"))
+    client.post("/ignore", data=form(client, finding="f69d1514f"))
+    assert client.post("/accept", data={"finding": "f69d1514f"}).status_code == 403  # without the page's token
+    given(accepted=frozenset({"f69d1514f"}))
+    assert "Remove the rule" in client.get("/").text
+    client.post("/accept", data=form(client, finding="f69d1514f", action="reset"))
+    assert source.commands == [("accept", "f69d1514f"), ("ignore", "f69d1514f"), ("accept", "f69d1514f", "reset")]
+    (finding,) = client.get("/api/status.json").json["findings"]
+    assert (finding["id"], finding["state"], finding["pairs"]) == ("f69d1514f", "accepted", 2)
 
 
 def test_a_command_that_is_refused_says_why(client: FlaskClient, source: Any) -> None:
@@ -221,3 +250,23 @@ def test_rendering_is_quick(client: FlaskClient, source: Any, make_pair: Callabl
 def test_other_paths(client: FlaskClient, path: str) -> None:
     reply = client.get(path)
     assert (reply.status_code, reply.content_type) == (404, "text/plain; charset=utf-8")
+
+
+def test_characters_that_act_are_shown_as_escapes(
+    client: FlaskClient, source: Any, make_pair: Callable[..., Pair], given: Callable[..., None]
+) -> None:
+    hostile = "\x1b[2J\x85\u202e\u2066\udcff"
+    source.now.statistics.pair(make_pair(hostile))
+    given(problem=hostile, totals={"offered": 1, f"failed.{hostile}": 1}, targets={hostile: {"sent": 1}}, requests=1)
+    for path in ("/", "/parts"):
+        text = client.get(path).text
+        assert "\\x1b[2J\\x85\\u202e\\u2066\\udcff" in text
+        assert not set(hostile) & set(text) - set("[2J")
+    given(requests=1000)
+    assert "1\u202f000" in client.get("/").text
+    metrics = client.get("/metrics")
+    assert metrics.status_code == 200
+    assert "\u202e" not in metrics.text
+    status = client.get("/api/status.json")
+    assert status.status_code == 200
+    assert status.data.isascii()

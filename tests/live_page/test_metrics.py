@@ -9,12 +9,14 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
+from mirror_addon.display.text import printable
 from mirror_addon.live_page.metrics import exposed
 from mirror_addon.live_page.state import State
 from mirror_addon.shadow.pair import Pair
 from mirror_addon.shadow.result import ShadowResult
 
-TARGET = 'b/v2"\n\\'
+TARGET = 'b/v2"\n\\\udcff'
+SHOWN = printable(TARGET)
 COUNTERS = {"offered": 9, "sent": 4, "pending": 1, "failed": 3, "failed.connect": 1, "failed.timeout": 2, "dropped": 1}
 COUNTERS |= {"dropped.queue_full": 1, "skipped": 2, "skipped.percent": 2, "adapted": 0}
 
@@ -55,28 +57,28 @@ def test_what_is_counted(busy: State) -> None:
     found = values(busy)
     assert found["envoy_http_downstream_rq_total", "mirror"] == 11
     assert found["mirror_unmatched_total",] == 4
-    assert found["envoy_cluster_upstream_rq_total", TARGET] == 6
-    assert found["envoy_cluster_upstream_rq_completed", TARGET] == 4
-    assert found["envoy_cluster_upstream_cx_connect_fail", TARGET] == 1
-    assert found["envoy_cluster_upstream_rq_timeout", TARGET] == 2
-    assert found["envoy_cluster_upstream_rq_pending_overflow", TARGET] == 1
-    assert found["envoy_cluster_upstream_rq_active", TARGET] == 3
-    assert found["envoy_cluster_upstream_rq_xx", TARGET, "2"] == 2
-    assert found["envoy_cluster_upstream_rq", TARGET, "500"] == 1
-    assert found["envoy_cluster_upstream_rq_time_count", TARGET] == 3
-    assert found["envoy_cluster_upstream_rq_time_bucket", TARGET, "25"] == 0
-    assert found["envoy_cluster_upstream_rq_time_bucket", TARGET, "50"] == 3
-    assert found["mirror_primary_rq_time_sum", TARGET] == 40
-    assert found["mirror_failed_total", "timeout", TARGET] == 2
-    assert found["mirror_skipped_total", "percent", TARGET] == 2
+    assert found["envoy_cluster_upstream_rq_total", SHOWN] == 6
+    assert found["envoy_cluster_upstream_rq_completed", SHOWN] == 4
+    assert found["envoy_cluster_upstream_cx_connect_fail", SHOWN] == 1
+    assert found["envoy_cluster_upstream_rq_timeout", SHOWN] == 2
+    assert found["envoy_cluster_upstream_rq_pending_overflow", SHOWN] == 1
+    assert found["envoy_cluster_upstream_rq_active", SHOWN] == 3
+    assert found["envoy_cluster_upstream_rq_xx", SHOWN, "2"] == 2
+    assert found["envoy_cluster_upstream_rq", SHOWN, "500"] == 1
+    assert found["envoy_cluster_upstream_rq_time_count", SHOWN] == 3
+    assert found["envoy_cluster_upstream_rq_time_bucket", SHOWN, "25"] == 0
+    assert found["envoy_cluster_upstream_rq_time_bucket", SHOWN, "50"] == 3
+    assert found["mirror_primary_rq_time_sum", SHOWN] == 40
+    assert found["mirror_failed_total", "timeout", SHOWN] == 2
+    assert found["mirror_skipped_total", "percent", SHOWN] == 2
     assert found["mirror_skipped_total", "loop", ""] == 3
     assert found["mirror_state", "mirroring"] == 1
     assert found["mirror_state", "paused"] == 0
     assert found["mirror_waiting_bytes",] == 17
     assert found["mirror_workers",] == 2
     assert found["mirror_expires_timestamp_seconds",] == 123
-    assert found["mirror_pairs_total", "false", TARGET, TARGET, "different"] == 3
-    assert found["mirror_pairs_total", "false", TARGET, TARGET, "failed"] == 1
+    assert found["mirror_pairs_total", "false", SHOWN, SHOWN, "different"] == 3
+    assert found["mirror_pairs_total", "false", SHOWN, SHOWN, "failed"] == 1
 
 
 def test_openmetrics_for_who_asks_for_it(busy: State) -> None:

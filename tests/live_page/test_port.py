@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -12,12 +13,17 @@ from mirror_addon.live_page.lazy_app import LazyApp
 from mirror_addon.live_page.port import PagePort
 
 
+def who(peername: tuple[Any, ...] | None) -> str:
+    """The peer itself."""
+    return peername[0] if peername else ""
+
+
 @pytest.fixture
 async def port(lazy_app: LazyApp) -> AsyncIterator[PagePort]:
     with socket.socket() as place:  # bound, so that nobody else is given this port meanwhile, and not listening
         place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         place.bind(("127.0.0.1", 0))
-        opened = PagePort(place.getsockname()[1], lazy_app)
+        opened = PagePort(place.getsockname()[1], lazy_app, who)
         yield opened
         opened.close()
     await asyncio.sleep(0)
@@ -67,7 +73,7 @@ async def test_a_browser_that_does_not_wait(port: PagePort) -> None:
 
 async def test_a_taken_port_is_an_error(port: PagePort, lazy_app: LazyApp) -> None:
     with pytest.raises(OSError, match="in use"):
-        PagePort(port.port, lazy_app)
+        PagePort(port.port, lazy_app, who)
 
 
 async def test_close_frees_the_port(port: PagePort) -> None:

@@ -29,6 +29,7 @@ def test_before_the_start_there_is_nothing_to_show() -> None:
         "counters": {"requests": 0, "unmatched": 0},
         "targets": {},
         "routes": [],
+        "findings": [],
         "differing": [],
         "engine": {},
     }

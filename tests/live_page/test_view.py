@@ -18,7 +18,7 @@ def test_rows_with_differences_come_first(state: State, make_pair: Callable[...,
     for rule in ("a", "b", "b", "c"):
         state.statistics.pair(make_pair(rule, comparison=None, primary_status=None))
     state.statistics.pair(make_pair("c"))
-    assert [row.rule for row in ViewMaker().view(state).rows] == ["c", "b", "a"]
+    assert [row.statistics.rule for row in ViewMaker().view(state).rows] == ["c", "b", "a"]
 
 
 def test_newest_differing_pairs_come_first(state: State, make_pair: Callable[..., Pair]) -> None:

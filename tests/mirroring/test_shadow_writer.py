@@ -130,7 +130,7 @@ def answered(made: http.HTTPFlow, status: int = 200) -> http.HTTPFlow:
 
 async def test_a_shadow_counts_from_the_moment_it_is_offered(make: Make, mirrors: Any) -> None:
     """The work may wait for a batch; what is counted and switched does not."""
-    writer = make()
+    writer = make(responses="discard")
     port = await mirrors.answering()
     one = flow()
     writer.writer.offer(one, exchange(mirror(port), mirror(port, sampled=False)), b"")
@@ -382,10 +382,48 @@ async def test_the_end_drops_what_is_held_and_logs_the_counters(mirrors: Any, ca
 
 
 async def test_a_shadow_without_a_response_of_its_primary_is_not_told(make: Make, mirrors: Any) -> None:
-    writer = make()
+    writer = make(responses="discard")
     one = flow()
     writer.writer.offer(one, exchange(mirror(await mirrors.answering())), b"")
     await writer.count("sent", 1)
     (primary,) = writer.writer.book.primaries.values()
     assert [shadow.state for shadow in primary.shadows] == [State.JUDGED]
     assert writer.pairs.seen == []
+
+
+async def test_a_sample_is_compared_where_nobody_looks(make: Make, mirrors: Any) -> None:
+    writer = make()
+    assert not writer.writer.compares
+    port = await mirrors.answering()
+    for _ in range(2):
+        writer.writer.offer(one := flow(), exchange(mirror(port)), b"")
+        writer.writer.answered(answered(one))
+    await until(lambda: len(writer.pairs.seen) == 2)
+    assert all(pair.comparison and pair.comparison.verdict for pair in writer.pairs.seen)
+    writer.writer.samples.took(2**30)
+    writer.writer.offer(one := flow(), exchange(mirror(port)), b"")
+    writer.writer.answered(answered(one))
+    await until(lambda: len(writer.pairs.seen) == 3)
+    assert writer.pairs.seen[-1].comparison is None
+
+
+async def test_nothing_is_compared_where_responses_are_discarded(make: Make, mirrors: Any) -> None:
+    writer = make(responses="discard")
+    writer.writer.offer(one := flow(), exchange(mirror(await mirrors.answering())), b"")
+    writer.writer.answered(answered(one))
+    await until(lambda: len(writer.pairs.seen) == 1)
+    assert writer.pairs.seen[0].comparison is None
+
+
+async def test_the_body_of_a_sample_counts(make: Make, mirrors: Any) -> None:
+    writer = make()
+    samples = writer.writer.samples
+    took: list[int] = []
+    samples.took = took.append  # type: ignore[method-assign]
+    one = answered(flow())
+    assert one.response
+    one.response.content = b"x" * 70_000
+    writer.writer.offer(one, exchange(mirror(await mirrors.answering())), b"")
+    writer.writer.answered(one)
+    await until(lambda: len(writer.pairs.seen) == 1)
+    assert took == [70_000]

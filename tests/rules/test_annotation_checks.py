@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from mirror_addon.istio.annotations import Caution
+from mirror_addon.istio.parsing import Source
+from mirror_addon.istio.parsing import parse_sources
 from mirror_addon.rules.annotation_checks import CHECKS
+from mirror_addon.rules.annotation_checks import when_problem
 from mirror_addon.rules.files import load_rules
 
 ROOT = Path(__file__).parents[2]
@@ -74,3 +78,17 @@ def test_mitmproxy_is_loaded_for_filters_alone(annotation: str, loads: bool, tmp
         check=True,
     )
     assert ended.stdout == f"{loads}\n"
+
+
+def test_an_expression_that_pythons_engine_matches_is_a_warning() -> None:
+    assert when_problem('~u "(a+)+!"') == ""
+    problem = when_problem('~u "(?P<x>a+)(?P=x)"')
+    assert isinstance(problem, Caution) and "backreference" in problem
+    text = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: a, annotations: {mirror-addon/when: '~u "(?=a)b"'}}
+spec: {hosts: [a.b], http: [{route: [{destination: {host: b}}], mirror: {host: c}}]}
+"""
+    (found,) = parse_sources([Source("a.yaml", text.encode())], annotation_checks=CHECKS).diagnostics
+    assert (found.severity, "lookaround" in found.message) == ("warning", True)

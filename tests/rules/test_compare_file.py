@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from mirror_addon.options.settings import OPTIONS
 from mirror_addon.options.settings import OptionError
 from mirror_addon.options.settings import Settings
 from mirror_addon.options.settings import parse_settings
+from mirror_addon.rules.compare_file import MAX_BYTES
 from mirror_addon.rules.compare_file import comparison_rules
 
 RULES = "rules:\n  - {path: $.id, ignore: true}\n"
@@ -58,3 +60,12 @@ def test_rules_that_cannot_be_parsed(folder: Path) -> None:
     (folder / "compare.yaml").write_text("rules: [")
     with pytest.raises(OptionError, match=r"^mirror_compare=compare\.yaml: compare\.yaml:1:"):
         comparison_rules(settings())
+
+
+def test_a_file_without_end_is_refused_at_once(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    (folder / "long").write_bytes(b"#" * (MAX_BYTES + 1))
+    for name, why in (("pipe", "named pipe"), ("/dev/zero", "no regular file"), ("long", "has more than")):
+        with pytest.raises(OptionError, match=rf"^mirror_compare={name}: .*{why}.*; name a file"):
+            comparison_rules(settings(name))
+    assert comparison_rules(settings("/dev/null")) == ""

@@ -87,6 +87,37 @@ def test_pipes_do_not_hang(tmp_path: Path) -> None:
     assert "no regular file" in problems[0].message
 
 
+@pytest.mark.parametrize("target", ["/proc", "/sys", "..", "../..", "/", "/proc/self/root"])
+def test_links_out_of_the_folder_are_named_and_not_searched(tmp_path: Path, target: str) -> None:
+    rules = tmp_path / "a" / "rules"
+    rules.mkdir(parents=True)
+    (tmp_path / "outside.yaml").write_text("{}")
+    (rules / "a.yaml").write_text("{}")
+    (rules / "link").symlink_to(target)
+    sources, problems = read_rules([rules])
+    assert [source.name for source in sources] == [str(rules / "a.yaml")]
+    (problem,) = problems
+    assert (problem.file, problem.severity) == (str(rules / "link"), "warning")
+    loaded = load_rules([rules])
+    assert not loaded.refused and not loaded.broken
+    assert state_of([rules]).keys() == {str(rules), str(rules / "a.yaml"), str(rules / "link")}
+
+
+def test_links_to_other_folders_are_searched(tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "common").mkdir()
+    (tmp_path / "common" / "a.yaml").write_text("{}")
+    (tmp_path / "rules" / "common").symlink_to("../common")
+    assert names(tmp_path / "rules") == ["common/a.yaml"]
+
+
+@pytest.mark.parametrize("target", ["/dev/zero", "/proc/self/environ", "/proc/kmsg"])
+def test_links_to_special_files_do_not_hang(tmp_path: Path, target: str) -> None:
+    (tmp_path / "a.yaml").symlink_to(target)
+    sources, problems = read_rules([tmp_path])
+    assert (sources, problems[0].severity) == ([], "error")
+
+
 def test_unreadable_files() -> None:
     user = os.geteuid()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from mirror_addon.shadow.gauges import ComparisonGauges
 from mirror_addon.shadow.gauges import Gauge
 from mirror_addon.shadow.gauges import KeptGauges
 from mirror_addon.shadow.gauges import LaneGauges
@@ -49,3 +50,12 @@ def test_kept_bytes_of_all_workers_and_the_most_there_were() -> None:
     assert gauges.as_dict(100) == {"value": 15, "high": 30, "limit": 100}
     gauges.tell("one", 0, 0)
     assert gauges.as_dict(100)["value"] == 5
+
+
+def test_pairs_that_wait_and_those_given_up_also_by_workers_that_have_ended() -> None:
+    gauges = ComparisonGauges()
+    gauges.tell("one", 3, 1)
+    gauges.tell("two", 2, 0)
+    gauges.tell("one", 0, 0)
+    gauges.tell("one", 0, 2)
+    assert gauges.as_dict() == {"waiting": {"value": 2, "high": 5, "limit": None}, "given_up": 3}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from pathlib import Path
 from typing import Any
@@ -151,3 +152,12 @@ async def test_a_big_body_over_tls(mirrors: Any, engine: Any, authority: Any) ->
     request = made.request(b"POST", headers=((b"Content-Length", str(len(body)).encode()),))
     assert (await made.one(port, body, request=request, tls=TLS(ca_certificates=str(authority.path)))).outcome == "sent"
     assert mirrors.received[0].body == body
+
+
+@pytest.mark.parametrize("field", ["ca_certificates", "client_certificate", "private_key"])
+def test_special_files_are_refused_at_once(tmp_path: Path, field: str) -> None:
+    """OpenSSL would wait for the writer of a named pipe, in the event loop."""
+    os.mkfifo(tmp_path / "pipe")
+    empty = ClientTLS("", __file__ if field == "private_key" else "", "", (), False)
+    with pytest.raises(OSError, match="named pipe"):
+        context(empty._replace(**{field: str(tmp_path / "pipe")}))

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from enginetools import until
+from mitmproxy import flowfilter
 from mitmproxy import http
 from mitmproxy.addons.save import Save
 from mitmproxy.addons.view import View
@@ -253,3 +256,49 @@ async def test_a_file_has_them_too(tmp_path_factory: pytest.TempPathFactory) -> 
 
 async def test_wanted_where_there_is_a_view(view: View) -> None:
     assert ShadowFlows.wanted()
+
+
+@pytest.mark.parametrize(
+    ("expression", "primaries", "shadows"),
+    [
+        ('~comment "shadow of"', 0, 2),
+        ('! ~comment "shadow of"', 2, 0),
+        ("~comment ^different", 0, 1),
+        ('~comment "^different.*total"', 0, 1),
+        ("~replayq & ! ~comment ^different", 0, 1),
+        ("~marker ghost", 0, 2),
+        ("~marker different", 0, 1),
+        ("~meta mirror_of", 0, 2),
+        ('~meta "mirror_verdict: different"', 0, 1),
+    ],
+)
+async def test_the_filters_of_the_docs_in_the_console(
+    view: View, expression: str, primaries: int, shadows: int
+) -> None:
+    """mitmweb has filters of its own; tests/live/test_browser.py tries those."""
+    flows = ShadowFlows(10)
+    for body in (b'{"total": 1}', b'{"total": 2}'):
+        show_pair(view, flows, primary_flow(), body=body)
+    matches = flowfilter.parse(expression)
+    found = [meta.is_shadow_flow(flow) for flow in view if matches(flow)]
+    assert (found.count(False), found.count(True)) == (primaries, shadows)
+    assert f"`{expression}`" in (Path(__file__).resolve().parents[2] / "docs" / "mitmweb.md").read_text()
+
+
+async def test_hostile_text_stays_out_of_comments_errors_and_files(view: View) -> None:
+    hostile = "\x1b[2J\r\n\u202e\udcff"
+    primary, flows = primary_flow(), ShadowFlows(10)
+    view.add([primary])
+    request = shadow_request(primary, f"b{hostile}")
+    for answer in ({}, {"outcome": "failed", "status": None, "reason": "protocol", "detail": hostile}):
+        shadow = in_flight(primary, request)
+        flows.expect(shadow, request, primary, b"")
+        flows.pair(replace(pair_of(primary, result_of(request, **answer), shadow=shadow), rule=hostile))
+    shadow = in_flight(primary, request)
+    flows.expect(shadow, request, primary, b"")
+    dropped = result_of(request, outcome="dropped", status=None, reason="queue_full")
+    flows.pair(pair_of(primary, dropped, shadow=shadow))
+    for flow in view:
+        assert flow.comment and flow.comment.isprintable()
+        assert flow.error is None or flow.error.msg.isprintable()
+        FlowWriter(io.BytesIO()).add(flow)

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from mitmproxy.flow import Error
 from mitmproxy.http import Headers
+from mitmproxy.utils.emoji import emoji
 from pairtools import pair_of
 from pairtools import primary_flow
 from pairtools import result_of
@@ -11,10 +14,15 @@ from pairtools import shadow_request
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.difference import Difference
 from mirror_addon.shadow_flows import metadata as meta
+from mirror_addon.shadow_flows.shadow_flow import DIFFERENT_MARKER
+from mirror_addon.shadow_flows.shadow_flow import FAILED_MARKER
+from mirror_addon.shadow_flows.shadow_flow import MARKER
+from mirror_addon.shadow_flows.shadow_flow import MARKERS
 from mirror_addon.shadow_flows.shadow_flow import ExpectedShadow
 from mirror_addon.shadow_flows.shadow_flow import comment
 from mirror_addon.shadow_flows.shadow_flow import count_in_words
 from mirror_addon.shadow_flows.shadow_flow import make_flow
+from mirror_addon.shadow_flows.shadow_flow import outcome
 from mirror_addon.shadow_flows.shadow_flow import status_of
 
 ONE = Difference("$.a", "value", 1, 2)
@@ -67,13 +75,52 @@ def test_how_many_differences(comparison: Comparison, words: str) -> None:
     assert count_in_words(comparison) == words
 
 
+def paths(*names: str, more: int = 0) -> Comparison:
+    return Comparison("different", (*(Difference(name, "value", 1, 2) for name in names), NOISE), more=more)
+
+
+@pytest.mark.parametrize(
+    ("comparison", "marker", "begin"),
+    [
+        (paths("status"), DIFFERENT_MARKER, "different: status; "),
+        (paths("status", "$.a"), DIFFERENT_MARKER, "different: status, $.a; "),
+        (paths("$.a", "$.a", "$.b", "$.c", more=3), DIFFERENT_MARKER, "different: $.a, $.b +4; "),
+        (paths("$." + "x" * 100), DIFFERENT_MARKER, f"different: $.{'x' * 38}…; "),
+        (paths("$.\x1b[31m\u202e"), DIFFERENT_MARKER, "different: $.\\x1b[31m\\u202e; "),
+        (Comparison("same"), MARKER, ""),
+        (Comparison("noise", (NOISE,)), MARKER, ""),
+        (Comparison(None), MARKER, ""),
+        (None, MARKER, ""),
+    ],
+)
+def test_the_outcome_at_a_glance(comparison: Comparison | None, marker: str, begin: str) -> None:
+    primary = primary_flow()
+    shadow = shadow_request(primary)
+    flow = make_flow(ExpectedShadow(shadow, primary, b""), result_of(shadow))
+    assert outcome(flow, primary, comparison) == (marker, begin)
+
+
+def test_statuses_that_differ_where_nothing_was_compared() -> None:
+    primary = primary_flow(status=201)
+    shadow = shadow_request(primary)
+    flow = make_flow(ExpectedShadow(shadow, primary, b""), result_of(shadow))
+    assert outcome(flow, primary, None) == (DIFFERENT_MARKER, "different: status; ")
+    primary.response = None
+    assert outcome(flow, primary, None) == (MARKER, "")
+
+
+def test_all_markers_are_found_by_one_filter() -> None:
+    assert all(re.search("ghost", marker) for marker in MARKERS)
+    assert [emoji.get(marker) for marker in sorted(MARKERS)] == ["👻", None, None], "the others are shown as a dot"
+
+
 def test_comments() -> None:
     primary = primary_flow()
     shadow = shadow_request(primary)
     flow = make_flow(ExpectedShadow(shadow, primary, b""), result_of(shadow))
     start = f"shadow of {primary.id[:4]} -> b/v2 · "
     assert comment(flow, primary, pair_of(primary, result_of(shadow)).comparison) == (
-        start + "200 vs 200 · 1 difference · +41 ms"
+        f"different: $.total; {start}200 vs 200 · 1 difference · +41 ms"
     )
     assert comment(flow, primary, None) == start + "200 vs 200 · +41 ms"
     cut = make_flow(ExpectedShadow(shadow, primary, b""), result_of(shadow, b"ab", bytes=9))
@@ -115,4 +162,7 @@ def test_a_failed_shadow_says_why() -> None:
     flow = make_flow(ExpectedShadow(shadow, primary, b""), result)
     assert flow.error and flow.error.msg == "connect: refused"
     assert flow.response is None
-    assert comment(flow, primary, None) == f"shadow of {primary.id[:4]} -> b/v2 · 200 vs failed: connect"
+    assert comment(flow, primary, None) == (
+        f"failed: connect; shadow of {primary.id[:4]} -> b/v2 · 200 vs failed: connect"
+    )
+    assert outcome(flow, primary, None)[0] == FAILED_MARKER

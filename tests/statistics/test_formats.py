@@ -48,11 +48,6 @@ def test_span(seconds: float, said: str) -> None:
     assert formats.span(seconds) == said
 
 
-@given(st.text())
-def test_visible_leaves_nothing_that_acts(text: str) -> None:
-    assert formats.visible(text).isprintable()
-
-
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists))
 def test_values_are_shown_on_a_bounded_line(value: object) -> None:
     shown = formats.shown_value(value)
@@ -78,7 +73,6 @@ def test_shortened_text_says_how_long_it_was() -> None:
 
 def test_a_dangling_surrogate_is_shown() -> None:
     formats.shown_value("\udc80").encode()
-    formats.visible("\udc80").encode()
 
 
 def test_times() -> None:

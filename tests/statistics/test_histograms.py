@@ -63,3 +63,14 @@ def test_envoy_buckets_hold_what_is_at_most_their_bound() -> None:
     cumulated = dict(histogram.cumulated())
     assert (cumulated["0.5"], cumulated["1"], cumulated["25"], cumulated["50"]) == (1, 2, 3, 4)
     assert (cumulated[str(ENVOY_BOUNDS[-1])], cumulated["+Inf"]) == (4, 5)
+
+
+def test_no_quantile_of_too_few() -> None:
+    found = Latencies()
+    assert found.shown() == {"p50": None, "p95": None, "p99": None}
+    known = []
+    for count in range(1, 101):
+        found.add(10.0)
+        if count in (1, 19, 20, 99, 100):
+            known.append([name for name, value in found.shown().items() if value is not None])
+    assert known == [["p50"], ["p50"], ["p50", "p95"], ["p50", "p95"], ["p50", "p95", "p99"]]

@@ -23,6 +23,8 @@ from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.record import About
 from mirror_addon.compare.record import RecordedRequest
 from mirror_addon.compare.record import record_line
+from mirror_addon.compare.redaction import NOTHING
+from mirror_addon.compare.redaction import Redaction
 
 OWN = b"10.9.8.7"
 
@@ -68,7 +70,7 @@ def line(
     number: int = 0,
     request: RecordedRequest | None = ASKED,
     answer: Answer = ANSWERED,
-    redacted: frozenset[bytes] = frozenset(),
+    redacted: Redaction = NOTHING,
     **changes: Any,
 ) -> bytes:
     about = About(

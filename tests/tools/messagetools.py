@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +113,9 @@ def grpc(*messages: Any, fields: tuple[tuple[bytes, bytes], ...] = ((b"grpc-stat
 
 
 def compared(one: Answer, other: Answer, url: str = GET, rules: str = "", **more: Any) -> Comparison:
-    more.setdefault("descriptors", descriptors())
-    return compare(one, other, Rules.parse(rules, "compare.yaml") if rules else Rules(), method="POST", url=url, **more)
+    judged = Rules.parse(rules, "compare.yaml") if rules else Rules()
+    judged = replace(judged, descriptors=more.pop("descriptors", descriptors()))
+    return compare(one, other, judged, method="POST", url=url, **more)
 
 
 def told(comparison: Comparison) -> list[tuple[str, str, str]]:

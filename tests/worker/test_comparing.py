@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from mirror_addon.shadow.frames import Recording
 from mirror_addon.shadow.frames import VerdictReport
 from mirror_addon.shadow.subject import Subject
 from mirror_addon.worker import comparing
+from mirror_addon.worker import comparison_task
 from mirror_addon.worker.budget import Budget
 from mirror_addon.worker.comparing import Comparing
 from mirror_addon.worker.pair_book import PendingPair
@@ -25,6 +26,17 @@ from mirror_addon.worker.pair_book import PendingPair
 MIB = 1024 * 1024
 JSON = ((b"Content-Type", b"application/json"),)
 REDACTED = (b"set-cookie", b"x-token")
+
+
+worlds: list[World] = []
+
+
+@pytest.fixture(autouse=True)
+async def ended_processes() -> AsyncIterator[None]:
+    """Ends what compares after the test."""
+    yield
+    while worlds:
+        await worlds.pop().comparing.close()
 
 
 class World:
@@ -37,6 +49,7 @@ class World:
         self.path = folder / "record.jsonl"
         self.comparing = Comparing(self.budget, self._tell, self.logged.append)
         self.configure(**recording)
+        worlds.append(self)
 
     def configure(self, **recording: Any) -> None:
         values: dict[str, Any] = {"path": str(self.path), "compare": True, "redact": REDACTED} | recording
@@ -96,7 +109,7 @@ async def test_without_a_record_the_verdict_says_there_is_none(tmp_path: Path) -
     assert (world.told[1][0].verdict, world.told[1][0].recorded) == ("same", None)
 
 
-async def test_big_answers_are_compared_in_a_thread(tmp_path: Path) -> None:
+async def test_big_responses_are_compared_in_a_process(tmp_path: Path) -> None:
     world = World(tmp_path)
     pair = world.join(1)
     body = json.dumps({"a": list(range(5000))}).encode()
@@ -168,7 +181,7 @@ async def test_a_comparison_that_breaks_ends_no_worker(tmp_path: Path, monkeypat
     def broken(*_: object, **__: object) -> Comparison:
         raise RecursionError("too deep")
 
-    monkeypatch.setattr(comparing, "compare", broken)
+    monkeypatch.setattr(comparison_task, "compare", broken)
     world = World(tmp_path)
     world.ended(world.join(1))
     world.answered()
@@ -213,7 +226,7 @@ async def test_at_the_end_all_that_is_open_is_recorded(tmp_path: Path) -> None:
     pair = world.join(3, "being compared")
     world.answered(big, "being compared")
     world.ended(pair, big)
-    world.comparing.close()
+    await world.comparing.close()
     found = {line["flow"]: line for line in world.lines}
     assert found["under way"]["shadow"]["error"] == "shutdown"
     assert found["under way"]["verdict"] == "failed"
@@ -225,24 +238,16 @@ async def test_at_the_end_all_that_is_open_is_recorded(tmp_path: Path) -> None:
 async def test_at_the_end_comparisons_that_take_too_long_are_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go_on = threading.Event()
-
-    def slow(*_: object, **__: object) -> Comparison:
-        go_on.wait(30)
-        return Comparison("same", ())
-
-    monkeypatch.setattr(comparing, "compare", slow)
     monkeypatch.setattr(comparing, "_CLOSE_SECONDS", 0.01)
     world = World(tmp_path)
-    body = bytes(comparing.THREAD_BYTES)
-    for number in (1, 2):  # the first is being compared, the second waits for the thread
+    body = bytes(comparing.AT_ONCE_BYTES)
+    for number in (1, 2):  # the process has not started yet
         pair = world.join(number, str(number))
         world.answered(body, str(number))
         world.ended(pair, body)
-    world.comparing.close()
-    go_on.set()
+    assert world.comparing.numbers == (2, 0)
+    await world.comparing.close()
     assert [(line["verdict"], line["notes"]) for line in world.lines] == [(None, ["not compared: the proxy ended"])] * 2
-    await asyncio.sleep(0)
     assert len(world.told) == 2
     assert world.budget.numbers[0] == 0
 

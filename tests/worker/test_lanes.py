@@ -13,6 +13,7 @@ from mirror_addon.shadow.request import Target
 from mirror_addon.worker.budget import Budget
 from mirror_addon.worker.job import Job
 from mirror_addon.worker.lanes import IDLE_SECONDS
+from mirror_addon.worker.lanes import PATIENCE_SECONDS
 from mirror_addon.worker.lanes import TargetLanes
 
 
@@ -90,7 +91,7 @@ async def test_without_file_descriptors(mirrors: Any, engine: Any) -> None:
     for _ in range(4):
         made.offer(hung, label="hung")
     await made.wait(2)
-    assert made.results[-1].reason == "connect"
+    assert (made.results[-1].outcome, made.results[-1].reason) == ("dropped", "unsendable")
     assert "Too many open files" in made.results[-1].detail
     assert (await made.one(healthy, label="healthy")).outcome == "sent"
     resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
@@ -147,3 +148,43 @@ async def test_the_lane_that_was_busy_last_is_taken_first_and_old_ones_close(mir
     assert world.lanes.idle in ([new], [])  # the clock is coarse: both may have become idle at the same time
     assert old not in world.lanes.lanes
     await world.end(mirrors.until)
+
+
+async def test_slow_uploads_leave_lanes_to_others(mirrors: Any, engine: Any) -> None:
+    """Uploads that stall hold three of four lanes; a request with its whole body is sent beside them."""
+    port = await mirrors.answering()
+    made = engine(concurrency=4)
+    uploads = [made.open(made.shadow(port, None)) for _ in range(12)]
+    for upload in uploads:
+        upload.write(b"a")
+    await made.until(lambda: mirrors.connections == 3)
+    assert (await made.one(port)).outcome == "sent"
+    uploads[-1].end()  # one that waited for a lane is complete
+    await made.wait(2)
+    for upload in uploads:
+        upload.abort("client_gone")
+
+
+async def test_the_slowest_uploads_give_their_lanes_up_when_others_wait() -> None:
+    async def done(job: Job, report: Report, body: bytes) -> None: ...
+
+    target = Target("b/v2", "127.0.0.1", 1, False, "", None)
+    lanes = TargetLanes(target, 4, done, lambda *_: None, Budget(0))
+    now = asyncio.get_running_loop().time()
+    jobs = [Job(number, b"", b"", False) for number in range(5)]
+    for number, job in enumerate(jobs[:3]):
+        job.waited = PATIENCE_SECONDS + number
+        job.deadline = asyncio.Timeout(None)
+        lanes.uploads.append(job)
+        lanes._take(lanes.uploads)
+    lanes.sweep(now)
+    assert not any(job.aborted for job in jobs)  # nothing waits
+    lanes.uploads.append(jobs[3])
+    jobs[0].deadline = jobs[1].deadline = jobs[2].deadline = None
+    lanes.sweep(now)
+    assert [job.aborted for job in jobs] == [False, False, True, False, False]
+    assert jobs[2].reason == "slow_upload"
+    lanes.ended(jobs[2])
+    assert lanes._queue() is lanes.uploads
+    assert {job.number for job in lanes.flush()} == {3}
+    assert lanes.over

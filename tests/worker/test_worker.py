@@ -197,7 +197,7 @@ def test_it_tells_numbers_and_gives_signs_of_life(worker: Process) -> None:
         for number in range(1, 5):
             worker.request(number, hung.getsockname()[1])
         head: tuple[Any, ...] = ()
-        while head != (Kind.STATUS, (("b/v2", 2, 2, 2),), (0, 0)):
+        while head != (Kind.STATUS, (("b/v2", 2, 2, 2),), (0, 0), (0, 0)):
             head, _ = worker.next(Kind.STATUS)
         assert worker.next(Kind.STATUS)[0] == head
 
@@ -296,7 +296,7 @@ def test_shadows_are_given_up_while_they_wait_and_while_they_are_sent(worker: Pr
     for number in range(1, 6):  # two lanes: three shadows wait
         worker.request(number, mirror.port)
     head: tuple[Any, ...] = ()
-    while head != (Kind.STATUS, (("b/v2", 2, 2, 3),), (0, 0)):
+    while head != (Kind.STATUS, (("b/v2", 2, 2, 3),), (0, 0), (0, 0)):
         head, _ = worker.next(Kind.STATUS)
     errors: dict[int, str] = {}
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from collections.abc import Iterator
-from typing import Any
 
 from mitmproxy import connection
 from mitmproxy import flowfilter
 from mitmproxy import http
 
+from mirror_addon.admission.linear_regexes import terms
 from mirror_addon.admission.when import When
 from mirror_addon.options.settings import OptionError
 from mirror_addon.options.values import MirrorURL
@@ -44,7 +43,7 @@ class RequestFilter:
 
     def __init__(self, text: str) -> None:
         self._filter = When(text).expression
-        for term in _terms(self._filter):
+        for term in terms(self._filter):
             if not isinstance(term, _OF_HEAD):
                 raise ValueError(
                     f"~{term.code} is not known when the head of a request arrives, which decides where it goes; "
@@ -75,17 +74,6 @@ def check_filters(urls: Iterable[MirrorURL]) -> None:
                 RequestFilter(url.filter)
             except ValueError as error:
                 raise OptionError(f"mirror_to={url}: {error}") from None
-
-
-def _terms(expression: Any) -> Iterator[Any]:
-    match expression:
-        case flowfilter.FNot():
-            yield from _terms(expression.itm)
-        case flowfilter.FAnd() | flowfilter.FOr():
-            for part in expression.lst:
-                yield from _terms(part)
-        case _:
-            yield expression
 
 
 def _as_mitmproxys(request: Request) -> http.Request:

@@ -14,6 +14,8 @@ from typing import Any
 from mitmproxy import flowfilter
 from mitmproxy import http
 
+from mirror_addon.admission.linear_regexes import make_linear
+
 if TYPE_CHECKING:
     from mirror_addon.routing.decision import Decision
 
@@ -60,6 +62,8 @@ class When:
             raise ValueError(
                 f"{text!r:.80} is not a mitmproxy filter{where}; write one such as '~m POST & ~u /orders' or '~c 500'"
             ) from None
+        self.slow = make_linear(self._filter)
+        """The regular expressions of `text` that Python's engine matches: it may take exponential time."""
         self._text = text
         self._has_failed = False
 

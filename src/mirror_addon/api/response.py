@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.comparison import Comparison
@@ -54,14 +55,14 @@ def compare_responses(
     and of gRPC to know the method. `protos`: types of messages, as `mirror_protos`; read once. Raises ValueError where
     they cannot be read.
     """
+    found = read_protos(tuple(os.fspath(path) for path in protos))
     return compare(
         _answer(primary),
         _answer(shadow),
-        DEFAULT_RULES if rules is None else rules,
+        replace(DEFAULT_RULES if rules is None else rules, descriptors=found),
         control=None if control is None else _answer(control),
         method=method,
         url=url,
-        descriptors=read_protos(tuple(os.fspath(path) for path in protos)),
     )
 
 

@@ -24,8 +24,9 @@ from mirror_addon.compare.new_ids import PairIds
 from mirror_addon.compare.record import About
 from mirror_addon.compare.record import RecordedRequest
 from mirror_addon.compare.record import record_line
+from mirror_addon.compare.redaction import NOTHING
 from mirror_addon.compare.redaction import REDACTED
-from mirror_addon.compare.redaction import redact_difference
+from mirror_addon.compare.redaction import Redaction
 from mirror_addon.compare.rules import DEFAULT_RULES
 from mirror_addon.compare.rules import Rules
 
@@ -37,10 +38,8 @@ class Manner:
     first: str
     second: str
     rules: Rules = DEFAULT_RULES
-    redacted: frozenset[bytes] = frozenset()
-    """Names, in lower case, of header fields whose values are left out of the lines."""
-    descriptors: bytes = b""
-    """The types of messages, a FileDescriptorSet."""
+    redacted: Redaction = NOTHING
+    """What is left out of the lines."""
     bodies: bool = False
     """Whether the lines have header fields and bodies."""
 
@@ -69,7 +68,6 @@ def compare_pair(pair: Pair, manner: Manner, ids: NewIds) -> Comparison:
             ids=_ids(pair, ids),
             now=second.ended,
             primary_now=first.ended,
-            descriptors=manner.descriptors,
         )
     except Exception as error:  # as in the worker: an error of ours in one pair must not end the command
         return Comparison(None, (), (f"not compared: {type(error).__name__}: {error}",))
@@ -125,9 +123,7 @@ def _line(pair: Pair, number: int, comparison: Comparison, manner: Manner) -> by
         about,
         _blanked(first) if manner.bodies else first.response,
         _blanked(second) if manner.bodies else second.response,
-        replace(
-            comparison, differences=tuple(redact_difference(each, manner.redacted) for each in comparison.differences)
-        ),
+        replace(comparison, differences=tuple(map(manner.redacted.difference, comparison.differences))),
         request=_request(first) if manner.bodies else None,
         redacted=manner.redacted,
     )

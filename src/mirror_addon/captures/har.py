@@ -32,9 +32,11 @@ def is_har(path: Path) -> bool:
     (RFC 8259 4). Raises CaptureError where the file cannot be read."""
     try:
         return _has_log(path, ijson.parse)
-    except UnicodeDecodeError:
-        return _has_log(path, ijson.get_backend("python").parse)
-    except ijson.JSONError:
+    except (UnicodeDecodeError, ijson.JSONError):
+        pass
+    try:
+        return _has_log(path, ijson.get_backend("python").parse)  # it takes lone surrogates
+    except (UnicodeDecodeError, ijson.JSONError):
         return False  # the reader of records says what is wrong, except where `log` came first
 
 

@@ -84,7 +84,7 @@ def recorded(entry: Entry | Unreadable, local_address: bytes) -> Recorded | str:
     flow = entry.flow
     if not isinstance(flow, http.HTTPFlow):
         return "not_http"
-    if meta.is_shadow_flow(flow) or flow.marked == SHADOW_MARKER:
+    if meta.is_shadow_flow(flow) or flow.marked.startswith(SHADOW_MARKER):
         return "shadow"
     if flow.websocket is not None:
         return "websocket"

@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Any
 from typing import Self
 
+from mirror_addon.inputs.opening import open_input
+
 _BUFFER = 256 * 1024
 """Bytes that are read and decompressed at once."""
 _ANY_WRAPPER = 47
@@ -29,10 +31,10 @@ class CaptureStream(io.BufferedReader):
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._file = io.FileIO(str(path))
+            self._file = io.FileIO(open_input(path))
             begin = os.pread(self._file.fileno(), 2, 0)
         except OSError as error:
-            raise CaptureError(f"{path}: {os.strerror(error.errno or 0)}") from None
+            raise CaptureError(f"{path}: {error.strerror or error}") from None
         self.compressed = begin in (b"\x1f\x8b", b"\x78\x01", b"\x78\x9c", b"\x78\xda")
         super().__init__(_Inflated(self._file, path) if self.compressed else self._file, _BUFFER)
 

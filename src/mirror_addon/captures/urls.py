@@ -11,7 +11,11 @@ class RequestError(ValueError):
 
 
 def to_bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
+    """Raises RequestError for a lone surrogate that stands for no byte."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise RequestError(f"{error.object[error.start]!r} is no character, and stands for no byte") from None
 
 
 def to_text(raw: bytes) -> str:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import click
 
+from mirror_addon.cli.console import Part
+from mirror_addon.cli.console import Styled
+from mirror_addon.cli.console import echo
 from mirror_addon.gateway_api.expiry_analysis import find_endless_route_mirrors
 from mirror_addon.istio.diagnostics import Diagnostic
 from mirror_addon.istio.diagnostics import Severity
@@ -21,10 +24,10 @@ def as_json(diagnostic: Diagnostic) -> str:
     return json.dumps(dataclasses.asdict(diagnostic))
 
 
-def as_text(diagnostic: Diagnostic) -> str:
-    """The diagnostic in colours, which click removes where the output is not a terminal."""
+def as_text(diagnostic: Diagnostic) -> tuple[Part, ...]:
+    """The diagnostic as a line in colours."""
     where, severity, rest = str(diagnostic).partition(f" {diagnostic.severity} ")
-    return click.style(where, bold=True) + click.style(severity, fg=COLOURS[diagnostic.severity]) + rest
+    return Styled(where, bold=True), Styled(severity, COLOURS[diagnostic.severity]), rest
 
 
 @click.command()
@@ -44,7 +47,7 @@ def check(paths: tuple[Path, ...], strict: bool, json_lines: bool, namespace: st
         endless = find_endless_mirrors(loaded.resources) + find_endless_route_mirrors(loaded.resources)
         diagnostics = sorted(diagnostics + endless)
     for diagnostic in diagnostics:
-        click.echo(as_json(diagnostic) if json_lines else as_text(diagnostic))
+        echo(*((as_json(diagnostic),) if json_lines else as_text(diagnostic)))
     found = {severity: sum(1 for each in diagnostics if each.severity is severity) for severity in Severity}
     if not json_lines:
         kinds: dict[str, int] = {}
@@ -55,6 +58,6 @@ def check(paths: tuple[Path, ...], strict: bool, json_lines: bool, namespace: st
         if skipped:
             read += f" ({skipped} of other kinds skipped)"
         counts = ", ".join(f"{found[severity]} {severity}{'s' * (found[severity] != 1)}" for severity in Severity)
-        click.echo(f"{read}: {counts}", err=True)
+        echo(f"{read}: {counts}", err=True)
     if found[Severity.ERROR] or (strict and found[Severity.WARNING]):
         raise SystemExit(1)

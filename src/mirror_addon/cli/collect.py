@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from rich.console import Console
 
+from mirror_addon.cli.console import echo
 from mirror_addon.cli.gathered import gathered
 from mirror_addon.cli.value_type import value_type
 from mirror_addon.collector.files import Har
@@ -25,6 +25,7 @@ from mirror_addon.collector.server import Collector
 from mirror_addon.collector.summary import Tally
 from mirror_addon.compare.record_file import why_unwritable
 from mirror_addon.compare.report.wording import counted
+from mirror_addon.display.console import SafeConsole
 from mirror_addon.options import values
 
 LOOPBACK = "127.0.0.1"
@@ -132,13 +133,13 @@ def collect(
     finally:
         writer.close()
     if as_json:
-        click.echo(json.dumps(collection.tally.document()))
+        echo(json.dumps(collection.tally.document()))
     else:
-        console = Console(highlight=False)
+        console = SafeConsole(highlight=False)
         for each in collection.tally.tables():
             console.print(each)
     if collector.refused:
-        click.echo(f"warning: {counted(collector.refused, 'connection')} sent something that is not HTTP", err=True)
+        echo(f"warning: {counted(collector.refused, 'connection')} sent something that is not HTTP", err=True)
     if collection.problem:
         raise click.ClickException(f"{output} cannot be written any more: {collection.problem}")
 
@@ -170,12 +171,12 @@ def _print_addresses(addresses: list[Address]) -> None:
     for host, port in addresses:
         shown = f"[{host}]" if ":" in host else host
         reach = " (this machine only; --listen 0.0.0.0:PORT for all)" if host in (LOOPBACK, "::1") else ""
-        click.echo(f"collecting at http://{shown}:{port}{reach}; Ctrl-C stops it", err=True)
+        echo(f"collecting at http://{shown}:{port}{reach}; Ctrl-C stops it", err=True)
 
 
 async def _show_status(tally: Tally) -> None:
     """Show the number of requests on stderr until cancelled, where that is a terminal."""
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     if not console.is_terminal:
         return
     await asyncio.sleep(_SHOW_EVERY)

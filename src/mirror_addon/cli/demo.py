@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +20,7 @@ from mirror_addon.demo.run import browse
 from mirror_addon.demo.run import demonstrate
 from mirror_addon.demo.traffic import PREFIX
 from mirror_addon.demo.upstreams import Exchange
+from mirror_addon.display.console import SafeConsole
 from mirror_addon.processes.signals import stop_signals
 
 WIDTH = 100
@@ -53,7 +53,7 @@ def demo(web: bool, rules: Path) -> None:
             raise SystemExit(1)
 
 
-async def _run(console: Console, rules: Path, web: bool) -> Demonstration | None:
+async def _run(console: SafeConsole, rules: Path, web: bool) -> Demonstration | None:
     def say(text: str) -> None:
         console.print(text, soft_wrap=web, markup=False)
 
@@ -68,7 +68,7 @@ async def _run(console: Console, rules: Path, web: bool) -> Demonstration | None
         return await demonstrate(rules, say)
 
 
-def _print(console: Console, found: Demonstration) -> None:
+def _print(console: SafeConsole, found: Demonstration) -> None:
     table = Table(box=None, padding=(0, 2, 1, 0), pad_edge=False)
     for title, width in (("client", 20), ("v1 received", 23), ("v2 received", 30), ("where v2 differs", None)):
         table.add_column(title, width=width, overflow="fold")

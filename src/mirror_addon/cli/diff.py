@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from mirror_addon.captures.comparing import Manner
 from mirror_addon.captures.comparing import lines_of
 from mirror_addon.captures.pairing import Pairing
 from mirror_addon.captures.stream import CaptureError
+from mirror_addon.cli.console import echo
 from mirror_addon.cli.console import fail
 from mirror_addon.cli.gathered import gathered
 from mirror_addon.cli.report import Output
@@ -34,9 +36,9 @@ from mirror_addon.compare.report.summary import summarise
 from mirror_addon.compare.report.tally import RecordTally
 from mirror_addon.compare.report.wording import count
 from mirror_addon.compare.report.wording import counted
-from mirror_addon.compare.report.wording import printable
 from mirror_addon.compare.rules import DEFAULT_RULES
 from mirror_addon.compare.rules import Rules
+from mirror_addon.mirroring.engine_settings import redaction_of
 from mirror_addon.options.settings import OptionError
 from mirror_addon.protos.files import read_protos
 from mirror_addon.replay.summary import REASONS
@@ -113,7 +115,7 @@ def diff(
     summary, told = summarise(tally, noise), document(pairing)
     more = {"diff": told, "left_out": told["left_out"]}
     for remark in remarks(pairing):
-        click.echo(remark, err=True)
+        echo(remark, err=True)
     if not pairing.pairs:
         if output.as_json:
             conclude(summary, (), output, files, more)
@@ -135,7 +137,8 @@ def _manner(comparing: Comparing, files: tuple[str, str]) -> Manner:
     except OptionError as error:
         raise click.UsageError(str(error)) from None
     rules = Rules.parse(text, settings.compare) if text else DEFAULT_RULES
-    return Manner(*files, rules, settings.redact, descriptors, comparing.record is not None)
+    rules = replace(rules, descriptors=descriptors)
+    return Manner(*files, rules, redaction_of(settings.redact), comparing.record is not None)
 
 
 def _records(pairing: Pairing, manner: Manner, record: Path | None) -> Iterator[RecordLine]:
@@ -177,7 +180,7 @@ def remarks(pairing: Pairing) -> Iterator[str]:
     yield f"{counted(pairing.pairs, 'pair')} compared"
     for side, alone in enumerate(pairing.alone):
         if alone:
-            named = ", ".join(printable(each) for each in pairing.examples(side, SHOWN))
+            named = ", ".join(pairing.examples(side, SHOWN))
             path, other = pairing.paths[side], pairing.paths[1 - side]
             yield f"{counted(alone, 'request')} of {path} without a counterpart in {other}: {named}" + (
                 ", ..." if alone > SHOWN else ""
@@ -201,8 +204,8 @@ def why_nothing(pairing: Pairing) -> str:
 
 
 def words(reasons: Counter[str]) -> str:
-    return ", ".join(f"{printable(REASONS.get(word, word))} {count(number)}" for word, number in reasons.most_common())
+    return ", ".join(f"{REASONS.get(word, word)} {count(number)}" for word, number in reasons.most_common())
 
 
 def _warn(text: str) -> None:
-    click.echo(f"warning: {printable(text)}", err=True)
+    echo(f"warning: {text}", err=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from mirror_addon.cli.console import echo
 from mirror_addon.cli.envoy_process import EnvoyError
 from mirror_addon.cli.envoy_process import EnvoyProcess
 from mirror_addon.cli.envoy_process import find_envoy
@@ -67,7 +68,7 @@ async def _run_until(
     try:
         address = await process.start(export)
         started.set()
-        click.echo(f"envoy is listening at {address}")
+        echo(f"envoy is listening at {address}")
         tasks += [asyncio.create_task(stopped.wait()), asyncio.create_task(_ended(process))]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         if not stopped.is_set():
@@ -89,20 +90,20 @@ async def _reload(process: EnvoyProcess, settings: Settings, options: ExportOpti
     async for _ in changes(paths):
         await started.wait()
         if gone := [str(path) for path in paths if not is_there(path)]:
-            click.echo(f"{', '.join(gone)} is gone; the previous rules stay in force", err=True)
+            echo(f"{', '.join(gone)} is gone; the previous rules stay in force", err=True)
             continue
         rule_set = await asyncio.to_thread(load_rule_set, settings, own_address().encode())
         if rule_set.refused:
             for diagnostic in rule_set.diagnostics:
                 if diagnostic.severity == "error":
-                    click.echo(str(diagnostic), err=True)
-            click.echo("the previous rules stay in force", err=True)
+                    echo(str(diagnostic), err=True)
+            echo("the previous rules stay in force", err=True)
             continue
         export = make_export(settings, rule_set, options.listen, options.admin)
         print_notes(settings, export)
         try:
             await process.apply(export)
         except EnvoyError as error:
-            click.echo(str(error), err=True)
+            echo(str(error), err=True)
             continue
-        click.echo(f"reloaded {rule_set.documents} resources")
+        echo(f"reloaded {rule_set.documents} resources")

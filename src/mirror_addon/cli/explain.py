@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Iterator
 from typing import Any
-from typing import TextIO
 
 import click
 
@@ -14,6 +13,11 @@ from mirror_addon.api.requests import decision_document
 from mirror_addon.api.requests import read_lines
 from mirror_addon.api.requests import read_request
 from mirror_addon.captures.urls import RequestError
+from mirror_addon.cli.console import Part
+from mirror_addon.cli.console import Styled
+from mirror_addon.cli.console import echo
+from mirror_addon.cli.line_file import LineFile
+from mirror_addon.cli.line_file import line_file
 from mirror_addon.cli.rules_option import read_rule_set
 from mirror_addon.cli.rules_option import read_settings
 from mirror_addon.cli.rules_option import rules_options
@@ -23,16 +27,15 @@ from mirror_addon.shadow.local_address import own_address
 
 
 def _requests(
-    file: TextIO | None, arguments: tuple[str, ...], headers: tuple[str, ...], draw: int | None
+    file: LineFile | None, arguments: tuple[str, ...], headers: tuple[str, ...], draw: int | None
 ) -> Iterator[tuple[Request, int]]:
     """Requests and draws of the file, then of the arguments. Raises RequestError."""
     if file:
-        name = getattr(file, "name", "<stdin>")
-        for number, document in read_lines(file, name):
+        for number, document in read_lines(file, file.name):
             try:
                 yield read_request(document)
             except RequestError as error:
-                raise RequestError(f"{name}:{number}: {error}") from None
+                raise RequestError(f"{file.name}:{number}: {error}") from None
     if len(arguments) % 2:
         raise RequestError("give METHOD and URL, as in: GET http://example.com/")
     pairs = []
@@ -45,35 +48,34 @@ def _requests(
         yield read_request({"method": method, "url": url, "headers": pairs, "draw": draw})
 
 
-def as_text(request: Request, found: dict[str, Any]) -> str:
-    """A decision for the terminal, a block of lines."""
+def as_text(request: Request, found: dict[str, Any]) -> list[tuple[Part, ...]]:
+    """A decision for the terminal, as lines of parts."""
     head = f"{request.method.decode('latin-1')} {request.authority.decode('latin-1')}{request.path.decode('latin-1')}"
-    lines = [f"{click.style(head, bold=True)}  ->  {click.style(found['action'], fg='cyan')}"]
+    lines: list[tuple[Part, ...]] = [(Styled(head, bold=True), "  ->  ", Styled(found["action"], "cyan"))]
     if owner := found["virtual_service"] or found["route"]:
         match = "" if found["match"] is None else f" match[{found['match']}]"
-        lines.append(f"  rule         {owner} {found['rule']}{match}")
+        lines.append((f"  rule         {owner} {found['rule']}{match}",))
     if found["destination"]:
-        lines.append(f"  destination  {_target(found['destination'])}")
+        lines.append((f"  destination  {_target(found['destination'])}",))
     if found["request"]:
         leaves = found["request"]
-        lines.append(f"  leaves as    {leaves['method']} {leaves['path']}  Host: {leaves['authority']}")
-        lines += [f"               {name}: {value}" for name, value in leaves["headers"]]
+        lines.append((f"  leaves as    {leaves['method']} {leaves['path']}  Host: {leaves['authority']}",))
+        lines += [(f"               {name}: {value}",) for name, value in leaves["headers"]]
     if found["response"]:
-        lines.append(f"  response     {found['response']['status']} {found['response']['body'].strip()}".rstrip())
+        lines.append((f"  response     {found['response']['status']} {found['response']['body'].strip()}".rstrip(),))
     for mirror in found["mirrors"]:
         if mirror["skipped"]:
-            state = click.style(f"skipped: {mirror['skipped']}", fg="yellow")
+            state = Styled(f"skipped: {mirror['skipped']}", "yellow")
         elif not mirror["sampled"]:
-            state = click.style("not drawn", fg="yellow")
+            state = Styled("not drawn", "yellow")
         else:
-            state = click.style(f"Host: {mirror['authority']}", fg="green")
-        lines.append(f"  mirror       {_target(mirror)} {mirror['percent']:g} %  {state}")
+            state = Styled(f"Host: {mirror['authority']}", "green")
+        lines.append((f"  mirror       {_target(mirror)} {mirror['percent']:g} %  ", state))
     lines += [
-        f"  why          {line}" if index == 0 else f"               {line}"
+        (f"  why          {line}" if index == 0 else f"               {line}",)
         for index, line in enumerate(found["trace"])
     ]
-    printable = "\n".join(lines)
-    return printable.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return lines
 
 
 def _target(target: dict[str, Any]) -> str:
@@ -87,7 +89,8 @@ def _target(target: dict[str, Any]) -> str:
 @click.option(
     "--requests",
     "file",
-    type=click.File(encoding="utf-8", errors="surrogateescape"),
+    type=line_file,
+    metavar="FILE",
     help="Requests as JSON Lines; - is stdin.",
 )
 @click.option("--json", "json_lines", is_flag=True, help="Print one JSON object a request.")
@@ -104,7 +107,7 @@ def _target(target: dict[str, Any]) -> str:
 def explain(
     rules: tuple[str, ...],
     assignments: tuple[str, ...],
-    file: TextIO | None,
+    file: LineFile | None,
     json_lines: bool,
     headers: tuple[str, ...],
     draw: int | None,
@@ -125,6 +128,7 @@ def explain(
         for request, number in _requests(file, arguments, headers, draw):
             trace = trace_request(table, request, number, now)
             found = decision_document(table.route(request, number), trace, settings, local_address, now)
-            click.echo(json.dumps(found) if json_lines else as_text(request, found))
+            for line in [(json.dumps(found),)] if json_lines else as_text(request, found):
+                echo(*line)
     except RequestError as error:
         raise click.UsageError(str(error)) from None

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 import click
 
+from mirror_addon.cli.console import echo
+from mirror_addon.cli.console import write
 from mirror_addon.cli.rules_option import read_rule_set
 from mirror_addon.cli.rules_option import read_settings
 from mirror_addon.cli.rules_option import rules_options
@@ -83,7 +85,7 @@ def print_notes(settings: Settings, export: Export) -> None:
     loaded = load_rules(paths, default_namespace=settings.namespace, strict=settings.strict)
     notes += [*unexported(loaded.resources), *export.notes]
     for note in notes:
-        click.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
 
 
 @click.group()
@@ -102,4 +104,4 @@ def envoy(rules: tuple[str, ...], assignments: tuple[str, ...], listen: Address,
     settings = read_settings(rules, assignments)
     made = make_export(settings, read_rule_set(settings, own_address().encode()), listen, admin)
     print_notes(settings, made)
-    click.echo(to_yaml(made.bootstrap()), nl=False)
+    write(to_yaml(made.bootstrap()))

@@ -11,7 +11,7 @@ What commands share:
     gathered.py       many options as few dataclasses
     value_type.py     option types made of parsing functions
     record_input.py   records read with a progress bar, for report and tests
-    console.py        tables on standard output
+    console.py        everything that is printed
 
 Results go to standard output, everything else to standard error. Exit codes: 0 fine, 1 findings, 2 wrong usage.
 """
@@ -19,10 +19,13 @@ Results go to standard output, everything else to standard error. Exit codes: 0 
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 import click
 
 from mirror_addon._version import __version__
+from mirror_addon.display.log import make_log_safe
+from mirror_addon.display.text import printable
 
 COMMANDS = {
     "check": "mirror_addon.cli.check",
@@ -54,6 +57,16 @@ class LazyGroup(click.Group):
         command = getattr(importlib.import_module(COMMANDS[name]), name)
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command. The text of an error, which names files and quotes what they hold, is made safe to show."""
+        make_log_safe()
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            for name in {"message", "ui_filename"} & vars(error).keys():  # what click composes the text of
+                vars(error)[name] = printable(vars(error)[name])
+            raise
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -7,25 +7,25 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn
 from rich.progress import DownloadColumn
 from rich.progress import Progress
 from rich.progress import TextColumn
 from rich.progress import TimeRemainingColumn
 
+from mirror_addon.cli.console import echo
 from mirror_addon.compare.report.lines import AnyLine
 from mirror_addon.compare.report.reading import RecordReader
 from mirror_addon.compare.report.reading import SourceError
 from mirror_addon.compare.report.wording import counted
-from mirror_addon.compare.report.wording import printable
+from mirror_addon.display.console import SafeConsole
 
 
 def read_records(
     files: Sequence[str], kind: type[AnyLine], consume: Callable[[Iterable[AnyLine]], None]
 ) -> RecordReader[AnyLine]:
     """Call `consume` with the lines of all files. Raises click.UsageError where a file or any record is missing."""
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     columns = TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
@@ -36,11 +36,11 @@ def read_records(
         except SourceError as error:
             raise click.UsageError(str(error)) from None
     for warning in reader.warnings:
-        click.echo(f"warning: {printable(warning)}", err=True)
+        echo(f"warning: {warning}", err=True)
     if reader.more_warnings:
-        click.echo(f"warning: {counted(reader.more_warnings, 'more line')} left out", err=True)
+        echo(f"warning: {counted(reader.more_warnings, 'more line')} left out", err=True)
     if not reader.records:
-        names = printable(", ".join(files))
+        names = ", ".join(files)
         raise click.UsageError(
             f"There is no line of a record in {names}; write one with mitmdump -s mirror_addon --set mirror_record=FILE"
         )

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from mirror_addon.captures.stream import CaptureError
+from mirror_addon.cli.console import echo
 from mirror_addon.cli.console import fail
 from mirror_addon.cli.console import output_console
 from mirror_addon.cli.gathered import gathered
@@ -27,7 +28,6 @@ from mirror_addon.compare.report.summary import NoiseRule
 from mirror_addon.compare.report.summary import Summary
 from mirror_addon.compare.report.summary import summarise
 from mirror_addon.compare.report.terminal import terminal_report
-from mirror_addon.compare.report.wording import printable
 from mirror_addon.mirroring.engine_settings import check_record
 from mirror_addon.mirroring.engine_settings import record_path
 from mirror_addon.options.settings import OptionError
@@ -250,13 +250,13 @@ def _settings(mirroring: Mirroring, output: Output) -> Settings:
 
 
 def _warn(text: str) -> None:
-    click.echo(f"warning: {printable(text)}", err=True)
+    echo(f"warning: {text}", err=True)
 
 
 def _print_dry_run(setup: Setup, sources: list[Source], output: Output) -> None:
     for found in dry_run(setup, sources):
         for line in [json.dumps(found)] if output.as_json else dry_lines(found):
-            click.echo(line)
+            echo(line)
 
 
 def _conclude(found: Replay, sources: list[Source], output: Output) -> None:
@@ -266,7 +266,7 @@ def _conclude(found: Replay, sources: list[Source], output: Output) -> None:
     if output.as_json:
         told = replay_document(found, sources)
         printed: dict[str, Any] = {"replay": told, "left_out": told["left_out"], **document(summary, outcomes)}
-        click.echo(json.dumps(printed))
+        echo(json.dumps(printed))
     else:
         _print(found, sources, summary)
     for warning in warnings(found, sources):

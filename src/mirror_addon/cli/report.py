@@ -12,10 +12,14 @@ from typing import Any
 
 import click
 
+from mirror_addon.cli.console import echo
 from mirror_addon.cli.console import fail
 from mirror_addon.cli.console import output_console
+from mirror_addon.cli.finding_edits import Edits
+from mirror_addon.cli.findings_input import Basis
+from mirror_addon.cli.findings_input import read_findings
 from mirror_addon.cli.gathered import gathered
-from mirror_addon.cli.record_input import read_records
+from mirror_addon.cli.private_files import write_private
 from mirror_addon.cli.value_type import value_type
 from mirror_addon.compare.report.conditions import FailCondition
 from mirror_addon.compare.report.conditions import Outcome
@@ -23,12 +27,9 @@ from mirror_addon.compare.report.conditions import judge
 from mirror_addon.compare.report.conditions import parse_condition
 from mirror_addon.compare.report.documents import document
 from mirror_addon.compare.report.junit import junit
-from mirror_addon.compare.report.lines import RecordLine
 from mirror_addon.compare.report.page import page
 from mirror_addon.compare.report.summary import NoiseRule
 from mirror_addon.compare.report.summary import Summary
-from mirror_addon.compare.report.summary import summarise
-from mirror_addon.compare.report.tally import RecordTally
 from mirror_addon.compare.report.terminal import terminal_report
 from mirror_addon.compare.report.wording import counted
 from mirror_addon.compare.report.wording import verdict
@@ -57,7 +58,8 @@ class Output:
     multiple=True,
     type=value_type(parse_condition),
     help="Exit 1 if it holds, or if there is nothing to judge: 'differing > 0.1%', 'p95 > 1.2x', 'failed > 1%', "
-    "'dropped > 0', 'compared < 1000', 'p99 > 250ms', 'p50 > +5ms'; 'each ...' judges every endpoint. May be repeated.",
+    "'dropped > 0', 'compared < 1000', 'p99 > 250ms', 'p50 > +5ms', 'new > 0'; 'each ...' judges every endpoint. May "
+    "be repeated.",
 )
 @click.option(
     "--relative",
@@ -75,14 +77,47 @@ class Output:
     metavar="PERCENT",
     help="With control pairs: a field counts if raw - noise, a share of the pairs, is above this.",
 )
-@gathered(noise=NoiseRule, output=Output)
-def report(files: tuple[str, ...], conditions: tuple[FailCondition, ...], noise: NoiseRule, output: Output) -> None:
-    """Summarise records (mirror_record): which endpoints and fields differ, how often, and which side is slower.
+@click.option(
+    "--against",
+    metavar="FILE",
+    multiple=True,
+    help="A record of before: findings that are in it too are known, those that are only in it fixed, others new. "
+    "May be repeated.",
+)
+@click.option(
+    "--compare",
+    "rules_file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Judge the record anew by this compare.yaml; responses are compared again where the record has their bodies.",
+)
+@click.option("--accept", metavar="FINDING", multiple=True, help="Add a rule that accepts this finding to --compare.")
+@click.option(
+    "--ignore", metavar="FINDING", multiple=True, help="Add a rule that ignores its path whatever differs there."
+)
+@click.option("--undo", metavar="FINDING", multiple=True, help="Remove the rule for this finding.")
+@gathered(noise=NoiseRule, output=Output, basis=Basis, edits=Edits)
+def report(
+    files: tuple[str, ...],
+    conditions: tuple[FailCondition, ...],
+    noise: NoiseRule,
+    output: Output,
+    basis: Basis,
+    edits: Edits,
+) -> None:
+    """Summarise records (mirror_record): the causes of differences, at which endpoints, and which side is slower.
 
     FILEs are JSON Lines, gzipped or not; - is standard input. Without --fail-on the exit code is 0, whatever differs.
+    --accept, --ignore and --undo change the file of --compare (compare.yaml by default), show the change before it is
+    written, and ask at a terminal.
     """
-    refuse_own_inputs((output.output, output.junit_file), files)
-    conclude(read_summary(files, noise), conditions, output, files)
+    refuse_own_inputs((output.output, output.junit_file), (*files, *basis.against))
+    summary = read_findings(files, noise, basis)
+    if edits:
+        basis = edits.make(summary.findings, basis)
+        if "-" not in (*files, *basis.against):
+            summary = read_findings(files, noise, basis)
+    conclude(summary, conditions, output, files)
 
 
 SHARED_OPTIONS = ("output", "as_json", "junit_file", "conditions", "relative", "absolute")
@@ -114,19 +149,13 @@ def conclude(
     if output.junit_file is not None:
         _write(output.junit_file, junit(summary, list(conditions), outcomes))
     if output.as_json:
-        click.echo(json.dumps({**document(summary, outcomes), **(more or {})}))
+        echo(json.dumps({**document(summary, outcomes), **(more or {})}))
     elif output.output is not None:
-        click.echo(verdict(summary))
+        echo(verdict(summary))
     else:
         _print(summary)
     if conditions:
         _decide(summary, outcomes)
-
-
-def read_summary(files: tuple[str, ...], rule: NoiseRule) -> Summary:
-    tally = RecordTally()
-    reader = read_records(files, RecordLine, tally.add_all)
-    return summarise(tally, rule, reader.skipped)
 
 
 def _print(summary: Summary) -> None:
@@ -138,10 +167,10 @@ def _print(summary: Summary) -> None:
 def _decide(summary: Summary, outcomes: list[Outcome]) -> None:
     """Print the conditions that fail on stderr, and exit with 1 where there is one."""
     if not outcomes:
-        click.echo("nothing to judge: there is no shadow in the record", err=True)
+        echo("nothing to judge: there is no shadow in the record", err=True)
         raise SystemExit(1)
     fail([each for each in outcomes if each.failed])
-    click.echo(f"passed: {counted(len(outcomes), 'condition')} judged, none holds", err=True)
+    echo(f"passed: {counted(len(outcomes), 'condition')} judged, none holds", err=True)
 
 
 def _same_file(one: Path, other: str) -> bool:
@@ -150,6 +179,6 @@ def _same_file(one: Path, other: str) -> bool:
 
 def _write(path: Path, content: bytes) -> None:
     try:
-        path.write_bytes(content)
+        write_private(path, content)
     except OSError as error:
         raise click.UsageError(f"{path} cannot be written: {error.strerror or error}") from None

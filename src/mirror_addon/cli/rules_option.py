@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import click
 
+from mirror_addon.cli.console import echo
 from mirror_addon.options.nearby import near_bool
 from mirror_addon.options.settings import BY_NAME
 from mirror_addon.options.settings import OPTIONS
@@ -90,15 +91,13 @@ def read_rule_set(settings: Settings, local_address: bytes, *, primary_endpoints
         raise click.UsageError(f"The rules cannot be read: {error}") from None
     for diagnostic in rule_set.diagnostics:
         if diagnostic.severity == "error":
-            click.echo(str(diagnostic), err=True)
+            echo(str(diagnostic), err=True)
     for name in () if settings.strict else rule_set.faulty:
-        click.echo(f"left out (mirror_strict=false): {name}", err=True)
+        echo(f"left out (mirror_strict=false): {name}", err=True)
     for warning in rule_set.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        echo(f"warning: {warning}", err=True)
     if rule_set.broken:
         raise click.UsageError("The rules cannot be read: correct the errors above; mirror-addon check lists all")
     if not rule_set.documents and not settings.to:
-        click.echo(
-            f"warning: there are no rules in {', '.join(settings.rules)}: every request passes through", err=True
-        )
+        echo(f"warning: there are no rules in {', '.join(settings.rules)}: every request passes through", err=True)
     return rule_set

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
-from typing import TextIO
 
 import click
 
@@ -13,6 +12,9 @@ from mirror_addon.api.requests import decision_document
 from mirror_addon.api.requests import read_lines
 from mirror_addon.api.requests import read_request
 from mirror_addon.captures.urls import RequestError
+from mirror_addon.cli.console import echo
+from mirror_addon.cli.line_file import LineFile
+from mirror_addon.cli.line_file import line_file
 from mirror_addon.cli.rules_option import read_rule_set
 from mirror_addon.cli.rules_option import read_settings
 from mirror_addon.cli.rules_option import rules_options
@@ -47,10 +49,8 @@ def mismatches(expected: Any, found: Any, path: str = "") -> Iterator[str]:
 @click.command()
 @rules_options
 @click.option("--json", "json_lines", is_flag=True, help="Print one JSON object a test.")
-@click.argument(
-    "files", metavar="FILE...", nargs=-1, required=True, type=click.File(encoding="utf-8", errors="surrogateescape")
-)
-def test(rules: tuple[str, ...], assignments: tuple[str, ...], json_lines: bool, files: tuple[TextIO, ...]) -> None:
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=line_file)
+def test(rules: tuple[str, ...], assignments: tuple[str, ...], json_lines: bool, files: tuple[LineFile, ...]) -> None:
     """Check that requests are routed and mirrored as expected.
 
     A line of FILE is {"request": ..., "expect": ...}: a request as `explain` takes it, and the part of the output of
@@ -62,7 +62,7 @@ def test(rules: tuple[str, ...], assignments: tuple[str, ...], json_lines: bool,
     passed = failed = 0
     try:
         for file in files:
-            name = getattr(file, "name", "<stdin>")
+            name = file.name
             for number, document in read_lines(file, name):
                 where = f"{name}:{number}"
                 found = _decision(document, where, table, settings, local_address)
@@ -70,13 +70,14 @@ def test(rules: tuple[str, ...], assignments: tuple[str, ...], json_lines: bool,
                 passed, failed = passed + (not wrong), failed + bool(wrong)
                 if json_lines:
                     result = {"file": name, "line": number, "passed": not wrong, "mismatches": wrong}
-                    click.echo(json.dumps(result))
+                    echo(json.dumps(result))
                 elif wrong:
-                    click.echo("\n".join([*(f"{where}: {line}" for line in wrong), *_indented(found["trace"])]))
+                    for line in (*(f"{where}: {line}" for line in wrong), *_indented(found["trace"])):
+                        echo(line)
     except RequestError as error:
         raise click.UsageError(str(error)) from None
     if not json_lines:
-        click.echo(f"{passed} passed, {failed} failed", err=True)
+        echo(f"{passed} passed, {failed} failed", err=True)
     if failed:
         raise SystemExit(1)
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from mirror_addon.cli.console import echo
+from mirror_addon.cli.private_files import write_private
 from mirror_addon.cli.record_input import read_records
 from mirror_addon.compare.report.lines import KeptLine
 from mirror_addon.compare.report.summary import NoiseRule
@@ -21,9 +23,13 @@ from mirror_addon.compare.suite.cases import VERDICTS
 from mirror_addon.compare.suite.cases import Filters
 from mirror_addon.compare.suite.cases import Selection
 from mirror_addon.compare.suite.files import suite
+from mirror_addon.inputs.opening import read_input
 
 NOISE_OF_THE_SERVICE = ("control", "ignored")
 """Reasons for noise that a comparison outside the proxy cannot find by itself."""
+
+MAX_RULES = 4 * 1024 * 1024
+"""Bytes of the file of --rules."""
 
 
 @click.command()
@@ -76,15 +82,15 @@ def tests(
 
     read_records(files, KeptLine, consume)
     for reason, number in selection.left_out.most_common():
-        click.echo(f"left out: {counted(number, 'pair')} {reason}", err=True)
+        echo(f"left out: {counted(number, 'pair')} {reason}", err=True)
     if not selection.cases:
-        click.echo("there is no pair of which a test could be made", err=True)
+        echo("there is no pair of which a test could be made", err=True)
         raise SystemExit(1)
     written |= suite(selection.cases, noisy_fields(summarise(tally, NoiseRule())))
     _write(output, written, force)
     number = sum(map(len, selection.cases.values()))
-    click.echo(f"{counted(number, 'test')} of {counted(len(selection.cases), 'endpoint')} written to {output}")
-    click.echo(f"pytest {output} --upstream-url http://HOST:PORT")
+    echo(f"{counted(number, 'test')} of {counted(len(selection.cases), 'endpoint')} written to {output}")
+    echo(f"pytest {output} --upstream-url http://HOST:PORT")
 
 
 def noisy_fields(summary: Summary) -> dict[str, list[str]]:
@@ -108,9 +114,11 @@ def _is_path(text: str) -> bool:
 
 
 def _rules(file: Path) -> bytes:
-    content = file.read_bytes()
     try:
+        content = read_input(file, MAX_RULES)
         Rules.parse(content.decode(), str(file))
+    except OSError as error:
+        raise click.UsageError(f"{file}: {error.strerror or error}") from None
     except (RulesError, UnicodeDecodeError) as error:
         raise click.UsageError(str(error)) from None
     return content
@@ -125,6 +133,6 @@ def _write(folder: Path, files: dict[str, bytes], force: bool) -> None:
         for name, content in files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+            write_private(path, content)
     except OSError as error:
         raise click.UsageError(f"{error.filename} cannot be written: {error.strerror}") from None

@@ -18,7 +18,7 @@ from mirror_addon.collector.server import Collected
 from mirror_addon.compare.endpoint import endpoint_of
 from mirror_addon.compare.report.wording import count
 from mirror_addon.compare.report.wording import counted
-from mirror_addon.compare.report.wording import printable
+from mirror_addon.display.text import printable
 
 MAX_NAMES = 1000
 """Different names of each kind that are counted separately; further ones are counted as `OTHERS`."""

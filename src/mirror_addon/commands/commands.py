@@ -7,6 +7,7 @@ commands (`by_name`).
 
 - `commands` holds all commands, and does itself those that report;
 - `steering` does `mirror.pause`, `mirror.resume` and `mirror.percent`;
+- `findings` does `mirror.findings`, `mirror.accept` and `mirror.ignore`;
 - `replay` does `mirror.replay`;
 - `terminal` is no command: it logs pairs that differ, and the table at exit.
 """
@@ -14,9 +15,11 @@ commands (`by_name`).
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import time
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -30,14 +33,21 @@ from mitmproxy import flow
 from mitmproxy import http
 
 from mirror_addon.commands import steering
+from mirror_addon.commands.findings import findings_text
+from mirror_addon.commands.findings import write_rule
 from mirror_addon.commands.replay import Replayer
+from mirror_addon.commands.terminal import compared_line
+from mirror_addon.display.text import printable
+from mirror_addon.display.text import printable_lines
 from mirror_addon.mirroring.copied_hosts import copied
 from mirror_addon.routing.trace import explain
 from mirror_addon.rules.listing import rule_lines
 from mirror_addon.rules.live import RULES_GONE
 
 if TYPE_CHECKING:
+    from mirror_addon.dispatch.counters import Counters
     from mirror_addon.session import Session
+    from mirror_addon.statistics.pair_statistics import PairStatistics
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +62,40 @@ def flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
             yield from flat(item, f"{name}[{index}]")
     else:
         yield name, value
+
+
+def headline(counters: Counters, statistics: PairStatistics) -> str:
+    """Return `4,810 of 4,812 sent, 2 failed, compared 600 of 4,810, 31 different`.
+
+    It stands near the beginning, because mitmweb's command bar shows a result as one line of JSON.
+    """
+    totals = counters.totals()
+    lost = ((totals.failed.total(), "failed"), (totals.dropped.total(), "dropped"), (totals.pending, "pending"))
+    parts = [
+        f"{totals.sent:,} of {totals.offered:,} sent",
+        *(f"{number:,} {word}" for number, word in lost if number),
+        compared_line(statistics),
+        f"{statistics.different:,} different",
+    ]
+    return ", ".join(parts)
+
+
+def _joined(lines: Iterable[str]) -> str:
+    """Return lines as text. Whatever a line holds, it stays one."""
+    return "\n".join(map(printable, lines))
+
+
+def _shown(command: Callable[..., str]) -> Callable[..., str]:
+    """Return a command whose result and errors are safe to show. mitmproxy reads its signature and its docstring."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any) -> str:
+        try:
+            return printable_lines(command(*arguments))
+        except exceptions.CommandError as error:
+            raise exceptions.CommandError(printable(str(error))) from None
+
+    return run
 
 
 class Commands:
@@ -71,7 +115,8 @@ class Commands:
     def by_name(self) -> dict[str, Callable[..., str]]:
         """Return the commands, by their name without `mirror.`."""
         names = "status", "rules", "explain", "diff", "replay", "reload", "pause", "resume", "percent"
-        return {name: getattr(self, name) for name in names}
+        findings = "findings", "accept", "ignore"
+        return {name: _shown(getattr(self, name)) for name in (*names, *findings)}
 
     def status(self) -> str:
         """Show what is mirrored where, what was dropped and why, and the state of the workers."""
@@ -79,15 +124,15 @@ class Commands:
         if not (session.writer and session.rules.table):
             return "mirror: not started; the event log says why"
         gate = session.writer.gate
-        lines = []
         if gate.paused:
-            lines.append("state: paused")
+            state = "paused"
         elif not gate.settings.enabled:
-            lines.append("state: off (mirror_enabled=false)")
+            state = "off (mirror_enabled=false)"
         elif gate.expired:
-            lines.append("state: expired")
+            state = "expired"
         else:
-            lines.append("state: mirroring")
+            state = "mirroring"
+        lines = [f"state: {state}", f"shadows: {headline(session.writer.counters, session.statistics)}"]
         if gate.expires is not None:
             lines.append(f"expires: {steering.expiry(gate.expires, time.time())}")
         if session.rules.problem:
@@ -98,16 +143,16 @@ class Commands:
         lines += [f"mirror: {line}" for line in rule_lines(session.rules.table, mirrored_only=True)] or ["mirror: none"]
         modes = getattr(ctx.options, "mode", ())
         lines += (f"copied: {line}" for line in copied(session.writer.settings, session.rules.table, modes))
-        lines.append(session.writer.counters.text().rstrip())
+        lines += session.writer.counters.text().splitlines()
         lines += (f"{name} {value}" for name, value in flat(session.writer.dispatcher.status()))
-        return "\n".join(lines)
+        return _joined(lines)
 
     def rules(self) -> str:
         """Show the rules in force, in the order in which they are matched."""
         table = self._session.rules.table
         if table is None:
             return "mirror: no rules are loaded; the event log says why"
-        return "\n".join(rule_lines(table)) or "no rules: every request passes through"
+        return _joined(rule_lines(table)) or "no rules: every request passes through"
 
     def explain(self, flows: Sequence[flow.Flow]) -> str:
         """Explain, rule by rule, why these requests were routed and mirrored as they were."""
@@ -124,10 +169,10 @@ class Commands:
             lines = explain(table, request, exchange.draw, time.time()) if table is not None else [RULES_GONE]
             if self._session.writer is not None:
                 lines += steering.override_lines(self._session.writer, exchange.decision.rule)
-            blocks.append("\n  ".join([first, *lines]))
+            blocks += [first, *(f"  {line}" for line in lines)]
         if not blocks:
             raise exceptions.CommandError("No flows given; name some, as in mirror.explain @focus")
-        return "\n".join(blocks)
+        return _joined(blocks)
 
     def diff(self, flows: Sequence[flow.Flow]) -> str:
         """Show how the responses of these requests and of their shadows differ, as in Mirror Diff but shorter."""
@@ -170,6 +215,26 @@ class Commands:
         if len(rule_and_percent) < 2:
             raise exceptions.CommandError("Give a rule and a percentage, as in mirror.percent default/serviceB 5")
         return self._steer(steering.percent, rule_and_percent[:-1], rule_and_percent[-1])
+
+    def findings(self) -> str:
+        """Show the causes of the differences of all pairs, with endpoints, an example and the rule that accepts it."""
+        return findings_text(self._session)
+
+    def accept(self, *finding: str) -> str:
+        """Write a rule into the comparison rules that accepts a finding. FINDING reset removes it."""
+        return self._write_rule(finding)
+
+    def ignore(self, *finding: str) -> str:
+        """Write a rule into the comparison rules that ignores the path of a finding. FINDING reset removes it."""
+        return self._write_rule(finding, ignore=True)
+
+    def _write_rule(self, finding: Sequence[str], *, ignore: bool = False) -> str:
+        if not 1 <= len(finding) <= 2:
+            raise exceptions.CommandError("Give a finding, as in mirror.accept f0123abcd; mirror.findings lists them")
+        try:
+            return write_rule(self._session, *finding, ignore=ignore)
+        except ValueError as error:
+            raise exceptions.CommandError(str(error)) from None
 
     def _steer(self, action: Callable[..., str], rule: Sequence[str], *arguments: str) -> str:
         """Run a function of `steering`. `rule` is the rule's name, which the console splits at spaces unless quoted."""

@@ -10,16 +10,21 @@ import sys
 import time
 from collections.abc import Callable
 from collections.abc import Collection
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mitmproxy import ctx
 
+from mirror_addon.compare.findings import headline
+from mirror_addon.display.log import Lines
+from mirror_addon.display.text import encodable
+from mirror_addon.display.text import printable
 from mirror_addon.statistics.formats import gap
 from mirror_addon.statistics.formats import milliseconds
 from mirror_addon.statistics.formats import share
 from mirror_addon.statistics.formats import status
-from mirror_addon.statistics.formats import visible
 from mirror_addon.statistics.pair_statistics import PairStatistics
+from mirror_addon.statistics.pair_statistics import RouteStatistics
 from mirror_addon.statistics.pair_statistics import is_different
 
 if TYPE_CHECKING:
@@ -35,24 +40,21 @@ PAUSE = 10.0
 SHOWN_URL = 100
 SHOWN_PATHS = 3
 SHOWN_ROWS = 30
+SHOWN_FINDINGS = 10
 WIDTH = 120
 """Columns of a terminal that does not report its size."""
 NARROWEST = 40
 """Columns of the table at least."""
+WIDE = 110
+"""Columns from which on the table has p50 and p99 too."""
 
 MOST_FIRST = 100
 """Rules and mirrors whose first shadow is logged."""
 
 HINT = (
-    "Whole responses were compared in {compared} of {sent} pairs, in the others only status codes. To compare all,"
-    " open the live page, http://mirror-addon.test/ through the proxy, or set mirror_record=FILE."
+    "; of the others, only the status codes. To compare all, open the live page, http://mirror-addon.test/ through the"
+    " proxy, or set mirror_record=FILE."
 )
-
-
-def printable(text: str, encoding: str | None) -> str:
-    """Escape what `encoding` has no character for, because mitmproxy's log would raise."""
-    encoding = encoding or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def line(pair: Pair, *, compared: bool = False) -> str:
@@ -61,7 +63,8 @@ def line(pair: Pair, *, compared: bool = False) -> str:
     `compared`: it says so if the responses were not compared.
     """
     result = pair.result
-    url = pair.url if len(pair.url) <= SHOWN_URL else f"{pair.url[:SHOWN_URL]}…"
+    url = pair.shown_url
+    url = url if len(url) <= SHOWN_URL else f"{url[:SHOWN_URL]}…"
     parts = [f"{status(pair.primary_status)} vs {status(result.status)}"]
     if result.outcome != "sent":
         parts = [f"{result.outcome}: {result.reason}" + (f" ({result.detail})" if result.detail else "")]
@@ -71,7 +74,7 @@ def line(pair: Pair, *, compared: bool = False) -> str:
         parts.append("not compared")
     if result.outcome == "sent" and pair.primary_ms is not None:
         parts.append(gap(pair.primary_ms, result.response_ms).replace("−", "-"))
-    return visible(f"{pair.method} {url} -> {pair.target}: {', '.join(parts)}")
+    return printable(f"{pair.method} {url} -> {pair.target}: {', '.join(parts)}")
 
 
 def verdict(comparison: Comparison) -> str:
@@ -135,16 +138,41 @@ class Terminal:
         """Log the table at exit, as wide as the terminal."""
         width = shutil.get_terminal_size((WIDTH, 24)).columns
         if text := summary(statistics, width=width, encoding=encoding_of_log()):
-            logger.info("mirror: by rule and mirror\n%s", text)
+            logger.info("mirror: by rule and mirror\n%s", Lines(text))
 
     @staticmethod
     def _log(level: int, text: str) -> None:
-        logger.log(level, "mirror: %s", printable(text, encoding_of_log()))
+        logger.log(level, "mirror: %s", text)
+
+
+def compared_line(statistics: PairStatistics) -> str:
+    """Return `compared 600 of 4,812`: in how many pairs the whole responses were compared, of those with both."""
+    return f"compared {statistics.compared:,} of {statistics.sent:,}"
 
 
 def encoding_of_log() -> str | None:
     """Return the encoding of mitmproxy's log, which is written to stdout."""
     return getattr(sys.stdout, "encoding", None)
+
+
+def different_cell(row: RouteStatistics) -> str:
+    """Return `12 (4 %)`; the number alone where only some of the pairs were compared, because a share says nothing
+    then."""
+    if not row.different or row.compared < row.sent:
+        return str(row.different)
+    return f"{row.different} ({share(row.different, row.sent)})"
+
+
+def _finding_lines(statistics: PairStatistics) -> Iterator[str]:
+    """Return `3 findings in 70 differing pairs:` and the first of them."""
+    found = statistics.findings()
+    if found:
+        yield f"{headline(found, statistics.different)}:"
+    for each in found[:SHOWN_FINDINGS]:
+        places = each.places if len(each.endpoints) == 1 else f"at {each.places}"
+        yield printable(f"  {each.id} {each.cause.title}: {each.pairs:,}, {places}")
+    if len(found) > SHOWN_FINDINGS:
+        yield f"  and {len(found) - SHOWN_FINDINGS} more"
 
 
 def summary(statistics: PairStatistics, *, width: int | None = None, encoding: str | None = "utf-8") -> str:
@@ -153,28 +181,33 @@ def summary(statistics: PairStatistics, *, width: int | None = None, encoding: s
     if not rows:
         return ""
     from rich import box  # needed once, at exit
-    from rich.console import Console
     from rich.table import Table
+
+    from mirror_addon.display.console import SafeConsole
 
     plain = (encoding or "utf-8").lower().replace("-", "") != "utf8"
     table = Table(box=box.ASCII2 if plain else box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("rule", "primary -> mirror"):
         table.add_column(heading, overflow="fold")
-    for heading in ("mirrored", "different", "no response", "p50", "p95", "p99"):
+    sampled = statistics.compared < statistics.sent
+    counts = ("mirrored", *(("compared",) if sampled else ()), "different", "no response")
+    times = ("p50", "p95", "p99") if (width or WIDTH) >= WIDE else ("p95",)
+    for heading in (*counts, *times):
         table.add_column(heading, justify="right", overflow="fold")
     for row in rows[:SHOWN_ROWS]:
-        primary, shadow = row.primary.quantiles(), row.shadow.quantiles()
+        primary, shadow = row.primary.shown(), row.shadow.shown()
         missing = [f"{number} {word}" for word, number in (row.failed + row.dropped).most_common()]
         table.add_row(
             row.rule + (" (control)" if row.control else ""),
             f"{row.route or 'passes through'} -> {row.target}",
             str(row.sent),
-            f"{row.different} ({share(row.different, row.sent)})" if row.different else "0",
+            *((str(row.compared),) if sampled else ()),
+            different_cell(row),
             "\n".join(missing) or "0",
-            *(f"{milliseconds(primary[name])}\n{milliseconds(shadow[name])}" for name in ("p50", "p95", "p99")),
+            *(f"{milliseconds(primary[name])}\n{milliseconds(shadow[name])}" for name in times),
         )
     out = io.StringIO()
-    console = Console(
+    console = SafeConsole(
         file=out, width=max(width or WIDTH, NARROWEST), color_system=None, emoji=False, markup=False, highlight=False
     )
     console.print(table)
@@ -182,6 +215,6 @@ def summary(statistics: PairStatistics, *, width: int | None = None, encoding: s
     if len(rows) > SHOWN_ROWS:
         lines.append(f"and {len(rows) - SHOWN_ROWS} more rows")
     lines.append("Times: the primary's above, the shadow's below.")
-    if statistics.compared < statistics.sent:
-        lines.append(HINT.format(compared=f"{statistics.compared:,}", sent=f"{statistics.sent:,}"))
-    return printable("\n".join(lines), encoding)
+    lines += _finding_lines(statistics)
+    lines.append(compared_line(statistics) + (HINT if statistics.compared < statistics.sent else "."))
+    return encodable("\n".join(lines), encoding)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable
 
@@ -11,11 +12,19 @@ import zstandard
 MAX_DECODED = 32 * 1024 * 1024
 """The most bytes of a decoded body. What follows is not compared."""
 _MAX_CODINGS = 4
+_MAX_MEMBERS = 1000
+"""Of a gzip body. Each has a header and a window of its own, so that 20 bytes may take as long as 64 KiB."""
+_SLICE = 64 * 1024
+"""Bytes that zlib gets at a time: it copies what follows the end of a member."""
 _STEP = 64
-"""Bytes that a decoder without an output limit gets at a time. Brotli expands them to 40 MiB at most, zstd to 2."""
+"""Bytes that the other decoders get at a time. Without an output limit, brotli expands them to 40 MiB at most."""
+_SMALL = 64 * 1024
+_SMALL_STEP = 8
+"""The same up to a limit of `_SMALL`. zstd expands them to 256 KiB at most."""
+_ZEROS = re.compile(rb"\0*")
 
-Decoder = Callable[[bytes], bytes]
-"""Takes the next part of the coded body and returns decoded bytes."""
+Decoder = Callable[[bytes, int], bytes]
+"""Takes the next part of the coded body, and how many decoded bytes are wanted. Returns decoded bytes, perhaps more."""
 
 
 class CodingError(ValueError):
@@ -42,23 +51,46 @@ def undo(body: bytes, codings: str, limit: int = MAX_DECODED) -> tuple[bytes, bo
     return body, complete
 
 
+def decodes_within(body: bytes, codings: str, limit: int) -> bool:
+    """Whether a body has at most `limit` bytes when its codings are undone. What is decoded to see that is not much
+    more, however the body was made: False also where a decoder cannot be limited."""
+    if not _brotli_has_limit() and "br" in codings.lower():
+        return False
+    try:
+        return undo(body, codings, limit)[1]
+    except CodingError:
+        return len(body) <= limit
+
+
+def _brotli_has_limit() -> bool:
+    return hasattr(brotli.Decompressor, "can_accept_more_data")  # since brotli 1.2
+
+
 def _zlib(bits: int) -> Callable[[bytes, int], tuple[bytes, bool]]:
     def undo_zlib(body: bytes, limit: int) -> tuple[bytes, bool]:
-        decoded, rest = b"", body
-        while True:  # a gzip body may have several members (RFC 1952 2.2)
+        parts: list[bytes] = []
+        size = at = 0
+        for _ in range(_MAX_MEMBERS):  # a gzip body may have several members (RFC 1952 2.2)
             inflate = zlib.decompressobj(bits)
-            try:
-                part = inflate.decompress(rest, limit - len(decoded) + 1)
-            except zlib.error as error:
-                if decoded:
-                    return decoded, False
-                raise CodingError(str(error)) from None
-            decoded += part
-            if len(decoded) > limit:
-                return decoded[:limit], False
-            rest = inflate.unused_data.lstrip(b"\0")
-            if not inflate.eof or not rest or bits != zlib.MAX_WBITS | 16 or not part:
-                return decoded, inflate.eof
+            before = size
+            while at < len(body) and not inflate.eof:
+                piece = body[at : at + _SLICE]
+                try:
+                    part = inflate.decompress(piece, limit - size + 1)
+                except zlib.error as error:
+                    if size:
+                        return b"".join(parts), False
+                    raise CodingError(str(error)) from None
+                at += len(piece) - len(inflate.unused_data)
+                size += len(part)
+                parts.append(part)
+                if size > limit:
+                    return b"".join(parts)[:limit], False
+            if inflate.eof and (zeros := _ZEROS.match(body, at)) is not None:
+                at = zeros.end()
+            if not inflate.eof or at == len(body) or bits != zlib.MAX_WBITS | 16 or size == before:
+                return b"".join(parts), inflate.eof
+        raise CodingError(f"more than {_MAX_MEMBERS} gzip members")
 
     return undo_zlib
 
@@ -76,24 +108,36 @@ def _deflate(body: bytes, limit: int) -> tuple[bytes, bool]:
 
 def _brotli(body: bytes, limit: int) -> tuple[bytes, bool]:
     decompress = brotli.Decompressor()
-    return _in_steps(decompress.process, decompress.is_finished, brotli.error, body, limit)
+
+    def decode(part: bytes, wanted: int) -> bytes:
+        if not _brotli_has_limit():
+            return bytes(decompress.process(part))
+        decoded = decompress.process(part, output_buffer_limit=wanted)
+        while len(decoded) < wanted and not decompress.can_accept_more_data():
+            decoded += decompress.process(b"", output_buffer_limit=wanted - len(decoded))
+        return bytes(decoded)
+
+    return _in_steps(decode, decompress.is_finished, brotli.error, body, limit)
 
 
 def _zstd(body: bytes, limit: int) -> tuple[bytes, bool]:
     # RFC 9659 3: a window of more than 8 MB must be refused.
     decompress = zstandard.ZstdDecompressor(max_window_size=1 << 23).decompressobj()
-    return _in_steps(decompress.decompress, lambda: decompress.eof, zstandard.ZstdError, body, limit)
+    return _in_steps(
+        lambda part, _: decompress.decompress(part), lambda: decompress.eof, zstandard.ZstdError, body, limit
+    )
 
 
 def _in_steps(
     decode: Decoder, finished: Callable[[], bool], error: type[Exception], body: bytes, limit: int
 ) -> tuple[bytes, bool]:
-    """Decode with a decoder that has no output limit (brotli before 1.2), a few bytes at a time."""
+    """Decode with a decoder that may have no output limit (zstd, brotli before 1.2), a few bytes at a time."""
     parts: list[bytes] = []
     size = 0
-    for position in range(0, len(body), _STEP):
+    step = _STEP if limit > _SMALL else _SMALL_STEP
+    for position in range(0, len(body), step):
         try:
-            part = decode(body[position : position + _STEP])
+            part = decode(body[position : position + step], limit - size + 1)
         except error as problem:
             if size:
                 return b"".join(parts), False

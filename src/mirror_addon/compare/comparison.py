@@ -18,9 +18,11 @@ A comparison takes these steps:
    path and kind, and finds out whether it is noise: by a rule of `compare.yaml` (`rules`, `rules_file`, `path_rule`),
    because the primary differs from the control there too, by a known shape of both values (`shapes`), or because the
    mirror made that id itself (`new_ids`).
-5. The verdict is `different` if any difference counts, `noise` if all are noise, and `same` if there is none.
+5. Differences whose cause is a finding that a rule accepts are noise too (`causes`).
+6. The verdict is `different` if any difference counts, `noise` if all are noise, and `same` if there is none.
 
-`noise` applies Diffy's rule to many pairs. `record` makes a line of JSON of a comparison, and `record_file` appends it
+`noise` applies Diffy's rule to many pairs. `findings` counts the causes of many pairs, and `rules_edit` writes rules
+for them. `record` makes a line of JSON of a comparison, and `record_file` appends it
 to a file; `report` reads such files, and `suite` makes tests of them.
 """
 
@@ -36,6 +38,7 @@ from mirror_addon.compare.difference import Difference
 from mirror_addon.compare.differences import ControlNoise
 from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.echoes import Echo
+from mirror_addon.compare.endpoint import endpoint_of
 from mirror_addon.compare.headers import Headers
 from mirror_addon.compare.headers import compare_headers
 from mirror_addon.compare.headers import values_of
@@ -80,7 +83,6 @@ def compare(
     ids: PairIds | None = None,
     now: float | None = None,
     primary_now: float | None = None,
-    descriptors: bytes = b"",
 ) -> Comparison:
     """Compare a pair. No content of a response makes it raise.
 
@@ -88,7 +90,7 @@ def compare(
     are noise. `method`, `url`, `operation` (of GraphQL): of the request, for rules that name an endpoint; an id in the
     URL is never noise. `ids`: what is known of the mirror's ids. `now`:
     when the responses were made, in seconds since the epoch; `primary_now`: the same for the primary's response, if
-    that was made at another time. `descriptors`: a FileDescriptorSet with the types of gRPC messages.
+    that was made at another time.
     """
     if shadow.error or shadow.status is None:
         return Comparison("failed")
@@ -99,13 +101,15 @@ def compare(
     active = rules.applying(method, url, operation)
     noise = None
     if control is not None and not control.error and control.status is not None:
-        own = _ResponsePair(primary, control, url, primary_now, primary_now, descriptors)
+        own = _ResponsePair(primary, control, url, primary_now, primary_now, rules.descriptors)
         noise = own.differences(rules, active, None).as_control()
-    pair = _ResponsePair(primary, shadow, url, primary_now, now, descriptors)
+    pair = _ResponsePair(primary, shadow, url, primary_now, now, rules.descriptors)
     differences = pair.differences(rules, active, noise, ids)
     if ids is not None and ids.found and differences.verdict() == "different":
         # What was compared before the id was found may have it too.
         differences = pair.differences(rules, active, noise, ids)
+    if rules.accepted:
+        differences.accept(rules.accepted, endpoint_of(method, url, operation))
     listed, more = differences.listed(MAX_DIFFERENCES)
     return Comparison(differences.verdict(), listed, tuple(dict.fromkeys(differences.notes)), more)
 

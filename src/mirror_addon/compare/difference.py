@@ -13,8 +13,8 @@ class Difference:
     `[*]`, or `body` (text and bytes). `kind`: `missing` (only in the primary), `extra` (only in the shadow), `type`,
     `value`, `order` or `length`. `primary`, `shadow`: the values as JSON types, long ones shortened; None if there is
     no value. `noise`: why the difference does not count, or empty if it does: `ignored`, `regex`, `tolerance`,
-    `presence`, `unordered` (rules of `compare.yaml`), `control` (the primary differs from itself there), or the name
-    of a known shape. `where`: the exact first place, such as `$.items[3].price`.
+    `presence`, `unordered`, `accepted` (rules of `compare.yaml`), `control` (the primary differs from itself there), or
+    the name of a known shape. `where`: the exact first place, such as `$.items[3].price`.
     """
 
     path: str

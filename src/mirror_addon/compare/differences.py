@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import replace
 from typing import NamedTuple
 
+from mirror_addon.compare.causes import ids_of
 from mirror_addon.compare.difference import Difference
 from mirror_addon.compare.echoes import Echo
 from mirror_addon.compare.new_ids import PairIds
@@ -36,6 +38,9 @@ class ControlNoise(NamedTuple):
         # Elements whose values vary cannot be recognised in another order.
         return kind == "order" and (f"{path}[*]", "value") in self.found
 
+
+ACCEPTED = "accepted"
+"""Why a difference does not count whose finding a rule of `compare.yaml` accepts."""
 
 _COVERED: dict[str, tuple[str, ...]] = {
     "value": ("value", "type"),
@@ -72,7 +77,8 @@ class Differences:
         self._ids = ids
         self._found: dict[tuple[str, str, str], Difference] = {}
         self._beyond = 0
-        self._counts = False
+        self._beyond_counts = False
+        """One of those that are not listed counts."""
 
     def place(self, text: str) -> Place:
         """The place of a whole document (`$`), a header field, a form field, the status or the body."""
@@ -104,12 +110,12 @@ class Differences:
         noise = self._noise(place, kind, primary, shadow, shape, name or place.name)
         if not noise:
             place.counted.add(kind)
-            self._counts = True
         key = (place.text, kind, noise)
         if key in self._found:
             return
         if len(self._found) >= _MAX_PATHS:
             self._beyond += 1
+            self._beyond_counts = self._beyond_counts or not noise
             return
         primary, shadow = excerpt or (primary, shadow)
         self._found[key] = Difference(place.text, kind, shown(primary), shown(shadow), noise, where())
@@ -118,7 +124,7 @@ class Differences:
         """Add `count` differences below a place that are not listed one by one. They count unless a rule covers it."""
         self._beyond += count
         if count and not self._by_rule(place, "value", None, None):
-            self._counts = True
+            self._beyond_counts = True
 
     def _noise(self, place: Place, kind: str, primary: object, shadow: object, shape: str, name: str) -> str:
         if by_rule := self._by_rule(place, kind, primary, shadow):
@@ -167,6 +173,14 @@ class Differences:
                 reason = echo.reason(each.shadow)
                 self._found[path, kind, reason] = replace(each, noise=reason)
 
+    def accept(self, accepted: Collection[str], endpoint: str) -> None:
+        """Make noise of the differences whose causes are among the findings `accepted`, by id."""
+        counting = [each for each in self._found.values() if not each.noise]
+        for each, id in zip(counting, ids_of(counting, endpoint), strict=True):
+            if id in accepted:
+                del self._found[each.path, each.kind, ""]
+                self._found[each.path, each.kind, ACCEPTED] = replace(each, noise=ACCEPTED)
+
     def as_control(self) -> ControlNoise:
         """The noise of the primary, if the compared pair is the primary's response and the control.
 
@@ -182,6 +196,6 @@ class Differences:
 
     def verdict(self) -> str:
         """`same`, `noise` or `different`."""
-        if self._counts:
+        if self._beyond_counts or any(not each.noise for each in self._found.values()):
             return "different"
         return "noise" if self._found else "same"

@@ -60,8 +60,11 @@ def _path(url: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _general(segment: str) -> str:
-    text = unquote(segment, errors="replace")
+    return "{id}" if is_id(unquote(segment, errors="replace")) else segment
+
+
+def is_id(text: str) -> bool:
+    """Whether a path segment, or a member's name, looks like an id."""
     if len(text) > _LONGEST or _ID.fullmatch(text):
-        return "{id}"
-    token = _TOKEN.fullmatch(text) and _MIXED.search(text) and not _VERSION.fullmatch(text)
-    return "{id}" if token else segment
+        return True
+    return bool(_TOKEN.fullmatch(text) and _MIXED.search(text) and not _VERSION.fullmatch(text))

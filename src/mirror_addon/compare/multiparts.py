@@ -12,6 +12,8 @@ from mirror_addon.compare.media_types import MediaType
 from mirror_addon.compare.media_types import media_type
 
 _MAX_PARTS = 10_000
+_MAX_PARAMETERS = 100
+"""Of one header field of a part. `email` takes a time that grows with their square and more."""
 _HTTP = "application/http"
 """A part that is a response, as in a batch (OData 11.7): its own body is what is compared."""
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -92,5 +94,7 @@ def _fields(head: str) -> Message:
     for line in head.splitlines():
         name, colon, value = line.partition(":")
         if colon and name.strip().isascii():
+            if value.count(";") > _MAX_PARAMETERS:
+                raise FormError(f"a part with a field of more than {_MAX_PARAMETERS} parameters")
             fields[name.strip()] = value.strip()
     return fields

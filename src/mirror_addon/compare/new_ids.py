@@ -18,8 +18,8 @@ is no id by its name is never looked at. What contradicts the pairs that were le
 from __future__ import annotations
 
 import re
-import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from functools import cached_property
 
 from mirror_addon.compare.endpoint import endpoint_of
@@ -43,46 +43,82 @@ _AFTER_SEGMENT = ("", "/", "?", "#", ">", '"', "'", ".")
 _ARGUMENT = re.compile(r"[?&;]([A-Za-z_]{2,40})=\Z")
 
 
+Step = tuple[str, int, int, bool]
+"""A change of a `NewIds`: resource, both numbers, and `new`, as passed to `stands_for`; the resource and two zeros for
+`posted`."""
+
+
 class NewIds:
-    """What was learned of one mirror. Can be used from several threads."""
+    """What was learned of one mirror.
+
+    Where pairs of one mirror are compared in two processes, each has a copy: `changes` are what to `replay` in the
+    other one.
+    """
 
     def __init__(self, most: int = MAX_LEARNED) -> None:
         self._most = most
-        self._lock = threading.Lock()
         self._shadow: OrderedDict[tuple[str, int], int] = OrderedDict()
         self._primary: dict[tuple[str, int], int] = {}
         self._seen: OrderedDict[tuple[str, int], int] = OrderedDict()
         self._posted: OrderedDict[str, None] = OrderedDict()
+        self._steps: list[Step] | None = None
 
     def posted(self, resource: str) -> None:
         """Something was made, or should have been."""
-        with self._lock:
-            self._posted[resource] = None
-            if len(self._posted) > _MAX_POSTED:
-                self._posted.popitem(last=False)
+        if resource not in self._posted:
+            self._log((resource, 0, 0, True))
+        self._posted[resource] = None
+        if len(self._posted) > _MAX_POSTED:
+            self._posted.popitem(last=False)
 
     def stands_for(self, resource: str, primary: int, shadow: int, *, new: bool) -> bool:
         """Whether the mirror's number stands for the primary's. `new`: it was made just now, so it is learned."""
         key = resource, primary
-        with self._lock:
-            if (known := self._shadow.get(key)) is not None:
-                return known == shadow
-            if (resource, shadow) in self._primary:
+        if (known := self._shadow.get(key)) is not None:
+            return known == shadow
+        if (resource, shadow) in self._primary:
+            return False
+        if not new:
+            if resource not in self._posted:
                 return False
-            if not new:
-                if resource not in self._posted:
-                    return False
-                if self._seen.get(key) != shadow:
-                    self._seen[key] = shadow
-                    if len(self._seen) > self._most:
-                        self._seen.popitem(last=False)
-                    return False
-            self._shadow[key] = shadow
-            self._primary[resource, shadow] = primary
-            if len(self._shadow) > self._most:
-                (old, _), gone = self._shadow.popitem(last=False)
-                del self._primary[old, gone]
-            return True
+            if self._seen.get(key) != shadow:
+                self._log((resource, primary, shadow, False))
+                self._seen[key] = shadow
+                if len(self._seen) > self._most:
+                    self._seen.popitem(last=False)
+                return False
+        self._log((resource, primary, shadow, new))
+        self._shadow[key] = shadow
+        self._primary[resource, shadow] = primary
+        if len(self._shadow) > self._most:
+            (old, _), gone = self._shadow.popitem(last=False)
+            self._primary.pop((old, gone), None)  # not there if a comparison was interrupted here
+        return True
+
+    def _log(self, step: Step) -> None:
+        if self._steps is not None and len(self._steps) <= self._most:
+            self._steps.append(step)
+
+    def changes(self) -> list[Step] | None:
+        """The steps since the last call; None if there are none to go by: at the first call, and after too many."""
+        steps, self._steps = self._steps, []
+        return steps if steps is not None and len(steps) <= self._most else None
+
+    def snapshot(self) -> list[Step]:
+        """Steps that make a new NewIds know the same."""
+        steps = [(resource, 0, 0, True) for resource in self._posted]
+        steps += [(resource, primary, shadow, True) for (resource, primary), shadow in self._shadow.items()]
+        return steps + [(resource, primary, shadow, False) for (resource, primary), shadow in self._seen.items()]
+
+    def replay(self, steps: Iterable[Step]) -> None:
+        """Take over steps of a copy. They are no `changes` of this one."""
+        kept, self._steps = self._steps, None
+        for resource, primary, shadow, new in steps:
+            if primary:
+                self.stands_for(resource, primary, shadow, new=new)
+            else:
+                self.posted(resource)
+        self._steps = kept
 
 
 class PairIds:

@@ -21,7 +21,8 @@ from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.endpoint import endpoint_of
 from mirror_addon.compare.endpoint import is_grpc
-from mirror_addon.compare.redaction import redact
+from mirror_addon.compare.redaction import NOTHING
+from mirror_addon.compare.redaction import Redaction
 
 VERSION = 1
 MAX_BODY = 1024 * 1024
@@ -66,12 +67,12 @@ def record_line(
     comparison: Comparison,
     *,
     request: RecordedRequest | None = None,
-    redacted: frozenset[bytes] = frozenset(),
+    redacted: Redaction = NOTHING,
 ) -> bytes:
     """Return the line with its newline, in ASCII.
 
     `primary`: None if the proxy ended before the primary responded. `request`: if given, headers and bodies are
-    recorded too, without the values of the fields in `redacted` (lower case). Differences are recorded unchanged.
+    recorded too, without what `redacted` leaves out, as is the URL. Differences are recorded unchanged.
     """
     bodies = request is not None
     grpc = any(is_grpc(each.headers) for each in (primary, shadow) if each is not None)
@@ -85,7 +86,7 @@ def record_line(
         "target": about.target,
         "control": about.control,
         "method": about.method,
-        "url": about.url,
+        "url": redacted.url(about.url),
         "endpoint": endpoint_of("" if grpc else about.method, about.url, about.operation),
         "draw": about.draw,
         "primary": _response(primary if primary is not None else Answer(None), bodies, redacted),
@@ -98,10 +99,12 @@ def record_line(
         "start": about.start,
     }
     if request is not None:
+        headers, body = redacted.message(request.headers, request.body, whole=not request.cut)
+        withheld = body is None and request.body is not None
         line["request"] = {
-            "headers": _headers(request.headers, redacted),
-            **_body(request.body),
-            "cut": request.cut or (request.body is not None and len(request.body) > MAX_BODY),
+            "headers": _headers(headers),
+            **_body(body),
+            "cut": request.cut or withheld or (body is not None and len(body) > MAX_BODY),
         }
     return to_json(line) + b"\n"
 
@@ -148,7 +151,7 @@ def _rfc3339(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _response(response: Answer, bodies: bool, redacted: frozenset[bytes]) -> dict[str, Any]:
+def _response(response: Answer, bodies: bool, redacted: Redaction) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "status": response.status,
         "ms": None if response.ms is None else round(response.ms, 3),
@@ -160,19 +163,21 @@ def _response(response: Answer, bodies: bool, redacted: frozenset[bytes]) -> dic
         "error": response.error or None,
     }
     if bodies:
-        body = response.body
+        kept = response.body
+        whole = response.ended and kept is not None and len(kept) >= response.bytes
+        headers, body = redacted.message(response.headers, kept, whole=whole)
         fields |= {
-            "headers": _headers(response.headers, redacted),
+            "headers": _headers(headers),
             **_body(body),
-            "cut": body is not None and (len(body) > MAX_BODY or len(body) < response.bytes or not response.ended),
+            "cut": kept is not None and (not whole or body is None or len(body) > MAX_BODY),
         }
     elif not response.ended:
         fields["cut"] = True
     return fields
 
 
-def _headers(headers: Headers, redacted: frozenset[bytes]) -> list[list[str]]:
-    return [[name.decode("latin-1"), value.decode("latin-1")] for name, value in redact(headers, redacted)]
+def _headers(headers: Headers) -> list[list[str]]:
+    return [[name.decode("latin-1"), value.decode("latin-1")] for name, value in headers]
 
 
 def _body(body: bytes | None) -> dict[str, str | None]:

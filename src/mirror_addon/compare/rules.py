@@ -20,13 +20,16 @@ class Rules:
     """The content of a `compare.yaml`. The defaults are those of an empty file.
 
     `shapes`: whether known shapes (times, ids) are noise. `relative`, `absolute`: Diffy's thresholds (`noise.py`), as
-    shares from 0 to 1.
+    shares from 0 to 1. `accepted`: the ids of findings (`causes`) that do not count.
     """
 
     rules: tuple[PathRule, ...] = ()
     shapes: bool = True
     relative: float = 0.2
     absolute: float = 0.0003
+    accepted: frozenset[str] = frozenset()
+    descriptors: bytes = b""
+    """The types of messages (gRPC, Protocol Buffers), a FileDescriptorSet. They are no part of the file."""
 
     @classmethod
     def parse(cls, text: str, source: str) -> Rules:

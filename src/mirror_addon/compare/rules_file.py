@@ -17,6 +17,7 @@ from typing import NamedTuple
 import re2
 import yaml
 
+from mirror_addon.compare.causes import ID
 from mirror_addon.compare.path_rule import PathRule
 from mirror_addon.compare.path_rule import RulesError
 from mirror_addon.compare.path_rule import endpoint_parts
@@ -29,6 +30,7 @@ _MAX_RULES = 1000
 _TRUE = ("true", "yes", "on")
 _FALSE = ("false", "no", "off")
 _WHAT = ("ignore", "presence", "regex", "tolerance", "unordered")
+_ACCEPTED = "accepted"
 _WHERE = ("path", "header")
 _WHOSE = ("endpoint", "method", "url")
 _METHOD = re.compile(r"[A-Za-z-]+")
@@ -39,10 +41,12 @@ class _Read(NamedTuple):
     shapes: bool = True
     relative: float = 0.2
     absolute: float = 0.0003
+    accepted: frozenset[str] = frozenset()
 
 
 def read_rules(text: str, source: str) -> _Read:
-    """Parse the text of a file: the rules, whether known shapes are noise, and the thresholds. Raises RulesError.
+    """Parse the text of a file: the rules, whether known shapes are noise, the thresholds, and the ids of accepted
+    findings. Raises RulesError.
 
     `source`: the name of the file, for messages.
     """
@@ -66,6 +70,7 @@ def read_rules(text: str, source: str) -> _Read:
 class _RulesReader:
     def __init__(self, source: str) -> None:
         self._source = source
+        self._accepted: set[str] = set()
 
     def _error(self, node: yaml.Node, message: str) -> RulesError:
         return RulesError(f"{self._source}:{node.start_mark.line + 1}: {message}")
@@ -83,11 +88,11 @@ class _RulesReader:
                 raise self._error(node, f"more than {_MAX_RULES} rules; merge some with `..` and `[*]`")
         if (node := fields.get("noise")) is not None and not _is_null(node):
             return self._noise(node, rules)
-        return _Read(rules)
+        return _Read(rules, accepted=frozenset(self._accepted))
 
     def _noise(self, node: yaml.Node, rules: tuple[PathRule, ...]) -> _Read:
         fields = self._fields(node, "`noise`", ("shapes", "relative", "absolute"))
-        read = _Read(rules)
+        read = _Read(rules, accepted=frozenset(self._accepted))
         if "shapes" in fields:
             read = read._replace(shapes=self._switch(fields["shapes"], "shapes"))
         for name in ("relative", "absolute"):
@@ -98,14 +103,17 @@ class _RulesReader:
 
     def _rule(self, node: yaml.Node) -> Iterator[PathRule]:
         """The rules of one item of the list: one for each of its paths."""
-        fields = self._fields(node, "a rule", (*_WHERE, *_WHAT, *_WHOSE))
+        fields = self._fields(node, "a rule", (*_WHERE, *_WHAT, _ACCEPTED, *_WHOSE))
         what = [name for name in _WHAT if name in fields]
-        if len(what) != 1:
-            raise self._error(node, f"a rule needs one of {', '.join(_WHAT)}; it has {' and '.join(what) or 'none'}")
+        if len(what) > 1 or not (what or _ACCEPTED in fields):
+            found = " and ".join(what) or f"none, and no {_ACCEPTED}"
+            raise self._error(node, f"a rule needs one of {', '.join(_WHAT)}; it has {found}")
         if ("path" in fields) == ("header" in fields):
             problem = "has both `path` and `header`" if "path" in fields else "has neither `path` nor `header`"
             raise self._error(node, f"a rule {problem}; write `path: $.a.b`, `path: status` or `header: NAME`")
-        effect = self._effect(what[0], fields[what[0]])
+        if _ACCEPTED in fields:
+            self._accept(fields, what)
+        effect = self._effect(what[0], fields[what[0]]) if what else {}
         if effect is None:
             return
         requests = self._requests(fields)
@@ -115,7 +123,20 @@ class _RulesReader:
                 place = pattern(prefix + self._text(each, "path"))
             except PathError as error:
                 raise self._error(each, str(error)) from None
-            yield PathRule(place, **effect, **requests)
+            if what:
+                yield PathRule(place, **effect, **requests)
+
+    def _accept(self, fields: dict[str, yaml.Node], what: list[str]) -> None:
+        """Note the ids of the findings that a rule accepts."""
+        for each in self._texts(fields[_ACCEPTED], _ACCEPTED):
+            id = self._text(each, _ACCEPTED)
+            if not ID.fullmatch(id):
+                how = "write the id of a finding, as a report shows it: f and 8 hexadecimal digits"
+                raise self._error(each, f"{short(id, 40)!r} is not a finding; {how}")
+            if not what and (whose := [name for name in _WHOSE if name in fields]):
+                how = f"remove `{whose[0]}`, or add `ignore: true` to ignore the path there"
+                raise self._error(each, f"a finding is accepted at all endpoints; {how}")
+            self._accepted.add(id)
 
     def _effect(self, name: str, node: yaml.Node) -> dict[str, Any] | None:
         """The fields of PathRule that say what does not count. None if switched off, as by `ignore: false`."""

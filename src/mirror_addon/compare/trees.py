@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from collections.abc import Hashable
@@ -21,6 +22,12 @@ from mirror_addon.compare.values import short
 
 _MAX_TAGS = 300_000
 """Documents with more `<` are not parsed, because a tree takes many times the memory of its text."""
+_MAX_ATTRIBUTES = 1000
+"""Of one tag. libxml2 compares each attribute with all before it."""
+_LONG_TAG_BYTES = 2 * _MAX_ATTRIBUTES
+_TAG = re.compile(rb"""<[A-Za-z](?:[^>"']++|"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z))*+""")
+_QUOTED = re.compile(rb"""\"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)""")
+_ATTRIBUTE = re.compile(rb"[^\s/]+")
 
 
 class TreeError(ValueError):
@@ -48,6 +55,9 @@ def read_tree(body: bytes, html: bool, charset: str) -> Node:
     """
     if body.count(b"<") > _MAX_TAGS:
         raise TreeError("too many elements")
+    long = (tag[0] for tag in _TAG.finditer(body) if tag.end() - tag.start() > _LONG_TAG_BYTES)
+    if any(len(_ATTRIBUTE.findall(_QUOTED.sub(b" ", tag))) > _MAX_ATTRIBUTES for tag in long):
+        raise TreeError(f"more than {_MAX_ATTRIBUTES} attributes in a tag")
     try:
         if charset:
             body, charset = body.decode(charset, "replace").encode(), "utf-8"

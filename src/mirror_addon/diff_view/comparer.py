@@ -1,4 +1,4 @@
-"""Compares the responses of two flows when a person opens the view: small bodies at once, larger ones elsewhere."""
+"""Compares the responses of two flows when a person opens the view: small bodies at once, others in a child process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import wait
 from dataclasses import replace
 
 from mitmproxy import http
@@ -26,12 +25,10 @@ from mirror_addon.processes.job import ChildJobs
 from mirror_addon.shadow_flows import metadata as meta
 from mirror_addon.shadow_flows.shadow_flow import milliseconds
 
-AT_ONCE = 64 * 1024
-"""Bytes of all bodies together up to which they are compared in the event loop. That takes a few milliseconds."""
-IN_THREAD = 1024 * 1024
-"""Bytes up to which they are compared in a thread. Larger ones are compared in a child process."""
-PATIENCE = 0.03
-"""Seconds for which the event loop waits for the thread. Most comparisons are done by then."""
+AT_ONCE = 4 * 1024
+"""Bytes of all responses together up to which they are compared in the event loop, if no body has a content coding: 25
+bytes may be the code of megabytes. Others are compared in a child process, which can be killed: what a server sent may
+take any time."""
 REMEMBERED = 16
 """Pairs whose results are kept."""
 
@@ -53,12 +50,11 @@ def answer_of(flow: http.HTTPFlow) -> Answer:
 class Comparer:
     """Compares pairs, and keeps the newest results, each until a response of its flows is edited or replaced.
 
-    `rules` returns the comparison rules in force for a primary, `descriptors` the types of messages.
+    `rules` returns the comparison rules in force for a primary.
     """
 
-    def __init__(self, rules: Callable[[http.HTTPFlow], Rules], descriptors: Callable[[], bytes] = bytes) -> None:
+    def __init__(self, rules: Callable[[http.HTTPFlow], Rules]) -> None:
         self._rules = rules
-        self._descriptors = descriptors
         self._pool: ThreadPoolExecutor | None = None
         self._jobs: ChildJobs | None = None
         self._results: OrderedDict[tuple[str, str], tuple[Identity, Future[Compared]]] = OrderedDict()
@@ -93,30 +89,25 @@ class Comparer:
                     primary.request.method, primary.request.pretty_url, primary.request.raw_content or b""
                 ).name,
                 kept,
-                self._descriptors(),
             )
             known = self._results[key] = identity, self._start(task)
             while len(self._results) > REMEMBERED:
                 self._results.popitem(last=False)
         result = known[1]
-        if sum(len(part) for part in identity if isinstance(part, bytes)) <= IN_THREAD:
-            wait([result], PATIENCE)
         return result.result() if result.done() else None
 
     def _start(self, task: Task) -> Future[Compared]:
-        if task.size <= AT_ONCE:
+        if task.size <= AT_ONCE and not task.coded:
             result: Future[Compared] = Future()
             result.set_result(compared(task))
             return result
         if self._pool is None or self._jobs is None:
             self._pool = ThreadPoolExecutor(1, "mirror-diff")
             self._jobs = child_jobs()
-        if task.size <= IN_THREAD:
-            return self._pool.submit(compared, task)
         return self._pool.submit(in_process, task, self._jobs)
 
     def close(self) -> None:
-        """Forget all results and kill the child process. A comparison in the thread ends by itself within a second."""
+        """Forget all results and kill the child process."""
         self._results.clear()
         if self._jobs is not None:
             self._jobs.close()

@@ -1,7 +1,8 @@
 """The work behind "Mirror Diff": compares two responses, and formats the difference of their bodies as lines.
 
 Parsing a body of megabytes is one call that holds the interpreter's lock, so a thread would not keep it from stopping
-the event loop. Large bodies are therefore compared in a child process, which runs `main`.
+the event loop, and a thread cannot be ended. What is not small is therefore compared in a child process, which runs
+`main`.
 """
 
 from __future__ import annotations
@@ -34,12 +35,26 @@ class Task(NamedTuple):
     url: str
     operation: str
     kept: Comparison | None
-    descriptors: bytes = b""
 
     @property
     def size(self) -> int:
-        """Bytes of all bodies."""
-        return sum(len(each.body or b"") for each in (self.primary, self.shadow, self.control) if each)
+        """Bytes of all header fields and bodies."""
+        return sum(
+            len(each.body or b"") + sum(len(name) + len(value) for name, value in each.headers)
+            for each in self._responses
+        )
+
+    @property
+    def coded(self) -> bool:
+        """Whether a body has a content coding."""
+        return any(
+            each.body and any(name.lower() == b"content-encoding" for name, _ in each.headers)
+            for each in self._responses
+        )
+
+    @property
+    def _responses(self) -> list[Answer]:
+        return [each for each in (self.primary, self.shadow, self.control) if each is not None]
 
 
 class Compared(NamedTuple):
@@ -64,7 +79,6 @@ def compared(task: Task) -> Compared:
         method=task.method,
         url=task.url,
         operation=task.operation,
-        descriptors=task.descriptors,
     )
     if not differs_in_body(comparison):
         return Compared(comparison)

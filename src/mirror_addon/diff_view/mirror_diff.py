@@ -5,8 +5,8 @@ a flow (`content_view` registers it), so it must return within milliseconds. Wha
 
 - `mirror_diff` finds the pairs of the flow, and explains flows that have none.
 - `comparer` returns the comparison of a pair: the one the worker made when the responses arrived, or, where there is
-  none or a response was edited since, a new one. Small bodies are compared at once, larger ones in a thread, and those
-  over 1 MiB in a child process with a time limit. Until that is done the view asks the person to look again.
+  none or a response was edited since, a new one. Small bodies are compared at once, others in a child process with a
+  time limit. Until that is done the view asks the person to look again.
 - `comparing` is that comparison, and the child's program; `bodies` formats the difference of two bodies.
 - `text` formats a pair as lines; `requests` lists how the two requests differ.
 
@@ -18,6 +18,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mitmproxy import flow as mitm_flow
@@ -69,11 +70,8 @@ class MirrorDiff:
         if self._comparer is None:
             from mirror_addon.diff_view.comparer import Comparer  # imports much, and few runs need it
 
-            self._comparer = Comparer(self._rules, self._descriptors)
+            self._comparer = Comparer(self._rules)
         return self._comparer.compare(primary, shadow, _control_of(primary, shadow))
-
-    def _descriptors(self) -> bytes:
-        return self._session.writer.descriptors if self._session.writer else b""
 
     def _rules(self, primary: http.HTTPFlow) -> Rules:
         """Return the comparison rules in force, with the paths that the request's own rule ignores."""
@@ -86,7 +84,7 @@ class MirrorDiff:
             rules = Rules.parse(writer.comparison_rules, writer.settings.compare)
         if exchange and exchange.decision.rule and exchange.decision.rule.ignore:
             rules = rules.ignoring(exchange.decision.rule.ignore)
-        return rules
+        return replace(rules, descriptors=writer.descriptors) if writer and writer.descriptors else rules
 
     def lines(self, flow: mitm_flow.Flow | None, *, concise: bool = False) -> list[Line]:
         """Return the text for a primary or a shadow. `concise`: without the requests and the trace."""
@@ -141,6 +139,8 @@ class MirrorDiff:
             failure = f"The bodies were not compared: {error}."
         comparison = compared.comparison if compared else meta.read_comparison(shadow)
         yield from diff_text.heading(primary, shadow, comparison)
+        if comparison is not None:
+            yield from diff_text.findings(comparison, primary)
         yield BLANK
         yield from diff_text.side_by_side(primary, shadow)
         if compared is None and shadow.response and primary.response:
@@ -208,7 +208,7 @@ class MirrorDiff:
         if len(trace) > MAX_TRACE:
             left_out = len(trace) - MAX_TRACE
             trace = [*trace[:10], f"({left_out} lines left out; mirror.explain shows all)", *trace[10 + left_out :]]
-        yield from (Line("text", f"  {line}") for line in trace)
+        yield from (Line("text", f"  {diff_text.sampled(line)}") for line in trace)
 
 
 def _in_words(reason: str) -> str:

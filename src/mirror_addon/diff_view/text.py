@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -9,8 +10,11 @@ from typing import NamedTuple
 
 from mitmproxy import http
 
+from mirror_addon.compare.causes import causes_of
+from mirror_addon.compare.endpoint import endpoint_of
 from mirror_addon.diff_view.requests import readable
 from mirror_addon.diff_view.requests import request_differences
+from mirror_addon.display.text import printable
 from mirror_addon.host.upstream_clock import connect_time
 from mirror_addon.shadow_flows import metadata as meta
 from mirror_addon.shadow_flows.shadow_flow import count_in_words
@@ -38,8 +42,24 @@ BLANK = Line("text", " ")
 
 
 def clean(text: str) -> str:
-    """Escape lone surrogates and join lines, so that every interface can show the line."""
-    return " ".join(text.encode("utf-8", "backslashreplace").decode().splitlines()) or " "
+    """Make a line safe to show, and one of mitmweb's height if it is empty."""
+    return printable(text) or " "
+
+
+_DRAWN = re.compile(r"(?P<mirror>mirror \S+: )(?P<out>not )?drawn(?P<bracket> \(|: )")
+_NUMBERS = re.compile(r"draw % \d+ = \d+ (?:<|>=) \d+ \((\S+ %)\)|[\d.]+ % (?:<|>=) (\S+ %)")
+
+
+def sampled(line: str) -> str:
+    """Return a line of a decision's trace with `sampled: yes (5 %)` in place of the random numbers, which
+    `mirror.explain` shows."""
+    drawn, numbers = _DRAWN.match(line), _NUMBERS.search(line)
+    if drawn is None or numbers is None:
+        return line
+    how, rest = line[drawn.end() : numbers.start()], line[numbers.end() :]
+    if drawn["bracket"] == " (":
+        rest = rest.removeprefix(")")
+    return f"{drawn['mirror']}sampled: {'no' if drawn['out'] else 'yes'} ({how}{numbers[1] or numbers[2]}){rest}"
 
 
 def heading(primary: http.HTTPFlow | None, shadow: http.HTTPFlow, comparison: Comparison | None) -> Iterator[Line]:
@@ -62,6 +82,14 @@ def heading(primary: http.HTTPFlow | None, shadow: http.HTTPFlow, comparison: Co
         yield Line("text", f"primary {primary.id[:8]}    {asked}")
     if shadow.metadata.get(meta.CONTROL_KEY):
         yield Line("text", "A control is sent to the primary once more: what differs is the primary's own noise.")
+
+
+def findings(comparison: Comparison, primary: http.HTTPFlow) -> Iterator[Line]:
+    """Yield which findings the differences belong to."""
+    method, _, url = asked_for(primary).partition(" ")
+    endpoint = endpoint_of(method, url.partition("?")[0])
+    for cause in causes_of((each for each in comparison.differences if not each.noise), endpoint):
+        yield Line("text", f"finding {cause.id}  {cause.title}")
 
 
 def asked_for(primary: http.HTTPFlow) -> str:

@@ -43,11 +43,13 @@ from mirror_addon.dispatch.verdicts import Verdicts
 from mirror_addon.dispatch.worker_link import WorkerLink
 from mirror_addon.shadow.batch import Batch
 from mirror_addon.shadow.frames import CHUNK_OVERHEAD
+from mirror_addon.shadow.frames import OF_THIS_SIDE
 from mirror_addon.shadow.frames import Kind
 from mirror_addon.shadow.frames import Recording
 from mirror_addon.shadow.frames import Report
 from mirror_addon.shadow.frames import encode
 from mirror_addon.shadow.frames import pack
+from mirror_addon.shadow.gauges import ComparisonGauges
 from mirror_addon.shadow.gauges import KeptGauges
 from mirror_addon.shadow.gauges import LaneGauges
 from mirror_addon.shadow.request import ShadowRequest
@@ -83,6 +85,7 @@ class Dispatcher:
         self._verdicts = Verdicts(book, self._queue, settings.queue)
         self._recording = Recording(settings.queue // settings.workers)
         self._kept = KeptGauges()
+        self._comparisons = ComparisonGauges()
         self._batch: Batch[Callable[[], None]] = Batch(
             self._run, seconds=0.0 if settings.prompt else BATCH_SECONDS, most=BATCH_MOST
         )
@@ -283,6 +286,7 @@ class Dispatcher:
         elif kind == Kind.STATUS:
             self._lanes.tell(link, head[1])
             self._kept.tell(link, *head[2])
+            self._comparisons.tell(link, *head[3])
         elif kind == Kind.LOG:
             logger.warning("mirror: worker process %s: %s", link.pid, head[1])
 
@@ -298,8 +302,8 @@ class Dispatcher:
     def _finish(self, shadow: Shadow, report: Report, body: bytes) -> None:
         target, error = shadow.target, report.error
         assert target is not None
-        if error == "breaker_open":
-            self._drop(shadow, error)
+        if error in OF_THIS_SIDE:
+            self._drop(shadow, error, result_of(shadow.id, shadow.label, "dropped", error, report, body))
         elif error:
             breaker = self._breakers.setdefault(target, Breaker())
             if breaker.failed(self._time(), probe=shadow.probe):
@@ -311,10 +315,10 @@ class Dispatcher:
                 known.succeeded()
             self.book.end(shadow, State.SENT, result_of(shadow.id, shadow.label, "sent", "", report, body))
 
-    def _drop(self, shadow: Shadow, reason: str) -> None:
+    def _drop(self, shadow: Shadow, reason: str, result: ShadowResult | None = None) -> None:
         if shadow.probe and shadow.target is not None:
             self._breakers[shadow.target].given_up(self._time())
-        self.book.end(shadow, State.DROPPED, ShadowResult(shadow.id, shadow.label, "dropped", reason))
+        self.book.end(shadow, State.DROPPED, result or ShadowResult(shadow.id, shadow.label, "dropped", reason))
 
     def _release(self, shadow: Shadow) -> None:
         """The worker has forgotten the shadow."""
@@ -334,6 +338,7 @@ class Dispatcher:
     def _on_lost(self, link: WorkerLink) -> None:
         self._lanes.tell(link, ())
         self._kept.tell(link, 0, 0)
+        self._comparisons.tell(link, 0, 0)
         self._configure(link)
         for shadow in [shadow for shadow in self._mine() if shadow.link is link and shadow.in_worker]:
             self._end_of(shadow, "worker_lost")
@@ -365,7 +370,8 @@ class Dispatcher:
                 "unpaired": sum(1 for _ in self.book.unjudged()),
                 "recorded": self.counters.recorded,
                 "unrecorded": self.counters.unrecorded,
-            },
+            }
+            | self._comparisons.as_dict(),
             "targets": targets,
         }
 

@@ -21,6 +21,7 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
 
+from mirror_addon.inputs.opening import check_input
 from mirror_addon.shadow.tls import names_match
 
 if TYPE_CHECKING:
@@ -60,10 +61,12 @@ def client_context(tls: TLS, names: tuple[str, ...], insecure: bool) -> SSL.Cont
         context.set_verify(SSL.VERIFY_NONE)
     else:
         if tls.ca_certificates:
+            check_input(tls.ca_certificates)
             context.load_verify_locations(tls.ca_certificates)
         else:
             context.set_default_verify_paths()
         context.set_verify(SSL.VERIFY_PEER, _verifier(names))
+    check_input(tls.client_certificate, tls.private_key)
     if tls.client_certificate:
         context.use_certificate_chain_file(tls.client_certificate)
         context.use_privatekey_file(tls.private_key)
@@ -101,7 +104,7 @@ class UpstreamTLS:
             context = client_context(
                 tls, tls.subject_alt_names or (sni,), tls.insecure_skip_verify or ctx.options.ssl_insecure
             )
-        except SSL.Error as error:
+        except (SSL.Error, OSError) as error:
             # mitmproxy's own settings apply. They verify the server: the client gets a 502, not an unverified response.
             logger.warning("mirror: TLS files for %s cannot be used: %s %s", server.address, tls, error)
             return

@@ -8,7 +8,8 @@ All of it happens in the proxy's process and on its event loop. Each kind of cha
 how to apply it, how to recognise a mitmproxy on which it is not safe, and how to take it back. `HostChanges` holds them
 together and is what MirrorAddon uses:
 
-- `load`, before our options exist: `deferred_options`, `content_views`, `har`, `upstream_auth`, `http_streams`
+- `load`, before our options exist: `deferred_options`, `content_views`, `har`, `upstream_auth`, `http_streams`,
+  `shown_urls`
 - `apply`, at the end of each `configure`: `hook_dispatch`, `proxy_options`
 - `take_back`, at `done`: all of them
 
@@ -38,6 +39,8 @@ from mirror_addon.host.har import HarAnnotations
 from mirror_addon.host.hook_dispatch import HookDispatch
 from mirror_addon.host.http_streams import HttpStreams
 from mirror_addon.host.proxy_options import ProxyOptions
+from mirror_addon.host.shown_urls import Shown
+from mirror_addon.host.shown_urls import ShownUrls
 from mirror_addon.host.upstream_auth import ProxyCredentials
 
 logger = logging.getLogger(__name__)
@@ -192,6 +195,30 @@ CHANGES = (
         "while shadows are drained.",
     ),
     Change(
+        name="Columns of mitmweb",
+        code="src/mirror_addon/host/proxy_options.py",
+        what="The column `comment` is added to mitmweb's option `web_columns`.",
+        why="A shadow's comment begins with the verdict. Without the column, it is seen only after a click.",
+        worth="Not a matter of speed. The flow list shows which pairs differ, and where.",
+        guard="An option that the user set to a value other than its default is left alone. The log names the value.",
+        off="Set `web_columns`; it is then left alone.",
+        unload="The default is restored where the value is still this one. Not at exit.",
+    ),
+    Change(
+        name="URLs in the flow list",
+        code="src/mirror_addon/host/shown_urls.py",
+        what="`flow_to_json` of mitmweb and `format_flow` of the console are replaced: for a routed request they get "
+        "the URL that the client requested, and for a shadow the one with its Host.",
+        why="mitmweb joins the Host of a request with the port of the endpoint to which it was routed, and the console "
+        "shows the endpoint's address. Nobody requested these URLs.",
+        worth="Not a matter of speed. The flows themselves are not changed.",
+        guard="Only where the functions are mitmproxy's own. An intercepted or edited request is shown as it is. "
+        "Nothing is logged otherwise.",
+        off="No option.",
+        unload="Taken back, unless another script replaced the functions since. Not at exit, because requests are "
+        "shown while shadows are drained.",
+    ),
+    Change(
         name="Values of deferred options",
         code="src/mirror_addon/host/deferred_options.py",
         what="Values of `mirror_*` options that wait in mitmproxy's `options.deferred` are converted, and those that "
@@ -232,14 +259,23 @@ CHANGES = (
 
 
 class HostChanges:
-    """The changes of one load of the addon. `lines` and `annotate` are what a content view and HAR files show;
-    `streams` has what is called at moments for which mitmproxy has no hook."""
+    """The changes of one load of the addon. `lines` and `annotate` are what a content view and HAR files show,
+    `shown` is the URL that lists show of a flow; `streams` has what is called at moments for which mitmproxy has no
+    hook."""
 
-    def __init__(self, view: str, lines: content_views.StyledLines, annotate: Annotate, streams: HttpStreams) -> None:
+    def __init__(
+        self,
+        view: str,
+        lines: content_views.StyledLines,
+        annotate: Annotate,
+        streams: HttpStreams,
+        shown: Shown = lambda flow: None,
+    ) -> None:
         self.streams = streams
         self._view = view
         self._lines = lines
         self._har = HarAnnotations(annotate)
+        self._shown_urls = ShownUrls(shown)
         self._proxy_credentials = ProxyCredentials()
         self._hook_dispatch = HookDispatch()
         self._proxy_options = ProxyOptions()
@@ -250,6 +286,7 @@ class HostChanges:
             logger.error("mirror: %s", problem)
         content_views.register(self._view, self._lines)
         self._har.apply()
+        self._shown_urls.apply()
         self._proxy_credentials.apply()
         self.streams.take()
 
@@ -270,6 +307,7 @@ class HostChanges:
             return
         self.streams.give_back()
         self._har.take_back()
+        self._shown_urls.take_back()
         self._proxy_credentials.take_back()
         self._proxy_options.take_back()
         wide_reads.narrow_reads()

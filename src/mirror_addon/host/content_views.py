@@ -25,7 +25,9 @@ _LEGACY = not hasattr(contentviews, "Contentview")
 class LinesView:
     """Shows the lines that a function returns for the flow, whatever the message and its body are."""
 
-    syntax_highlight = "none"
+    syntax_highlight = "javascript"
+    """Of mitmproxy 12's names the one that colours quoted values and numbers and leaves all else; only the console
+    uses it."""
 
     def __init__(self, name: str, lines: StyledLines) -> None:
         self.name = name

@@ -27,6 +27,10 @@ AnnotationChecks = Mapping[str, Callable[[str], str]]
 """Checks by other rooms, by annotation name without the prefix; each returns what is wrong with a value, or ""."""
 
 
+class Caution(str):
+    """What a check returns for a value that works and should be another. It is a warning."""
+
+
 def validate_annotations(kind: str, annotations: Mapping[str, str], findings: Findings) -> None:
     """Check the annotations' names, for objects of all kinds."""
     for name in annotations:
@@ -73,7 +77,8 @@ def validate_mirror_values(
             findings.error(path, str(error))
         else:
             if name in checks and (problem := checks[name](text)):
-                findings.error(path, problem)
+                report = findings.warning if isinstance(problem, Caution) else findings.error
+                report(path, problem)
     if given and mirrors_nothing:
         path = ("metadata", "annotations", PREFIX + given[0])
         findings.warning(path, f"has no effect: {mirrors_nothing} mirrors nothing", at_key=True)

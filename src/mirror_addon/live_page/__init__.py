@@ -9,7 +9,8 @@ port of 127.0.0.1. It is a Flask app, which blocks, so it never runs in the even
   a thread. `lazy_app` creates the app for the first request, and passes it one request at a time.
 - `app` has the views. They see the session through `state`: the methods of a `Source` run briefly in the event loop,
   while the thread waits. `State` is a copy, so rendering needs no lock.
-- `access` refuses requests from other machines, under other names, and from other web pages.
+- `access` refuses requests from other machines, under other names, and from other web pages. `origin` says which
+  machine asks where the proxy itself made the connection to the page.
 - `view` derives from a state what the templates and `/api/status.json` show, with `plots` (SVG) and `why_nothing`
   (sentences); `metrics` derives `/metrics`.
 

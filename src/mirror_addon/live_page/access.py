@@ -1,8 +1,9 @@
 """Who may see the page and use its buttons, and the header fields that restrict what a browser does with it.
 
-The page shows other people's requests and steers the proxy. It is therefore served only to this machine, and only under
-its own names, because an attacker's DNS can resolve a name to 127.0.0.1 (DNS rebinding). Its buttons work only from the
-page itself, because any web page can submit a form to it (cross-site request forgery).
+The page shows other people's requests and steers the proxy. It is therefore served only to this machine (`origin` says
+who asks where the proxy itself made the connection), not through another proxy, and only under its own names, because
+an attacker's DNS can resolve a name to 127.0.0.1 (DNS rebinding). Its buttons work only from the page itself, because
+any web page can submit a form to it (cross-site request forgery).
 """
 
 from __future__ import annotations
@@ -14,8 +15,25 @@ from urllib.parse import urlsplit
 from flask import Request
 
 from mirror_addon.live_page.magic_host import HOST
+from mirror_addon.live_page.origin import canonical
 
 NAMES = frozenset({HOST, "localhost", "127.0.0.1", "[::1]"})
+
+FORWARDED = frozenset(
+    {
+        "via",
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-forwarded-server",
+        "x-real-ip",
+        "x-client-ip",
+        "true-client-ip",
+        "cf-connecting-ip",
+    }
+)
+"""Fields that only a proxy adds, in lower case: RFC 9110 7.6.3, RFC 7239, and those that proxies added before it."""
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -33,12 +51,9 @@ HEADERS = {
 def is_loopback(address: str) -> bool:
     """Whether an IP address, with or without a zone, is a loopback address; an IPv4 one may be mapped to IPv6."""
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        return ipaddress.ip_address(canonical(address)).is_loopback
     except ValueError:
         return False
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
-        found = found.ipv4_mapped
-    return found.is_loopback
 
 
 def host_name(authority: str) -> str:
@@ -48,11 +63,19 @@ def host_name(authority: str) -> str:
 
 
 def refusal(request: Request, token: str) -> str:
-    """Return why `request` is not served, or an empty string. `token` is the token of the page's forms."""
+    """Return why `request` is not served, or an empty string. `token` is the token of the page's forms.
+
+    `request.remote_addr` is the `origin` of the request, or empty.
+    """
     if not is_loopback(request.remote_addr or ""):
         return (
             "The live page is served only to the machine that runs the proxy. Open it there, or forward its port:\n"
             "ssh -L 8082:127.0.0.1:8082 MACHINE, with --set mirror_web_port=8082.\n"
+        )
+    if forwarded := sorted(FORWARDED & {name.lower() for name in request.headers.keys()}):  # noqa: SIM118
+        return (
+            f"The live page is not served through another proxy (the request has {', '.join(forwarded)}), because that "
+            "makes\nevery client look like this machine. Open it without that proxy.\n"
         )
     host = request.headers.get("Host", "")
     if host_name(host) not in NAMES:

@@ -14,7 +14,9 @@ from flask import render_template
 from flask import request
 from werkzeug.exceptions import HTTPException
 
+from mirror_addon.display.pages import shown
 from mirror_addon.live_page import access
+from mirror_addon.live_page import rows
 from mirror_addon.live_page.metrics import exposed
 from mirror_addon.live_page.state import CommandRefused
 from mirror_addon.live_page.state import Source
@@ -30,8 +32,9 @@ def create_app(source: Source) -> Flask:
     """Return the app that shows the state of `source` and runs its commands."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_FORM
+    app.jinja_env.finalize = shown
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.filters.update(formats.FILTERS)
+    app.jinja_env.filters.update(formats.FILTERS | rows.FILTERS)
     pages = Pages(source)
     app.before_request(pages.refuse)
     app.after_request(_add_headers)
@@ -40,9 +43,12 @@ def create_app(source: Source) -> Flask:
     app.get("/parts")(pages.parts)
     app.get("/api/status.json")(pages.status)
     app.get("/metrics")(pages.metrics)
+    app.post("/compare")(pages.compare)
     app.post("/pause")(pages.pause)
     app.post("/resume")(pages.resume)
     app.post("/percent")(pages.percent)
+    app.post("/accept")(pages.accept)
+    app.post("/ignore")(pages.ignore)
     return app
 
 
@@ -60,9 +66,6 @@ class Pages:
         return _plain(refused, 403) if refused else None
 
     def page(self) -> str:
-        # A browser that prefetches the page or embeds it as an image is not a person who looks at it.
-        if request.headers.get("Sec-Fetch-Dest", "document") == "document":
-            self._source.opened()
         return self._render("page.html")
 
     def parts(self) -> str:
@@ -77,6 +80,14 @@ class Pages:
         response.headers["Content-Type"] = content_type
         return response
 
+    def compare(self) -> Any:
+        """The page is open in a browser: its script, and without scripts its button, sends this form.
+
+        Not `page`, because any web page can have a browser fetch it, as an image for example.
+        """
+        self._source.opened()
+        return Response(status=204) if _is_script() else redirect("/", 303)
+
     def pause(self) -> Any:
         return self._run("pause", *_rule())
 
@@ -86,13 +97,19 @@ class Pages:
     def percent(self) -> Any:
         return self._run("percent", request.form.get("rule", ""), request.form.get("percent", ""))
 
+    def accept(self) -> Any:
+        return self._run("accept", *_finding())
+
+    def ignore(self) -> Any:
+        return self._run("ignore", *_finding())
+
     def _run(self, name: str, *arguments: str) -> Any:
         """Run a button's command. Return its text for the page's script, else redirect to the page."""
         try:
             text, code = self._source.command(name, *arguments), 200
         except CommandRefused as error:
             text, code = str(error), 400
-        if request.headers.get("Accept", "").startswith("text/plain") or code != 200:
+        if _is_script() or code != 200:
             return _plain(f"{text}\n", code)
         return redirect("/", 303)
 
@@ -103,9 +120,20 @@ class Pages:
         return self._views.view(self._source.state())
 
 
+def _is_script() -> bool:
+    """Whether the page's script sent the form, which shows the text itself."""
+    return request.headers.get("Accept", "").startswith("text/plain")
+
+
 def _rule() -> list[str]:
     """Return the rule that a button is for; nothing if it is for all."""
     return [name] if (name := request.form.get("rule", "")) else []
+
+
+def _finding() -> list[str]:
+    """Return the finding that a button is for, and what else it says."""
+    action = request.form.get("action", "")
+    return [request.form.get("finding", ""), *([action] if action else [])]
 
 
 def _add_headers(response: Response) -> Response:

@@ -6,14 +6,19 @@ flow list, the terminal and saved files. Nor is it routed, mirrored or counted.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from mitmproxy import http
 from mitmproxy.addons import asgiapp
 from mitmproxy.proxy.mode_specs import ReverseMode
 
+from mirror_addon.live_page.origin import origin
+
 if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
     from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import WSGIEnvironment
 
 HOST = "mirror-addon.test"
 """The top-level domain `test` is reserved by RFC 6761, so no DNS server will ever resolve this name."""
@@ -41,4 +46,14 @@ async def serve(flow: http.HTTPFlow, app: WSGIApplication) -> None:
     request.headers["Host"] = request.host_header or HOST
     if request.raw_content is None:  # a streamed body is gone, and asgiref cannot read None
         request.content = b""
-    await asgiapp.serve(asgiapp.WSGIApp(app, HOST, None).asgi_app, flow)
+    await asgiapp.serve(asgiapp.WSGIApp(_asked_by(origin(flow.client_conn.peername), app), HOST, None).asgi_app, flow)
+
+
+def _asked_by(address: str, app: WSGIApplication) -> WSGIApplication:
+    """Return `app` with the client's address replaced: the adapter knows only the peer of the connection."""
+
+    def call(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["REMOTE_ADDR"] = address
+        return app(environ, start_response)
+
+    return call

@@ -20,6 +20,7 @@ from prometheus_client.core import UnknownMetricFamily
 from prometheus_client.registry import Collector
 
 from mirror_addon._version import __version__
+from mirror_addon.display.text import printable
 from mirror_addon.statistics.reasons import parts
 
 if TYPE_CHECKING:
@@ -54,11 +55,10 @@ class StateCollector(Collector):
         self._state = state
 
     def collect(self) -> Iterator[Metric]:
-        yield from self._run()
-        yield from self._envoy()
-        yield from self._times()
-        yield from self._shadows()
-        yield from self._verdicts()
+        for part in (self._run, self._envoy, self._times, self._shadows, self._verdicts):
+            for metric in part():
+                metric.samples = [each._replace(labels=_printable(each.labels)) for each in metric.samples]
+                yield metric
 
     def _run(self) -> Iterator[Metric]:
         state = self._state
@@ -77,6 +77,13 @@ class StateCollector(Collector):
             yield GaugeMetricFamily("mirror_expires_timestamp_seconds", "When mirroring ends", state.expires)
         if waiting := state.engine.get("waiting_bytes"):
             yield GaugeMetricFamily("mirror_waiting_bytes", "Bytes of waiting shadows", waiting["value"])
+        if pairs := state.engine.get("pairs"):
+            yield GaugeMetricFamily(
+                "mirror_comparisons_waiting", "Pairs that wait for their comparison", pairs["waiting"]["value"]
+            )
+            yield CounterMetricFamily(
+                "mirror_comparisons_given_up", "Pairs that could not be compared in time or memory", pairs["given_up"]
+            )
         yield GaugeMetricFamily("mirror_workers", "Worker processes", len(state.engine.get("workers", ())))
 
     def _envoy(self) -> Iterator[Metric]:
@@ -152,6 +159,11 @@ class StateCollector(Collector):
                 family.add_metric([*labels, verdict], getattr(row, verdict))
             family.add_metric([*labels, "failed"], row.failed.total() + row.dropped.total())
         yield family
+
+
+def _printable(labels: dict[str, str]) -> dict[str, str]:
+    """Names of rules and mirrors come from files: a lone surrogate in one could not be encoded."""
+    return {name: printable(value) for name, value in labels.items()}
 
 
 def exposed(state: State, accept: str) -> tuple[bytes, str]:

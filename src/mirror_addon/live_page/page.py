@@ -22,6 +22,7 @@ from mirror_addon.admission.overrides import RuleKey
 from mirror_addon.admission.overrides import rule_key
 from mirror_addon.live_page import magic_host
 from mirror_addon.live_page.lazy_app import LazyApp
+from mirror_addon.live_page.origin import origin
 from mirror_addon.live_page.state import CommandRefused
 from mirror_addon.live_page.state import Mode
 from mirror_addon.live_page.state import State
@@ -103,7 +104,7 @@ class LivePage:
     def _open(self, port: int) -> PagePort:
         from mirror_addon.live_page.port import PagePort  # imports tornado
 
-        return PagePort(port, self._lazy_app())
+        return PagePort(port, self._lazy_app(), origin)
 
     def compared_since(self) -> float | None:
         """Return since when whole responses are compared; None if they are not.
@@ -194,6 +195,7 @@ def state_of(session: Session, compared_since: float | None) -> State:
         expires=gate.expires,
         problem="; ".join(filter(None, (session.rules.problem, session.comparison.problem))),
         engine=writer.dispatcher.status(),
+        accepted=session.comparison.accepted,
         compared_since=compared_since,
         addresses=tuple(f"{address[0]}:{address[1]}" for address in server.listen_addrs()) if server else (),
     )

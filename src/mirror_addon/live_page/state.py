@@ -46,6 +46,8 @@ class State:
     """Why the rules in the files, or the comparison rules, are not in force; empty if they are."""
     engine: dict[str, Any] = field(default_factory=dict)
     """`Dispatcher.status()`."""
+    accepted: frozenset[str] = frozenset()
+    """The ids of the findings that the rules of comparison accept."""
     compared_since: float | None = None
     """None: only status codes are compared."""
     addresses: tuple[str, ...] = ()
@@ -59,7 +61,7 @@ class Source(Protocol):
         """Return the present state."""
 
     def opened(self) -> None:
-        """Compare whole responses from now on, because a person looks at the page."""
+        """Compare whole responses from now on, because the page is open in a browser."""
 
     def command(self, name: str, *arguments: str) -> str:
         """Run `mirror.NAME` and return its text. Raises CommandRefused."""

@@ -9,8 +9,12 @@ from markupsafe import Markup
 
 from mirror_addon.admission.overrides import Override
 from mirror_addon.admission.overrides import rule_key
+from mirror_addon.compare.findings import headline
+from mirror_addon.live_page.finding_view import FindingView
 from mirror_addon.live_page.plots import Values
 from mirror_addon.live_page.plots import line_plot
+from mirror_addon.live_page.rows import Row
+from mirror_addon.live_page.rows import rows as rows_of
 from mirror_addon.live_page.state import State
 from mirror_addon.live_page.why_nothing import why_nothing
 from mirror_addon.routing.decision import Rule
@@ -60,10 +64,16 @@ class View:
     why_nothing: list[str]
     mirrored: list[RuleView]
     more_rules: int
-    rows: list[RouteStatistics]
+    rows: list[Row]
     reasons: list[Reason]
+    findings: list[FindingView]
     differing: list[DifferingPair]
     plots: Plots
+
+    @property
+    def headline(self) -> str:
+        """Return `3 findings in 70 differing pairs`."""
+        return headline([each.finding for each in self.findings], self.state.statistics.different)
 
     @property
     def verb(self) -> str:
@@ -74,6 +84,11 @@ class View:
             "expired": "Expired",
             "not started": "Not started",
         }[self.state.mode]
+
+    @property
+    def all_compared(self) -> bool:
+        """Whether the responses of all pairs were compared."""
+        return self.state.statistics.compared == self.state.statistics.sent
 
     def override(self, rule: Rule) -> Override | None:
         """Return what commands and buttons changed of a rule."""
@@ -98,7 +113,8 @@ class View:
             "rules": [describe(view) for view in self.mirrored],
             "counters": {"requests": state.requests, "unmatched": state.unmatched, **state.totals},
             "targets": state.targets,
-            "routes": [_row(row) for row in self.rows],
+            "routes": [_row(row.statistics) for row in self.rows],
+            "findings": [each.as_dict() for each in self.findings],
             "differing": [_differing(pair) for pair in self.differing],
             "engine": state.engine,
         }
@@ -165,12 +181,13 @@ class ViewMaker:
             why_nothing=why_nothing(state, mirrored),
             mirrored=mirrored[:SHOWN_RULES],
             more_rules=len(mirrored[SHOWN_RULES:]),
-            rows=statistics.rows(),
+            rows=rows_of(statistics.rows(), mirrored, statistics.differing),
             reasons=[
                 Reason(kind, word, number, reasons.REASONS.get(word, ""))
                 for kind in ("failed", "dropped", "skipped", "adapted")
                 for word, number in reasons.parts(state.totals, kind)
             ],
+            findings=[FindingView.make(each) for each in statistics.findings(state.accepted)],
             differing=list(reversed(statistics.differing)),
             plots=self._plots_of(state),
         )

@@ -12,7 +12,12 @@ from mirror_addon.routing.table import RouteTable
 
 SHOWN = 5
 """Hosts that a line lists."""
-NOT_SENT = frozenset({"Set-Cookie", "Proxy-Authorization"})
+NOT_SENT = frozenset(
+    {
+        "Set-Cookie", "Set-Cookie2", "Cookie2", "Proxy-Authorization", "WWW-Authenticate", "Proxy-Authenticate",
+        "Authentication-Info", "Proxy-Authentication-Info", "X-Forwarded-Access-Token",
+    }
+)  # fmt: skip
 """Of the fields with secrets, those that no request carries to an upstream server."""
 
 
@@ -40,4 +45,4 @@ def _hosts(table: RouteTable) -> str:
 
 
 def _credentials() -> list[str]:
-    return [name for name in BY_NAME["mirror_redact"].default.split(",") if name not in NOT_SENT]
+    return [name for name in BY_NAME["mirror_redact"].default.split(",") if name not in NOT_SENT and ":" not in name]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
+import secrets
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from mirror_addon.compare.record_file import why_unwritable
+from mirror_addon.compare.redaction import Redaction
 from mirror_addon.dispatch.settings import ShadowSettings
 from mirror_addon.options.settings import BY_NAME
 from mirror_addon.options.settings import OptionError
@@ -67,6 +70,10 @@ def check_files(settings: Settings, changed: Collection[str]) -> None:
         read_protos(settings.protos)
 
 
+REDACT_KEY = secrets.token_bytes(16)
+"""Of this run, for the placeholders of what `mirror_redact` leaves out."""
+
+
 def record_path(settings: Settings) -> Path | None:
     """Return the absolute path of the record, None if there is none."""
     return Path(os.path.abspath(os.path.expanduser(settings.record))) if settings.record else None
@@ -77,6 +84,12 @@ def check_record(settings: Settings) -> None:
     path = record_path(settings)
     if path is not None and (problem := why_unwritable(path)):
         raise OptionError(f"mirror_record={settings.record}: {problem}")
+
+
+@functools.lru_cache(maxsize=4)
+def redaction_of(entries: frozenset[bytes]) -> Redaction:
+    """Return what `mirror_redact` leaves out of pages and the log, as workers do of records."""
+    return Redaction((entry.decode() for entry in entries), REDACT_KEY)
 
 
 def limits_of(settings: Settings) -> ShadowSettings:
@@ -106,4 +119,5 @@ def recording_of(settings: Settings, rules: str, *, compare: bool, reflected: by
         settings.record_rotate or 0,
         suffix=settings.host_suffix.encode(),
         descriptors=read_protos(settings.protos) + reflected,
+        redact_key=REDACT_KEY,
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mitmproxy import http
 
+from mirror_addon.compare.redaction import Redaction
 from mirror_addon.dispatch.in_flight import Primary
 from mirror_addon.dispatch.in_flight import Shadow
 from mirror_addon.flows.primary import PrimaryEnd
@@ -28,10 +29,15 @@ logger = logging.getLogger(__name__)
 class MirroredRequest(Primary):
     """A flow with shadows. Holds the flow until its response is there, not until the last mirror gives up."""
 
-    __slots__ = ("_observers", "end", "exchange", "flow", "ms", "status")
+    __slots__ = ("_observers", "_redaction", "end", "exchange", "flow", "ms", "status")
 
     def __init__(
-        self, flow: http.HTTPFlow, exchange: Exchange, subject: Subject | None, observers: Sequence[PairObserver]
+        self,
+        flow: http.HTTPFlow,
+        exchange: Exchange,
+        subject: Subject | None,
+        observers: Sequence[PairObserver],
+        redaction: Redaction | None = None,
     ) -> None:
         super().__init__(flow.id, subject)
         self.flow: http.HTTPFlow | None = flow
@@ -43,6 +49,7 @@ class MirroredRequest(Primary):
         self.end: PrimaryEnd | None = None
         """The response as the worker gets it, where shadows are compared."""
         self._observers = observers
+        self._redaction = redaction
 
     def take_response(self, flow: http.HTTPFlow, body_limit: int) -> None:
         """Keep of the flow's response what pairs need: status and time, and where shadows are compared its header and
@@ -82,6 +89,7 @@ class MirroredRequest(Primary):
             shadow.result,
             shadow.comparison,
             shadow.view,
+            self._redaction,
         )
         for observer in self._observers:
             try:

@@ -26,6 +26,7 @@ from mirror_addon.flows.leaving import goes_where_decided
 from mirror_addon.host.shadow_hook import ShadowHook
 from mirror_addon.mirroring.comparison_samples import ComparisonSamples
 from mirror_addon.mirroring.engine_settings import limits_of
+from mirror_addon.mirroring.engine_settings import redaction_of
 from mirror_addon.mirroring.mirrored_request import MirroredRequest
 from mirror_addon.mirroring.mirrored_request import subject_of
 from mirror_addon.mirroring.scripted import Edited
@@ -73,7 +74,6 @@ class ShadowSender:
         self.scripts = ScriptedShadows(ShadowHook(ctx.master.addons), book.counters)
         self.samples = ComparisonSamples()
         self.flows = ShadowFlows(settings.pairs)
-        self.samples = ComparisonSamples()
         self.observers: list[PairObserver] = []
         """They are told of each pair."""
         self.shows_flows = False
@@ -148,7 +148,7 @@ class ShadowSender:
             )
         if not self.book.primaries:  # else it is running
             self.watch()
-        return MirroredRequest(flow, exchange, subject, self.observers)
+        return MirroredRequest(flow, exchange, subject, self.observers, redaction_of(self.settings.redact))
 
     def hand_over(self, exchange: Exchange, due: Due, body: bytes, flow: http.HTTPFlow | None = None) -> None:
         """Make the shadows and pass them to the workers; `flow` where they may be shown."""

@@ -28,6 +28,7 @@ from mirror_addon.dispatch.dispatcher import Dispatcher
 from mirror_addon.dispatch.in_flight import InFlight
 from mirror_addon.dispatch.in_flight import Primary
 from mirror_addon.dispatch.upload import BodySink
+from mirror_addon.display.log import Lines
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.flows.heads import is_upgrade
 from mirror_addon.flows.leaving import leaving_request
@@ -123,6 +124,7 @@ class ShadowWriter:
 
     def rules_changed(self, table: RouteTable) -> None:
         """Another table is in force."""
+        self.samples.rules_changed(table)
         self.gate.limits.keep(table.mirroring)
         for gone in self.gate.overrides.keep(table.mirroring):
             logger.info("mirror: no longer overridden, because the rule is gone: %s", gone)
@@ -145,7 +147,7 @@ class ShadowWriter:
 
     @property
     def compares(self) -> bool:
-        """Whether responses are kept and compared."""
+        """Whether all responses are kept and compared. Where not, `ComparisonSamples` chooses some."""
         settings = self.settings
         looked_at = self.shows_flows or self._page_is_open or settings.record or settings.web_port is not None
         return settings.responses == "keep" or (settings.responses == "auto" and bool(looked_at))
@@ -159,6 +161,7 @@ class ShadowWriter:
         sender = self.sender
         sender.shows_flows, sender.compares = self.shows_flows, compares
         sender.has_subjects = compares or bool(settings.record)
+        self.samples.enabled = settings.responses != "discard"
         sender.defers = not (self.shows_flows or sender.has_subjects)
         limits = self.dispatcher.settings
         if (limits.keep_body, limits.compare_body) != (keep, self._compared_body):
@@ -191,7 +194,9 @@ class ShadowWriter:
             self._timer = None
         self.book.forget()
         if self.counters.requests:
-            logger.info("mirror: at the end\n%s", self.counters.text().rstrip())
+            logger.info("mirror: at the end\n%s", Lines(self.counters.text().rstrip()))
+        if missing := self.counters.unrecorded:
+            logger.warning("mirror: %d shadows have no line in the record: the proxy ended before their end", missing)
 
     # The shadows of an exchange
 
@@ -291,6 +296,8 @@ class ShadowWriter:
         assert isinstance(primary, MirroredRequest)
         primary.take_response(flow, self._compared_body)
         if primary.end is not None:
+            if not self.compares and not primary.answer_is_sent:
+                self.samples.took(len(primary.end.answer.body or b""))
             self.dispatcher.flush()  # the worker gets the shadows before the response they are compared with
             for dispatcher in (self.dispatcher, *self._draining):
                 dispatcher.answer(primary, primary.end.answer, primary.end.note)

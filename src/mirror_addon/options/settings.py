@@ -260,8 +260,8 @@ OPTIONS = (
         "mirror_redact",
         str,
         ",".join(DEFAULT_REDACTED),
-        values.field_names,
-        "Header fields whose values are left out of records and pages.",
+        values.redacted,
+        "Header fields, $.path, form:FIELD and query:NAME whose values are left out of records, reports and pages.",
     ),
     Option(
         "mirror_compare",

@@ -17,6 +17,7 @@ from pydantic import ByteSize
 from pydantic import TypeAdapter
 from pydantic import ValidationError
 
+from mirror_addon.compare.redaction import check_entry
 from mirror_addon.istio.durations import parse_duration
 
 SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
@@ -272,15 +273,22 @@ def percentage(text: str) -> float:
     return found
 
 
-def field_names(text: str) -> frozenset[bytes]:
-    """Parse names of header fields with commas into lower case. An empty text has none."""
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    for name in names:
-        if not TOKEN.fullmatch(name):
-            raise ValueError(
-                f"{name!r} is not the name of a header field; write names with commas, as in Authorization,Cookie"
-            )
-    return frozenset(name.lower().encode() for name in names)
+def redacted(text: str) -> frozenset[bytes]:
+    """Parse names of header fields, into lower case, and `$.path`, `form:FIELD` and `query:NAME`, with commas. An empty
+    text has none."""
+    found = set()
+    for entry in (part.strip() for part in text.split(",")):
+        if not entry:
+            continue
+        if not check_entry(entry):
+            if not TOKEN.fullmatch(entry):
+                raise ValueError(
+                    f"{entry!r} is not the name of a header field, $.path, form:FIELD or query:NAME; write them with "
+                    "commas, as in Authorization,Cookie,$..password,query:token"
+                )
+            entry = entry.lower()
+        found.add(entry.encode())
+    return frozenset(found)
 
 
 def any_text(text: str) -> str:

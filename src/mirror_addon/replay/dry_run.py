@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from mirror_addon.captures.urls import to_text
-from mirror_addon.compare.report.wording import printable
 from mirror_addon.dispatch.counters import Counters
+from mirror_addon.display.text import printable
 from mirror_addon.flows.primary import url_of
 from mirror_addon.replay.order import turns
 from mirror_addon.replay.setup import Setup

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from rich.console import Console
 from rich.progress import BarColumn
 from rich.progress import Progress
 from rich.progress import TextColumn
 from rich.progress import TimeRemainingColumn
 
 from mirror_addon.compare.report.wording import count
+from mirror_addon.display.console import SafeConsole
 from mirror_addon.replay.shadows import Shadows
 
 _SHOW_EVERY = 0.2
@@ -23,7 +23,7 @@ async def show_progress(shadows: Shadows, position: Callable[[], int], total: fl
 
     `position` returns how many bytes of captures have been read, of `total`; None: there is no end.
     """
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     if not console.is_terminal:
         return
     columns = (

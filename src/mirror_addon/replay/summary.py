@@ -12,7 +12,7 @@ from mirror_addon.compare.report.conditions import FailCondition
 from mirror_addon.compare.report.conditions import Outcome
 from mirror_addon.compare.report.wording import count
 from mirror_addon.compare.report.wording import counted
-from mirror_addon.compare.report.wording import printable
+from mirror_addon.display.text import printable
 from mirror_addon.replay.run import Replay
 from mirror_addon.replay.source import Source
 

@@ -7,6 +7,7 @@ are imported when they are needed: most rules have no such annotation.
 from __future__ import annotations
 
 from mirror_addon.istio.annotations import AnnotationChecks
+from mirror_addon.istio.annotations import Caution
 
 
 def when_problem(text: str) -> str:
@@ -14,9 +15,14 @@ def when_problem(text: str) -> str:
     from mirror_addon.admission.when import compile_when  # imports mitmproxy
 
     try:
-        compile_when(text.strip())
+        when = compile_when(text.strip())
     except ValueError as error:
         return str(error)
+    if when.slow:
+        return Caution(
+            f"{when.slow[0]!r:.80} has a backreference or a lookaround, so Python matches it: a client can "
+            "send a request for which that takes minutes, and the proxy does nothing else; write it without them"
+        )
     return ""
 
 

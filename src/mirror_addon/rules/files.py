@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import stat
 from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -17,6 +16,8 @@ from typing import Any
 
 from mirror_addon.gateway_api.analysis import analyze_gateway_api
 from mirror_addon.gateway_api.reading import GATEWAY_API
+from mirror_addon.inputs.opening import is_of_the_system
+from mirror_addon.inputs.opening import open_input
 from mirror_addon.istio.analysis import analyze
 from mirror_addon.istio.diagnostics import Diagnostic
 from mirror_addon.istio.diagnostics import Severity
@@ -32,6 +33,8 @@ from mirror_addon.rules.annotation_checks import CHECKS
 from mirror_addon.rules.option_names import NamedEndpoints
 from mirror_addon.rules.option_names import resolve_endpoints
 
+LINK_LEFT_OUT = errno.ELOOP
+"""The error of a link that is not followed. It is a warning: nothing of the rules is missing."""
 SUFFIXES = (".yaml", ".yml", ".json")
 
 State = dict[str, tuple[int, ...]]
@@ -109,7 +112,9 @@ def load_rules(
         skipped.update(file.skipped)
     found = [*unreadable, *(finding for file in files.values() for finding in file.diagnostics)]
     named = resolve_endpoints(endpoints, resources, default_namespace)
-    broken = bool(unreadable) or (strict and any(file.broken for file in files.values()))
+    broken = any(each.severity is Severity.ERROR for each in unreadable) or (
+        strict and any(file.broken for file in files.values())
+    )
     found += analyze(resources, overrides=named.overrides.keys())
     found += analyze_gateway_api(resources, overrides={host for host, _ in named.overrides})
     return LoadedRules(
@@ -196,11 +201,16 @@ def content_of(paths: Sequence[Path | str]) -> bytes:
 
 
 def _files(path: Path, failed: Callable[[OSError], None]) -> Iterator[Path]:
-    """The file itself, or a folder's files, symbolic links followed. Folders that cannot be read go to `failed`."""
+    """The file itself, or a folder's files, symbolic links followed. Folders that cannot be read go to `failed`.
+
+    A link to the folder itself, to one above it, or into /proc or /sys is not followed and goes to `failed` as
+    LINK_LEFT_OUT: what is there was not put there as rules.
+    """
     if not os.path.isdir(path):  # never raises, as Path.is_dir may
         yield path
         return
     visited: set[tuple[int, int]] = set()
+    above = {(status.st_dev, status.st_ino) for status in map(_status, Path(os.path.realpath(path)).parents) if status}
 
     def unreadable(error: OSError) -> None:
         if is_used_up(error):
@@ -214,6 +224,10 @@ def _files(path: Path, failed: Callable[[OSError], None]) -> Iterator[Path]:
             unreadable(error)
             folders.clear()
             continue
+        if is_of_the_system(status) or (status.st_dev, status.st_ino) in above:
+            failed(OSError(LINK_LEFT_OUT, "it leads out of the folder of rules; not searched", folder))
+            folders.clear()
+            continue
         if (status.st_dev, status.st_ino) in visited:
             folders.clear()
             continue
@@ -224,6 +238,13 @@ def _files(path: Path, failed: Callable[[OSError], None]) -> Iterator[Path]:
                 yield Path(folder, name)
 
 
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except OSError:
+        return None
+
+
 def is_used_up(error: BaseException | None) -> bool:
     """Whether the error says nothing about the file, but that descriptors or memory are used up at present."""
     return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -231,13 +252,9 @@ def is_used_up(error: BaseException | None) -> bool:
 
 def _read(file: Path, seen: set[tuple[int, int]]) -> Source | None:
     """The file's bytes, at most one more than allowed; None where they were read before."""
-    # O_NONBLOCK: opening a named pipe would wait for its writer. The status is that of the open file, because the name
-    # may lead to another one by now.
-    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0))
+    descriptor = open_input(file)
     with open(descriptor, "rb") as opened:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError("it is no regular file")
         if (status.st_dev, status.st_ino) in seen:
             return None
         seen.add((status.st_dev, status.st_ino))
@@ -246,6 +263,8 @@ def _read(file: Path, seen: set[tuple[int, int]]) -> Source | None:
 
 def _problem(file: Path, error: Exception) -> Diagnostic:
     why = error.strerror if isinstance(error, OSError) and error.strerror else error
+    if isinstance(error, OSError) and error.errno == LINK_LEFT_OUT and os.path.isdir(file):
+        return Diagnostic(str(file), 1, 1, SCHEMA_ERROR, Severity.WARNING, f"the link is left out: {why}")
     message = f"cannot be read: {why}; {_cure(error)}"
     return Diagnostic(str(file), 1, 1, SCHEMA_ERROR, Severity.ERROR, message)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mirror_addon.options.settings import OptionError
 from mirror_addon.options.settings import Settings
+from mirror_addon.rules.compare_file import accepted_findings
 from mirror_addon.rules.compare_file import comparison_rules
 from mirror_addon.rules.files import is_used_up
 from mirror_addon.rules.files import size_of
@@ -27,6 +28,8 @@ class LiveComparison:
     def __init__(self) -> None:
         self.problem = ""
         """Why the present text of the file is not in force, or empty."""
+        self.accepted: frozenset[str] = frozenset()
+        """The ids of the findings that the rules accept."""
         self._take: Callable[[str], bool] = lambda text: False
         self._settings: Settings | None = None
         self._reloading = asyncio.Lock()
@@ -61,9 +64,9 @@ class LiveComparison:
             if settings is None:
                 return
             at_once = self._at_once
-            text, problem = await asyncio.to_thread(self._read, settings, watch)
+            read = await asyncio.to_thread(self._read, settings, watch)
             if settings is self._settings and at_once == self._at_once:
-                self._replace(settings, text, problem)
+                self._replace(settings, *read)
 
     def reload_at_once(self) -> str:
         """Read the file again in the event loop, and return what came of it: empty if the text is the same as before,
@@ -75,28 +78,33 @@ class LiveComparison:
             if size_of(watch.look()) > READ_AT_ONCE:
                 return ""
             self._at_once += 1
-            text, problem = self._read(settings, watch)
+            read = self._read(settings, watch)
         except Exception as error:
             return f"{settings.compare} cannot be read: {error}"
-        return self._replace(settings, text, problem)
+        return self._replace(settings, *read)
 
-    def _read(self, settings: Settings, watch: FileWatch) -> tuple[str, str]:
-        """Return the text of the file, and what is wrong with it. An error that is no fault of the file is raised."""
+    def _read(self, settings: Settings, watch: FileWatch) -> tuple[str, frozenset[str], str]:
+        """Return the text of the file, the findings that it accepts, and what is wrong with it.
+
+        An error that is no fault of the file is raised.
+        """
         try:
             watch.note()
-            return comparison_rules(settings), ""
+            text = comparison_rules(settings)
+            return text, accepted_findings(text), ""
         except Exception as error:
             problem = f"{error}; the rules of comparison read before stay in force"
             if not isinstance(error, OptionError) or is_used_up(error.__cause__):
                 self.problem = problem
                 raise
-            return "", problem
+            return "", frozenset(), problem
 
-    def _replace(self, settings: Settings, text: str, problem: str) -> str:
+    def _replace(self, settings: Settings, text: str, accepted: frozenset[str], problem: str) -> str:
         mended, self.problem = bool(self.problem), problem
         if problem:
             logger.error("mirror: %s", problem)
             return problem
+        self.accepted = accepted
         if self._take(text) or mended:
             how = f"by {settings.compare} as it is now" if text else f"without {settings.compare}"
             logger.info("mirror: comparing %s", how)

@@ -112,6 +112,10 @@ class Head(NamedTuple):
     """Bytes of the response body that go into the RESULT."""
 
 
+OF_THIS_SIDE = frozenset({"breaker_open", "slow_upload", "unsendable"})
+"""Errors of a Report that say nothing about the mirror: the shadow counts as dropped, and not as failed."""
+
+
 class Report(NamedTuple):
     """The end of one shadow. `error` is empty, or the reason it failed or was given up; the other fields are those of
     ShadowResult."""
@@ -143,7 +147,7 @@ class Recording(NamedTuple):
     """The text of `compare.yaml`."""
     rules_source: str = ""
     redact: tuple[bytes, ...] = ()
-    """Header names in lower case."""
+    """The entries of `mirror_redact`; see compare.redaction."""
     path: str = ""
     """The record's absolute path; empty: no record is written."""
     bodies: bool = False
@@ -156,6 +160,8 @@ class Recording(NamedTuple):
     """What was appended to the Host of shadows."""
     descriptors: bytes = b""
     """The types of messages, a FileDescriptorSet."""
+    redact_key: bytes = b""
+    """The run's, so that all workers replace equal values by equal placeholders."""
 
 
 class PrimaryAnswer(NamedTuple):

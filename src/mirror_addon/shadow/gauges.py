@@ -80,3 +80,22 @@ class KeptGauges:
     def as_dict(self, limit: int) -> dict[str, int | None]:
         self._gauge.limit = limit
         return self._gauge.as_dict()
+
+
+class ComparisonGauges:
+    """The pairs that wait for their comparison in all workers, and how many were given up."""
+
+    def __init__(self) -> None:
+        self._told: dict[Hashable, tuple[int, int]] = {}
+        self._waiting = Gauge()
+        self._given_up = 0
+
+    def tell(self, worker: Hashable, waiting: int, given_up: int) -> None:
+        """Set a worker's numbers. `given_up` are those of its present process; zeros: that has ended."""
+        before, counted = self._told.get(worker, (0, 0))
+        self._told[worker] = waiting, given_up
+        self._waiting.add(waiting - before)
+        self._given_up += max(given_up - counted, 0)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"waiting": self._waiting.as_dict(), "given_up": self._given_up}

@@ -9,6 +9,7 @@ from typing import Protocol
 
 if TYPE_CHECKING:
     from mirror_addon.compare.comparison import Comparison
+    from mirror_addon.compare.redaction import Redaction
     from mirror_addon.shadow.result import ShadowResult
 
 
@@ -41,6 +42,13 @@ class Pair:
     """None: not compared. Values of redacted header fields are left out."""
     view: Any = None
     """What `ShadowFlows.expect` kept to make the shadow's flow; None if flows are neither shown nor saved."""
+    redaction: Redaction | None = None
+    """What `shown_url` leaves out."""
+
+    @property
+    def shown_url(self) -> str:
+        """The URL without what `mirror_redact` names, for pages and the log. Computed when it is shown."""
+        return self.url if self.redaction is None else self.redaction.url(self.url)
 
 
 class PairObserver(Protocol):

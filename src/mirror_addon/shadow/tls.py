@@ -7,6 +7,7 @@ import ipaddress
 import ssl
 from typing import Any
 
+from mirror_addon.inputs.opening import check_input
 from mirror_addon.shadow.request import ClientTLS
 
 
@@ -24,6 +25,7 @@ def context(tls: ClientTLS) -> ssl.SSLContext:
         made.load_verify_locations(certifi.where())
     if tls.client_certificate:
         try:
+            check_input(tls.client_certificate, tls.private_key)
             made.load_cert_chain(tls.client_certificate, tls.private_key or None)
         except OSError as error:
             files = f"{tls.client_certificate}, {tls.private_key}"
@@ -38,6 +40,7 @@ def context(tls: ClientTLS) -> ssl.SSLContext:
 
 def _trusting(ca_certificates: str) -> ssl.SSLContext:
     try:
+        check_input(ca_certificates)
         return ssl.create_default_context(cafile=ca_certificates)
     except OSError as error:
         raise OSError(f"{ca_certificates}: {error.strerror or error}") from error

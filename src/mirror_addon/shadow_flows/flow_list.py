@@ -13,7 +13,7 @@ becomes a flow beside that of its primary. This takes two steps:
 
 `metadata` lists the keys that link the flows of a pair; they are stored in files, so that a file that is read again
 shows its pairs. `har` adds them to HAR files, `asked_request` reads from them what the client sent. In a view,
-`~marker ghost`, `~meta mirror_of` and `~comment "2 diff"` find shadows.
+`~comment "shadow of"` and `~marker ghost` find shadows, `~comment ^different` those that differ.
 
 A view keeps the newest `mirror_pairs` shadows, because mitmproxy itself never removes a flow. Most of the time spent
 here is mitmproxy's own, for adding a flow and for redrawing one. Therefore a primary is redrawn only if its comment
@@ -30,12 +30,14 @@ from mitmproxy import http
 from mitmproxy.addons import view
 from mitmproxy.hooks import UpdateHook
 
+from mirror_addon.display.text import printable
 from mirror_addon.shadow.batch import Batch
 from mirror_addon.shadow_flows import metadata as meta
-from mirror_addon.shadow_flows.shadow_flow import MARKER
+from mirror_addon.shadow_flows.shadow_flow import MARKERS
 from mirror_addon.shadow_flows.shadow_flow import ExpectedShadow
 from mirror_addon.shadow_flows.shadow_flow import comment
 from mirror_addon.shadow_flows.shadow_flow import make_flow
+from mirror_addon.shadow_flows.shadow_flow import outcome
 
 if TYPE_CHECKING:
     from mirror_addon.dispatch.in_flight import Shadow
@@ -93,7 +95,7 @@ class ShadowFlows:
             line = asked.method, asked.scheme, asked.authority, asked.path
             primary.metadata[meta.ASKED_KEY] = [part.decode("latin-1") for part in line]
         meta.add_text(primary, meta.SHADOWS_KEY, expected.flow_id)
-        label = shadow.label
+        label = printable(shadow.label)
         if not primary.comment:
             primary.comment = f"mirrored to {label}"
         elif label not in primary.comment:
@@ -113,11 +115,12 @@ class ShadowFlows:
             self._without_flow(primary, expected.flow_id, f"{result.label}: {result.reason}")
             return
         flow = make_flow(expected, result)
-        flow.metadata[meta.RULE_KEY] = pair.rule
+        flow.metadata[meta.RULE_KEY] = printable(pair.rule)
         if pair.control:
             flow.metadata[meta.CONTROL_KEY] = True
         if pair.comparison:
             meta.write_comparison(flow, primary, pair.comparison)
+        flow.marked, _ = outcome(flow, primary, pair.comparison)
         flow.comment = flow.metadata[meta.COMMENT_KEY] = comment(flow, primary, pair.comparison)
         if (shown := flow_view()) is not None:  # an empty view is false
             # The primary is not redrawn: neither its row nor its details change, and an open Mirror Diff is drawn again
@@ -141,7 +144,7 @@ class ShadowFlows:
     def _remove(self, shown: view.View, flow_id: str) -> None:
         """Remove an old shadow from the view, unless a person marked it otherwise or changed its comment."""
         flow = shown.get_by_id(flow_id)
-        if flow is None or flow.marked != MARKER or flow.comment != meta.text_of(flow, meta.COMMENT_KEY):
+        if flow is None or flow.marked not in MARKERS or flow.comment != meta.text_of(flow, meta.COMMENT_KEY):
             return
         shown.remove([flow])
         primary = shown.get_by_id(meta.text_of(flow, meta.PRIMARY_KEY))
@@ -150,6 +153,7 @@ class ShadowFlows:
 
     def _without_flow(self, primary: http.HTTPFlow, flow_id: str, why: str) -> None:
         """Note at a primary that its shadow with the id `flow_id` has no flow."""
+        why = printable(why)
         shadows = [each for each in meta.texts_of(primary, meta.SHADOWS_KEY) if each != flow_id]
         primary.metadata[meta.SHADOWS_KEY] = shadows
         meta.add_text(primary, meta.MISSING_KEY, why)

@@ -15,6 +15,7 @@ from mitmproxy import connection
 from mitmproxy import flow as mitm_flow
 from mitmproxy import http
 
+from mirror_addon.display.text import printable
 from mirror_addon.shadow.request import ShadowRequest
 from mirror_addon.shadow.result import ShadowResult
 from mirror_addon.shadow_flows import metadata as meta
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
     from mirror_addon.compare.comparison import Comparison
 
 MARKER = ":ghost:"
+DIFFERENT_MARKER = ":ghost: different"
+FAILED_MARKER = ":ghost: failed"
+"""mitmproxy draws a marker that is no emoji as a red dot, which is seen at a glance. `~marker ghost` finds all."""
+MARKERS = frozenset({MARKER, DIFFERENT_MARKER, FAILED_MARKER})
+
+SHOWN_PATHS = 2
+SHOWN_PATH = 40
+"""Characters. A column of a list has room for no more."""
 
 Message = TypeVar("Message", http.Request, http.Response)
 
@@ -101,14 +110,15 @@ def make_flow(expected: ExpectedShadow, result: ShadowResult) -> http.HTTPFlow:
             timestamp_end=now,
         )
     if result.outcome == "failed":
-        flow.error = mitm_flow.Error(": ".join(part for part in (result.reason, result.detail) if part), now)
+        why = ": ".join(part for part in (result.reason, result.detail) if part)
+        flow.error = mitm_flow.Error(printable(why), now)
     flow.is_replay = "request"
     flow.marked = MARKER
     flow.metadata[meta.ID_KEY] = flow.id
     flow.metadata[meta.PRIMARY_KEY] = primary.id
-    flow.metadata[meta.TARGET_KEY] = result.label
+    flow.metadata[meta.TARGET_KEY] = printable(result.label)
     if shadow.adaptions:
-        flow.metadata[meta.ADAPTIONS_KEY] = list(shadow.adaptions)
+        flow.metadata[meta.ADAPTIONS_KEY] = [*map(printable, shadow.adaptions)]
     if result.body is not None and len(result.body) < result.bytes:
         flow.metadata[meta.CUT_KEY] = [len(result.body), result.bytes]
     return flow
@@ -139,10 +149,32 @@ def count_in_words(comparison: Comparison) -> str:
     return f"{counting}{'' if listed_all else '+'} difference{'s' if counting != 1 or not listed_all else ''}"
 
 
+def outcome(flow: http.HTTPFlow, primary: http.HTTPFlow, comparison: Comparison | None) -> tuple[str, str]:
+    """Return a shadow's marker, and how its comment begins: `different: status, $.total +3; `, `failed: timeout; `,
+    or empty where nothing differs that counts. What differs in a control is noise of the primary."""
+    if flow.metadata.get(meta.CONTROL_KEY):
+        return MARKER, ""
+    if flow.error:
+        return FAILED_MARKER, f"failed: {printable(flow.error.msg.partition(':')[0])}; "
+    if comparison is not None and comparison.verdict is not None:
+        if comparison.verdict != "different":
+            return MARKER, ""
+        paths = list(dict.fromkeys(each.path for each in comparison.differences if not each.noise))
+    elif primary.response and status_of(primary) != status_of(flow):
+        paths = ["status"]
+    else:
+        return MARKER, ""
+    more = len(paths[SHOWN_PATHS:]) + (comparison.more if comparison is not None else 0)
+    shown = ", ".join(path if len(path) <= SHOWN_PATH else f"{path[:SHOWN_PATH]}…" for path in paths[:SHOWN_PATHS])
+    return DIFFERENT_MARKER, f"different: {printable(shown)}{f' +{more}' if more else ''}; "
+
+
 def comment(flow: http.HTTPFlow, primary: http.HTTPFlow, comparison: Comparison | None) -> str:
-    """Return a shadow's comment: `shadow of 3f2a -> serviceB/v2 · 200 vs 200 · 2 differences · +41 ms`."""
+    """Return a shadow's comment: `different: $.total, $.items[*].price; shadow of 3f2a -> serviceB/v2 · 200 vs 200 ·
+    2 differences · +41 ms`."""
     kind = "control" if flow.metadata.get(meta.CONTROL_KEY) else "shadow"
-    parts = [f"{kind} of {primary.id[:4]} -> {meta.text_of(flow, meta.TARGET_KEY)}"]
+    _, begin = outcome(flow, primary, comparison)
+    parts = [f"{begin}{kind} of {primary.id[:4]} -> {meta.text_of(flow, meta.TARGET_KEY)}"]
     if flow.error:
         parts.append(f"{status_of(primary)} vs failed: {flow.error.msg.partition(':')[0]}")
     else:
@@ -154,4 +186,4 @@ def comment(flow: http.HTTPFlow, primary: http.HTTPFlow, comparison: Comparison 
         parts.append(f"{theirs - ours:+.0f} ms")
     if cut := meta.numbers_of(flow, meta.CUT_KEY):
         parts.append(f"body cut at {cut[0]} of {cut[1]} bytes")
-    return " · ".join(parts)
+    return printable(" · ".join(parts))

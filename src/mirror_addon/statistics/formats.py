@@ -6,6 +6,9 @@ import json
 import time
 from collections.abc import Callable
 
+from mirror_addon.display.pages import THIN_SPACE
+from mirror_addon.display.text import printable
+
 NONE = "–"
 SHOWN_VALUE = 300
 """Characters of a value."""
@@ -48,7 +51,7 @@ def share(part: int, whole: int) -> str:
 
 def number(value: float) -> str:
     """Return a number with thin spaces between thousands."""
-    return f"{value:,}".replace(",", "\u202f")
+    return f"{value:,}".replace(",", THIN_SPACE)
 
 
 def amount(value: float) -> str:
@@ -79,12 +82,6 @@ def span(seconds: float) -> str:
     return f"{hours // 24} days"
 
 
-def visible(text: str) -> str:
-    """Escape control characters and those that change the direction of text: with them, one value can look like
-    another."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-
-
 def shortened(text: str, length: int = SHOWN_VALUE) -> str:
     """Cut `text` after `length` characters, and append how many it has."""
     return text if len(text) <= length else f"{text[:length]}… ({len(text)} characters)"
@@ -96,7 +93,7 @@ def shown_value(value: object) -> str:
         text = json.dumps(value, ensure_ascii=False, default=str)
     except (ValueError, RecursionError):
         text = repr(value)
-    return visible(shortened(text))
+    return printable(shortened(text))
 
 
 def status(value: int | None) -> str:
@@ -112,7 +109,6 @@ FILTERS: dict[str, Callable[..., str]] = {
     "clock": clock,
     "iso": iso,
     "span": span,
-    "visible": visible,
     "value": shown_value,
     "status": status,
 }

@@ -14,6 +14,9 @@ PER_DOUBLING = 8
 BUCKETS = 26 * PER_DOUBLING
 """Up to 55 minutes. Longer durations are counted in the last bucket."""
 
+ENOUGH = {"p50": 1, "p95": 20, "p99": 100}
+"""Durations of which one at least is above the quantile."""
+
 ENVOY_BOUNDS = (
     0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000,
 )  # fmt: skip
@@ -67,6 +70,10 @@ class Latencies:
 
     def quantiles(self) -> dict[str, float | None]:
         return {"p50": self.quantile(0.5), "p95": self.quantile(0.95), "p99": self.quantile(0.99)}
+
+    def shown(self) -> dict[str, float | None]:
+        """Return the quantiles that there are enough durations for: the p95 of three would be their maximum."""
+        return {name: value if self.count >= ENOUGH[name] else None for name, value in self.quantiles().items()}
 
 
 class EnvoyHistogram:

@@ -7,7 +7,8 @@ event loop for each, and takes a few microseconds. The statistics are kept three
 - by target, in Envoy's histogram buckets, for `/metrics` (`TargetStatistics`);
 - by second, over the last five minutes, for the plots (`Interval`);
 
-and the newest differing pairs with their differences, without bodies (`DifferingPair`). Nothing is read where it is
+and the newest differing pairs with their differences, without bodies (`DifferingPair`), and the causes of all differing
+pairs (`pair_findings`). Nothing is read where it is
 written: the live page takes a `copy()` in the event loop and renders that in another thread.
 
 The other modules of this room say it in words: `histograms` holds durations, `formats` writes numbers, times and values
@@ -20,14 +21,19 @@ import time
 from collections import Counter
 from collections import deque
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mirror_addon.compare.findings import Finding
+from mirror_addon.compare.findings import FindingsTally
 from mirror_addon.statistics.histograms import EnvoyHistogram
 from mirror_addon.statistics.histograms import Latencies
+from mirror_addon.statistics.pair_findings import count_causes
 
 if TYPE_CHECKING:
+    from mirror_addon.compare.causes import Cause
     from mirror_addon.compare.difference import Difference
     from mirror_addon.shadow.pair import Pair
 
@@ -70,6 +76,14 @@ class DifferingPair:
     more: int
     """Number of differences that are not listed."""
     notes: tuple[str, ...]
+    causes: tuple[Cause, ...] = ()
+    """Of the differences."""
+
+    @property
+    def what(self) -> str:
+        """What differs: `$.items[*].tax missing and 2 more`."""
+        more = len(self.causes) - 1
+        return (self.causes[0].title if self.causes else "") + (f" and {more} more" if more > 0 else "")
 
 
 class RouteStatistics:
@@ -164,6 +178,7 @@ class PairStatistics:
         self.targets: dict[str, TargetStatistics] = {}
         self.differing: deque[DifferingPair] = deque(maxlen=DIFFERING)
         """Newest last."""
+        self._findings = FindingsTally()
         self._intervals = [Interval(-1)] * SECONDS
 
     def copy(self) -> PairStatistics:
@@ -173,6 +188,7 @@ class PairStatistics:
         made.routes = {key: row.copy() for key, row in self.routes.items()}
         made.targets = {label: target.copy() for label, target in self.targets.items()}
         made.differing = self.differing.copy()
+        made._findings = self._findings.copy()
         made._intervals = [interval.copy() if interval.start >= 0 else interval for interval in self._intervals]
         return made
 
@@ -252,7 +268,7 @@ class PairStatistics:
                 rule=pair.rule,
                 target=pair.target,
                 method=pair.method,
-                url=pair.url[:SHOWN_URL],
+                url=pair.shown_url[:SHOWN_URL],
                 primary_status=pair.primary_status,
                 shadow_status=result.status,
                 primary_ms=pair.primary_ms,
@@ -260,6 +276,7 @@ class PairStatistics:
                 differences=differences[:SHOWN_DIFFERENCES],
                 more=(comparison.more if comparison else 0) + len(differences[SHOWN_DIFFERENCES:]),
                 notes=comparison.notes if comparison else (),
+                causes=count_causes(self._findings, pair),
             )
         )
 
@@ -280,6 +297,10 @@ class PairStatistics:
     def rows(self) -> list[RouteStatistics]:
         """Return the rows, those with most differences first."""
         return sorted(self.routes.values(), key=lambda row: (-row.different, -row.pairs, row.rule, row.target))
+
+    def findings(self, accepted: Collection[str] = ()) -> list[Finding]:
+        """Return the causes of the differing pairs, those with most pairs first. `accepted`: ids that rules accept."""
+        return self._findings.findings(self.compared or self.sent, accepted)
 
     @property
     def compared(self) -> int:

@@ -1,36 +1,31 @@
 """The second half of the worker: it pairs responses, compares them, and records and reports the result.
 
 `PairBook` knows when all that a shadow is compared with has arrived; `compare.comparison` compares it, and `Recorder`
-writes its line. Small bodies are compared at once. Bigger ones are compared in a thread, one pair at a time: the event
-loop must stay free for the lanes, which measure the mirrors' response times on it. The thread only compares; record
-and report are made in the loop's thread, so that no lock is needed.
+writes its line. The event loop must stay free for the lanes, which measure the mirrors' response times on it. A pair is
+compared in the loop only if it is small, encoded and decoded, and for at most `AT_ONCE_SECONDS`. All others are
+compared in a process of their own, each with a deadline (`compare_process`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import CancelledError
-from concurrent.futures import Future
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
 from mirror_addon.compare.answer import NO_FAULT
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.comparison import Comparison
-from mirror_addon.compare.comparison import compare
 from mirror_addon.compare.echoes import Asked
 from mirror_addon.compare.echoes import asked_by
 from mirror_addon.compare.graphql import MAX_REQUEST
 from mirror_addon.compare.new_ids import NewIds
-from mirror_addon.compare.new_ids import PairIds
 from mirror_addon.compare.record import differences_of
 from mirror_addon.compare.record import to_json
-from mirror_addon.compare.redaction import redact_difference
+from mirror_addon.compare.redaction import NOTHING
 from mirror_addon.compare.rules import DEFAULT_RULES
 from mirror_addon.compare.rules import Rules
 from mirror_addon.compare.rules import RulesError
@@ -40,18 +35,28 @@ from mirror_addon.shadow.frames import PrimaryAnswer
 from mirror_addon.shadow.frames import Recording
 from mirror_addon.shadow.frames import VerdictReport
 from mirror_addon.shadow.subject import Subject
+from mirror_addon.worker.at_once import within
 from mirror_addon.worker.budget import Budget
+from mirror_addon.worker.compare_process import CompareProcess
+from mirror_addon.worker.comparison_task import IdArguments
+from mirror_addon.worker.comparison_task import Task
 from mirror_addon.worker.pair_book import Match
 from mirror_addon.worker.pair_book import PairBook
 from mirror_addon.worker.pair_book import PendingPair
 from mirror_addon.worker.recorder import Recorder
+from mirror_addon.worker.recorder import redaction_of
 
-THREAD_BYTES = 4 * 1024
-"""Size of a pair's two bodies together from which they are compared in the thread. Below, the hand-over costs more."""
+AT_ONCE_BYTES = 4 * 1024
+"""Header fields and bodies of a pair from which it is compared in the process. Below, the hand-over costs more."""
+AT_ONCE_DECODED = 16 * 1024
+"""The same for each body without its content coding."""
+AT_ONCE_SECONDS = 0.01
+"""Processor time. Ordinary pairs of that size take less than a millisecond."""
+_SLOW_SECONDS = 10.0
+"""After a pair that took longer, so long all pairs of that mirror are compared in the process."""
 _CLOSE_SECONDS = 0.25
 """Time that comparisons in progress still have at the end of the worker."""
 _LINES_BEFORE_SECONDS = 5.0
-_SWITCH_INTERVAL_SECONDS = 0.0005
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _MAX_TARGETS = 50
 """Targets whose ids are remembered."""
@@ -71,15 +76,15 @@ class Comparing:
         self._compares = False
         self._rules: Rules = DEFAULT_RULES
         self._rules_for: dict[str, Rules] = {}
-        self._redacted: frozenset[bytes] = frozenset()
+        self._redacted = NOTHING
         self._suffix = b""
-        self._descriptors = b""
         self._new_ids: dict[str, NewIds] = {}
         """By the label of the target."""
         self._recorder = Recorder(budget, log)
         self._book = PairBook(self._matched, budget, time.time)
-        self._thread = ThreadPoolExecutor(1, "compare", _yield_to_the_loop)
-        self._in_thread: dict[PendingPair, tuple[Match, Future[Comparison]]] = {}
+        self._process = CompareProcess(log)
+        self._slow_until: dict[str, float] = {}
+        """Loop time, by the label of a target."""
         self._before: dict[str, bytes] | None = None
         """The record's last lines, by id, while the proxy sends NOTEs of a lost worker's shadows."""
 
@@ -91,10 +96,10 @@ class Comparing:
         except RulesError as error:
             self._log(str(error))
             self._rules = DEFAULT_RULES
+        self._rules = replace(self._rules, descriptors=recording.descriptors)
         self._rules_for = {}
-        self._redacted = frozenset(recording.redact)
+        self._redacted = redaction_of(recording)
         self._suffix = recording.suffix
-        self._descriptors = recording.descriptors
         self._recorder.configure(recording)
 
     # What arrives
@@ -169,19 +174,27 @@ class Comparing:
             return
         assert match.primary is not None
         assert match.pair.response is not None
-        size = sum(len(response.body or b"") for response in (match.primary, match.pair.response))
-        if size < THREAD_BYTES:
-            self._finish(match, self._compare(match))
-            return
-        future = self._thread.submit(self._compare, match)
-        self._in_thread[match.pair] = match, future
-        loop = asyncio.get_running_loop()
-        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._compared, match.pair))
+        label = match.pair.label
+        task, rules, learned = self._task(match), self._rules_of(match.pair.subject.ignore), self._learned(match.pair)
+        now = asyncio.get_running_loop().time()
+        quick = now >= self._slow_until.get(label, 0.0)
+        if quick and task.size < AT_ONCE_BYTES and task.decodes_within(AT_ONCE_DECODED):
+            comparison = within(AT_ONCE_SECONDS, lambda: task.run(rules, learned))
+            if comparison is not None:
+                self._compared(match, comparison)
+                return
+            self._slow_until[label] = now + _SLOW_SECONDS
+        self._process.submit(label, task, rules, learned, lambda comparison: self._compared(match, comparison))
 
-    def _compared(self, pair: PendingPair) -> None:
-        if (compared := self._in_thread.pop(pair, None)) is not None:  # `close` may have been quicker
-            match, future = compared
-            self._finish(match, future.result())
+    def _compared(self, match: Match, compared: Comparison) -> None:
+        differences = tuple(map(self._redacted.difference, compared.differences))
+        notes = (*match.notes, *compared.notes)
+        self._finish(match, Comparison(compared.verdict, differences, notes, compared.more))
+
+    @property
+    def numbers(self) -> tuple[int, int]:
+        """Pairs that wait for their comparison, and those that were given up so far."""
+        return self._process.backlog, self._process.given_up
 
     def _without_comparing(self, match: Match) -> Comparison | None:
         """The result for a pair that is not to be compared; None for one that is."""
@@ -196,50 +209,31 @@ class Comparing:
             return Comparison(None, (), match.notes)
         return None
 
-    def _compare(self, match: Match) -> Comparison:
-        """Compare a pair. Called in either thread, so it changes nothing but the cache of `_rules_of`."""
-        subject, primary, shadow = match.pair.subject, match.primary, match.pair.response
+    def _task(self, match: Match) -> Task:
+        pair, primary, shadow = match.pair, match.primary, match.pair.response
         assert primary is not None
         assert shadow is not None
-        notes = match.notes
-        try:
-            compared = compare(
-                primary,
-                shadow,
-                self._rules_of(subject.ignore),
-                control=match.control,
-                method=subject.method,
-                url=subject.url,
-                operation=match.pair.operation.name,
-                ids=self._ids_of(match.pair, primary, shadow),
-                now=match.pair.ended_at,
-                primary_now=match.primary_at,
-                descriptors=self._descriptors,
+        subject, operation, ids = pair.subject, pair.operation, None
+        if not subject.control:
+            whole = pair.whole and not pair.request.cut
+            ids = IdArguments(
+                subject.method,
+                subject.url,
+                f"{subject.url} {b''.join(pair.request.parts).decode('latin-1')}" if whole else None,
+                primary.status == shadow.status == HTTPStatus.CREATED,
+                (operation.name if operation.changes else "") if operation.name else None,
             )
-        except Exception as error:  # an error of ours in comparing one pair must not end the worker
-            return Comparison(None, (), (*notes, f"not compared: {type(error).__name__}: {error}"))
-        differences = tuple(redact_difference(each, self._redacted) for each in compared.differences)
-        return Comparison(compared.verdict, differences, (*notes, *compared.notes), compared.more)
+        times = pair.ended_at, match.primary_at
+        return Task(primary, shadow, match.control, subject.method, subject.url, operation.name, *times, ids)
 
-    def _ids_of(self, pair: PendingPair, primary: Answer, shadow: Answer) -> PairIds | None:
-        """What is known of the mirror's ids, for one pair. None for a control, which makes nothing."""
+    def _learned(self, pair: PendingPair) -> NewIds | None:
+        """What is known of the mirror's ids. None for a control, which makes nothing."""
         if pair.subject.control:
             return None
         learned = self._new_ids.get(pair.label)
-        if learned is None:
-            if len(self._new_ids) >= _MAX_TARGETS:
-                return None
-            learned = self._new_ids.setdefault(pair.label, NewIds())
-        url, operation = pair.subject.url, pair.operation
-        body = None if pair.request.cut or not pair.whole else b"".join(pair.request.parts).decode("latin-1")
-        return PairIds(
-            learned,
-            pair.subject.method,
-            url,
-            None if body is None else f"{url} {body}",
-            created=primary.status == shadow.status == HTTPStatus.CREATED,
-            operation=(operation.name if operation.changes else "") if operation.name else None,
-        )
+        if learned is None and len(self._new_ids) < _MAX_TARGETS:
+            learned = self._new_ids[pair.label] = NewIds()
+        return learned
 
     def _rules_of(self, ignore: str) -> Rules:
         if not ignore:
@@ -262,34 +256,18 @@ class Comparing:
         report = VerdictReport(comparison.verdict, comparison.notes, comparison.more, recorded, answered)
         self._report(pair.number, report, to_json(differences_of(comparison)) if comparison.differences else b"")
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """At the end of the worker: record every pair that is not settled, with what is known of it.
 
-        Blocks the loop for up to `_CLOSE_SECONDS`.
+        Comparisons have up to `_CLOSE_SECONDS`.
         """
-        self._thread.shutdown(wait=False, cancel_futures=True)
-        deadline = time.monotonic() + _CLOSE_SECONDS
-        for match, future in list(self._in_thread.values()):
-            try:
-                comparison = future.result(max(0.0, deadline - time.monotonic()))
-            except (TimeoutError, CancelledError):
-                comparison = Comparison(None, (), (*match.notes, "not compared: the proxy ended"))
-            self._finish(match, comparison)
-        self._in_thread.clear()
+        await self._process.close(_CLOSE_SECONDS)
         for match in self._book.leave():
             if match.pair.response is None:
                 match.pair.response = Answer(None, error="shutdown")
             primary = match.primary or UNANSWERED
             match = match._replace(primary=primary)
             self._finish(match, self._without_comparing(match) or Comparison(None, (), match.notes))
-
-
-def _yield_to_the_loop() -> None:
-    """Have the comparing thread release the interpreter within half a millisecond when the event loop waits for it.
-
-    Python's default is 5 ms (`sys.getswitchinterval`), which would show in the response times that lanes measure.
-    """
-    sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
 
 
 def _report_of(line: bytes) -> tuple[VerdictReport, bytes]:

@@ -19,7 +19,12 @@ import h2.events
 import h2.exceptions
 import httpcore
 
+from mirror_addon.worker.http1 import Http1Connection
+from mirror_addon.worker.local_fault import LocalFault
+from mirror_addon.worker.pace import MAX_INFORMATIONAL
+
 OVERRIDDEN = (
+    "_send_request_headers",
     "_send_request_body",
     "_send_end_stream",
     "_wait_for_outgoing_flow",
@@ -37,8 +42,21 @@ class DuplexConnection(httpcore.AsyncHTTP2Connection):
     """
 
     _sender: asyncio.Task[None] | None = None
+    _fault: LocalFault | None = None
+    """What the sender met that is not the mirror's fault."""
+    _interim = 0
+    """Interim responses of the present request."""
     _news: asyncio.Future[None] | None = None
     """While the sender waits for an event of the connection."""
+
+    async def _send_request_headers(self, request: httpcore.Request, stream_id: int) -> None:
+        self._fault, self._interim = None, 0
+        try:
+            await super()._send_request_headers(request, stream_id)
+        except h2.exceptions.ProtocolError as error:
+            if self._network_stream.eof or self._connection_terminated:  # type: ignore[attr-defined]  # a Stream
+                raise
+            raise LocalFault(str(error) or type(error).__name__) from error
 
     async def _send_request_body(self, request: httpcore.Request, stream_id: int) -> None:
         self._sender = asyncio.create_task(self._send_all(request, stream_id))
@@ -56,7 +74,14 @@ class DuplexConnection(httpcore.AsyncHTTP2Connection):
         if not trailers:
             await super()._send_end_stream(request, stream_id)
             return
-        self._h2_state.send_headers(stream_id, [(name.lower(), value) for name, value in trailers], end_stream=True)
+        fields = [(name.lower(), value) for name, value in trailers]
+        try:
+            self._h2_state.send_headers(stream_id, fields, end_stream=True)
+        except h2.exceptions.StreamClosedError:
+            raise
+        except h2.exceptions.ProtocolError as error:
+            self._fault = LocalFault(f"trailers: {error}")
+            raise self._fault from error
         await self._write_outgoing_data(request)
 
     async def _wait_for_outgoing_flow(self, request: httpcore.Request, stream_id: int) -> int:
@@ -68,7 +93,16 @@ class DuplexConnection(httpcore.AsyncHTTP2Connection):
         return int(room)
 
     async def _read_incoming_data(self, request: httpcore.Request) -> list[h2.events.Event]:
-        events: list[h2.events.Event] = await super()._read_incoming_data(request)
+        try:
+            events: list[h2.events.Event] = await super()._read_incoming_data(request)
+        except httpcore.RemoteProtocolError:
+            if self._fault is not None:  # the sender has closed the connection
+                raise self._fault from None
+            raise
+        self._interim += sum(type(event) is h2.events.InformationalResponseReceived for event in events)
+        if self._interim > MAX_INFORMATIONAL:
+            raise httpcore.RemoteProtocolError(f"more than {MAX_INFORMATIONAL} interim responses")
+        await self._network_stream.give_way()  # type: ignore[attr-defined]  # a Stream
         if self._news is not None and not self._news.done():
             self._news.set_result(None)
         return events
@@ -89,9 +123,15 @@ class DuplexConnection(httpcore.AsyncHTTP2Connection):
 
 
 class LaneConnection(httpcore.AsyncHTTPConnection):
-    """A connection whose HTTP/2, if that is what it turns out to speak, is a `DuplexConnection`."""
+    """A connection that becomes a `DuplexConnection` or an `Http1Connection`, by what it turns out to speak."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name == "_connection" and type(value) is httpcore.AsyncHTTP2Connection:
-            value.__class__ = DuplexConnection
+        if name == "_connection" and (ours := _OURS.get(type(value))) is not None:
+            value.__class__ = ours
         super().__setattr__(name, value)
+
+
+_OURS: dict[type, Any] = {
+    httpcore.AsyncHTTP2Connection: DuplexConnection,
+    httpcore.AsyncHTTP11Connection: Http1Connection,
+}

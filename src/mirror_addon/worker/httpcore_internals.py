@@ -11,7 +11,8 @@ import h2.events
 import h11
 import httpcore
 
-from mirror_addon.worker.duplex import OVERRIDDEN
+from mirror_addon.worker import duplex
+from mirror_addon.worker import http1
 
 
 def missing() -> str:
@@ -20,13 +21,15 @@ def missing() -> str:
     outer = httpcore.AsyncHTTPConnection(origin, network_backend=httpcore.AsyncMockBackend([]))
     inner = httpcore.AsyncHTTP11Connection(origin, httpcore.AsyncMockStream([]))
     if not hasattr(outer, "_connection") or not all(
-        hasattr(httpcore.AsyncHTTP2Connection, name) for name in OVERRIDDEN
+        hasattr(httpcore.AsyncHTTP2Connection, name) for name in duplex.OVERRIDDEN
     ):
         return (
             f"httpcore {httpcore.__version__} is not among the versions this was tested with, and parts of its HTTP/2 "
             "cannot be found: shadows over HTTP/2 may fail. Install a version of httpcore that mirror_addon requires."
         )
-    if isinstance(getattr(inner, "_h11_state", None), h11.Connection):
+    if isinstance(getattr(inner, "_h11_state", None), h11.Connection) and all(
+        hasattr(inner, name) for name in http1.OVERRIDDEN
+    ):
         return ""
     return (
         f"httpcore {httpcore.__version__} is not among the versions this was tested with, and its HTTP/1.1 parser "

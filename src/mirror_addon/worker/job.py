@@ -30,6 +30,7 @@ class Job:
         "deadline",
         "head",
         "number",
+        "on_complete",
         "pair",
         "passed",
         "reason",
@@ -37,6 +38,8 @@ class Job:
         "started",
         "tell_body",
         "trailers",
+        "waited",
+        "waits_since",
         "wake",
     )
 
@@ -72,6 +75,16 @@ class Job:
         self.deadline: asyncio.Timeout | None = None
         """While a lane sends it."""
         self.wake: asyncio.Future[None] | None = None
+        self.waited = 0.0
+        """Seconds for which a lane has waited for parts of the body, until `waits_since`."""
+        self.waits_since: float | None = None
+        """Loop time, while it waits."""
+        self.on_complete: Callable[[Job], None] = _nothing
+        """Called when the last part of a streamed body arrives."""
+
+    def waited_until(self, now: float) -> float:
+        """Seconds for which a lane has waited for parts of the body. `now` is the loop's time."""
+        return self.waited + (0.0 if self.waits_since is None else now - self.waits_since)
 
     def more(self, chunk: bytes, complete: bool) -> None:
         """The next part of the body has arrived."""
@@ -82,6 +95,8 @@ class Job:
             self.completed_at = asyncio.get_running_loop().time()
         if self.wake is not None and not self.wake.done():
             self.wake.set_result(None)
+        if complete:
+            self.on_complete(self)
 
     async def wait(self) -> None:
         """Wait for the next part of the body.
@@ -90,14 +105,17 @@ class Job:
         """
         loop = asyncio.get_running_loop()
         self.wake = loop.create_future()
+        self.waits_since = loop.time()
         left = self.deadline.when() if self.deadline is not None else None
-        if self.deadline is None or left is None:
+        if self.deadline is not None and left is not None:
+            left -= self.waits_since
+            self.deadline.reschedule(None)
+        try:
             await self.wake
-            return
-        left -= loop.time()
-        self.deadline.reschedule(None)
-        await self.wake
-        if not self.aborted:
+        finally:
+            self.waited += loop.time() - self.waits_since
+            self.waits_since = None
+        if self.deadline is not None and left is not None and not self.aborted:
             self.deadline.reschedule(loop.time() + left)
 
     def rewind(self) -> None:
@@ -113,7 +131,7 @@ class Job:
             self.deadline.reschedule(asyncio.get_running_loop().time())
 
 
-def _nothing() -> None:
+def _nothing(job: Job | None = None) -> None:
     """Do nothing."""
 
 

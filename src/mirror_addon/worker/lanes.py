@@ -5,6 +5,11 @@ after the other. It is opened when all others are busy and closed when it has be
 no lanes, so that a mirror that hangs delays no shadow to another. New connections are opened a few at a time
 (`connect_gate`); a job that needs one waits without a lane.
 
+A shadow is sent while its client still uploads the body, and its deadline does not run while the lane waits for the
+client. So that slow clients do not hold all lanes, `UPLOAD_SHARE` of them take such shadows and the rest only those
+whose body is complete. If uploads wait for that share to have room, those give their lane up that have kept one waiting
+for `PATIENCE_SECONDS` in all, the longest first.
+
 Why one connection a lane, and not a pool: httpx's pool looks at all of its connections, with a system call each, at
 every request. With 64 to 256 requests at a time, one shared `httpx.AsyncClient` sent 154 requests a second on two
 cores at 6.4 ms of CPU each, and lanes with a connection of their own sent 2,900 at 0.3 ms.
@@ -25,12 +30,16 @@ from mirror_addon.worker.budget import Budget
 from mirror_addon.worker.connect_gate import ConnectGate
 from mirror_addon.worker.connect_gate import Slot
 from mirror_addon.worker.job import Job
+from mirror_addon.worker.pace import Pace
 from mirror_addon.worker.transport import LaneTransport
 
 IDLE_SECONDS = 4.0
 """Time after which an idle lane closes. It is shorter than the 5 s after which the servers of Node and uvicorn close
 an idle connection, so that a shadow is rarely written to a connection that the mirror is closing."""
 
+UPLOAD_SHARE = 0.75
+"""Share of the lanes that may wait for parts of a body. With a concurrency of 1 there is no rest."""
+PATIENCE_SECONDS = 5.0
 
 Turn = tuple[Job, Slot | None]
 """A job for a lane, and a slot if it is to be sent on a new connection."""
@@ -44,7 +53,7 @@ class Lane:
         """While the lane is idle: takes the next turn, or None to close the lane."""
         self.idle_since = 0.0
         self._lanes = lanes
-        self._transport = LaneTransport(lanes.target)
+        self._transport = LaneTransport(lanes.target, lanes.pace)
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -73,6 +82,7 @@ class Lane:
                 await self._transport.aclose()
                 slot.established = self._is_established
             report, body = await Attempt(job, self._transport, lanes.budget, lanes.credit, slot).run()
+        lanes.ended(job)
         if slot is not None:
             slot.release()
         if report is None:
@@ -109,18 +119,43 @@ class TargetLanes:
         self.lanes: set[Lane] = set()
         self.idle: list[Lane] = []
         self.waiting: deque[Job] = deque()
+        """Jobs whose body is complete."""
+        self.uploads: deque[Job] = deque()
+        """Waiting jobs whose body is still arriving."""
+        self._arriving: set[Job] = set()
+        """The same of those that have a lane."""
+        self._most_arriving = max(1, int(concurrency * UPLOAD_SHARE))
         self.done = done
         self.credit = credit
         self.budget = budget
         self.gate = ConnectGate(self._assign)
+        self.pace = Pace()
         self._concurrency = concurrency
         self._tasks: set[asyncio.Task[None]] = set()
         """The event loop keeps only weak references to tasks."""
 
     def submit(self, job: Job) -> None:
         """Give the job to an idle lane or to a new one, or let it wait."""
-        self.waiting.append(job)
+        self.pace.used_at = asyncio.get_running_loop().time()
+        if job.complete:
+            self.waiting.append(job)
+        else:
+            job.on_complete = self._completed
+            self.uploads.append(job)
         self._assign()
+
+    def _completed(self, job: Job) -> None:
+        """The body of an upload has arrived as a whole."""
+        if job.started:
+            self._arriving.discard(job)
+        elif job in self.uploads:
+            self.uploads.remove(job)
+            self.waiting.append(job)
+        self._assign()
+
+    def ended(self, job: Job) -> None:
+        """Its lane is done with it."""
+        self._arriving.discard(job)
 
     def again(self, job: Job) -> None:
         """Let a job be sent once more before all others, on a new connection."""
@@ -130,14 +165,20 @@ class TargetLanes:
 
     def next(self, lane: Lane) -> Turn | None:
         """The turn for a lane that is free: the job that has waited longest, and a slot where it needs a connection."""
-        if not self._has_waiting():
+        queue = self._queue()
+        if queue is None:
             return None
-        fresh = self.waiting[0].again or not lane.connected
+        fresh = queue[0].again or not lane.connected
         if fresh and self.gate.full:
             return None
-        job = self.waiting.popleft()
+        return self._take(queue), self.gate.enter() if fresh else None
+
+    def _take(self, queue: deque[Job]) -> Job:
+        job = queue.popleft()
         job.started = True
-        return job, self.gate.enter() if fresh else None
+        if not job.complete:
+            self._arriving.add(job)
+        return job
 
     def rest(self, lane: Lane) -> None:
         """A lane is idle. Of the idle lanes, the one that was busy last is taken next: the others then stay idle until
@@ -149,7 +190,7 @@ class TargetLanes:
 
     def _assign(self) -> None:
         """Give waiting jobs to idle lanes and to new ones, as far as connections may be opened."""
-        while self._has_waiting():
+        while (queue := self._queue()) is not None:
             if self.idle:
                 turn = self.next(self.idle[-1])
                 if turn is None:
@@ -158,30 +199,43 @@ class TargetLanes:
                 assert future is not None
                 future.set_result(turn)
             elif len(self.lanes) < self._concurrency and not self.gate.full:
-                job = self.waiting.popleft()
-                job.started = True
                 lane = Lane(self)
                 self.lanes.add(lane)
-                task = asyncio.create_task(lane.run((job, self.gate.enter())))
+                task = asyncio.create_task(lane.run((self._take(queue), self.gate.enter())))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             else:
                 return
 
-    def _has_waiting(self) -> bool:
-        """Whether a job waits that is not aborted. The ends of aborted ones have been reported."""
-        while self.waiting and self.waiting[0].aborted:
-            self.waiting.popleft()
-        return bool(self.waiting)
+    def _queue(self) -> deque[Job] | None:
+        """The queue with the job that may be sent next: the older one of both. None if no job may be sent."""
+        waiting, uploads = self.waiting, self.uploads
+        for queue in (waiting, uploads):
+            while queue and queue[0].aborted:  # its end has been reported
+                queue.popleft()
+        if not uploads or len(self._arriving) >= self._most_arriving:
+            return waiting or None
+        if waiting and (waiting[0].again or waiting[0].number < uploads[0].number):
+            return waiting
+        return uploads
+
+    @property
+    def over(self) -> bool:
+        """There are no lanes and no jobs."""
+        return not (self.lanes or self.waiting or self.uploads)
 
     def flush(self) -> list[Job]:
         """Remove all waiting jobs and return those that are not aborted."""
-        flushed = [job for job in self.waiting if not job.aborted]
+        flushed = [job for job in (*self.waiting, *self.uploads) if not job.aborted]
         self.waiting.clear()
+        self.uploads.clear()
         return flushed
 
     def sweep(self, now: float) -> None:
-        """Close the lanes that have been idle for too long. `now` is the loop's time."""
+        """Close the lanes that have been idle for too long, and take lanes from the slowest uploads if others need
+        them. `now` is the loop's time."""
+        if self.uploads and len(self._arriving) >= self._most_arriving:
+            self._reclaim(now)
         old = [lane for lane in self.idle if now - lane.idle_since >= IDLE_SECONDS]
         if old:
             self.idle = [lane for lane in self.idle if now - lane.idle_since < IDLE_SECONDS]
@@ -191,6 +245,17 @@ class TargetLanes:
             assert lane.idle is not None
             lane.idle.set_result(None)
 
+    def _reclaim(self, now: float) -> None:
+        slow = [job for job in self._arriving if job.waited_until(now) >= PATIENCE_SECONDS and not job.aborted]
+        slow.sort(key=lambda job: -job.waited_until(now))
+        for job in slow[: len(self.uploads)]:
+            job.abort("slow_upload")
+
     def numbers(self) -> tuple[str, int, int, int]:
         """The target's label, and the numbers of its lanes, busy lanes and waiting shadows."""
-        return self.target.label, len(self.lanes), len(self.lanes) - len(self.idle), len(self.waiting)
+        return (
+            self.target.label,
+            len(self.lanes),
+            len(self.lanes) - len(self.idle),
+            len(self.waiting) + len(self.uploads),
+        )

@@ -13,6 +13,7 @@ import os
 import select
 import socket
 import ssl
+import time
 from collections.abc import Iterable
 from typing import Any
 from typing import cast
@@ -23,12 +24,20 @@ from mirror_addon.clock.socket_clock import Marks
 from mirror_addon.clock.socket_clock import watch
 from mirror_addon.shadow.batch import Batch
 from mirror_addon.shadow.tls import names_match
+from mirror_addon.worker.local_fault import LocalFault
+from mirror_addon.worker.local_fault import is_local
+from mirror_addon.worker.pace import TURN_SECONDS
+from mirror_addon.worker.pace import Pace
 from mirror_addon.worker.trailers import TrailerReader
 
 _BUFFER_BYTES = 256 * 1024
 """Received bytes that may wait to be read before the socket is not read any more; and the same for writing."""
 _BATCH_BYTES = 64 * 1024
 """Bytes that are written at once, without waiting for more."""
+_LEAST_PIECE, _FIRST_PIECE = 1024, 4096
+"""Bytes that HTTP/2 gets at a time: it parses all frames in them at once. The pieces grow while that is quick."""
+_TINY_BYTES, _MOST_TINY = 512, 64
+"""Reads of fewer bytes, beyond so many in one response, count as long turns: each costs a turn of the loop."""
 _PROTOCOL_BYTES = len(b"HTTP/")
 _GOAWAY = 7
 """Type of an HTTP/2 frame (RFC 9113 6.8)."""
@@ -78,6 +87,11 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         itself are sent after it."""
         self._request_ends = False
         self._awaits_response = False
+        self._turn = 0.0
+        """Processor time of the thread when the present turn began: since then, the reader has not waited."""
+        self._piece = _FIRST_PIECE
+        self._tiny = 0
+        """Reads of the present response that had few bytes."""
 
     # asyncio.Protocol
 
@@ -85,6 +99,7 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=_BUFFER_BYTES)
         self.connected_at = self._loop.time()
+        self._turn = time.thread_time()
         if self.marks is None:
             self.marks = watch(transport.get_extra_info("socket"))
 
@@ -129,6 +144,9 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         self._outgoing.flush()
         if self._request_ends:
             self._request_ends, self._awaits_response = False, True
+            self._turn = time.thread_time()
+        if not self._incoming:
+            self._resume_reading()
         while not self._incoming:
             if self.eof:
                 if self._error is not None:
@@ -140,18 +158,42 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
                 await self._waiter
             finally:
                 self._waiter = None
+            self._turn = time.thread_time()
         if self._backend.http2 and self._incoming.startswith(b"HTTP/"):
             # To h2 these bytes are the header of a frame of 4 MiB, for which it would wait until the timeout.
             raise httpcore.RemoteProtocolError("the mirror responded with HTTP/1, but its port's protocol is HTTP/2")
+        if self.trailers is not None:
+            max_bytes = min(max_bytes, self._piece)
         data = bytes(self._incoming[:max_bytes])
         del self._incoming[:max_bytes]
         if self.trailers is not None:
+            self._turn = time.thread_time()  # connections of HTTP/2 wait between two reads
             self.trailers.feed(data)
-        if self._read_paused and len(self._incoming) < _BUFFER_BYTES // 2 and not self._lost:
+        self._tiny += len(data) < _TINY_BYTES
+        if len(self._incoming) < _BUFFER_BYTES // 2:
+            self._resume_reading()
+        return data
+
+    def _resume_reading(self) -> None:
+        if self._read_paused and not self._lost:
             assert self._transport is not None
             self._read_paused = False
             self._transport.resume_reading()
-        return data
+
+    async def give_way(self) -> None:
+        """To be called after a part of what was read is parsed. Waits if the present turn has been long (`pace`)."""
+        spent = time.thread_time() - self._turn
+        if spent <= TURN_SECONDS and self._tiny <= _MOST_TINY:
+            self._piece = min(self._piece * 2, _BUFFER_BYTES)
+            return
+        if spent > TURN_SECONDS:
+            self._piece = max(self._piece // 2, _LEAST_PIECE)
+        seconds = self._backend.pace.after(spent, self._loop.time())
+        if seconds and self._transport is not None and not (self._read_paused or self._lost):
+            self._read_paused = True
+            self._transport.pause_reading()  # meanwhile, the system collects what arrives
+        await asyncio.sleep(seconds)
+        self._turn = time.thread_time()
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if not buffer:
@@ -239,6 +281,7 @@ class Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         self.beginning = b""
         self.sent_at = 0.0
         self._request_ends = self._awaits_response = False
+        self._tiny = 0
 
     def end_request(self) -> None:
         """Its body is written when the next read begins."""
@@ -291,9 +334,11 @@ class Backend(httpcore.AsyncNetworkBackend):
 
     `names` are the `subjectAltNames` of the TLS settings: the server's certificate must have one of them, which is
     checked before a byte of the request is written. `http2`: the connection speaks HTTP/2 with prior knowledge.
+    `pace`: of the mirror.
     """
 
-    def __init__(self, names: tuple[str, ...] = (), *, http2: bool = False) -> None:
+    def __init__(self, names: tuple[str, ...] = (), *, http2: bool = False, pace: Pace | None = None) -> None:
+        self.pace = pace if pace is not None else Pace()
         self.stream: Stream | None = None
         self.http2 = http2
         self.begun_at = 0.0
@@ -315,6 +360,8 @@ class Backend(httpcore.AsyncNetworkBackend):
                 self._made, host, port, happy_eyeballs_delay=None if _is_address(host) else _NEXT_ADDRESS_SECONDS
             )
         except (OSError, ValueError) as error:  # ValueError: a name that IDNA cannot encode
+            if is_local(error):
+                raise LocalFault(f"no connection: {_reason(error)}") from error
             raise httpcore.ConnectError(f"{host} port {port}: {_reason(error)}") from error
         self.stream = stream
         return stream
@@ -327,6 +374,8 @@ class Backend(httpcore.AsyncNetworkBackend):
         try:
             _, stream = await loop.create_unix_connection(self._made, path)
         except (OSError, ValueError) as error:
+            if is_local(error):
+                raise LocalFault(f"no connection: {_reason(error)}") from error
             raise httpcore.ConnectError(f"{path}: {_reason(error)}") from error
         self.stream = stream
         return stream

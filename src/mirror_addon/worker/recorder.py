@@ -18,6 +18,8 @@ from mirror_addon.compare.record import RecordedRequest
 from mirror_addon.compare.record import record_line
 from mirror_addon.compare.record_file import RecordFile
 from mirror_addon.compare.record_file import last_lines
+from mirror_addon.compare.redaction import NOTHING
+from mirror_addon.compare.redaction import Redaction
 from mirror_addon.shadow.frames import Recording
 from mirror_addon.worker.budget import Budget
 from mirror_addon.worker.pair_book import Match
@@ -32,7 +34,7 @@ class Recorder:
         self._log = log
         self._file: RecordFile | None = None
         self._bodies = False
-        self._redacted: frozenset[bytes] = frozenset()
+        self._redacted = NOTHING
         self._failing = False
 
     def configure(self, recording: Recording) -> None:
@@ -47,7 +49,7 @@ class Recorder:
                 self._failing = False
             self._file.rotate = recording.rotate
         self._bodies = path is not None and recording.bodies
-        self._redacted = frozenset(recording.redact)
+        self._redacted = redaction_of(recording)
 
     def body(self, pair: PendingPair, part: bytes, least: int = 0) -> None:
         """The next part of a shadow's request body has arrived. `least`: bytes to keep where none are recorded."""
@@ -91,6 +93,11 @@ class Recorder:
     def last_lines(self) -> dict[str, bytes]:
         """The last lines of the record, by id; see `compare.record_file`."""
         return last_lines(self._file.path) if self._file is not None else {}
+
+
+def redaction_of(recording: Recording) -> Redaction:
+    """What is left out of what a worker writes and reports."""
+    return Redaction((entry.decode() for entry in recording.redact), recording.redact_key)
 
 
 def _about(pair: PendingPair) -> About:

@@ -17,8 +17,10 @@ from mirror_addon.worker.httpcore_internals import has_unread_bytes
 from mirror_addon.worker.httpcore_internals import is_http2_end
 from mirror_addon.worker.httpcore_internals import is_http2_reset
 from mirror_addon.worker.httpcore_internals import is_unprocessed
+from mirror_addon.worker.local_fault import LocalFault
 from mirror_addon.worker.network import Backend
 from mirror_addon.worker.network import Stream
+from mirror_addon.worker.pace import Pace
 from mirror_addon.worker.trailers import Fields
 
 _UNIX = "unix://"
@@ -46,11 +48,14 @@ class LaneTransport(httpx.AsyncBaseTransport):
     The raw request target is `extensions["target"]`. The method is `extensions["method"]`, because httpx turns its own
     into upper case. Header fields and stream are sent as they are.
 
-    Raises httpcore's exceptions, see `failure`. As with every httpx transport, each response has to be closed.
+    Raises httpcore's exceptions and LocalFault, see `failure`. As with every httpx transport, each response has to be
+    closed.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, pace: Pace | None = None) -> None:
+        """`pace`: of the mirror, shared by its lanes."""
         self._target = target
+        self._pace = pace if pace is not None else Pace()
         self._scheme = b"http" if target.tls is None else b"https"
         self._uds = target.address[len(_UNIX) :] if target.address.startswith(_UNIX) else None
         self._host = b"localhost" if self._uds is not None else target.address.encode("ascii", "backslashreplace")
@@ -122,10 +127,9 @@ class LaneTransport(httpx.AsyncBaseTransport):
     def _connect(self) -> httpcore.AsyncHTTPConnection:
         settings = self._target.tls
         context = None
-        self._backend = Backend(http2=settings is None and self._target.http2)
+        names = settings.subject_alt_names if settings is not None and not settings.insecure_skip_verify else ()
+        self._backend = Backend(names, http2=settings is None and self._target.http2, pace=self._pace)
         if settings is not None:
-            if not settings.insecure_skip_verify:
-                self._backend = Backend(settings.subject_alt_names)
             try:
                 context = tls.context(settings)
             except OSError as error:
@@ -153,10 +157,12 @@ class LaneTransport(httpx.AsyncBaseTransport):
 
 
 def failure(error: Exception, stream: Stream | None, *, responded: bool) -> str:
-    """The counters' word for an exception: `connect`, `reset` or `protocol`.
+    """The counters' word for an exception: `connect`, `reset` or `protocol`; `unsendable` for a fault of this side.
 
     `stream` is the connection it happened on; `responded`, whether the head of a response had been received.
     """
+    if isinstance(error, LocalFault):
+        return "unsendable"
     if isinstance(error, httpcore.ConnectError):
         return "connect"
     if isinstance(error, httpcore.NetworkError):

@@ -18,8 +18,8 @@ and `network` (asyncio) and reads the response. Its report goes to the proxy. If
 response also goes to `Comparing`, where the `pair_book` matches it with the primary's; the pair is compared, recorded
 (`recorder`) and reported.
 
-Threads: all of this runs in the main thread's event loop, except the comparison of big bodies (one thread, see
-`comparing`) and name lookups (asyncio's default executor).
+Threads: all of this runs in the main thread's event loop, except name lookups (asyncio's default executor). Pairs that
+are not small are compared in a child process (`compare_process`).
 
 Memory: the proxy bounds what waits here to be sent, by the bytes that no CREDIT or RESULT has released
 (`mirror_queue`). The `Budget` bounds the bodies that are kept. Lanes stop while the proxy does not read their results.
@@ -258,9 +258,10 @@ class Worker(asyncio.Protocol):
             await asyncio.sleep(_HOUSEKEEPING_SECONDS)
             for packed, lanes in list(self._targets.items()):
                 lanes.sweep(loop.time())
-                if not lanes.lanes and not lanes.waiting:
+                if lanes.over:
                     del self._targets[packed]
-            status = tuple(lanes.numbers() for lanes in self._targets.values()), self._budget.numbers
+            compared = self._comparing.numbers if self._comparing is not None else (0, 0)
+            status = tuple(lanes.numbers() for lanes in self._targets.values()), self._budget.numbers, compared
             due = status != self._status or loop.time() - self._status_at >= _HEARTBEAT_SECONDS
             if due and self._outgoing.writable:
                 self._status = status
@@ -270,7 +271,7 @@ class Worker(asyncio.Protocol):
     async def end(self) -> None:
         """Record the pairs that are open and report them, if the proxy still reads."""
         if self._comparing is not None:
-            self._comparing.close()
+            await self._comparing.close()
             await self._outgoing.drain(_LAST_FRAMES_SECONDS)
 
 

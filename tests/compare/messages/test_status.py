@@ -13,7 +13,7 @@ from messagetools import told
 
 from mirror_addon.compare.messages.status import binary_value
 from mirror_addon.compare.messages.status import message_text
-from mirror_addon.compare.redaction import redact_difference
+from mirror_addon.compare.redaction import Redaction
 
 
 def ended(status: bytes, message: bytes = b"", details: bytes = b"", **more: bytes) -> Any:
@@ -46,7 +46,7 @@ def test_details_by_field() -> None:
     found = compared(one, other)
     path = "header:grpc-status-details-bin.details[*].field_violations[*].field"
     assert told(found) == [(path, "value", "")]
-    blank = redact_difference(found.differences[0], frozenset({b"grpc-status-details-bin"}))
+    blank = Redaction(("grpc-status-details-bin",)).difference(found.differences[0])
     assert blank.primary == "[redacted]"
     rules = "rules: [{header: grpc-status-details-bin, ignore: true}]"
     assert compared(one, other, rules=rules).verdict == "noise"

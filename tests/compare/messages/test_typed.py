@@ -70,6 +70,7 @@ def test_the_last_value_counts_and_messages_are_merged() -> None:
     assert read(b"\x08\x01\x08\x02") == {"id": 2}
     assert read(b"\xb2\x01\x02\x08\x01\xb2\x01\x03\xa8\x01\x05") == {"parent": {"id": 1, "small": 5}}
     assert read(b"\x3a\x01a\x40\x01") == {"cash": True}, "the last of a oneof"
+    assert read(b"\x1a\x07\x0a\x01a\x10\x07\x18\x01") == {"stock": {"a": 7}}, "an entry with an unknown field"
     assert read(b"\x1a\x03\x0a\x01a\x1a\x05\x0a\x01a\x10\x07\x1a\x02\x10\x03") == {"stock": {"a": 7, "": 3}}
 
 

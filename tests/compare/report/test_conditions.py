@@ -174,3 +174,23 @@ def test_responses_that_were_not_compared(line: Record, summary_of: Summarise) -
 def test_targets_are_judged_apart(line: Record, different: Record, summary_of: Summarise) -> None:
     summary = summary_of(line(), different("$.a", target="b/v3"))
     assert [holds for _, holds, _ in asked(summary, "differing > 0")] == [False, True]
+
+
+def test_findings_of_all_targets_and_of_each_endpoint(
+    line: Record, different: Record, lost: Record, summary_of: Summarise
+) -> None:
+    summary = summary_of(
+        different(*(f"$.a{number}" for number in range(6))), line(url="http://b.test/x"),
+        different("$.a0", target="b/v3"), different("$.t", noise="accepted"),
+    )  # fmt: skip
+    assert summary.compared == 4 and summary.differing == 2
+    (whole,) = judge([parse_condition("new > 5")], summary)
+    assert (whole.target, whole.endpoint, whole.holds) == ("all targets", "", True)
+    assert whole.found.startswith("new 6; f") and whole.found.endswith(" and 1 more")
+    conditions = [parse_condition(each) for each in ("accepted >= 1", "known > 0")]
+    assert [each.holds for each in judge(conditions, summary)] == [True, False]
+    found = {each.endpoint: each.holds for each in judge([parse_condition("each findings > 0")], summary)}
+    assert found == {"GET /users/{id}": True, "GET /x": False}
+    (nothing,) = judge([parse_condition("new > 0")], summary_of(lost("reset")))
+    assert nothing.holds is None and nothing.failed
+    assert list(judge([parse_condition("new > 0")], summary_of(line(control=True)))) == []

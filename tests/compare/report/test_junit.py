@@ -81,3 +81,9 @@ def test_hostile_content_leaves_the_xml_well_formed(hostile_summary: Summary, ho
 
 def test_a_record_without_targets(line: Record, summary_of: Summarise) -> None:
     assert cases(summary_of(line(control=True)), "differing > 0") == {}
+
+
+def test_conditions_on_findings_are_a_suite(summary: Summary) -> None:
+    found = cases(summary, "new > 0", "each new > 5")
+    assert {name for suite, name in found if suite == "findings"} >= {"new > 0"}
+    assert found["findings", "new > 0"]

@@ -17,7 +17,7 @@ from mirror_addon.compare.report.conditions import parse_condition
 from mirror_addon.compare.report.page import matrix
 from mirror_addon.compare.report.page import page
 from mirror_addon.compare.report.summary import Summary
-from mirror_addon.compare.report.wording import printable
+from mirror_addon.display.text import printable
 
 Record = Callable[..., dict[str, Any]]
 Summarise = Callable[..., Summary]
@@ -184,3 +184,17 @@ def test_the_matrix_of_statuses(line: Record, lost: Record, summary_of: Summaris
             (404, [(0, False), (1, True), (0, False), (0, False)]),
         ],
     }
+
+
+def test_findings_stand_first_and_the_tail_is_folded(line: Record, different: Record, summary_of: Summarise) -> None:
+    lines = [line(url=f"http://b.test/e{chr(97 + number // 26)}{chr(97 + number % 26)}") for number in range(60)]
+    found = report(summary_of(different("$.a", url="http://b.test/eaa"), *lines))
+    text = re.sub(r"\s+", " ", found.text)
+    assert "1 finding in 1 differing pair" in text and "- {path: $.a, accepted: f" in text
+    assert text.index("1 finding in") < text.index("Endpoints") < text.index("Fields overall")
+    assert "35 more endpoints, with less evidence" in text
+    assert [each for tag, each in found.elements if tag == "details" and "open" in each] == []
+    many = report(summary_of(*(different(f"$.a{number}x") for number in range(module.MAX_FINDINGS + 1))))
+    assert "and 1 more findings" in re.sub(r"\s+", " ", many.text)
+    style = page(summary_of(line()), [], [])
+    assert "break-after: page" in style and "details:not([open])" in style

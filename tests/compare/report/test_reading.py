@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from mirror_addon.compare.report import reading
+from mirror_addon.compare.report.lines import KeptLine
 from mirror_addon.compare.report.lines import RecordLine
 from mirror_addon.compare.report.reading import RecordReader
 from mirror_addon.compare.report.reading import SourceError
@@ -97,7 +99,8 @@ def test_a_line_without_end(line: Any, write: Write, monkeypatch: pytest.MonkeyP
 
 
 def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
-    for source in (tmp_path / "none", tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for source in (tmp_path / "none", tmp_path, tmp_path / "pipe", "/dev/zero"):
         with pytest.raises(SourceError, match=str(source)):
             read(source)
 
@@ -109,3 +112,19 @@ def test_progress_ends_at_the_size(line: Any, write: Write) -> None:
     assert len(list(reader)) == 5000
     assert told == sorted(told) and len(told) == 4
     assert told[-1] == reader.size == sum(each.stat().st_size for each in files)
+
+
+def test_secrets_are_left_out_of_records_that_have_them(line: Any, write: Write) -> None:
+    card = "4111111111111111"
+    side = {"status": 200, "ms": 1.0, "headers": [["x-a", card]], "body": f'{{"a": {card}}}', "encoding": "utf-8"}
+    differences = [{"path": f"$.{card}", "kind": "value", "primary": [card], "shadow": {"a": card}}]
+    request = {"headers": [["x-a", card]], "body": f"a={card}", "encoding": "utf-8"}
+    base64 = side | {"body": "NDExMTExMTExMTExMTExMQ==", "encoding": "base64"}
+    changes = {"url": f"http://a/{card}", "differences": differences, "verdict": "different"}
+    file = write(line(**changes, primary=side, request=request), line(**changes, primary=base64, request=None), line())
+    one, other, plain = RecordReader([str(file)], KeptLine)
+    assert card not in str(one) and "<redacted " in one.primary.body
+    assert json.loads(one.primary.body or "")["a"].startswith("<redacted ")
+    assert card not in str(other)
+    assert plain.url == line()["url"]
+    assert card not in str(next(iter(RecordReader([str(file)], RecordLine))))

@@ -79,7 +79,7 @@ def test_a_pair_counts_once_in_a_field_and_by_its_counting_difference(line: Reco
     }
     (combination,) = endpoint.combinations
     assert endpoint.combinations[combination] == 2
-    assert combination == endpoint.fields["$.a", "value"].bit("") | endpoint.fields["$.b", "value"].bit("id")
+    assert combination == endpoint.fields["$.a", "value"].bits("") | endpoint.fields["$.b", "value"].bits("id")
 
 
 def test_differences_beyond_those_listed_count(line: Record) -> None:

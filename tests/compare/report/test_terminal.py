@@ -10,7 +10,7 @@ from rich.console import Console
 from mirror_addon.compare.report import terminal as module
 from mirror_addon.compare.report.summary import Summary
 from mirror_addon.compare.report.terminal import terminal_report
-from mirror_addon.compare.report.wording import printable
+from mirror_addon.display.text import printable
 
 Record = Callable[..., dict[str, Any]]
 Summarise = Callable[..., Summary]
@@ -75,3 +75,11 @@ def test_hostile_content_is_printed_as_it_is(hostile_summary: Summary, hostile: 
 def test_without_times(line: Record, summary_of: Summarise) -> None:
     (row,) = [each for each in printed(summary_of(line(ms=None))).splitlines() if each.startswith("GET ")]
     assert row.split()[-3:] == ["-", "-", "-"]
+
+
+def test_findings_with_an_example_and_their_rule(line: Record, different: Record, summary_of: Summarise) -> None:
+    text = printed(summary_of(different("$.a"), different("$.b", noise="accepted"), line(verdict="different"), line()))
+    assert "2 findings in 2 differing pairs; 1 accepted." in text
+    assert "  new       $.a value  1 pair (25.0 %), GET /users/{id}" in text
+    assert "    1 → 2  in GET http://b.test/users/7?x=1" in text and "- {path: $.a, accepted: f" in text
+    assert "accepted  $.b value" in text and "path: $.b" not in text and "(differences not listed)" in text

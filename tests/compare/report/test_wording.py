@@ -13,7 +13,6 @@ from mirror_addon.compare.report.wording import counted
 from mirror_addon.compare.report.wording import duration
 from mirror_addon.compare.report.wording import interval_text
 from mirror_addon.compare.report.wording import percent
-from mirror_addon.compare.report.wording import printable
 from mirror_addon.compare.report.wording import ratio_text
 from mirror_addon.compare.report.wording import share_text
 from mirror_addon.compare.report.wording import signed
@@ -21,6 +20,7 @@ from mirror_addon.compare.report.wording import target_sentence
 from mirror_addon.compare.report.wording import times
 from mirror_addon.compare.report.wording import value_text
 from mirror_addon.compare.report.wording import verdict
+from mirror_addon.display.text import printable
 
 Record = Callable[..., dict[str, Any]]
 Summarise = Callable[..., Summary]

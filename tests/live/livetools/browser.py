@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import shutil
+import time
 import urllib.parse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator
     from playwright.sync_api import Page
 
-GHOST = "👻"
+GHOST = re.compile("👻|🔴")
+"""Marks shadows: those that are the same, and those that differ."""
 _QUIET = (
     "--no-sandbox",
     "--disable-gpu",
@@ -59,6 +61,18 @@ class MitmwebPage:
         ghost = self.page.get_by_text(GHOST)
         rows = self.page.locator("tr").filter(has=self.page.get_by_text(re.compile(re.escape(path) + r"\s*$")))
         return rows.filter(has=ghost) if shadow else rows.filter(has_not=ghost)
+
+    def search(self, expression: str) -> None:
+        """Show only the flows that a filter matches; an empty one shows all."""
+        self.page.get_by_text("Flow List", exact=True).click()
+        self.page.get_by_placeholder("Search").fill(expression)
+
+    def wait_for_rows(self, counts: dict[str, int], what: str) -> None:
+        """Wait until so many rows of the flow list have each of these texts."""
+        deadline = time.monotonic() + 15
+        while (found := {text: self.page.locator("tbody tr", has_text=text).count() for text in counts}) != counts:
+            assert time.monotonic() < deadline, (what, found)
+            self.page.wait_for_timeout(50)
 
     def open(self, row: Locator, pane: str) -> None:
         """Look at a flow; `pane` is `Request` or `Response`."""

@@ -42,6 +42,10 @@ class LivePage:
         kind = b"Content-Type: application/x-www-form-urlencoded"
         return self.ask(b"POST", f"/{button}".encode(), kind, b"Accept: text/plain", body=form)
 
+    def open(self) -> None:
+        """Load the page and do what its script does then."""
+        assert self.press("compare").status == 204
+
     def status(self) -> Any:
         return json.loads(self.get("/api/status.json"))
 

@@ -72,7 +72,8 @@ def read_protobuf(content: bytes, declared: MediaType, call: Call) -> Messages:
 
 def _delimited(content: bytes) -> list[bytes]:
     """Messages with their lengths before them, as Prometheus writes them. Raises WireError."""
-    parts, at = [], 0
+    parts: list[bytes] = []
+    at = 0
     while at < len(content):
         size, at = read_varint(content, at)
         if size > len(content) - at or len(parts) >= _MAX_DELIMITED:

@@ -4,12 +4,13 @@
 
     differing, failed, dropped   0.1%  a share (of the compared pairs; of all requests)    5  a number
     compared, requests           1000  a number
+    new, known, fixed, accepted, findings   0  a number of findings
     p50, p95, p99                1.2x  ratio of shadow to primary    250ms or 2s  the shadow's time    +20ms  difference
 
-A condition is checked for each target as a whole, with `each` for every endpoint. Estimates are compared, not the ends
-of their intervals, so that the number in the message is the one that was compared. Where the speed of the two sides
-cannot be compared (`speed`), ratios and differences cannot be judged; times that differ less than can be measured have
-the ratio 1.
+A condition is checked for each target as a whole, with `each` for every endpoint; one on findings over all targets.
+Estimates are compared, not the ends of their intervals, so that the number in the message is the one that was
+compared. Where the speed of the two sides cannot be compared (`speed`), ratios and differences cannot be judged; times
+that differ less than can be measured have the ratio 1.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mirror_addon.compare.findings import KNOWN
+from mirror_addon.compare.findings import NEW
 from mirror_addon.compare.report.speed import is_within_resolution
 from mirror_addon.compare.report.summary import Part
 from mirror_addon.compare.report.summary import Summary
@@ -28,14 +31,17 @@ from mirror_addon.compare.report.wording import counted
 from mirror_addon.compare.report.wording import duration
 from mirror_addon.compare.report.wording import interval_text
 from mirror_addon.compare.report.wording import percent
-from mirror_addon.compare.report.wording import printable
 from mirror_addon.compare.report.wording import ratio_text
 from mirror_addon.compare.report.wording import share_text
 from mirror_addon.compare.report.wording import signed
 from mirror_addon.compare.report.wording import target_name
+from mirror_addon.display.text import printable
 
 SHARES = ("differing", "failed", "dropped")
 COUNTS = ("compared", "requests")
+FINDINGS = ("new", "known", "fixed", "accepted", "findings")
+"""Findings by their state; `findings` are those that are there and not accepted."""
+ALL_TARGETS = "all targets"
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
@@ -45,9 +51,11 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
 }
 UNITS = {
     **dict.fromkeys(SHARES, ("%", "")),
-    **dict.fromkeys(COUNTS, ("",)),
+    **dict.fromkeys((*COUNTS, *FINDINGS), ("",)),
     **dict.fromkeys(QUANTILES, ("x", "ms", "s", "+ms", "+s")),
 }
+_NAMED = 5
+"""Findings that are named in what was found."""
 _COMPARING = ("x", "+ms", "+s")
 """Units of both times together."""
 _EXAMPLES = {"%": "0.1%", "": "5", "x": "1.2x", "ms": "250ms", "s": "2s", "+ms": "+20ms", "+s": "+1s"}
@@ -120,12 +128,33 @@ def parse_condition(text: str) -> FailCondition:
 
 
 def judge(conditions: list[FailCondition], summary: Summary) -> Iterator[Outcome]:
-    """Check every condition for every target, or for its endpoints."""
+    """Check every condition for every target, or for its endpoints. Those on findings come last."""
+    of_findings = [each for each in conditions if each.measure in FINDINGS]
     for target in summary.targets:
         name = target_name(target)
         for condition in conditions:
+            if condition in of_findings:
+                continue
             for part in target.endpoints if condition.each else (target.total,):
                 yield ask(condition, name, part)
+
+    endpoints = dict.fromkeys(part.name for target in summary.targets for part in target.endpoints)
+    for condition in of_findings if summary.targets else ():
+        for endpoint in endpoints if condition.each else ("",):
+            yield _ask_findings(condition, summary, endpoint)
+
+
+def _ask_findings(condition: FailCondition, summary: Summary, endpoint: str) -> Outcome:
+    """Check a condition for the findings at an endpoint, or for all of them."""
+    if not summary.compared:
+        return Outcome(condition, ALL_TARGETS, printable(endpoint), None, "no responses were compared")
+    states = (NEW, KNOWN) if condition.measure == "findings" else (condition.measure,)
+    found = [each for each in summary.findings if each.state in states and (not endpoint or endpoint in each.endpoints)]
+    names = "".join(f"; {each.id} {printable(each.cause.title)}" for each in found[:_NAMED])
+    more = f" and {count(len(found) - _NAMED)} more" if len(found) > _NAMED else ""
+    holds = OPERATORS[condition.operator](len(found), condition.value)
+    text = f"{condition.measure} {count(len(found))}{names}{more}"
+    return Outcome(condition, ALL_TARGETS, printable(endpoint), holds, text)
 
 
 def ask(condition: FailCondition, target: str, part: Part) -> Outcome:

@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mirror_addon.compare.findings import Example
+from mirror_addon.compare.findings import Finding
 from mirror_addon.compare.report.conditions import Outcome
 from mirror_addon.compare.report.statistics import Interval
 from mirror_addon.compare.report.statistics import LatencyComparison
 from mirror_addon.compare.report.summary import Field
 from mirror_addon.compare.report.summary import Part
 from mirror_addon.compare.report.summary import Summary
-from mirror_addon.compare.report.tally import Example
 from mirror_addon.compare.report.wording import quantile_name
+from mirror_addon.compare.report.wording import rule_text
 from mirror_addon.compare.report.wording import verdict
 
 VERSION = 1
@@ -33,6 +35,7 @@ def document(summary: Summary, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "controls": summary.controls,
         "relative": summary.rule.relative,
         "absolute": summary.rule.absolute,
+        "findings": [_finding(each) for each in summary.findings],
         "targets": [
             {
                 "primary": each.primary or None,
@@ -52,6 +55,21 @@ def document(summary: Summary, outcomes: Sequence[Outcome]) -> dict[str, Any]:
             }
             for each in outcomes
         ],
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "id": finding.id,
+        "kind": finding.cause.kind,
+        "path": finding.cause.path,
+        "change": finding.cause.change or None,
+        "endpoints": list(finding.endpoints),
+        "pairs": finding.pairs,
+        "share": finding.share,
+        "example": _example(finding.example) if finding.example else None,
+        "state": finding.state,
+        "rule": rule_text(finding) or None,
     }
 
 

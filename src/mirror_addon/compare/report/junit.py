@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
+from mirror_addon.compare.report.conditions import ALL_TARGETS
 from mirror_addon.compare.report.conditions import FailCondition
 from mirror_addon.compare.report.conditions import Outcome
 from mirror_addon.compare.report.conditions import ask
@@ -17,17 +18,18 @@ from mirror_addon.compare.report.wording import counted
 from mirror_addon.compare.report.wording import difference_sentence
 from mirror_addon.compare.report.wording import loss_sentence
 from mirror_addon.compare.report.wording import percent
-from mirror_addon.compare.report.wording import printable
 from mirror_addon.compare.report.wording import share_text
 from mirror_addon.compare.report.wording import speed_sentence
 from mirror_addon.compare.report.wording import target_name
 from mirror_addon.compare.report.wording import value_text
+from mirror_addon.display.text import printable
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit(summary: Summary, conditions: Sequence[FailCondition], outcomes: Sequence[Outcome]) -> bytes:
-    """A target is a test suite; an endpoint is a test case, and so is a condition on the whole target.
+    """A target is a test suite, and so are the conditions on findings; an endpoint is a test case, and so is a
+    condition on the whole target.
 
     With conditions, the test cases of conditions that hold or cannot be judged fail, and those of endpoints at which
     such a condition holds. Without conditions, the test cases of endpoints that differ fail.
@@ -35,6 +37,8 @@ def junit(summary: Summary, conditions: Sequence[FailCondition], outcomes: Seque
     root = ElementTree.Element("testsuites", name="mirror-addon report")
     for target in summary.targets:
         _suite(root, target, conditions, [each for each in outcomes if each.target == target_name(target)])
+    if of_findings := [each for each in outcomes if each.target == ALL_TARGETS]:
+        _conditions(ElementTree.SubElement(root, "testsuite", name="findings"), "findings", of_findings)
     for name in ("tests", "failures"):
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
     ElementTree.indent(root)
@@ -55,9 +59,14 @@ def _suite(
         else:
             messages = [f"{share_text(part.share)} of {counted(part.compared, 'pair')}"] if part.differing else []
         _case(suite, name, printable(part.name), messages, _details(part))
+    _conditions(suite, name, [each for each in outcomes if not each.endpoint])
+
+
+def _conditions(suite: ElementTree.Element, name: str, outcomes: Sequence[Outcome]) -> None:
+    """Add the test cases of conditions, and count those of the suite."""
     for outcome in outcomes:
-        if not outcome.endpoint:
-            _case(suite, name, outcome.condition.text, [str(outcome)] if outcome.failed else [], outcome.found)
+        text = f"{outcome.condition.text}, {outcome.endpoint}" if outcome.endpoint else outcome.condition.text
+        _case(suite, name, text, [str(outcome)] if outcome.failed else [], outcome.found)
     suite.set("tests", str(len(suite)))
     suite.set("failures", str(sum(case.find("failure") is not None for case in suite)))
 

@@ -7,6 +7,7 @@ a line; json.loads takes 7 us and orjson 2 us, without validation.
 from __future__ import annotations
 
 import json
+import secrets
 from typing import Annotated
 from typing import Any
 from typing import Generic
@@ -19,6 +20,7 @@ from mirror_addon.compare.answer import READER_CLOCK
 from mirror_addon.compare.answer import SOCKET_CLOCK
 from mirror_addon.compare.record import DROPS
 from mirror_addon.compare.record import VERSION
+from mirror_addon.compare.redaction import Redaction
 
 Status = Annotated[int, msgspec.Meta(ge=100, le=999)]
 Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
@@ -153,7 +155,7 @@ class LineParser(Generic[AnyLine]):
             line = self._decode(text)
         except (msgspec.ValidationError, RecursionError) as error:
             raise LineError(self._reason(text, error)) from None
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeError):
             line = self._decode_leniently(text)
         if line.version != VERSION:
             raise LineError(unknown_version(line.version))
@@ -167,15 +169,45 @@ class LineParser(Generic[AnyLine]):
             raise NotJson(f"not JSON: {error}") from None
         try:
             return msgspec.convert(document, self._kind)
+        except UnicodeEncodeError:  # msgspec's, for a lone surrogate where it expects something else than text
+            raise LineError("not a line of a record: a lone surrogate stands in place of another value") from None
         except (msgspec.ValidationError, RecursionError) as error:
             raise LineError(self._reason(text, error)) from None
 
     def _reason(self, text: bytes, error: Exception) -> str:
         try:
             version = msgspec.json.decode(text, type=Version).version
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
             version = VERSION
         return f"not a line of a record: {error}" if version == VERSION else unknown_version(version)
+
+
+def clean_line(line: AnyLine) -> AnyLine:
+    """Return a line without secrets: a record may have been written without redaction, or by another program."""
+    differences = tuple(
+        msgspec.structs.replace(
+            each, primary=_CLEAN.value(each.primary), shadow=_CLEAN.value(each.shadow), path=_CLEAN.text(each.path)
+        )
+        for each in line.differences
+    )
+    changes: dict[str, Any] = {"url": _CLEAN.url(line.url), "differences": differences}
+    if isinstance(line, KeptLine):
+        changes["primary"] = _clean_message(line.primary)
+        changes["request"] = None if line.request is None else _clean_message(line.request)
+    return msgspec.structs.replace(line, **changes)
+
+
+def _clean_message(message: Any) -> Any:
+    headers = tuple((name, _CLEAN.text(value)) for name, value in message.headers)
+    if message.body is None or message.encoding == "base64":
+        return msgspec.structs.replace(message, headers=headers)
+    fields = tuple((name.encode("utf-8", "replace"), value.encode("utf-8", "replace")) for name, value in headers)
+    body = _CLEAN.message(fields, message.body.encode("utf-8", "surrogatepass"))[1] or b""
+    return msgspec.structs.replace(message, headers=headers, body=body.decode("utf-8", "surrogatepass"))
+
+
+_CLEAN = Redaction(key=secrets.token_bytes(16))
+"""Of this process."""
 
 
 def unknown_version(version: object) -> str:

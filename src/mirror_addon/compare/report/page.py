@@ -15,6 +15,7 @@ from jinja2 import PackageLoader
 from jinja2 import StrictUndefined
 from jinja2 import Template
 
+from mirror_addon.compare.findings import headline
 from mirror_addon.compare.report import histogram
 from mirror_addon.compare.report import tally
 from mirror_addon.compare.report import wording
@@ -30,13 +31,17 @@ from mirror_addon.compare.report.summary import Part
 from mirror_addon.compare.report.summary import Summary
 from mirror_addon.compare.report.terminal import reason_text
 from mirror_addon.compare.report.times import MAX_SAMPLE
+from mirror_addon.display.pages import shown
 
-MAX_DETAILS = 200
+MAX_DETAILS = 50
 """Endpoints of a target with details. The table above them has all."""
+MAX_ROWS = 25
+"""Rows of the table that are seen at once. The others are folded."""
 MAX_FIELDS = 20
-"""Fields of an endpoint that are shown. `--json` has all."""
-MAX_OPEN = 10
-"""Endpoints whose details may be open at first."""
+"""Fields of an endpoint, and of all, that are shown. `--json` has all."""
+MAX_FINDINGS = 50
+PRINTED_FINDINGS = 12
+"""Findings on the first page in print."""
 
 
 def page(summary: Summary, outcomes: Sequence[Outcome], files: Sequence[str]) -> str:
@@ -46,7 +51,9 @@ def page(summary: Summary, outcomes: Sequence[Outcome], files: Sequence[str]) ->
         outcomes=outcomes,
         files=files,
         max_details=MAX_DETAILS,
-        max_open=MAX_OPEN,
+        max_rows=MAX_ROWS,
+        max_findings=MAX_FINDINGS,
+        printed_findings=PRINTED_FINDINGS,
         fields_shown=MAX_FIELDS,
     )
 
@@ -56,6 +63,7 @@ def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("mirror_addon.compare.report"),
         autoescape=True,
+        finalize=shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -63,6 +71,7 @@ def _template() -> Template:
     environment.globals.update(
         {name: getattr(wording, name) for name in dir(wording) if not name.startswith("_")},
         chart_of=chart_of,
+        headline=headline,
         matrix=matrix,
         reason_text=reason_text,
         frame={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "base": BASE},

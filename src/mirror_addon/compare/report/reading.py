@@ -19,6 +19,9 @@ from mirror_addon.compare.report.lines import AnyLine
 from mirror_addon.compare.report.lines import LineError
 from mirror_addon.compare.report.lines import LineParser
 from mirror_addon.compare.report.lines import NotJson
+from mirror_addon.compare.report.lines import clean_line
+from mirror_addon.compare.secrets import without_secrets
+from mirror_addon.inputs.opening import open_input
 
 MAX_LINE = 64 * 1024 * 1024
 """The most bytes of a line. Lines with three bodies of 1 MiB are far below."""
@@ -103,7 +106,7 @@ class RecordReader(Generic[AnyLine]):
                         text = lines.readline(MAX_LINE)
                 else:
                     self.records += 1
-                    yield line
+                    yield line if without_secrets(text, _marked) is text else clean_line(line)
         finally:
             buffered.detach()  # otherwise it would close standard input
 
@@ -125,6 +128,10 @@ class RecordReader(Generic[AnyLine]):
             self.more_warnings += 1
 
 
+def _marked(secret: bytes) -> bytes:
+    return b"?"
+
+
 def _identity(source: str) -> object:
     """The same for two names of one file."""
     try:
@@ -140,7 +147,7 @@ def _opened(source: str) -> Iterator[Raw]:
         yield sys.stdin.buffer
         return
     try:
-        file = io.FileIO(source)
+        file = io.FileIO(open_input(source, pipes=True))
     except OSError as error:
         raise SourceError(f"{source}: {error.strerror or error}") from None
     with file:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from mirror_addon.compare.findings import Example
+from mirror_addon.compare.findings import Finding
+from mirror_addon.compare.findings import FindingsTally
 from mirror_addon.compare.noise import MIN_CONTROLS
 from mirror_addon.compare.noise import excess
+from mirror_addon.compare.report.findings import count_causes
 from mirror_addon.compare.report.histogram import Histogram
 from mirror_addon.compare.report.speed import compare_speed
 from mirror_addon.compare.report.statistics import Interval
@@ -14,7 +20,6 @@ from mirror_addon.compare.report.statistics import share
 from mirror_addon.compare.report.tally import MAY_COUNT
 from mirror_addon.compare.report.tally import ControlTally
 from mirror_addon.compare.report.tally import EndpointTally
-from mirror_addon.compare.report.tally import Example
 from mirror_addon.compare.report.tally import FieldTally
 from mirror_addon.compare.report.tally import RecordTally
 from mirror_addon.compare.report.times import TimesTally
@@ -49,6 +54,17 @@ class Field:
     control: float | None
     """The share of the control pairs that differ in the field. None without control pairs."""
     examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OverallField:
+    """A field over all endpoints and targets. `reason`: why it is noise, or empty where it counts."""
+
+    path: str
+    kind: str
+    reason: str
+    pairs: int
+    endpoints: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +121,29 @@ class Summary:
     controls: int
     rule: NoiseRule
     targets: tuple[TargetSummary, ...]
+    findings: tuple[Finding, ...] = ()
+    """Over all targets, those with most pairs first."""
+    overall: tuple[OverallField, ...] = ()
+    """The fields of all endpoints together, those with most pairs first."""
+
+    @property
+    def compared(self) -> int:
+        return sum(each.total.compared for each in self.targets)
+
+    @property
+    def differing(self) -> int:
+        return sum(each.total.differing for each in self.targets)
 
 
-def summarise(tally: RecordTally, rule: NoiseRule, skipped: int = 0) -> Summary:
+def summarise(tally: RecordTally, rule: NoiseRule, skipped: int = 0, accepted: Collection[str] = ()) -> Summary:
+    """`accepted`: the ids of the findings that rules accept."""
+    causes = FindingsTally()
     targets = tuple(
-        _target(tally, primary, target, endpoints, rule) for (primary, target), endpoints in tally.targets.items()
+        _target(tally, primary, target, endpoints, rule, causes)
+        for (primary, target), endpoints in tally.targets.items()
     )
     controls = sum(control.pairs for control in tally.controls.values())
+    compared = sum(each.total.compared for each in targets)
     return Summary(
         tally.lines,
         skipped,
@@ -120,11 +152,29 @@ def summarise(tally: RecordTally, rule: NoiseRule, skipped: int = 0) -> Summary:
         controls,
         rule,
         tuple(sorted(targets, key=lambda each: (each.primary, each.target))),
+        tuple(causes.findings(compared, accepted)),
+        _overall(part for target in targets for part in target.endpoints),
     )
 
 
+def _overall(parts: Iterable[Part]) -> tuple[OverallField, ...]:
+    found: dict[tuple[str, str, str], list[int]] = {}
+    for part in parts:
+        for field in (*part.fields, *part.noisy):
+            counts = found.setdefault((field.path, field.kind, field.reason), [0, 0])
+            counts[0] += field.pairs
+            counts[1] += 1
+    fields = (OverallField(*key, pairs, endpoints) for key, (pairs, endpoints) in found.items())
+    return tuple(sorted(fields, key=lambda each: (bool(each.reason), -each.pairs, each.path, each.kind)))
+
+
 def _target(
-    tally: RecordTally, primary: str, target: str, endpoints: dict[str, EndpointTally], rule: NoiseRule
+    tally: RecordTally,
+    primary: str,
+    target: str,
+    endpoints: dict[str, EndpointTally],
+    rule: NoiseRule,
+    causes: FindingsTally,
 ) -> TargetSummary:
     whole = EndpointTally()
     differing = controls = 0
@@ -132,17 +182,24 @@ def _target(
     control_times: list[TimesTally] = []
     for name, endpoint in endpoints.items():
         control = tally.controls.get((primary, name))
-        part = _part(name, endpoint, control, rule)
+        part = _part(name, endpoint, control, rule, causes)
         parts.append(part)
         differing += part.differing
         controls += part.controls
         if control is not None:
             control_times.append(control.times)
         _merge(whole, endpoint)
-    parts.sort(key=lambda each: (-(each.share.value if each.share else -1), -each.requests, each.name))
+    parts.sort(key=_by_evidence)
     whole.times = TimesTally.merged(endpoint.times for endpoint in endpoints.values())
     total = _counted("", whole, differing, (), (), controls, TimesTally.merged(control_times))
     return TargetSummary(primary, target, total, tuple(parts))
+
+
+def _by_evidence(part: Part) -> tuple[float, float, int, str]:
+    """Sorts by the share of which the pairs are evidence: the lower end of its interval. One of one pair proves less
+    than ninety of a hundred."""
+    share = part.share
+    return -(share.low or 0.0) if share else 1.0, -share.value if share else 1.0, -part.requests, part.name
 
 
 def _merge(whole: EndpointTally, part: EndpointTally) -> None:
@@ -150,7 +207,9 @@ def _merge(whole: EndpointTally, part: EndpointTally) -> None:
         getattr(whole, counter).update(getattr(part, counter))
 
 
-def _part(name: str, tally: EndpointTally, control: ControlTally | None, rule: NoiseRule) -> Part:
+def _part(
+    name: str, tally: EndpointTally, control: ControlTally | None, rule: NoiseRule, causes: FindingsTally
+) -> Part:
     compared = tally.fates["compared"]
     fields, noisy, counting = [], [], 0
     for each in tally.fields.values():
@@ -159,7 +218,7 @@ def _part(name: str, tally: EndpointTally, control: ControlTally | None, rule: N
         }
         share_of_controls = control.fields[each.key, ""] / control.pairs if control and control.pairs else None
         if real:
-            counting |= sum(map(each.bit, real))
+            counting |= sum(map(each.bits, real))
             pairs = sum(each.counts[reason] for reason in real)
             fields.append(_field(each, pairs, compared, "", share_of_controls))
         for reason, pairs in each.counts.items():
@@ -168,6 +227,7 @@ def _part(name: str, tally: EndpointTally, control: ControlTally | None, rule: N
     differing = tally.uncounted + sum(
         pairs for combination, pairs in tally.combinations.items() if combination & counting
     )
+    count_causes(causes, name, tally, counting)
     for found in (fields, noisy):
         found.sort(key=lambda each: (-each.pairs, each.path, each.kind))
     times = control.times if control is not None else TimesTally()

@@ -20,12 +20,17 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field
 from functools import lru_cache
 from typing import Any
 
+from mirror_addon.compare.causes import Symptom
+from mirror_addon.compare.causes import general
+from mirror_addon.compare.causes import symptoms
 from mirror_addon.compare.endpoint import endpoint_of
+from mirror_addon.compare.findings import Example
 from mirror_addon.compare.report.lines import ListedDifference
 from mirror_addon.compare.report.lines import RecordLine
 from mirror_addon.compare.report.times import TimesTally
@@ -63,6 +68,10 @@ FieldReasons = dict[FieldKey, tuple[str, ListedDifference]]
 
 MAY_COUNT = ("", "id")
 """The reasons with which a difference may count: none, and `id`, which counts if the primary always sends the same."""
+OF_FINDINGS = (*MAY_COUNT, "accepted")
+"""The reasons of differences that belong to findings."""
+MAX_SYMPTOMS = 10
+"""Directions of the change of a field that are told apart."""
 
 
 def endpoint_of_line(line: RecordLine) -> str:
@@ -75,16 +84,20 @@ def _endpoint_of_url(method: str, url: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """One pair in which a field differed."""
+class SymptomTally:
+    """One direction in which a field changes, such as `number -> string`, and one pair with it.
 
-    id: str
-    method: str
-    url: str
-    where: str
-    kind: str
-    primary: Any
-    shadow: Any
+    `bits`: of this symptom in a set (see `EndpointTally.combinations`), one for each of OF_FINDINGS.
+    """
+
+    symptom: Symptom
+    bits: dict[str, int]
+    example: Example
+
+    @classmethod
+    def make(cls, symptom: Symptom, index: int, example: Example) -> SymptomTally:
+        first = len(OF_FINDINGS) * index
+        return cls(symptom, {reason: 1 << first + number for number, reason in enumerate(OF_FINDINGS)}, example)
 
 
 @dataclass(slots=True)
@@ -95,13 +108,11 @@ class FieldTally:
     index: int
     counts: Counter[str] = field(default_factory=Counter)
     examples: list[Example] = field(default_factory=list)
+    symptoms: dict[Symptom, SymptomTally] = field(default_factory=dict)
 
-    def bit(self, reason: str) -> int:
-        """The bit of this field and reason in a set of fields (see `EndpointTally.combinations`).
-
-        0 if a difference with this reason never counts.
-        """
-        return 1 << 2 * self.index + MAY_COUNT.index(reason) if reason in MAY_COUNT else 0
+    def bits(self, reason: str) -> int:
+        """The bits of all symptoms with this reason."""
+        return sum(each.bits[reason] for each in self.symptoms.values())
 
 
 @dataclass(slots=True)
@@ -117,7 +128,8 @@ class EndpointTally:
     """What became of the shadows of one endpoint, sent to one target."""
 
     __slots__ = (
-        "combinations", "fates", "fields", "reasons", "statuses", "times", "uncounted", "verdicts",
+        "beyond", "combinations", "fates", "fields", "reasons", "statuses", "symptoms", "times", "uncounted",
+        "verdicts",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -126,14 +138,18 @@ class EndpointTally:
         self.reasons: Counter[tuple[str, str]] = Counter()
         self.statuses: Counter[tuple[int | None, int | None]] = Counter()
         self.fields: dict[FieldKey, FieldTally] = {}
+        self.symptoms = 0
+        """Symptoms of all fields."""
         self.combinations: dict[int, int] = {}
-        """The number of pairs by the set of their differing fields, an integer with a `FieldTally.bit` for each.
+        """The number of pairs by the set of their symptoms, an integer with a bit for each (`SymptomTally.bits`).
 
         The sets are kept, and not only a count for each field, because a pair differs if any of its fields counts, and
         which fields count is known only at the end.
         """
         self.uncounted = 0
         """Differing pairs whose set was one too many."""
+        self.beyond: dict[int, int] = {}
+        """The number of such pairs by each bit of their sets."""
         self.times = TimesTally()
 
     def add(self, line: RecordLine) -> None:
@@ -152,20 +168,39 @@ class EndpointTally:
                 self._differ(line)
 
     def _differ(self, line: RecordLine) -> None:
-        combination = 0
-        for key, (reason, difference) in self._within(field_reasons(line)).items():
+        combination, may_count = 0, False
+        fields = self._within(field_reasons(line))
+        for key, (reason, difference) in fields.items():
             tally = self._field(key)
             _count(tally.counts, reason[:MAX_WORD], "other")
             wanted = MAX_EXAMPLES if tally.index < FEW_EXAMPLES_FROM else 1
             if len(tally.examples) < wanted and tally.counts.total() <= LOOK_FOR_EXAMPLES:
                 _add_example(tally.examples, line, difference)
-            combination |= tally.bit(reason)
+        of_findings = [each for each in fields.items() if each[1][0] in OF_FINDINGS]
+        found = symptoms(difference for _, (_, difference) in of_findings)
+        for (key, (reason, difference)), symptom in zip(of_findings, found, strict=True):
+            combination |= self._symptom(self.fields[key], symptom, line, difference).bits[reason]
+            may_count = may_count or reason in MAY_COUNT
         if not combination:
             return
         if combination in self.combinations or len(self.combinations) < MAX_COMBINATIONS:
             self.combinations[combination] = self.combinations.get(combination, 0) + 1
         else:
-            self.uncounted += 1
+            self.uncounted += may_count
+            for bit in bits_of(combination):
+                self.beyond[bit] = self.beyond.get(bit, 0) + 1
+
+    def _symptom(
+        self, field: FieldTally, symptom: Symptom, line: RecordLine, difference: ListedDifference
+    ) -> SymptomTally:
+        if field.key == OTHER_FIELDS or (symptom not in field.symptoms and len(field.symptoms) >= MAX_SYMPTOMS):
+            symptom = Symptom(*field.key)
+        found = field.symptoms.get(symptom)
+        if found is None:
+            example = _example(line, difference)
+            found = field.symptoms[symptom] = SymptomTally.make(symptom, self.symptoms, example)
+            self.symptoms += 1
+        return found
 
     def _within(self, reasons: FieldReasons) -> FieldReasons:
         """Merge the fields beyond the limit into one, OTHER_FIELDS, which counts if one of them does."""
@@ -244,6 +279,14 @@ class RecordTally:
         return tally
 
 
+def bits_of(number: int) -> Iterator[int]:
+    """The bits that are set, each as a number."""
+    while number:
+        bit = number & -number
+        yield bit
+        number ^= bit
+
+
 def field_reasons(line: RecordLine) -> FieldReasons:
     """For each field that differs in the pair: the reason why it is noise, or empty if it counts, and an example.
 
@@ -253,7 +296,7 @@ def field_reasons(line: RecordLine) -> FieldReasons:
     found: FieldReasons = {}
     counting = False
     for each in line.differences:
-        key = shortened(each.path), each.kind[:MAX_WORD]
+        key = general(shortened(each.path)), each.kind[:MAX_WORD]
         if key not in found or (not each.noise and found[key][0]):
             found[key] = each.noise, each
         counting = counting or not each.noise
@@ -268,13 +311,16 @@ def _count(counter: Counter[Any], key: Any, otherwise: Any) -> None:
 
 
 def _add_example(examples: list[Example], line: RecordLine, difference: ListedDifference) -> None:
+    made = _example(line, difference)
+    if not any((each.primary, each.shadow) == (made.primary, made.shadow) for each in examples):
+        examples.append(made)
+
+
+def _example(line: RecordLine, difference: ListedDifference) -> Example:
     primary, shadow = _small(difference.primary), _small(difference.shadow)
-    if any((each.primary, each.shadow) == (primary, shadow) for each in examples):
-        return
     where = shortened(difference.where or difference.path)
-    kind = difference.kind[:MAX_WORD]
     request = shortened(line.id), shortened(line.method), shortened(line.url)
-    examples.append(Example(*request, where, kind, primary, shadow))
+    return Example(*request, where, difference.kind[:MAX_WORD], primary, shadow)
 
 
 def _small(value: Any) -> Any:

@@ -9,21 +9,26 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from mirror_addon.compare.findings import ACCEPTED
+from mirror_addon.compare.findings import FIXED
+from mirror_addon.compare.findings import headline
 from mirror_addon.compare.report.summary import Field
 from mirror_addon.compare.report.summary import Part
 from mirror_addon.compare.report.summary import Summary
 from mirror_addon.compare.report.summary import TargetSummary
 from mirror_addon.compare.report.wording import REASONS
 from mirror_addon.compare.report.wording import count
+from mirror_addon.compare.report.wording import counted
 from mirror_addon.compare.report.wording import duration
 from mirror_addon.compare.report.wording import percent
-from mirror_addon.compare.report.wording import printable
 from mirror_addon.compare.report.wording import ratio_text
+from mirror_addon.compare.report.wording import rule_text
 from mirror_addon.compare.report.wording import share_text
 from mirror_addon.compare.report.wording import target_name
 from mirror_addon.compare.report.wording import target_sentence
 from mirror_addon.compare.report.wording import value_text
 from mirror_addon.compare.report.wording import verdict
+from mirror_addon.display.text import printable
 
 MAX_ENDPOINTS = 30
 MAX_FIELDS = 8
@@ -33,6 +38,7 @@ MAX_FIELDS = 8
 def terminal_report(summary: Summary) -> Iterator[RenderableType]:
     """What to print, in order. Content of the record is wrapped in Text, because rich parses strings as markup."""
     yield Text(verdict(summary), style="bold")
+    yield from finding_lines(summary)
     for target in summary.targets:
         yield Text()
         yield Text(target_name(target), style="bold cyan")
@@ -45,6 +51,28 @@ def terminal_report(summary: Summary) -> Iterator[RenderableType]:
                 yield from _fields(part)
     if summary.controls:
         yield Text(f"\nNoise was learned from {count(summary.controls)} control pairs.", style="dim")
+
+
+def finding_lines(summary: Summary) -> Iterator[RenderableType]:
+    """The findings: id, state, pairs and endpoints of each with an example, and the rule that accepts it."""
+    findings = summary.findings
+    if not findings:
+        return
+    yield Text(f"\n{headline(findings, summary.differing)}.", style="bold")
+    for each in findings[:MAX_FIELDS]:
+        style = "dim" if each.state in (ACCEPTED, FIXED) else "red"
+        pairs = f"{counted(each.pairs, 'pair')} ({percent(each.share)}), {printable(each.places)}"
+        yield _indented(
+            Text.assemble(f"{each.id}  {each.state:<8}  ", (printable(each.cause.title), style), f"  {pairs}")
+        )
+        if each.example is not None and each.state not in (ACCEPTED, FIXED):
+            values = f"{value_text(each.example.primary)} → {value_text(each.example.shadow)}"
+            request = f"{printable(each.example.method)} {printable(each.example.url)}"
+            yield _indented(Text(f"{values}  in {request}", style="dim"), 4)
+            if rule := rule_text(each):
+                yield _indented(Text(printable(rule), style="dim"), 4)
+    if len(findings) > MAX_FIELDS:
+        yield _indented(Text(f"and {len(findings) - MAX_FIELDS} more findings; --json has all", style="dim"))
 
 
 def _endpoints(target: TargetSummary) -> Table:

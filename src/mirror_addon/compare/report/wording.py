@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from mirror_addon.compare.findings import Finding
 from mirror_addon.compare.report.statistics import CONFIDENCE
 from mirror_addon.compare.report.statistics import Interval
 from mirror_addon.compare.report.statistics import LatencyComparison
@@ -12,24 +13,21 @@ from mirror_addon.compare.report.statistics import QuantileComparison
 from mirror_addon.compare.report.summary import Part
 from mirror_addon.compare.report.summary import Summary
 from mirror_addon.compare.report.summary import TargetSummary
+from mirror_addon.compare.rules import RulesError
+from mirror_addon.compare.rules_edit import rule_line
+from mirror_addon.display.text import printable
 
 LEVEL = f"{CONFIDENCE * 100:.0f} %"
 
 REASONS = {
     "control": "the primary differs from itself as often",
     "ignored": "ignored by rule",
+    "accepted": "accepted by rule",
     "time": "a time",
     "id": "an id",
     "etag": "an entity tag",
 }
 """Why a differing field is noise. A reason that is not here is shown as it is."""
-
-
-def printable(text: str) -> str:
-    """`text` with escapes for characters that are not printable: control and format characters, lone surrogates."""
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def value_text(value: Any) -> str:
@@ -172,6 +170,14 @@ def target_sentence(target: TargetSummary) -> str:
         loss_sentence(target.total),
     ]
     return " ".join(each for each in sentences if each)
+
+
+def rule_text(finding: Finding) -> str:
+    """The rule of `compare.yaml` that accepts a finding, on one line; empty if none can."""
+    try:
+        return rule_line(finding.cause)
+    except RulesError:
+        return ""
 
 
 def verdict(summary: Summary) -> str:

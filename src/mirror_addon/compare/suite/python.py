@@ -8,7 +8,7 @@ from pprint import pformat
 from textwrap import indent
 from typing import Any
 
-from mirror_addon.compare.report.wording import printable
+from mirror_addon.display.text import printable
 
 WIDTH = 100
 MAX_DEPTH = 40

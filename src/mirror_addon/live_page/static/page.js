@@ -55,7 +55,17 @@ async function update() {
 
 async function loop() {
   if (!stopped && !document.hidden) await update();
-  setTimeout(loop, EVERY);
+  // The page is open before a person: whole responses are compared from now on. Only this script can say so, because any
+// other web page can have a browser load this one, as an image for example.
+async function compare() {
+  const form = document.getElementById("compare");
+  if (!form) return;
+  const body = new URLSearchParams(new FormData(form));
+  await fetch(form.action, { method: "POST", body, headers: { Accept: "text/plain" } });
+}
+
+compare().catch(() => {});
+setTimeout(loop, EVERY);
 }
 
 button.hidden = false;
@@ -65,9 +75,20 @@ button.addEventListener("click", () => {
   if (stopped) updated.textContent = "Updates are stopped";
 });
 document.addEventListener("visibilitychange", () => { if (!document.hidden && !stopped) update(); });
+// Whether a percentage is one; what to write is said beside the field.
+function accepted(form, field) {
+  const valid = field.checkValidity();
+  field.setAttribute("aria-invalid", String(!valid));
+  form.querySelector("[role=alert]").textContent = valid ? "" : "0 to 100";
+  if (!valid) field.focus();
+  return valid;
+}
+
 document.addEventListener("submit", async (event) => {
   event.preventDefault();
   const form = event.target;
+  const percent = form.elements.percent;
+  if (percent && percent.type !== "hidden" && !accepted(form, percent)) return;
   const body = new URLSearchParams(new FormData(form));
   document.activeElement?.blur();
   try {

@@ -1,0 +1,134 @@
+"""Fuzz targets: each takes any bytes, and raises only if the program would.
+
+Every target is a boundary of SECURITY.md. An error that a reader declares (FrameError, LineError, CaptureError, ...) is
+its answer; everything else is a fault.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from mirror_addon.captures.reading import read_capture
+from mirror_addon.captures.reading import recorded
+from mirror_addon.captures.stream import CaptureError
+from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.comparison import compare
+from mirror_addon.compare.redaction import Redaction
+from mirror_addon.compare.report.lines import KeptLine
+from mirror_addon.compare.report.lines import LineError
+from mirror_addon.compare.report.lines import LineParser
+from mirror_addon.compare.report.lines import clean_line
+from mirror_addon.istio.parsing import Source
+from mirror_addon.istio.parsing import parse_sources
+from mirror_addon.routing.decision import Request
+from mirror_addon.routing.identity import Identity
+from mirror_addon.routing.table import RouteTable
+from mirror_addon.shadow.frames import Decoder
+from mirror_addon.shadow.frames import FrameError
+from mirror_addon.shadow.request import shadow_request
+
+RULES = b"""
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: a}
+spec: {hosts: ["*"], http: [{route: [{destination: {host: b}}], mirror: {host: m}}]}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: e}
+spec:
+  hosts: [b, m]
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  resolution: STATIC
+  endpoints: [{address: 127.0.0.1}]
+"""
+TABLE = RouteTable.build(parse_sources([Source("a.yaml", RULES)]).resources, Identity())
+REDACTION = Redaction(("$..password", "form:a", "query:b", "Cookie"), b"key")
+
+
+def frames(data: bytes) -> None:
+    """What the worker and the proxy read of their pipe, in two parts."""
+    decoder = Decoder()
+    try:
+        for part in (data[: len(data) // 2], data[len(data) // 2 :]):
+            list(decoder.feed(part))
+    except FrameError:
+        pass
+
+
+def record(data: bytes) -> None:
+    """A line of a record, as `report` and `tests` read it."""
+    try:
+        clean_line(LineParser(KeptLine)(data))
+    except LineError:
+        pass
+
+
+def capture(data: bytes) -> None:
+    """A file for `replay`: HAR, a record, a dump, GoReplay, compressed or not."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "capture")
+        path.write_bytes(data)
+        try:
+            for entry in read_capture(path, lambda _: None):
+                recorded(entry, b"10.0.0.1")
+        except CaptureError:
+            pass
+
+
+def har(data: bytes) -> None:
+    """A HAR with any bytes as its entry."""
+    capture(b'{"log": {"entries": [' + data + b"]}}")
+
+
+def rules(data: bytes) -> None:
+    """A file of rules."""
+    parse_sources([Source("a.yaml", data)])
+
+
+def comparison(data: bytes) -> None:
+    """Two bodies of any Content-Type and coding: the first line says which."""
+    head, _, rest = data.partition(b"\n")
+    kind, _, coding = head.partition(b" ")
+    headers = ((b"content-type", kind), (b"content-encoding", coding)) if coding else ((b"content-type", kind),)
+    bodies = rest[: len(rest) // 2], rest[len(rest) // 2 :]
+    one, other = (Answer(200, headers, body, len(body), 1.0) for body in bodies)
+    json.dumps([REDACTION.difference(each).path for each in compare(one, other).differences])
+    for body in bodies:
+        REDACTION.message(headers, body)
+
+
+def request(data: bytes) -> None:
+    """Method, authority, path and a header field of a client, from its head to the head of its shadow."""
+    method, authority, path, name, value = (*data.split(b"\0", 4), b"", b"", b"", b"", b"")[:5]
+    asked = Request(method or b"GET", b"http", authority, b"/" + path, ((name, value),) if name else (), 80)
+    decision = TABLE.route(asked, 0)
+    if decision.request is not None:
+        for mirror in decision.mirrors:
+            if mirror.endpoint is not None:
+                shadow_request(
+                    decision.request, mirror, body=0, own_address=b"10.0.0.1", suffix=b"-shadow", timeout=1.0
+                )
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    each.__name__: each for each in (frames, record, capture, har, rules, comparison, request)
+}
+EXAMPLES: dict[str, list[bytes]] = {
+    "frames": [b"\0\0\0\x03\0\0\0\x01\x92\x01\x02x"],
+    "record": [
+        b'{"version":1,"id":"a","method":"GET","url":"u","target":"t","primary":{"status":200},"shadow":{"status":1}}'
+    ],
+    "capture": [b'{"log":{"entries":[]}}', b"1 a 1\nGET / HTTP/1.1\r\n\r\n", b"\x1f\x8b\x08", b"4:type;"],
+    "har": [b'{"request":{"method":"GET","url":"http://a/"},"response":{"status":200}}'],
+    "rules": [RULES, b"a: &x [*x]", b"- !!binary x"],
+    "comparison": [
+        b'application/json\n{"a":1}{"a":2}',
+        b"text/xml\n<a/><b/>",
+        b"multipart/form-data;boundary=x\n--x\r\n",
+    ],
+    "request": [b"GET\0a.test\0x?b=1\0x-forwarded-for\0a"],
+}

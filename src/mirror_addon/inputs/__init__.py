@@ -1,0 +1,1 @@
+"""How files are opened that an option, a command or a folder names: see `opening`."""

@@ -1,0 +1,95 @@
+"""One pair to compare, as a value: compared in the worker, or sent to the process beside it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.codings import decodes_within
+from mirror_addon.compare.comparison import Comparison
+from mirror_addon.compare.comparison import compare
+from mirror_addon.compare.headers import values_of
+from mirror_addon.compare.media_types import form_of
+from mirror_addon.compare.media_types import media_type
+from mirror_addon.compare.new_ids import NewIds
+from mirror_addon.compare.new_ids import PairIds
+from mirror_addon.compare.rules import Rules
+
+
+class IdArguments(NamedTuple):
+    """What `PairIds` takes, except what was learned."""
+
+    method: str
+    url: str
+    request: str | None
+    created: bool
+    operation: str | None
+
+
+class Task(NamedTuple):
+    """What `compare` takes. `ids`: None for a pair that makes nothing."""
+
+    primary: Answer
+    shadow: Answer
+    control: Answer | None
+    method: str
+    url: str
+    operation: str
+    now: float
+    primary_now: float
+    ids: IdArguments | None
+
+    @property
+    def size(self) -> int:
+        """Bytes of all header fields and bodies, as on the wire."""
+        size = 0
+        for response in (self.primary, self.shadow, self.control):
+            if response is not None:
+                size += len(response.body or b"")
+                for name, value in response.headers:
+                    size += len(name) + len(value)
+        return size
+
+    def decodes_within(self, limit: int) -> bool:
+        """Whether each body has at most `limit` bytes without its content coding. Not much more is decoded for that.
+
+        Messages may be compressed one by one, and what reads them takes long to import: they never do.
+        """
+        for response in (self.primary, self.shadow, self.control):
+            if response is not None and response.body:
+                declared = media_type(", ".join(values_of(response.headers, b"content-type")))
+                if form_of(declared, b"") in ("grpc", "protobuf"):
+                    return False
+                codings = values_of(response.headers, b"content-encoding")
+                if codings and not decodes_within(response.body, ", ".join(codings), limit):
+                    return False
+        return True
+
+    def run(self, rules: Rules, learned: NewIds | None) -> Comparison:
+        """Compare the pair. Never raises."""
+        ids = None
+        if self.ids is not None and learned is not None:
+            method, url, request, created, operation = self.ids
+            ids = PairIds(learned, method, url, request, created=created, operation=operation)
+        try:
+            return compare(
+                self.primary,
+                self.shadow,
+                rules,
+                control=self.control,
+                method=self.method,
+                url=self.url,
+                operation=self.operation,
+                ids=ids,
+                now=self.now,
+                primary_now=self.primary_now,
+            )
+        except MemoryError:
+            return not_compared("it needs too much memory")
+        except Exception as error:  # an error of ours in comparing one pair must not end the worker
+            return not_compared(f"{type(error).__name__}: {error}")
+
+
+def not_compared(why: str) -> Comparison:
+    """The result for a pair that could not be compared. Its verdict is None."""
+    return Comparison(None, (), (f"not compared: {why}",))
