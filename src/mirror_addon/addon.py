@@ -177,8 +177,7 @@ class MirrorAddon:
 
     @staticmethod
     def _check(settings: Settings, changed: frozenset[str]) -> str | None:
-        """Raise OptionError for files that cannot be used. Returns the text of the rules of comparison, None where
-        they are not among the changed options."""
+        """Return the text of the rules of comparison, None if they did not change. Raises OptionError."""
         check_filters(settings.to)
         check_files(settings, changed)
         return comparison_rules(settings) if "mirror_compare" in changed else None
@@ -280,8 +279,7 @@ class MirrorAddon:
         if grpc_streams.is_grpc(flow.request):
             self.responseheaders = self._guard.around(self._responseheaders)
             grpc_streams.stream_request(flow, exchange, gather=waits_for_end(exchange.decision, flow))
-            if writer.settings.reflection:
-                writer.types.note(exchange)
+            writer.note_call(exchange)
         if exchange.decision.action is Action.ROUTE:
             self._route(flow, exchange, writer)
         elif speaks_it(flow.client_conn):  # what the client takes its destination to speak

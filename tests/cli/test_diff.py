@@ -32,7 +32,9 @@ def run(*arguments: str) -> Result:
 def test_the_terminal() -> None:
     result = run("a.mitm", "b.har")
     assert result.exit_code == 0
-    assert result.stdout.startswith("b.har responds differently to 50.0 % of 2 requests.\n\na.mitm → b.har\n")
+    assert result.stdout.startswith(
+        "b.har responds differently to 50.0 % of 2 requests.\n\n1 finding in 1 differing pair.\n"
+    )
     assert "$.a" in result.stdout
     assert result.stderr.splitlines() == [
         "2 pairs compared",

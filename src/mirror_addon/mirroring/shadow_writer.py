@@ -117,6 +117,11 @@ class ShadowWriter:
         """The types of messages that are known, a FileDescriptorSet."""
         return self._recording.descriptors if self._recording is not None else b""
 
+    def note_call(self, exchange: Exchange) -> None:
+        """A call of gRPC leaves: ask its primary for its types, if that is wanted and was not done."""
+        if self.settings.reflection:
+            self.types.note(exchange)
+
     def types_found(self, descriptors: bytes) -> None:
         """Take further types of messages, for the responses that come from now on."""
         self.reflected += descriptors
