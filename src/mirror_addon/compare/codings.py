@@ -112,10 +112,9 @@ def _brotli(body: bytes, limit: int) -> tuple[bytes, bool]:
     def decode(part: bytes, wanted: int) -> bytes:
         if not _brotli_has_limit():
             return bytes(decompress.process(part))
-        decoded = decompress.process(part, output_buffer_limit=wanted)
-        while len(decoded) < wanted and not decompress.can_accept_more_data():
-            decoded += decompress.process(b"", output_buffer_limit=wanted - len(decoded))
-        return bytes(decoded)
+        return bytes(
+            decompress.process(part, output_buffer_limit=wanted)
+        )  # takes the whole part if that is not reached
 
     return _in_steps(decode, decompress.is_finished, brotli.error, body, limit)
 
