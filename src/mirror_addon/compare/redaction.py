@@ -180,6 +180,8 @@ class Redaction:
 
     def _body(self, body: bytes, kind: bytes, whole: bool) -> bytes | None:
         """Return a body without its coding; None: it is withheld."""
+        if self._paths and (b"application/grpc" in kind or b"proto" in kind):
+            return None  # messages have these fields too, but are not written anew without them
         is_json = body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
         if self._paths and (is_json or b"json" in kind or b"event-stream" in kind):
             if not whole or len(body) > MAX_PARSED:
