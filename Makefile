@@ -7,8 +7,8 @@ DEVELOP := $(VENV)/.installed-to-develop
 PYTEST := pytest -m "not browser and not long" --numprocesses 2 --dist loadfile
 PURE := src/mirror_addon/istio/*,src/mirror_addon/routing/*,src/mirror_addon/compare/*,src/mirror_addon/envoy/*,src/mirror_addon/gateway_api/*
 
-.PHONY: help install demo demo-web test test-browser test-long coverage coverage-pure check format bench fuzz soak package \
-	release clean
+.PHONY: help install demo demo-web test test-browser test-long coverage coverage-pure check docs format bench fuzz soak \
+	package release clean
 
 help:
 	@echo "make demo          the worked example, a line for each request"
@@ -16,6 +16,7 @@ help:
 	@echo "make test          all tests that need nothing but Python"
 	@echo "make coverage      the same, with the coverage of branches, child processes included"
 	@echo "make check         format, lint, types, and the design's arrows"
+	@echo "make docs          the documentation as a site in build/site; its reference is generated first"
 	@echo "make format        put the format right"
 	@echo "make package       sdist and wheel, tried in a clean environment"
 	@echo "make release VERSION=X.Y.Z   changelog, version, commit, tag, and what make package does"
@@ -33,7 +34,7 @@ $(RUN): pyproject.toml src/mirror_addon/_version.py
 	touch $@
 
 $(DEVELOP): $(RUN)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,check,browser]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,check,browser,docs]'
 	touch $@
 
 demo: $(RUN)
@@ -71,6 +72,11 @@ check: $(DEVELOP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	PYTHONPATH=src $(BIN)/lint-imports
+
+# Strict: a link or an anchor that leads nowhere, or a page without a place, fails.
+docs: $(DEVELOP)
+	$(BIN)/python docs/generate.py
+	$(BIN)/mkdocs build --strict --quiet --clean
 
 format: $(DEVELOP)
 	$(BIN)/ruff format .

@@ -2,15 +2,14 @@
 
 Theory of operation. A command is a click function in a module of its own, `COMMANDS` below. It parses options, calls
 the job and prints; the jobs are in other rooms: `istio/` and `rules/` (check), `routing/` (explain, test), `envoy/`
-(export, envoy), `compare/report` and `compare/suite` (report, tests), `local_endpoints/` (init), `replay/`,
-`collector/`, `demo/`.
+(export, envoy), `compare/report` and `compare/suite` (report, tests), `local_endpoints/` (init), `captures/` (diff),
+`replay/`, `collector/`, `demo/`.
 
 What commands share:
 
     rules_option.py   --rules and --set, read into `Settings` and a rule set
     gathered.py       many options as few dataclasses
     value_type.py     option types made of parsing functions
-    requests.py       requests and decisions as JSON, for explain and test
     record_input.py   records read with a progress bar, for report and tests
     console.py        everything that is printed
 
@@ -34,6 +33,7 @@ COMMANDS = {
     "collect": ("mirror_addon.cli.collect", "Run a mirror target that records every request."),
     "console": ("mirror_addon.cli.run", "Run mitmproxy's console with the addon."),
     "demo": ("mirror_addon.cli.demo", "Run the worked example with real traffic."),
+    "diff": ("mirror_addon.cli.diff", "Compare two recordings of the same requests."),
     "dump": ("mirror_addon.cli.run", "Run mitmdump with the addon."),
     "envoy": ("mirror_addon.cli.envoy", "Run Envoy with the rules."),
     "explain": ("mirror_addon.cli.explain", "Print how requests are routed and mirrored, and why."),
