@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from mirror_addon.cli.console import echo
 from mirror_addon.cli.findings_input import Basis
 from mirror_addon.compare.causes import Cause
 from mirror_addon.compare.findings import Finding
@@ -21,7 +22,6 @@ from mirror_addon.compare.rules import RulesError
 from mirror_addon.compare.rules_writing import Edit
 from mirror_addon.compare.rules_writing import adding
 from mirror_addon.compare.rules_writing import removing
-from mirror_addon.display.text import printable_lines
 
 FILE = Path("compare.yaml")
 
@@ -46,7 +46,8 @@ class Edits:
         for change in self._changes(path, causes):
             try:
                 edit = change()
-                click.echo(printable_lines(edit.difference), err=True)
+                for line in edit.difference.splitlines():
+                    echo(line, err=True)
                 if sys.stdin.isatty() and sys.stderr.isatty():
                     click.confirm(f"Write this to {path}?", abort=True, err=True)
                 edit.write()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from mirror_addon.cli.console import echo
 from mirror_addon.cli.record_input import read_records
 from mirror_addon.compare.findings import against
 from mirror_addon.compare.report.judging import Judge
@@ -49,7 +50,7 @@ def _read(files: Sequence[str], noise: NoiseRule, rules: Rules | None) -> Summar
     judge = Judge(rules)
     reader = read_records(files, JudgedLine, lambda lines: tally.add_all(judge.lines(lines)))
     if judge.listed:
-        click.echo(
+        echo(
             f"note: {counted(judge.listed, 'differing pair')} of {reader.records:,} lines have no bodies to compare "
             "again (mirror_record_bodies); of the rules only accepted, ignore and unordered apply to them",
             err=True,
