@@ -7,7 +7,7 @@ DEVELOP := $(VENV)/.installed-to-develop
 PYTEST := pytest -m "not browser and not long" --numprocesses 2 --dist loadfile
 PURE := src/mirror_addon/istio/*,src/mirror_addon/routing/*,src/mirror_addon/compare/*,src/mirror_addon/envoy/*,src/mirror_addon/gateway_api/*
 
-.PHONY: help install demo demo-web test test-browser test-long coverage coverage-pure check format bench fuzz soak clean
+.PHONY: help install demo demo-web test test-browser test-long coverage coverage-pure check docs format bench fuzz soak clean
 
 help:
 	@echo "make demo          the main job on rules/, shown as a table"
@@ -15,6 +15,7 @@ help:
 	@echo "make test          all tests that need nothing but Python"
 	@echo "make coverage      the same, with the coverage of branches, child processes included"
 	@echo "make check         format, lint, types, and the design's arrows"
+	@echo "make docs          the documentation as a site in build/site; its reference is generated first"
 	@echo "make format        put the format right"
 	@echo "make fuzz          one fuzz target until it is stopped: make fuzz TARGET=rules"
 	@echo "make soak          an hour of mixed faults, the books checked ten times a second"
@@ -30,7 +31,7 @@ $(RUN): pyproject.toml
 	touch $@
 
 $(DEVELOP): $(RUN)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,check,browser]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,check,browser,docs]'
 	touch $@
 
 demo: $(RUN)
@@ -68,6 +69,11 @@ check: $(DEVELOP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	PYTHONPATH=src $(BIN)/lint-imports
+
+# Strict: a link or an anchor that leads nowhere, or a page without a place, fails.
+docs: $(DEVELOP)
+	$(BIN)/python docs/generate.py
+	$(BIN)/mkdocs build --strict --quiet --clean
 
 format: $(DEVELOP)
 	$(BIN)/ruff format .

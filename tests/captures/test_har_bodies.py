@@ -193,7 +193,7 @@ def test_a_coding_that_was_not_undone_stays() -> None:
         ({"size": 0}, None, 302, None),
         ({"size": -1}, None, 301, None),
         ({}, 0, 302, b""),
-        ({"text": ""}, None, 302, b""),
+        ({"text": ""}, None, 302, None),
         ({"size": 0}, 9, 200, None),
         ({"size": 0}, 9, 304, b""),
     ],

@@ -46,6 +46,7 @@ BODIES: list[tuple[str, Fields]] = [
     ('{"next": "http://HOST/items?page=2"}', JSON),
     ('{"next": "http:\\/\\/HOST:8080\\/items", "n": [1, 2]}', JSON),
     ('{"links": ["http://HOST/a", "http://HOST/b", "//cdn.HOST/c"], "cb": "x?u=http%3A%2F%2FHOST%2Fa"}', JSON),
+    ('{"login": "https://login.example/?next=http%253A%252F%252FHOST%252Fa"}', JSON),
     ('{"by": {"http://HOST/a": 1}, "text": "line\\nHOST"}', JSON),
     ('<a href="http://HOST/x">HOST</a>', HTML),
     ("<?xml version='1.0'?><a b='http://HOST/'>x</a>", [("content-type", "text/xml")]),

@@ -26,7 +26,11 @@ def test_plain_names() -> None:
         (LIVE, "expiresAt", NOW + 3600, NOW + 3606),
         (Moments(), "expiresAt", NOW + 3600, NOW + 3650),  # when the responses were made is not known
         (REPLAY, "expiresAt", THEN + 3600, NOW + 3601),
+        (REPLAY, "expiresAt", THEN + 3600, NOW + 3590.5),
+        (REPLAY, "expiresAt", THEN + 3600, NOW + 3670),  # set when the server started
+        (REPLAY, "cachedAt", THEN - 86400, NOW - 86400 - 250),
         (REPLAY, "exp", THEN + 60, NOW + 60),
+        (REPLAY, "exp", THEN + 60, NOW + 52),
         (REPLAY, "createdAt", THEN - 9000, NOW - 9000),
         (REPLAY, "at", THEN, NOW + 100),
         # the end of a day, an hour or a minute
@@ -51,6 +55,9 @@ def test_agree(moments: Moments, name: str, primary: float, shadow: float) -> No
         (LIVE, "expires", 1795348860, 1795348920),  # a minute more, both at a whole minute
         (REPLAY, "expiresAt", THEN + 3600, NOW + 7200),
         (REPLAY, "expiresAt", THEN + 3600, THEN + 3601),  # it did not move
+        (REPLAY, "expiresAt", THEN + 3600, NOW + 3600 + 90),
+        (REPLAY, "expiresAt", THEN + 300, NOW + 330),
+        (REPLAY, "expiresAt", THEN + 7 * 86400, NOW + 7 * 86400 + 400),
         (REPLAY, "createdAt", THEN - 9000, NOW - 9900),
         (REPLAY, "validTo", (THEN + 7200) // 3600 * 3600, (NOW + 7200) // 3600 * 3600 + 7200),
     ],

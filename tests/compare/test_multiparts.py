@@ -87,6 +87,8 @@ META, META_2 = part("{}", more=NAMED), part("[]", more=NAMED)
         (part('{"a": 1, "b": 2}'), part('{"b": 2.0, "a": 1}')),
         (part("<a><b/></a>", "application/xml"), part("<a> <b></b></a>", "application/xml")),
         (part('{"a": 1, "b": 2}', more=NAMED), part('{"b": 2, "a": 1}', more=NAMED)),
+        (part("[1]", more=NAMED), part("[1]", more=NAMED.replace("; ", ";\r\n\t"))),
+        (part("x", "text/plain; charset=utf-8"), part("x", "text/plain;charset=UTF-8")),
         (part('[]\n{"b": 2, "c": 3}', "application/jsonl"), part('[ ]\n{"c": 3, "b": 2}', "application/jsonl")),
         (
             part('HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{"a": 1, "b": 2}', HTTP),

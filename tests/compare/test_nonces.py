@@ -33,6 +33,16 @@ def test_header(name: str) -> None:
     assert (found.verdict, [each.noise for each in found.differences]) == ("noise", ["nonce"])
 
 
+@pytest.mark.parametrize("body", ["x", '<script nonce="{}">say("aa1a")</script>', "<meta content=\"x 'nonce-{}'\">"])
+@pytest.mark.parametrize("policy", ["script-src 'nonce-{}'", "script-src 'NONCE-{}'; style-src 'nonce-{}'"])
+def test_a_short_nonce_is_replaced_where_it_is_one(body: str, policy: str) -> None:
+    (one, one_policy), (other, other_policy) = (
+        (body.replace("{}", nonce), policy.replace("{}", nonce)) for nonce in ("b2", "a1")
+    )
+    found = compared(one, other, one_policy, other_policy)
+    assert (found.verdict, {each.noise for each in found.differences}) == ("noise", {"nonce"})
+
+
 @pytest.mark.parametrize("template", [META, TAGS, META + TAGS, META.replace("'", "&#39;")])
 def test_tags(template: str) -> None:
     found = compared(template.replace("{}", ONE), template.replace("{}", OTHER))
@@ -56,7 +66,7 @@ def test_escaped_in_tags() -> None:
         (TAGS.format(ONE, ONE), TAGS.format(THIRD, OTHER), POLICY.format(ONE, ONE), POLICY.format(OTHER, OTHER)),
         (TAGS.format(ONE, ONE), "<script>a()</script>", POLICY.format(ONE, ONE), POLICY.format(OTHER, OTHER)),
         (TAGS.format(ONE, ONE), TAGS.format(OTHER, THIRD), "", ""),
-        ("x", "x", "script-src 'nonce-aaaa'", "script-src 'nonce-bbbb'"),
+        ("nonce aaa", "nonce bbb", "script-src 'nonce-aaa'", "script-src 'nonce-bbb'"),
     ],
 )
 def test_what_counts(one: str, other: str, policy: str, other_policy: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from jinja2 import Environment
 from markupsafe import Markup
 
-from mirror_addon.display.pages import lines
 from mirror_addon.display.pages import shown
 
 
@@ -17,9 +16,3 @@ def test_every_expression_is_safe() -> None:
 
 def test_thousands_stay_apart() -> None:
     assert shown("1\u202f234\xa0") == "1\u202f234\\xa0"
-
-
-def test_lines_stay_lines() -> None:
-    page = Environment(autoescape=True, finalize=shown)
-    page.filters["lines"] = lines
-    assert page.from_string("{{ a | lines }}").render(a="<b>\n\x1b") == "&lt;b&gt;\n\\x1b"

@@ -68,7 +68,9 @@ def test_routes(
     [
         (SNI, "[i/e]", SNI, []),
         (SNI, "[i/e, mesh]", SNI, ["spec.hosts[0]", "spec.tls[0].match[0].sniHosts[0]"]),
-        (SNI, "[]", SNI, ["spec.hosts[0]", "spec.tls[0].match[0].sniHosts[0]"]),
+        (SNI, "[]", SNI, ["spec.hosts[0]"]),
+        ("*.b", "[]", SNI, []),
+        ("*.b", "[mesh]", SNI, ["spec.tls[0].match[0].sniHosts[0]"]),
         ("outbound_.x_._.a.b", "[i/e]", "a.b", ["spec.hosts[0]", "spec.tls[0].match[0].sniHosts[0]"]),
         ("a_b", "[i/e]", "a.b", ["spec.hosts[0]", "spec.tls[0].match[0].sniHosts[0]"]),
     ],

@@ -17,6 +17,7 @@ CH = "consistentHash"
         ("{simple: ROUND_ROBIN}", []),
         ("{simple: LEAST_CONN}", [("warning", "IST0002", "simple")]),
         ("{simple: RANDOM, consistentHash: {useSourceIp: true}}", [(*E, "")]),
+        ("{simple: RANDOM, backendUtilization: {}}", [(*E, "")]),
         ("{consistentHash: {httpHeaderName: x, useSourceIp: true}}", [(*E, CH)]),
         ("{consistentHash: {httpHeaderName: x, ringHash: {}, maglev: {tableSize: 3}}}", [(*E, CH)]),
         ("{consistentHash: {httpCookie: {ttl: 0s}}}", [(*E, f"{CH}.httpCookie")]),

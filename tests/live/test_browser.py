@@ -101,7 +101,7 @@ FILTERS = {
     "~replayq": (0, 2),
     "~replayq & ! ~comment ^different": (0, 1),
 }
-"""Primaries and shadows of the two requests that each filter of docs/mitmweb.md matches."""
+"""Primaries and shadows of the two requests that each filter of docs/reference/mitmweb.md matches."""
 OF_12 = {
     "~marker ghost": (0, 2),
     "! ~marker ghost": (2, 0),

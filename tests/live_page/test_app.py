@@ -171,7 +171,7 @@ def test_findings_and_their_buttons(
     page = assert_harmless(client.get("/").text)
     assert "1 finding in 2 differing pairs" in page.text and "2 endpoints" in page.text
     assert "- path: $.items[*].tax\n  ignore: true\n  accepted: f69d1514f" in page.text  # shown before it is written
-    assert "200 vs 200" not in page.text and page.text.count("$.items[*].tax missing") == 3
+    assert "200 vs 200" not in page.text and page.text.count("$.items[*].tax missing") == 1
     client.post("/accept", data=form(client, finding="f69d1514f"))
     client.post("/ignore", data=form(client, finding="f69d1514f"))
     assert client.post("/accept", data={"finding": "f69d1514f"}).status_code == 403  # without the page's token

@@ -69,9 +69,9 @@ DEFAULT = Identity(namespace="one")
         ([entry("a", ", exportTo: ['*']"), entry("b", ", exportTo: ['~']")], MESH, "a", "not exported to one: b"),
         ([entry("one"), entry("a"), entry("b", ", exportTo: ['~']")], MESH, "one",
          "not used: a; not exported to one: b"),
-        # The default identity sees everything, but prefers what is exported to it.
+        # The default identity sees what somebody sees, but prefers what is exported to it.
         ([entry("a", ", exportTo: ['.']"), entry("b")], DEFAULT, "b", "not exported to one: a"),
-        ([entry("a", ", exportTo: ['~']")], DEFAULT, "a", ""),
+        ([entry("a", ", exportTo: ['.']")], DEFAULT, "a", ""),
         # A Kubernetes Service takes precedence, where it has instances here.
         ([entry("a"), service(), POD], MESH, "prod", "Kubernetes Service takes precedence"),
         ([entry("one"), service(), POD], MESH, "one", "own namespace"),
@@ -92,6 +92,13 @@ def test_none_is_visible(export_to: str, identity: Identity) -> None:
     registry = ServiceRegistry(read(entry("a", f", exportTo: {export_to}")), identity)
     assert registry.services == {}
     assert registry.hidden == {HOST: f"{HOST} of namespace a is not exported to one"}
+
+
+def test_what_is_exported_to_nobody_is_hidden_from_the_identity_that_sees_all() -> None:
+    hidden, private = entry("a", ", exportTo: ['~']"), entry("b", ", exportTo: ['.']", port=2)
+    assert ServiceRegistry(read(hidden), DEFAULT).hidden == {HOST: f"{HOST} of namespace a is not exported to one"}
+    found = ServiceRegistry(read(hidden + private), DEFAULT).services[HOST]
+    assert [instance.address for instance in found.instances] == ["10.0.0.2"]
 
 
 class TestOneNamespace:

@@ -5,6 +5,7 @@ from typing import Any
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.difference import Difference
 from mirror_addon.compare.findings import FindingsTally
+from mirror_addon.compare.redaction import Redaction
 from mirror_addon.shadow.pair import Pair
 from mirror_addon.shadow.result import ShadowResult
 from mirror_addon.statistics.pair_findings import SHOWN_URL
@@ -52,6 +53,12 @@ def test_statistics_count_differing_pairs_and_no_controls() -> None:
     copy = statistics.copy()
     statistics.pair(pair(TAX, Difference("$.a", "value", 1, 2)))
     assert copy.findings({finding.id})[0].state == "accepted" and len(copy.findings()) == 1
-    assert [each.what for each in statistics.differing] == [
-        "$.items[*].tax missing", "$.items[*].tax missing and 1 more",
-    ]  # fmt: skip
+    assert [each.pairs for each in statistics.findings()] == [2, 1]
+
+
+def test_secrets_in_urls_are_not_shown() -> None:
+    found = FindingsTally()
+    url = "http://shop.test/orders/7?access_token=hunter2"
+    count_causes(found, pair(TAX, url=url, redaction=Redaction(("query:access_token",))))
+    (finding,) = found.findings(1)
+    assert finding.example is not None and "hunter2" not in str(finding)

@@ -8,7 +8,7 @@ from pathlib import Path
 from mirror_addon.statistics.reasons import REASONS
 from mirror_addon.statistics.reasons import parts
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "counters.md"
 
 
 def test_parts_are_ordered_and_without_zeros() -> None:
@@ -18,7 +18,7 @@ def test_parts_are_ordered_and_without_zeros() -> None:
     assert parts({"skipped.b": 1, "skipped.a": 1}, "skipped") == [("a", 1), ("b", 1)]
 
 
-def test_every_reason_in_the_readme_has_a_meaning() -> None:
-    rows = re.findall(r"^\| `(?:failed|dropped|skipped)\.\w+`.*", README.read_text(), re.MULTILINE)
+def test_every_reason_in_the_table_has_a_meaning() -> None:
+    rows = re.findall(r"^\| `(?:failed|dropped|skipped)\.\w+`.*", PAGE.read_text(), re.MULTILINE)
     named = {word for row in rows for word in re.findall(r"`(?:\w+)?\.(\w+)`", row.split("|")[1])}
     assert named == set(REASONS)

@@ -72,10 +72,10 @@ def response_body(answered: dict[str, Any], headers: Fields, status: int, method
         return _bytes(text, content.get("encoding"), headers, length, size, whole)[0]
     if length is not None:
         return b"" if length == 0 else None
-    if text == "":
-        return b""
-    # Browsers never have the body of a redirect. They leave out the text of an empty body, too.
-    return b"" if _size(content.get("size", 0)) == 0 and not 300 <= status < 400 else None
+    if 300 <= status < 400:
+        return None  # browsers never have the body of a redirect; some write an empty text for it
+    # They leave out the text of an empty body, too.
+    return b"" if text == "" or _size(content.get("size", 0)) == 0 else None
 
 
 def _bytes(

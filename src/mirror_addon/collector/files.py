@@ -53,7 +53,7 @@ def _moment(seconds: float) -> str:
 
 
 def as_line(request: Collected) -> bytes:
-    """The request as one JSON object and a newline. docs/recording.md has the table of keys."""
+    """The request as one JSON object and a newline. docs/reference/recording.md has the table of keys."""
     body, encoding = body_of(request)
     line = {
         "time": _moment(request.time),

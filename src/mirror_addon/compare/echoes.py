@@ -15,12 +15,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from mirror_addon.compare.moments import plain
+from mirror_addon.compare.nonces import with_primary_nonce
 
 _BEFORE = (
-    rb"(?:(?<![0-9A-Za-z_-])|(?<=%[0-9A-Fa-f][0-9A-Fa-f])|(?<=\\[bfnrt])"
+    rb"(?:(?<![0-9A-Za-z_-])|(?<=%[0-9A-Fa-f][0-9A-Fa-f])|(?<=%25[0-9A-Fa-f][0-9A-Fa-f])|(?<=\\[bfnrt])"
     rb"|(?<=\\u[0-9A-Fa-f][0-9A-Fa-f][0-9A-Fa-f][0-9A-Fa-f]))"
 )
-"""A host may stand behind an escape of a URL or of JSON, whose last character is none of a host."""
+"""A host may stand behind an escape of a URL, of a URL in its query, or of JSON, which ends in a letter or digit."""
 _AFTER = rb"(?![0-9A-Za-z_-])"
 _ADDRESS = r"(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f.]{0,15}){2,7})"
 _LONGEST = 1000
@@ -89,7 +90,7 @@ class Echo:
             data = _list_of_hops(asked).sub(rb"\1", data)
         for nonce, primary_nonce in self._nonces.items():
             if nonce in data:
-                data = data.replace(nonce, primary_nonce)
+                data = with_primary_nonce(data, nonce, primary_nonce)
         return data
 
     def undone_text(self, text: str) -> str:

@@ -5,8 +5,9 @@ happened (`createdAt`), and those at which something ends (`expiresAt`). Two res
 
 - both times are at most CLOSE apart: two backends that each stored the same event; or
 - each is within NEAR of its own response; or
-- both are equally far from their own response, to SLACK. This is what a replay needs, where the primary's response was
-  recorded days ago (mitmproxy's server replay moves such times by the same distance, "refresh").
+- both are equally far from their own response, to SLACK or, in a replay, to a small share of the distance. This is what
+  a replay needs, where the primary's response was recorded days ago (mitmproxy's server replay moves such times by
+  the same distance, "refresh").
 
 The end of something must be equally far whenever it is known when the responses were made: the difference is a
 lifetime, and a lifetime of four minutes instead of one is a defect, although both times are near.
@@ -24,6 +25,10 @@ NEAR = 300.0
 """Seconds that a time may be apart from the time at which its response was made."""
 SLACK = 5.0
 """Seconds by which the distances of two times from their responses may differ."""
+_REPLAYED_SLACK = 10.0
+_REPLAYED_SHARE = 0.02
+"""The same in a replay, in seconds and as a share of the distance: a server may have made its times before it was
+asked, when it started or when it filled a cache. A lifetime that is two per cent longer is no defect."""
 _FARTHEST_ZONE = 14 * 3600.0
 """Seconds by which a time without a zone may be apart from UTC (UTC+14, the largest offset)."""
 _DAY = 86400.0
@@ -106,7 +111,11 @@ class Moments(NamedTuple):
         unit = next((each for each in _ROUND if not (primary % each or shadow % each)), 0.0) if rounded else 0.0
         for created in self.primary:
             for other_created in self.shadow:
-                apart = abs((primary - created) - (shadow - other_created))
-                if apart <= SLACK or (apart < unit and abs(created - other_created) > CLOSE):
+                distance = primary - created
+                apart = abs(distance - (shadow - other_created))
+                if apart <= SLACK:
+                    return True
+                share = min(abs(distance) * _REPLAYED_SHARE, NEAR)
+                if abs(created - other_created) > CLOSE and (apart <= max(_REPLAYED_SLACK, share) or apart < unit):
                     return True
         return False

@@ -8,10 +8,12 @@ from email.message import Message
 from typing import NamedTuple
 
 from mirror_addon.compare.forms import FormError
+from mirror_addon.compare.lists import media_range
 from mirror_addon.compare.media_types import MediaType
 from mirror_addon.compare.media_types import media_type
 
 _MAX_PARTS = 10_000
+_FOLD = re.compile(r"\r?\n[ \t]{1,999}")
 _MAX_PARAMETERS = 100
 """Of one header field of a part. `email` takes a time that grows with their square and more."""
 _HTTP = "application/http"
@@ -71,8 +73,9 @@ def _split(piece: bytes) -> tuple[bytes, bytes]:
 def _part(head: bytes, content: bytes) -> tuple[str, Part]:
     fields = _fields(head.decode("latin-1"))
     name, file_name = (fields.get_param(each, header="content-disposition") for each in ("name", "filename"))
-    kinds = [file_name, fields.get("content-type")]
-    declared = media_type(str(fields.get("content-type", "")))
+    type_ = str(fields.get("content-type", ""))
+    kinds = [file_name, media_range(type_)]
+    declared = media_type(type_)
     headers: Headers = ()
     if declared.name == _HTTP and (b"\n\n" in content or b"\r\n\r\n" in content):
         inner, content = _split(content)
@@ -81,17 +84,13 @@ def _part(head: bytes, content: bytes) -> tuple[str, Part]:
         inner_fields = _fields(rest)
         headers = tuple((key.encode("latin-1"), value.encode("latin-1")) for key, value in inner_fields.items())
         declared = media_type(str(inner_fields.get("content-type", "")))
-    kind = "; ".join(_without_boundary(str(each)) for each in kinds if each)
+    kind = "; ".join(str(each) for each in kinds if each)
     return (name if isinstance(name, str) else ""), Part(kind, declared, content, headers)
-
-
-def _without_boundary(text: str) -> str:
-    return re.sub(r";\s{0,9}boundary=[^;]*", "", text, flags=re.IGNORECASE)
 
 
 def _fields(head: str) -> Message:
     fields = Message()
-    for line in head.splitlines():
+    for line in _FOLD.sub(" ", head).splitlines():
         name, colon, value = line.partition(":")
         if colon and name.strip().isascii():
             if value.count(";") > _MAX_PARAMETERS:

@@ -12,12 +12,14 @@ import re
 from mirror_addon.compare.lists import CSP
 
 _CSP = frozenset(name.encode() for name in CSP)
-_SOURCE = re.compile(rb"'nonce-([0-9A-Za-z+/_-]{8,256}={0,2})'")
+_SOURCE = re.compile(rb"'nonce-([0-9A-Za-z+/_-]{1,256}={0,2})'", re.IGNORECASE)
 _NONCE = re.compile(
-    rb"""(?:'|&\#39;|&\#x27;)nonce-([0-9A-Za-z+/_-]{8,256}={0,2})(?:'|&\#39;|&\#x27;)"""
+    rb"""(?:'|&\#39;|&\#x27;)nonce-([0-9A-Za-z+/_-]{1,256}={0,2})(?:'|&\#39;|&\#x27;)"""
     rb"""|\snonce=["']?([0-9A-Za-z+/_-]{8,256}={0,2})""",
     re.IGNORECASE,
 )
+_LONG = 8
+"""Characters of a nonce that is replaced wherever it stands; a shorter one may be a part of other text."""
 _SEARCHED = 1024 * 1024
 """Bytes of a body in which nonces are searched."""
 
@@ -31,6 +33,14 @@ def paired_nonces(primary: Headers, primary_body: bytes, shadow: Headers, shadow
         return {}
     others = [*dict.fromkeys((*_of_header(shadow), *_of_body(shadow_body)))]
     return {other: one for one, other in zip(ones, others, strict=False) if other not in ones and one not in others}
+
+
+def with_primary_nonce(data: bytes, nonce: bytes, primary_nonce: bytes) -> bytes:
+    """`data` with the primary's nonce in place of its partner; one that is short only as a source or an attribute."""
+    if len(nonce) >= _LONG:
+        return data.replace(nonce, primary_nonce)
+    place = rb"""(?i:(nonce(?:-|=["']?)))%s(?![0-9A-Za-z+/_=-])""" % re.escape(nonce)
+    return re.sub(place, rb"\1" + primary_nonce.replace(b"\\", rb"\\"), data)
 
 
 def _of_header(headers: Headers) -> list[bytes]:

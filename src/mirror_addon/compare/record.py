@@ -1,9 +1,10 @@
 """Make a line of the record: one shadow, both responses and the result of the comparison, as a JSON object.
 
-A record is the JSON Lines file that `mirror_record` names; docs/recording.md has the table of its fields. The words
-around it: `record_line` makes a line, `record_file.RecordFile` appends it, `worker.recorder.Recorder` does both in the
-worker as the message `shadow.frames.Recording` from the proxy configures it, `report.lines.RecordLine` is a line as
-readers parse it, and `captures.entry.Recorded` is a request, from a record or another capture, that can be sent again.
+A record is the JSON Lines file that `mirror_record` names; docs/reference/recording.md has the table of its fields. The
+words around it: `record_line` makes a line, `record_file.RecordFile` appends it, `worker.recorder.Recorder` does both
+in the worker as the message `shadow.frames.Recording` from the proxy configures it, `report.lines.RecordLine` is a line
+as readers parse it, and `captures.entry.Recorded` is a request, from a record or another capture, that can be sent
+again.
 """
 
 from __future__ import annotations

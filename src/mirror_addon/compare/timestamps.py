@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 ISO = (
-    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?: ?(?:Z|z|UTC|GMT)|[+-]\d\d(?::?\d\d)?)?"
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?: ?(?:Z|z|UTC|GMT)|[+-]\d\d(?::?\d\d)?)?"
     r"|\d{8}T\d{6}(?:\.\d{1,9})?(?:Z|[+-]\d{4})?"
 )
 """A regex for ISO 8601 and RFC 3339, extended and basic, with or without zone, fraction and seconds."""
@@ -24,7 +24,7 @@ HTTP = (
 """A regex for HTTP dates (RFC 9110 5.6.7, obsolete formats too), and those of mail (RFC 5322) and cookies."""
 
 _ISO = re.compile(
-    r"(\d{4})-?(\d\d)-?(\d\d)([T ])(\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d{1,9}))?)?"
+    r"(\d{4})-?(\d\d)-?(\d\d)([Tt ])(\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d{1,9}))?)?"
     r"( ?(?:Z|z|UTC|GMT)|[+-]\d\d(?::?\d\d)?)?"
 )
 _HTTP = re.compile(r"\w+,? (\d{1,2})[ -](\w{3})[ -](\d{2,4}) (\d\d):(\d\d):(\d\d) (GMT|UTC|[+-]\d{4})")

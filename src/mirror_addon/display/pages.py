@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from markupsafe import Markup
-from markupsafe import escape
-
 from mirror_addon.display.text import printable
-from mirror_addon.display.text import printable_lines
 
 THIN_SPACE = "\u202f"
 """Between thousands: a space that `printable` would escape, and that is the same as another to nobody."""
@@ -19,8 +15,3 @@ def shown(value: Any) -> Any:
     if not isinstance(value, str) or hasattr(value, "__html__"):
         return value
     return THIN_SPACE.join(map(printable, value.split(THIN_SPACE)))
-
-
-def lines(text: str) -> Markup:
-    """Return a text of several lines of this program, escaped for HTML. A filter for Jinja."""
-    return Markup(escape(printable_lines(text)))

@@ -19,7 +19,7 @@ established. `primary_timeout` is started by MirrorAddon for a request whose rou
 interpreter stays in `rules.background`, next to the work that needs it. The script has to be outside the package,
 because mitmproxy loads it by its path.
 
-`docs/host.md` contains the list below, and tests/host/test_changes.py compares both with a proxy that runs.
+`docs/explanation/host.md` contains the list below, and tests/host/test_changes.py compares both with a proxy that runs.
 """
 
 from __future__ import annotations
@@ -126,8 +126,8 @@ CHANGES = (
         "when bytes left and arrived, and sets TCP_QUICKACK after each send, as a worker's sockets do.",
         why="mitmproxy's times of a flow contain its hooks, connecting, and the time until its event loop comes to "
         "read. A shadow's do not, so that of two equal upstreams one would be called faster.",
-        worth="Two equal upstreams come out equal: see the table of `python -m bench.clocks` in docs/comparing.md. It "
-        "takes about 7 us of the processor for each request.",
+        worth="Two equal upstreams come out equal: see the table of `python -m bench.clocks` in "
+        "docs/explanation/comparing.md. It takes about 7 us of the processor for each request.",
         guard="Only a TCP socket that is exactly a `socket.socket`; kernel times on Linux 5.1 and newer. Otherwise "
         "mitmproxy's times are recorded with `clock: program`, and no speed is judged.",
         off="No option.",

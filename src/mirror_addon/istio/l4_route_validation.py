@@ -24,7 +24,7 @@ from mirror_addon.istio.values import check_port
 
 
 def validate_l4_routes(spec: VirtualServiceSpec, on_gateways: bool, findings: Findings) -> None:
-    """Check `tcp` and `tls`. `on_gateways`: the virtual service applies to gateways only, not to sidecars."""
+    """Check `tcp` and `tls`. `on_gateways`: the virtual service does not name the gateway `mesh`."""
     for name, section in (("tls", spec.tls), ("tcp", spec.tcp)):
         if section:
             findings.info(("spec", name), f"not emulated: {name} (only http is routed here)", at_key=True)

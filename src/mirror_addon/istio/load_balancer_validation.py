@@ -21,7 +21,11 @@ def validate_load_balancer(
     balancer: LoadBalancerSettings, path: FieldPath, has_outliers: bool, findings: Findings
 ) -> None:
     """Check a load balancer. `has_outliers`: the same policy has outlierDetection."""
-    members = (("simple", balancer.simple), ("consistentHash", balancer.consistent_hash))
+    members = (
+        ("simple", balancer.simple),
+        ("consistentHash", balancer.consistent_hash),
+        ("backendUtilization", balancer.backend_utilization),
+    )
     check_one_of([name for name, there in members if there is not None], path, findings)
     if balancer.simple == "LEAST_CONN":
         findings.warning((*path, "simple"), "is deprecated; write LEAST_REQUEST", code=DEPRECATED)

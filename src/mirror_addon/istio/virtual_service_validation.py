@@ -41,7 +41,8 @@ def validate_virtual_service(resource: Resource[VirtualServiceSpec], findings: F
     check_export_to(spec.export_to, resource.namespace, ("spec",), findings)
     for index, route in enumerate(spec.http):
         validate_route(route, ("spec", "http", index), is_delegate=is_delegate, in_mesh=in_mesh, findings=findings)
-    validate_l4_routes(spec, not in_mesh, findings)
+    # Istio takes a virtual service without gateways for one of the mesh, except in its SNI hosts (`validateSniHost`).
+    validate_l4_routes(spec, MESH not in spec.gateways, findings)
     find_unreachable(spec.http, findings)
     find_unreachable_l4("tls", spec.tls, findings)
     find_unreachable_l4("tcp", spec.tcp, findings)

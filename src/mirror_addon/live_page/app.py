@@ -14,7 +14,6 @@ from flask import render_template
 from flask import request
 from werkzeug.exceptions import HTTPException
 
-from mirror_addon.display.pages import lines
 from mirror_addon.display.pages import shown
 from mirror_addon.live_page import access
 from mirror_addon.live_page import rows
@@ -34,7 +33,6 @@ def create_app(source: Source) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_FORM
     app.jinja_env.finalize = shown
-    app.jinja_env.filters["lines"] = lines
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(formats.FILTERS | rows.FILTERS)
     pages = Pages(source)

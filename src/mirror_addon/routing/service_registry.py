@@ -30,11 +30,13 @@ class ServiceRegistry:
             by_host.setdefault(service.host, []).append(service)
         for host, declared in by_host.items():
             visible = [service for service in declared if _visible(service, identity)]
-            if not visible and identity.gateways:
+            if not visible and not identity.gateways:
+                visible = [service for service in declared if "~" not in service.export_to]
+            if not visible:
                 whose = ", ".join(dict.fromkeys(service.namespace for service in declared))
                 self.hidden[host] = f"{host} of namespace {whose} is not exported to {identity.namespace}"
                 continue
-            self.services[host] = _chosen(visible or declared, declared, identity)
+            self.services[host] = _chosen(visible, declared, identity)
         for host, aliases in _aliases(by_host).items():
             if host in self.services:
                 self.services[host].aliases = aliases

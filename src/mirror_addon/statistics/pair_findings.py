@@ -47,4 +47,6 @@ def _counting(pair: Pair) -> list[Difference]:
 
 
 def _example(pair: Pair, shown: Difference) -> Example:
-    return Example(pair.id, pair.method, pair.url[:SHOWN_URL], shown.where, shown.kind, shown.primary, shown.shadow)
+    return Example(
+        pair.id, pair.method, pair.shown_url[:SHOWN_URL], shown.where, shown.kind, shown.primary, shown.shadow
+    )

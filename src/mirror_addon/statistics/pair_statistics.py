@@ -33,7 +33,6 @@ from mirror_addon.statistics.histograms import Latencies
 from mirror_addon.statistics.pair_findings import count_causes
 
 if TYPE_CHECKING:
-    from mirror_addon.compare.causes import Cause
     from mirror_addon.compare.difference import Difference
     from mirror_addon.shadow.pair import Pair
 
@@ -76,14 +75,6 @@ class DifferingPair:
     more: int
     """Number of differences that are not listed."""
     notes: tuple[str, ...]
-    causes: tuple[Cause, ...] = ()
-    """Of the differences."""
-
-    @property
-    def what(self) -> str:
-        """What differs: `$.items[*].tax missing and 2 more`."""
-        more = len(self.causes) - 1
-        return (self.causes[0].title if self.causes else "") + (f" and {more} more" if more > 0 else "")
 
 
 class RouteStatistics:
@@ -258,6 +249,7 @@ class PairStatistics:
         return row
 
     def _keep(self, pair: Pair, now: float) -> None:
+        count_causes(self._findings, pair)
         result, comparison = pair.result, pair.comparison
         differences = comparison.differences if comparison else ()
         self.differing.append(
@@ -276,7 +268,6 @@ class PairStatistics:
                 differences=differences[:SHOWN_DIFFERENCES],
                 more=(comparison.more if comparison else 0) + len(differences[SHOWN_DIFFERENCES:]),
                 notes=comparison.notes if comparison else (),
-                causes=count_causes(self._findings, pair),
             )
         )
 

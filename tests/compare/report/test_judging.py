@@ -11,6 +11,7 @@ from mirror_addon.compare.comparison import compare
 from mirror_addon.compare.record import About
 from mirror_addon.compare.record import RecordedRequest
 from mirror_addon.compare.record import record_line
+from mirror_addon.compare.redaction import Redaction
 from mirror_addon.compare.report.judging import Judge
 from mirror_addon.compare.report.judging import JudgedLine
 from mirror_addon.compare.report.lines import LineParser
@@ -30,7 +31,7 @@ def recorded(primary: Any, shadow: Any, *, bodies: bool, status: int = 200, **he
     comparison = compare(*sides, method="GET", url=url)
     about = About("f/0", "f", 1e9, "r", "v1", "v2", False, "GET", url, 0, "c")
     request = RecordedRequest((), b"", False) if bodies else None
-    return PARSE(record_line(about, *sides, comparison, request=request, redacted=frozenset({b"set-cookie"})))
+    return PARSE(record_line(about, *sides, comparison, request=request, redacted=Redaction(("Set-Cookie",))))
 
 
 def judged(line: JudgedLine, rules: str) -> tuple[str | None, list[tuple[str, str]]]:
@@ -93,6 +94,12 @@ def test_what_needs_more_than_the_responses_is_kept() -> None:
     assert judged(text, "") == ("noise", [("$.total", "control")])
     blanked = recorded({"total": 1}, {"total": 1}, bodies=True, **{"set-cookie": "a=b"})
     assert judged(blanked, "") == ("different", [("header:set-cookie", "")])
+
+
+def test_redacted_fields_are_judged_as_recorded() -> None:
+    blank = {"headers": [["Set-Cookie", "[redacted]"]], "body": "", "status": 200}
+    line = _raw(same_difference(), {"path": "header:set-cookie"}, primary=blank, shadow=blank | {"headers": []})
+    assert judged(PARSE(json.dumps(line).encode()), "") == ("different", [("header:set-cookie", "")])
 
 
 def record_like(line: JudgedLine, noise: str) -> JudgedLine:

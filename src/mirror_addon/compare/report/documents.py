@@ -1,6 +1,6 @@
 """The report as data: `mirror-addon report --json`.
 
-docs/recording.md documents the keys. Keys may be added, but never renamed or removed.
+docs/reference/recording.md documents the keys. Keys may be added, but never renamed or removed.
 """
 
 from __future__ import annotations
