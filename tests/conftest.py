@@ -19,7 +19,9 @@ from hypothesis import settings
 
 # Tools that tests of several rooms use.
 sys.path[:0] = [str(Path(__file__).parent / folder) for folder in ("live", "tools")]
-pytest.register_assert_rewrite("livetools", "enginetools", "pairtools", "replaytools", "capturetools", "collectortools")
+pytest.register_assert_rewrite(
+    "livetools", "enginetools", "pairtools", "replaytools", "capturetools", "collectortools", "messagetools"
+)
 pytest_plugins = ["enginetools", "pairtools"]
 
 # The same examples in every run, and no clock: neither luck nor a busy machine decides whether a change may pass.

@@ -39,7 +39,9 @@ from mirror_addon.host.changes import HostChanges
 from mirror_addon.host.http_streams import HttpStreams
 from mirror_addon.live_page.page import LivePage
 from mirror_addon.mirroring.copied_hosts import copied
-from mirror_addon.mirroring.engine_settings import check_record
+from mirror_addon.mirroring.engine_settings import check_files
+from mirror_addon.mirroring.engine_settings import own_options
+from mirror_addon.mirroring.engine_settings import values_of
 from mirror_addon.mirroring.shadow_writer import ShadowWriter
 from mirror_addon.mirroring.unmatched_log import UnmatchedLog
 from mirror_addon.options.settings import BY_NAME
@@ -127,7 +129,7 @@ class MirrorAddon:
         if "mode" in updated and self._running:
             self._tell_mode()
         writer = self.session.writer
-        changed = frozenset(updated) & BY_NAME.keys() if writer else frozenset(BY_NAME)
+        changed = own_options(updated) if writer else frozenset(BY_NAME)
         if writer and not changed:
             writer.look_for_views()
             return
@@ -144,7 +146,7 @@ class MirrorAddon:
 
     def _change(self, writer: ShadowWriter, changed: frozenset[str]) -> None:
         """Read and apply only the options that changed; all that may refuse comes first."""
-        settings = update_settings(writer.settings, {name: getattr(ctx.options, name) for name in changed})
+        settings = update_settings(writer.settings, values_of(ctx.options, changed))
         comparison = self._check(settings, changed)
         if "mirror_web_port" in changed:
             self.page.listen(settings.web_port)
@@ -161,7 +163,7 @@ class MirrorAddon:
                 self.session.comparison.watch(settings, writer.compare_by)
 
     def _start(self, changed: frozenset[str]) -> None:
-        settings = parse_settings({name: getattr(ctx.options, name) for name in BY_NAME})
+        settings = parse_settings(values_of(ctx.options, BY_NAME))
         comparison = self._check(settings, changed)
         self.session.rules.load(settings)
         writer = self.session.writer = ShadowWriter(settings, self.session.local_address, comparison or "")
@@ -175,11 +177,9 @@ class MirrorAddon:
 
     @staticmethod
     def _check(settings: Settings, changed: frozenset[str]) -> str | None:
-        """Raise OptionError for files that cannot be used. Returns the text of the rules of comparison, None where
-        they are not among the changed options."""
+        """Return the text of the rules of comparison, None if they did not change. Raises OptionError."""
         check_filters(settings.to)
-        if "mirror_record" in changed:
-            check_record(settings)
+        check_files(settings, changed)
         return comparison_rules(settings) if "mirror_compare" in changed else None
 
     def running(self) -> None:
@@ -279,6 +279,7 @@ class MirrorAddon:
         if grpc_streams.is_grpc(flow.request):
             self.responseheaders = self._guard.around(self._responseheaders)
             grpc_streams.stream_request(flow, exchange, gather=waits_for_end(exchange.decision, flow))
+            writer.note_call(exchange)
         if exchange.decision.action is Action.ROUTE:
             self._route(flow, exchange, writer)
         elif speaks_it(flow.client_conn):  # what the client takes its destination to speak

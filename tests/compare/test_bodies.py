@@ -50,7 +50,7 @@ def told(comparison: Comparison) -> Told:
         ("text/csv", b"a,1", b"a,2", "body"),
         ("image/png", b"\0\1", b"\0\2", "body"),
         ("", b"\xff\xfe\x00\x01", b"\xff\xfe\x00\x02", "body"),
-        ("application/grpc", b"\x00\x00", b"\x00\x01", "body"),
+        ("application/octet-stream", b"\x00\x00", b"\x00\x01", "body"),
     ],
 )
 def test_forms(content_type: str, one: bytes, other: bytes, path: str) -> None:

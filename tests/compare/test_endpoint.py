@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror_addon.compare.endpoint import endpoint_of
+from mirror_addon.compare.endpoint import is_grpc
 
 
 @pytest.mark.parametrize(
@@ -47,3 +48,12 @@ def test_ids_of_any_value(uuid: object, number: int) -> None:
 def test_operations() -> None:
     assert endpoint_of("post", "http://a/graphql?x=1", "GetUser") == "POST /graphql GetUser"
     assert endpoint_of("", "http://a/graphql", "GetUser") == "/graphql GetUser"
+
+
+def test_a_call_of_grpc_has_no_ids_in_its_path() -> None:
+    path = "/acme.inventory2service.Stock/Get20231010T"
+    assert endpoint_of("", f"http://h{path}") == path
+    assert endpoint_of("POST", "http://h/a.B/C") == "POST /a.B/C"
+    assert endpoint_of("", "http://h/orders/1234567") == "/orders/{id}"
+    assert is_grpc([(b"Content-Type", b"application/grpc-web+proto")])
+    assert not is_grpc([(b"content-type", b"application/json"), (b"x", b"application/grpc")])

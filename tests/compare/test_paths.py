@@ -44,7 +44,7 @@ def at(place: Place, path: list[str | int]) -> Place:
         ("$..b", ["b", "c"], False),
         ("$..[0]", ["a", 0], True),
         ("$..a..b", ["x", "a", "y", "b"], True),
-        ("$.3", [], None),
+        ("$.3", ["3"], True),
         ("$a", [], None),
         ("$.", [], None),
         ("$..", [], None),

@@ -187,3 +187,11 @@ def test_a_stream_that_went_on_is_cut() -> None:
         made = json.loads(record_line(ABOUT, OK, cut, SAME, request=request))
         assert made["shadow"]["cut"] is True
         assert "cut" not in made["primary"] or made["primary"]["cut"] is False
+
+
+@pytest.mark.parametrize("side", ["primary", "shadow"])
+def test_the_endpoint_of_a_call_of_grpc(side: str) -> None:
+    about = ABOUT._replace(method="POST", url="http://h/shop.Shop/Get")
+    grpc = Answer(200, ((b"content-type", b"application/grpc"),), b"", 0)
+    sides = (grpc, Answer(None, error="timeout")) if side == "primary" else (None, grpc)
+    assert json.loads(record_line(about, *sides, Comparison(None)))["endpoint"] == "/shop.Shop/Get"

@@ -198,3 +198,16 @@ def test_values() -> None:
     assert str(NOTHING.value(deep)).startswith("<redacted ")
     while deep:
         deep = deep.pop()
+
+
+def test_messages_are_withheld_where_a_path_may_be_in_them() -> None:
+    for kind in (b"application/grpc+proto", b"application/x-protobuf"):
+        fields = ((b"content-type", kind),)
+        assert body(Redaction(("$.p",)), b"\x0a\x01x", fields) is None
+        assert body(NOTHING, b"\x0a\x01x", fields) == b"\x0a\x01x"
+
+
+def test_paths_below_a_field() -> None:
+    difference = Difference("header:grpc-status-details-bin.details[*].a", "value", "x", "y")
+    assert Redaction(("Grpc-Status-Details-Bin",)).difference(difference).primary == "[redacted]"
+    assert Redaction(("Grpc-Status",)).difference(difference) == difference

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mirror_addon.mirroring.engine_settings import check_record
+from mirror_addon.mirroring.engine_settings import own_options
 from mirror_addon.mirroring.engine_settings import recording_of
+from mirror_addon.mirroring.engine_settings import values_of
 from mirror_addon.options.settings import OPTIONS
 from mirror_addon.options.settings import OptionError
 from mirror_addon.options.settings import Settings
@@ -41,3 +44,17 @@ def test_what_the_options_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_path_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"^mirror_record=.*/no/r\.jsonl: the folder .*/no does not exist; create it"):
         check_record(settings(record=str(tmp_path / "no" / "r.jsonl")))
+
+
+def test_mitmproxys_own_definitions_are_used_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "a.proto"
+    path.write_text('syntax = "proto3"; message A {}')
+    options = SimpleNamespace(mirror_protos=["x"], mirror_record="r", protobuf_definitions=str(path))
+    assert values_of(options, ["mirror_protos", "mirror_record"])["mirror_protos"] == ["x", str(path)]
+    assert values_of(options, ["mirror_record"]) == {"mirror_record": "r"}
+    options.protobuf_definitions = str(tmp_path / "gone.proto")
+    assert values_of(options, ["mirror_protos"]) == {"mirror_protos": ["x"]}
+    assert "protobuf_definitions is not used: no such file" in caplog.text
+    assert values_of(SimpleNamespace(mirror_protos=[]), ["mirror_protos"]) == {"mirror_protos": []}
+    assert own_options({"protobuf_definitions", "listen_port"}) == {"mirror_protos"}
+    assert own_options({"mirror_record", "listen_port"}) == {"mirror_record"}

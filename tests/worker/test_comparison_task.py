@@ -70,3 +70,9 @@ def test_an_error_is_a_note(monkeypatch: pytest.MonkeyPatch, error: Exception, n
 
     monkeypatch.setattr(comparison_task, "compare", broken)
     assert task(response(b""), response(b"")).run(DEFAULT_RULES, None) == Comparison(None, (), (note,))
+
+
+@pytest.mark.parametrize("content_type", [b"application/grpc-web", b"application/x-protobuf"])
+def test_messages_are_never_read_in_the_loop(content_type: bytes) -> None:
+    answer = Answer(200, ((b"content-type", content_type),), b"\0\0\0\0\0", 5)
+    assert not Task(answer, answer, None, "POST", "", "", 0.0, 0.0, None).decodes_within(1000)

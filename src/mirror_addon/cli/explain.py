@@ -9,15 +9,15 @@ from typing import Any
 
 import click
 
+from mirror_addon.api.requests import decision_document
+from mirror_addon.api.requests import read_lines
+from mirror_addon.api.requests import read_request
 from mirror_addon.captures.urls import RequestError
 from mirror_addon.cli.console import Part
 from mirror_addon.cli.console import Styled
 from mirror_addon.cli.console import echo
 from mirror_addon.cli.line_file import LineFile
 from mirror_addon.cli.line_file import line_file
-from mirror_addon.cli.requests import decision_document
-from mirror_addon.cli.requests import read_lines
-from mirror_addon.cli.requests import read_request
 from mirror_addon.cli.rules_option import read_rule_set
 from mirror_addon.cli.rules_option import read_settings
 from mirror_addon.cli.rules_option import rules_options

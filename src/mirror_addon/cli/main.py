@@ -2,14 +2,14 @@
 
 Theory of operation. A command is a click function in a module of its own, `COMMANDS` below. It parses options, calls
 the job and prints; the jobs are in other rooms: `istio/` and `rules/` (check), `routing/` (explain, test), `envoy/`
-(export, envoy), `compare/report` and `compare/suite` (report, tests), `replay/`, `collector/`, `demo/`.
+(export, envoy), `compare/report` and `compare/suite` (report, tests), `captures/` (diff), `replay/`, `collector/`,
+`demo/`.
 
 What commands share:
 
     rules_option.py   --rules and --set, read into `Settings` and a rule set
     gathered.py       many options as few dataclasses
     value_type.py     option types made of parsing functions
-    requests.py       requests and decisions as JSON, for explain and test
     record_input.py   records read with a progress bar, for report and tests
     console.py        everything that is printed
 
@@ -32,6 +32,7 @@ COMMANDS = {
     "collect": "mirror_addon.cli.collect",
     "console": "mirror_addon.cli.run",
     "demo": "mirror_addon.cli.demo",
+    "diff": "mirror_addon.cli.diff",
     "dump": "mirror_addon.cli.run",
     "envoy": "mirror_addon.cli.envoy",
     "explain": "mirror_addon.cli.explain",

@@ -32,6 +32,7 @@ from mirror_addon.mirroring.engine_settings import check_record
 from mirror_addon.mirroring.engine_settings import record_path
 from mirror_addon.options.settings import OptionError
 from mirror_addon.options.settings import Settings
+from mirror_addon.protos.files import read_protos
 from mirror_addon.replay.arguments import parse_faults
 from mirror_addon.replay.arguments import parse_header
 from mirror_addon.replay.arguments import parse_loop
@@ -242,6 +243,7 @@ def _settings(mirroring: Mirroring, output: Output) -> Settings:
         try:
             check_record(settings)
             comparison_rules(settings)
+            read_protos(settings.protos)
         except OptionError as error:
             raise click.UsageError(str(error)) from None
     return settings

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -107,21 +111,45 @@ def report(
     --accept, --ignore and --undo change the file of --compare (compare.yaml by default), show the change before it is
     written, and ask at a terminal.
     """
-    for written in (output.output, output.junit_file):
-        if written is not None and any(_same_file(written, each) for each in (*files, *basis.against)):
-            raise click.UsageError(f"{written} is one of the records to read; name another file to write")
+    refuse_own_inputs((output.output, output.junit_file), (*files, *basis.against))
     summary = read_findings(files, noise, basis)
     if edits:
         basis = edits.make(summary.findings, basis)
         if "-" not in (*files, *basis.against):
             summary = read_findings(files, noise, basis)
+    conclude(summary, conditions, output, files)
+
+
+SHARED_OPTIONS = ("output", "as_json", "junit_file", "conditions", "relative", "absolute")
+"""The options that other commands which report have too, by the names of their parameters."""
+
+
+def shared_options() -> list[click.Parameter]:
+    return [each for each in report.params if each.name in SHARED_OPTIONS]
+
+
+def refuse_own_inputs(written: Iterable[Path | None], files: Sequence[str], kind: str = "records") -> None:
+    """Raises click.UsageError where a file to write is one of the files to read. `kind`: what these are."""
+    for path in written:
+        if path is not None and any(_same_file(path, each) for each in files):
+            raise click.UsageError(f"{path} is one of the {kind} to read; name another file to write")
+
+
+def conclude(
+    summary: Summary,
+    conditions: tuple[FailCondition, ...],
+    output: Output,
+    files: Sequence[str],
+    more: Mapping[str, Any] | None = None,
+) -> None:
+    """Write and print the report, and exit with 1 where a condition holds. `more`: further keys of `--json`."""
     outcomes = list(judge(list(conditions), summary))
     if output.output is not None:
         _write(output.output, page(summary, outcomes, list(files)).encode("utf-8", "backslashreplace"))
     if output.junit_file is not None:
         _write(output.junit_file, junit(summary, list(conditions), outcomes))
     if output.as_json:
-        echo(json.dumps(document(summary, outcomes)))
+        echo(json.dumps({**document(summary, outcomes), **(more or {})}))
     elif output.output is not None:
         echo(verdict(summary))
     else:

@@ -13,6 +13,9 @@ READER_CLOCK = "reader"
 PROGRAM_CLOCK = "program"
 """As a program came to the bytes."""
 
+NO_FAULT = frozenset({"client_gone", "killed", "unanswered"})
+"""Errors of a primary without a response for which its upstream is not the cause, so that nothing can be compared."""
+
 _LAG_MS = 0.25
 _LAG_SHARE = 0.05
 

@@ -6,6 +6,7 @@ import contextlib
 import gc
 from collections.abc import Callable
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import NamedTuple
 
@@ -39,6 +40,9 @@ from mirror_addon.compare.trees import compare_trees
 from mirror_addon.compare.trees import read_tree
 from mirror_addon.compare.values import short
 
+if TYPE_CHECKING:
+    from mirror_addon.compare.messages.bodies import Messages
+
 _BIG = 64 * 1024
 """Bytes of both bodies from which on cyclic garbage collection is paused."""
 
@@ -52,17 +56,18 @@ def compare_bodies(differences: Differences, primary: DecodedBody, shadow: Decod
         _compare_lengths(differences, primary, shadow)
         return
     cut = primary.cut or shadow.cut
-    if not primary.content or not shadow.content:
+    form, other = (form_of(each.type, each.content) for each in (primary, shadow))
+    messages = form == other and form in _MESSAGES
+    if not messages and (not primary.content or not shadow.content):
         if cut and (primary.content or primary.cut) and (shadow.content or shadow.cut):
             return  # a stream that was cut before its first byte
         text, other_text = (short(each.text()) if each.content else None for each in (primary, shadow))
         kind = "missing" if primary.content else "extra"
         differences.add(differences.place("body"), kind, text, other_text, lambda: "body")
         return
-    form, other = (form_of(each.type, each.content) for each in (primary, shadow))
     if form == other and (not cut or form in _STREAMS) and _structured(differences, form, primary, shadow):
         return
-    if "bytes" in (form, other):
+    if messages or "bytes" in (form, other):
         compare_bytes(differences, primary.content, shadow.content, cut)
         return
     if form != other and (form in _RECOGNISED or other in _RECOGNISED):
@@ -89,7 +94,9 @@ def _structured(differences: Differences, form: str, primary: DecodedBody, shado
             try:
                 values.append(read(body))
             except (JsonError, TreeError, FormError, StreamError) as error:
-                differences.notes.append(f"{side}'s body: {error}, compared as text")
+                differences.notes.append(
+                    f"{side}'s body: {error}, compared as {'bytes' if form in _MESSAGES else 'text'}"
+                )
         if len(values) < 2:
             return False
         if primary.cut or shadow.cut:
@@ -152,6 +159,24 @@ def _read_form(body: DecodedBody) -> FormFields:
     return urlencoded(body.text())
 
 
+def _read_grpc(body: DecodedBody) -> Messages:
+    from mirror_addon.compare.messages.bodies import read_grpc  # imports google.protobuf, and few bodies are gRPC
+
+    return read_grpc(body.content, body.type, body.cut, body.call)
+
+
+def _read_protobuf(body: DecodedBody) -> Messages:
+    from mirror_addon.compare.messages.bodies import read_protobuf
+
+    return read_protobuf(body.content, body.type, body.call)
+
+
+def _compare_messages(differences: Differences, primary: Messages, shadow: Messages) -> None:
+    from mirror_addon.compare.messages.bodies import compare_messages
+
+    compare_messages(differences, primary, shadow)
+
+
 class _Multipart(NamedTuple):
     parts: Parts
     within: str
@@ -201,8 +226,11 @@ _STRUCTURED: dict[str, tuple[Callable[[DecodedBody], Any], Callable[[Differences
     "html": (_read_html, compare_trees),
     "form": (_read_form, compare_forms),
     "multipart": (_read_multipart, _compare_multipart),
+    "grpc": (_read_grpc, _compare_messages),
+    "protobuf": (_read_protobuf, _compare_messages),
 }
-_STREAMS = frozenset({"json-lines", "json-sequence", "event-stream"})
+_STREAMS = frozenset({"json-lines", "json-sequence", "event-stream", "grpc"})
+_MESSAGES = frozenset({"grpc", "protobuf"})
 _RECOGNISED = frozenset({"json", "xml", "html"})
 """Formats that the first bytes show. Two bodies of which only one is in such a format are of different types."""
 

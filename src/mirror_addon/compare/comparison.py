@@ -12,7 +12,7 @@ A comparison takes these steps:
 3. The status, the header fields (`headers`, `lists`) and the bodies (`bodies`) are compared. For bodies the content
    coding is undone (`decoded_body`, `codings`), the format is chosen by Content-Type and first bytes (`media_types`),
    and both bodies are parsed and compared by structure: `json_documents` and `json_comparison`, `event_streams`,
-   `trees` (XML, HTML), `forms`, `multiparts`, else `texts`.
+   `trees` (XML, HTML), `forms`, `multiparts`, `messages` (gRPC, Protocol Buffers), else `texts`.
    The elements of two lists are paired by `alignment`, so that an inserted one does not shift all that follow.
 4. Every difference goes to one `Differences` (`differences`) at a `Place` (`paths`). It keeps one difference for each
    path and kind, and finds out whether it is noise: by a rule of `compare.yaml` (`rules`, `rules_file`, `path_rule`),
@@ -42,6 +42,9 @@ from mirror_addon.compare.endpoint import endpoint_of
 from mirror_addon.compare.headers import Headers
 from mirror_addon.compare.headers import compare_headers
 from mirror_addon.compare.headers import values_of
+from mirror_addon.compare.media_types import form_of
+from mirror_addon.compare.messages.frames import unwrapped
+from mirror_addon.compare.messages.status import compare_status
 from mirror_addon.compare.new_ids import PairIds
 from mirror_addon.compare.nonces import paired_nonces
 from mirror_addon.compare.path_rule import PathRule
@@ -98,9 +101,9 @@ def compare(
     active = rules.applying(method, url, operation)
     noise = None
     if control is not None and not control.error and control.status is not None:
-        own = _ResponsePair(primary, control, url, primary_now, primary_now)
+        own = _ResponsePair(primary, control, url, primary_now, primary_now, rules.descriptors)
         noise = own.differences(rules, active, None).as_control()
-    pair = _ResponsePair(primary, shadow, url, primary_now, now)
+    pair = _ResponsePair(primary, shadow, url, primary_now, now, rules.descriptors)
     differences = pair.differences(rules, active, noise, ids)
     if ids is not None and ids.found and differences.verdict() == "different":
         # What was compared before the id was found may have it too.
@@ -115,12 +118,22 @@ class _ResponsePair:
     """Two responses with their bodies decoded."""
 
     def __init__(
-        self, primary: Answer, shadow: Answer, url: str, primary_now: float | None, shadow_now: float | None
+        self,
+        primary: Answer,
+        shadow: Answer,
+        url: str,
+        primary_now: float | None,
+        shadow_now: float | None,
+        descriptors: bytes,
     ) -> None:
-        self._primary = primary
-        self._shadow = shadow
+        self._primary = primary = unwrapped(primary)
+        self._shadow = shadow = unwrapped(shadow)
         self._notes: list[str] = []
-        self._bodies = read_body(primary, "primary", self._notes), read_body(shadow, "shadow", self._notes)
+        self._bodies = (
+            read_body(primary, "primary", self._notes, url, descriptors),
+            read_body(shadow, "shadow", self._notes, url, descriptors),
+        )
+        self._descriptors = descriptors
         self._created = _created(primary, primary_now), _created(shadow, shadow_now)
         self._url = url
 
@@ -140,8 +153,11 @@ class _ResponsePair:
         headers, content = echo.undone_headers(shadow.headers), echo.undone(other.content)
         if headers is shadow.headers and content is other.content:
             return self._compared(rules, active, noise, echo, ids, headers, other)
-        length = None if other.bytes is None or other.cut else other.bytes + len(content) - len(other.content)
-        undone = other._replace(content=content, bytes=length)
+        if form_of(other.type, other.content) in ("grpc", "protobuf"):
+            undone = other._replace(call=other.call._replace(rewrite=echo.undone_text))
+        else:
+            length = None if other.bytes is None or other.cut else other.bytes + len(content) - len(other.content)
+            undone = other._replace(content=content, bytes=length)
         found = self._compared(rules, active, noise, echo, ids, headers, undone)
         found.add_undone(self._compared(rules, active, noise, None, None, shadow.headers, other), echo)
         return found
@@ -165,7 +181,7 @@ class _ResponsePair:
         if primary.status is None or (primary.error and primary.ended):
             found.notes.append(f"no complete response from the primary: {primary.error or 'no error was reported'}")
             return found
-        compare_headers(found, primary.headers, headers)
+        compare_headers(found, *compare_status(found, primary.headers, headers, self._descriptors))
         if primary.body is None or shadow.body is None:
             sides_without = [side for side, each in (("primary", primary), ("shadow", shadow)) if each.body is None]
             found.notes.append(f"body not compared: the body of {' and '.join(sides_without)} was not kept")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from mirror_addon.compare.answer import Answer
@@ -13,6 +14,19 @@ from mirror_addon.compare.media_types import MediaType
 from mirror_addon.compare.media_types import media_type
 from mirror_addon.compare.media_types import text_of
 from mirror_addon.compare.values import short
+
+
+class Call(NamedTuple):
+    """What a body of messages (gRPC, Protocol Buffers) belongs to.
+
+    `descriptors`: a FileDescriptorSet, empty if there is none. `coding`: of compressed messages. `rewrite`: changes the
+    texts in the messages, where `echoes` would change the bytes of another body; here their lengths stand before them.
+    """
+
+    url: str = ""
+    descriptors: bytes = b""
+    coding: str = ""
+    rewrite: Callable[[str], str] | None = None
 
 
 class DecodedBody(NamedTuple):
@@ -27,14 +41,21 @@ class DecodedBody(NamedTuple):
     cut: bool = False
     bytes: int | None = None
     part: str = ""
+    call: Call = Call()
 
     def text(self) -> str:
         """As text, whatever its format."""
         return text_of(self.content, self.type)[0]
 
 
-def read_body(response: Answer, side: str, notes: list[str]) -> DecodedBody:
-    """Decode the body of a response; it is empty if there is none. `side` names the response in `notes`."""
+def read_body(response: Answer, side: str, notes: list[str], url: str = "", descriptors: bytes = b"") -> DecodedBody:
+    """Decode the body of a response; it is empty if there is none. `side` names the response in `notes`. `url`: of the
+    request. `descriptors`: as in `Call`."""
+    call = Call(url, descriptors, ", ".join(values_of(response.headers, b"grpc-encoding")))
+    return _decoded(response, side, notes)._replace(call=call)
+
+
+def _decoded(response: Answer, side: str, notes: list[str]) -> DecodedBody:
     content = response.body or b""
     declared = media_type(", ".join(values_of(response.headers, b"content-type")))
     cut = len(content) < response.bytes

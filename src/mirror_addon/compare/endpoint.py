@@ -4,6 +4,7 @@ GraphQL its operation (`graphql`)."""
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from urllib.parse import unquote
 from urllib.parse import urlsplit
@@ -20,13 +21,24 @@ _TOKEN = re.compile(r"[A-Za-z0-9_.~+=-]{16,}")
 _MIXED = re.compile(r"(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{10,}")
 """Letters and digits without a separator: a token has such a part, a name of words and numbers has not."""
 _VERSION = re.compile(r"[vV]\d+(?:[._-]?[a-z0-9]+)*")
+_GRPC = re.compile(r"/[A-Za-z_]\w{0,99}(?:\.[A-Za-z_]\w{0,99}){1,20}/[A-Za-z_]\w{0,99}", re.ASCII)
+"""The path of a call of gRPC, in which nothing is an id."""
 _LONGEST = 512
 """Longer path segments are taken for ids."""
 
 
+def is_grpc(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a message with these header fields is gRPC or gRPC-Web."""
+    return any(
+        len(name) == 12 and name.lower() == b"content-type" and value[:16].lower() == b"application/grpc"
+        for name, value in headers
+    )
+
+
 def endpoint_of(method: str, url: str, operation: str = "") -> str:
     """Return `GET /users/{id}` for `GET http://a/users/7?x=1`: host and query are removed, the path's case is kept.
-    With an operation, `POST /graphql GetUser`.
+    With an operation, `POST /graphql GetUser`. A call of gRPC is `/package.Service/Method` as it is, with the method if
+    one is given.
 
     Numbers, UUIDs, ULIDs, hexadecimal numbers of 8 or more digits, dates, email addresses and long tokens become
     `{id}`. Words, versions such as `v1`, and names with a number in them (`item-42`) stay. Any text is accepted as a
@@ -41,6 +53,8 @@ def _path(url: str) -> str:
         path = urlsplit(url).path
     except ValueError:  # urlsplit refuses some hosts, such as "[::1"
         path = "/" + url.partition("://")[2].partition("/")[2].partition("?")[0].partition("#")[0]
+    if _GRPC.fullmatch(path):
+        return path
     return "/".join(map(_general, path.split("/"))) or "/"
 
 

@@ -61,9 +61,9 @@ class JsonComparison:
         self._booleans = booleans
         self._keys: list[Key] = []
 
-    def run(self, primary: Any, shadow: Any) -> None:
-        """Compare whole documents. Raises RecursionError if they are nested too deep."""
-        self._compare(primary, shadow, self._differences.place("$"))
+    def run(self, primary: Any, shadow: Any, place: Place | None = None) -> None:
+        """Compare whole documents, at `$` or another place. Raises RecursionError if they are nested too deep."""
+        self._compare(primary, shadow, self._differences.place("$") if place is None else place)
 
     def _compare(self, primary: Any, shadow: Any, place: Place) -> None:
         kind = type(primary)

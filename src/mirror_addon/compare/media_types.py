@@ -27,6 +27,9 @@ _TEXT = re.compile(r"text/.*|application/(?:x-)?(?:javascript|ecmascript|yaml|to
 _LINES_OF_JSON = re.compile(
     r"application/(?:(?:x-)?(?:ndjson|jsonl|json-?lines|json-stream)|stream\+json)|text/(?:x-)?(?:ndjson|jsonl)"
 )
+_PROTOBUF = re.compile(
+    r"application/(?:(?:x-)?(?:google-)?(?:protobuf|proto)|vnd\.google\.protobuf|[\w.-]+\+proto(?:buf)?)"
+)
 _STREAMS = {"text/event-stream": "event-stream", "application/json-seq": "json-sequence"}
 _SAMPLE = 65536
 """Bytes that are looked at to tell text from other bytes."""
@@ -61,22 +64,14 @@ def is_stream(content_type: str) -> bool:
 
 def form_of(declared: MediaType, body: bytes) -> str:
     """The format to try for a body: `json`, `json-lines`, `json-sequence`, `event-stream`, `xml`, `html`, `form`,
-    `multipart`, `text` or `bytes`.
+    `multipart`, `grpc` (gRPC-Web is unwrapped before), `protobuf`, `text` or `bytes`.
 
     JSON, XML and HTML are recognised under another Content-Type, or without one. The body is not parsed here, so it
     may turn out not to be in that format.
     """
     name = declared.name
-    if _LINES_OF_JSON.fullmatch(name):
-        return "json-lines"
-    if name in _STREAMS:
-        return _STREAMS[name]
-    if name.endswith(("/json", "+json")):
-        return "json"
-    if name == "application/x-www-form-urlencoded":
-        return "form"
-    if name.startswith("multipart/") and declared.parameter("boundary"):
-        return "multipart"
+    if by_name := _form_of_name(declared):
+        return by_name
     start = body[:1200].removeprefix(codecs.BOM_UTF8)
     if start.lstrip()[:1] in (b"{", b"["):
         return "json"
@@ -89,6 +84,24 @@ def form_of(declared: MediaType, body: bytes) -> str:
     if _TEXT.fullmatch(name) or declared.parameter("charset"):
         return "text"
     return "bytes" if b"\0" in body[:1024] or not is_utf8(body) else "text"
+
+
+def _form_of_name(declared: MediaType) -> str:
+    """The format that a Content-Type is for, or empty if it is for many, or wrong too often."""
+    name = declared.name
+    if name.startswith("application/grpc"):
+        return "grpc"
+    if _PROTOBUF.fullmatch(name):
+        return "protobuf"
+    if _LINES_OF_JSON.fullmatch(name):
+        return "json-lines"
+    if name in _STREAMS:
+        return _STREAMS[name]
+    if name.endswith(("/json", "+json")):
+        return "json"
+    if name == "application/x-www-form-urlencoded":
+        return "form"
+    return "multipart" if name.startswith("multipart/") and declared.parameter("boundary") else ""
 
 
 def text_of(body: bytes, declared: MediaType, default: str = "utf-8") -> tuple[str, str]:

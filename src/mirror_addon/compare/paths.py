@@ -26,7 +26,7 @@ _MAX_STEPS = 64
 _PLAIN = re.compile(r"[^\W\d]\w*")
 _JSON_STEP = re.compile(
     r"""(?P<deep>\.\.)?(?:
-        (?:(?<=\.\.)|\.)(?P<name>\*|[^\W\d][\w-]*)
+        (?:(?<=\.\.)|\.)(?P<name>\*|[^\W\d][\w-]*|\d{1,9})
         |\[\s*(?:(?P<star>\*)|(?P<index>\d{1,9})|'(?P<single>(?:[^'\\]|\\.)*)'|"(?P<double>(?:[^"\\]|\\.)*)")\s*\]
     )""",
     re.VERBOSE,
@@ -34,6 +34,15 @@ _JSON_STEP = re.compile(
 _XML_STEP = re.compile(r"(?P<deep>/)?/(?P<name>\*|text\(\)|@?[^\W\d][\w.:-]*)(?:\[\*\])?")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)")
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
+
+
+class FieldNumber(str):
+    """The number of a field of a message, in the place of its name: written `.1`."""
+
+    __slots__ = ()
+
+    def __new__(cls, number: int) -> FieldNumber:
+        return super().__new__(cls, number)
 
 
 class PathError(ValueError):
@@ -195,7 +204,7 @@ def _of_body(root: str) -> bool:
 
 def member(name: str) -> str:
     """A member's name as a step of a JSONPath: `.name`, or `['any name']` with escapes."""
-    if _PLAIN.fullmatch(name):
+    if _PLAIN.fullmatch(name) or isinstance(name, FieldNumber):
         return f".{name}"
     escaped = short(name).replace("\\", "\\\\").replace("'", "\\'")
     return "['" + re.sub(r"[\x00-\x1f]", lambda found: f"\\u{ord(found[0]):04x}", escaped) + "']"

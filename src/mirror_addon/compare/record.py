@@ -21,6 +21,7 @@ from typing import NamedTuple
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.endpoint import endpoint_of
+from mirror_addon.compare.endpoint import is_grpc
 from mirror_addon.compare.redaction import NOTHING
 from mirror_addon.compare.redaction import Redaction
 
@@ -75,6 +76,7 @@ def record_line(
     recorded too, without what `redacted` leaves out, as is the URL. Differences are recorded unchanged.
     """
     bodies = request is not None
+    grpc = any(is_grpc(each.headers) for each in (primary, shadow) if each is not None)
     line: dict[str, Any] = {
         "version": VERSION,
         "id": about.id,
@@ -86,7 +88,7 @@ def record_line(
         "control": about.control,
         "method": about.method,
         "url": redacted.url(about.url),
-        "endpoint": endpoint_of(about.method, about.url, about.operation),
+        "endpoint": endpoint_of("" if grpc else about.method, about.url, about.operation),
         "draw": about.draw,
         "primary": _response(primary if primary is not None else Answer(None), bodies, redacted),
         "shadow": _response(shadow, bodies, redacted),

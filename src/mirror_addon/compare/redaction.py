@@ -132,7 +132,7 @@ class Redaction:
         """Return a difference whose values are those of redacted responses."""
         path = difference.path
         kind, _, name = path.partition(":")
-        if kind.lower() == "header" and name.lower().encode("utf-8", "replace") in self.names:
+        if kind.lower() == "header" and self._named(name.lower().encode("utf-8", "replace")):
             shown: Any = REDACTED.decode()
             values = tuple(None if each is None else shown for each in _sides(difference))
         elif kind == "form" and name in self._forms:
@@ -143,6 +143,10 @@ class Redaction:
         if values == _sides(difference):
             return difference
         return replace(difference, primary=values[0], shadow=values[1])
+
+    def _named(self, name: bytes) -> bool:
+        """Whether a path is that of a named field, or below it, as in grpc-status-details-bin."""
+        return name in self.names or any(name.startswith((each + b".", each + b"[")) for each in self.names)
 
     # Bodies
 
@@ -176,6 +180,8 @@ class Redaction:
 
     def _body(self, body: bytes, kind: bytes, whole: bool) -> bytes | None:
         """Return a body without its coding; None: it is withheld."""
+        if self._paths and (b"application/grpc" in kind or b"proto" in kind):
+            return None  # messages have these fields too, but are not written anew without them
         is_json = body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
         if self._paths and (is_json or b"json" in kind or b"event-stream" in kind):
             if not whole or len(body) > MAX_PARSED:

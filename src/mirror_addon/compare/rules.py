@@ -28,6 +28,8 @@ class Rules:
     relative: float = 0.2
     absolute: float = 0.0003
     accepted: frozenset[str] = frozenset()
+    descriptors: bytes = b""
+    """The types of messages (gRPC, Protocol Buffers), a FileDescriptorSet. They are no part of the file."""
 
     @classmethod
     def parse(cls, text: str, source: str) -> Rules:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mitmproxy import flow as mitm_flow
@@ -83,7 +84,7 @@ class MirrorDiff:
             rules = Rules.parse(writer.comparison_rules, writer.settings.compare)
         if exchange and exchange.decision.rule and exchange.decision.rule.ignore:
             rules = rules.ignoring(exchange.decision.rule.ignore)
-        return rules
+        return replace(rules, descriptors=writer.descriptors) if writer and writer.descriptors else rules
 
     def lines(self, flow: mitm_flow.Flow | None, *, concise: bool = False) -> list[Line]:
         """Return the text for a primary or a shadow. `concise`: without the requests and the trace."""

@@ -41,20 +41,23 @@ def url_of(request: Request) -> str:
         return b"".join(b"%c" % byte if byte < 0x80 else b"%%%02X" % byte for byte in url).decode()
 
 
-def primary_end(flow: http.HTTPFlow, exchange: Exchange, body_limit: int, times: ExchangeTimes) -> PrimaryEnd:
+def primary_end(flow: http.HTTPFlow, exchange: Exchange | None, body_limit: int, times: ExchangeTimes) -> PrimaryEnd:
     """Return the primary's response as it came, with up to `body_limit` bytes of its body; as the flow has it if the
-    exchange does not know.
+    exchange does not know, or there is none because the flow was read from a file.
 
     With a limit of 0 it has no header fields either. A response that was cut off has its status and an error.
     """
-    came, error = exchange.answer, _error(flow)
+    came, error = exchange.answer if exchange is not None else None, _error(flow)
     response = came.message if came is not None else flow.response
     if response is None:
         return PrimaryEnd(Answer(None, error=error or "unanswered"), "")
-    fields = exchange.answer_fields if exchange.answer_fields is not None else response.headers.fields
+    fields = exchange.answer_fields if exchange is not None else None
+    if fields is None:
+        fields = response.headers.fields
     trailers = came.trailers if came is not None else response.trailers.fields if response.trailers else ()
     fields = (*fields, *trailers)  # as those of a shadow over HTTP/2
-    content, copy = came.body if came is not None else response.raw_content, exchange.response_copy
+    content = came.body if came is not None else response.raw_content
+    copy = exchange.response_copy if exchange is not None else None
     note = ""
     if content is None:
         note = "the primary's body was streamed and is not compared"

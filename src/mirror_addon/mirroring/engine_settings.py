@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import secrets
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from mirror_addon.compare.record_file import why_unwritable
 from mirror_addon.compare.redaction import Redaction
 from mirror_addon.dispatch.settings import ShadowSettings
+from mirror_addon.options.settings import BY_NAME
 from mirror_addon.options.settings import OptionError
 from mirror_addon.options.settings import Settings
+from mirror_addon.protos.files import read_protos
 from mirror_addon.shadow.frames import Recording
 
 GATE_OPTIONS = frozenset(
@@ -22,12 +27,47 @@ ENGINE_OPTIONS = frozenset({"mirror_concurrency", "mirror_workers", "mirror_queu
 """Options that make another dispatcher."""
 PAIR_OPTIONS = ENGINE_OPTIONS | {
     "mirror_compare", "mirror_record", "mirror_record_bodies", "mirror_record_rotate", "mirror_redact",
-    "mirror_responses", "mirror_web_port", "mirror_host_suffix",
+    "mirror_responses", "mirror_web_port", "mirror_host_suffix", "mirror_protos",
 }  # fmt: skip
 """Options that change what workers keep, compare and record."""
 
 COMPARED_BODY = 16 * 1024 * 1024
 """Bytes of a response body that are compared, recorded and shown; the rest of a longer one is not kept."""
+
+
+DEFINITIONS = "protobuf_definitions"
+"""mitmproxy's own option (12 and newer): a .proto file whose types are used like those of `mirror_protos`."""
+
+logger = logging.getLogger(__name__)
+
+
+def own_options(updated: Collection[str]) -> frozenset[str]:
+    """Return which of our options are concerned by a change of these options of mitmproxy."""
+    own = frozenset(updated) & BY_NAME.keys()
+    return own | {"mirror_protos"} if DEFINITIONS in updated else own
+
+
+def values_of(options: Any, names: Collection[str]) -> dict[str, Any]:
+    """Return the values of our options, as mitmproxy has them."""
+    values = {name: getattr(options, name) for name in names}
+    definitions = getattr(options, DEFINITIONS, None) if "mirror_protos" in values else None
+    if definitions:
+        try:
+            read_protos((definitions,))
+        except OptionError as error:
+            logger.warning("mirror: %s is not used: %s", DEFINITIONS, str(error).partition(": ")[2])
+        else:
+            values["mirror_protos"] = [*values["mirror_protos"], definitions]
+    return values
+
+
+def check_files(settings: Settings, changed: Collection[str]) -> None:
+    """Create and read the files that changed options name. Raises OptionError for those that cannot be used."""
+    if "mirror_record" in changed:
+        check_record(settings)
+    if "mirror_protos" in changed:
+        read_protos.cache_clear()  # a file may have changed since
+        read_protos(settings.protos)
 
 
 REDACT_KEY = secrets.token_bytes(16)
@@ -62,8 +102,11 @@ def limits_of(settings: Settings) -> ShadowSettings:
     )
 
 
-def recording_of(settings: Settings, rules: str, *, compare: bool) -> Recording:
-    """Return what workers do with pairs: whether to `compare` them, by which `rules` (a text), and what to record."""
+def recording_of(settings: Settings, rules: str, *, compare: bool, reflected: bytes = b"") -> Recording:
+    """Return what workers do with pairs: whether to `compare` them, by which `rules` (a text), and what to record.
+
+    `reflected`: descriptors that servers were asked for. Raises OptionError where those of files cannot be read.
+    """
     path = record_path(settings)
     return Recording(
         settings.queue,
@@ -75,5 +118,6 @@ def recording_of(settings: Settings, rules: str, *, compare: bool) -> Recording:
         settings.record_bodies,
         settings.record_rotate or 0,
         suffix=settings.host_suffix.encode(),
+        descriptors=read_protos(settings.protos) + reflected,
         redact_key=REDACT_KEY,
     )

@@ -43,6 +43,7 @@ from mirror_addon.mirroring.failure_log import FailureLog
 from mirror_addon.mirroring.held import HeldRequest
 from mirror_addon.mirroring.held import HeldRequests
 from mirror_addon.mirroring.mirrored_request import MirroredRequest
+from mirror_addon.mirroring.reflected_types import ReflectedTypes
 from mirror_addon.mirroring.shadow_sender import ShadowSender
 from mirror_addon.options.settings import Settings
 from mirror_addon.routing.table import RouteTable
@@ -66,6 +67,9 @@ class ShadowWriter:
         self._page_is_open = False
         self.comparison_rules = comparison_rules
         """The text of `compare.yaml`, which can be parsed."""
+        self.reflected = b""
+        """Types of messages that servers were asked for."""
+        self.types = ReflectedTypes(self.types_found, lambda: self.descriptors)
         self._recording: Recording | None = None
         self._draining: dict[Dispatcher, asyncio.Future[None]] = {}
         self.gate = AdmissionGate(settings, self.counters, local_address, time.time())
@@ -107,6 +111,21 @@ class ShadowWriter:
         self.comparison_rules = rules
         self._attune()
         return True
+
+    @property
+    def descriptors(self) -> bytes:
+        """The types of messages that are known, a FileDescriptorSet."""
+        return self._recording.descriptors if self._recording is not None else b""
+
+    def note_call(self, exchange: Exchange) -> None:
+        """A call of gRPC leaves: ask its primary for its types, if that is wanted and was not done."""
+        if self.settings.reflection:
+            self.types.note(exchange)
+
+    def types_found(self, descriptors: bytes) -> None:
+        """Take further types of messages, for the responses that come from now on."""
+        self.reflected += descriptors
+        self._attune()
 
     def rules_changed(self, table: RouteTable) -> None:
         """Another table is in force."""
@@ -152,7 +171,9 @@ class ShadowWriter:
         limits = self.dispatcher.settings
         if (limits.keep_body, limits.compare_body) != (keep, self._compared_body):
             self.dispatcher.settings = replace(limits, keep_body=keep, compare_body=self._compared_body)
-        recording = recording_of(settings, self.comparison_rules, compare=self._compared_body > 0)
+        recording = recording_of(
+            settings, self.comparison_rules, compare=self._compared_body > 0, reflected=self.reflected
+        )
         if recording != self._recording:
             self._recording = recording
             self.dispatcher.configure(recording)
@@ -165,6 +186,7 @@ class ShadowWriter:
     async def close(self) -> None:
         """Let what was handed over finish within `mirror_drain`, end the workers, and log the counters."""
         self.expiry_log.stop()
+        self.types.close()
         for held in self.holding.take_all():
             self.sender.drop(held.flow, held.exchange, "shutdown")
         await self.sender.scripts.close(self.settings.drain)

@@ -91,6 +91,9 @@ class Settings:
     web_port: int | None
     drain: float
     fast_hooks: bool
+    protos: tuple[str, ...]
+    """Paths of types of messages."""
+    reflection: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +292,20 @@ OPTIONS = (
         True,
         bool,
         "Let mitmproxy call only the addons that have a hook, which saves a third of a request's time. Off: all.",
+    ),
+    Option(
+        "mirror_protos",
+        Sequence[str],
+        [],
+        values.each(values.some_text),
+        "Types of gRPC and protobuf messages: .proto files, folders, descriptor sets. Without: fields have numbers.",
+    ),
+    Option(
+        "mirror_reflection",
+        bool,
+        False,
+        bool,
+        "Ask the primary by gRPC server reflection, once, for the types that mirror_protos does not have.",
     ),
 )
 

@@ -1,25 +1,18 @@
 """Which recorded requests are sent, in which order, and at which time. Pure: no I/O and no clock.
 
-Captures list exchanges in the order in which they ended, but a replay sends requests in the order in which they began.
-The exchanges are therefore sorted within a window of limited size. A capture of any length is replayed in bounded
-memory; a request that lasted longer than the window is sent late, when it is read.
+Captures list exchanges in the order in which they ended, but a replay sends requests in the order in which they began
+(`captures.by_start`).
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mirror_addon.captures.by_start import by_start
 from mirror_addon.captures.entry import Recorded
-from mirror_addon.captures.stream import CaptureError
-
-WINDOW = 2000
-"""Exchanges."""
-WINDOW_BYTES = 64 * 1024 * 1024
-"""Bytes of their bodies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,32 +39,6 @@ class Turn:
     """Counts the turns, from 0. With the seed it determines the turn's random numbers."""
     done: int
     """Bytes of captures read up to it, over all passes."""
-
-
-def by_start(
-    exchanges: Iterable[Recorded], window: int = WINDOW, window_bytes: int = WINDOW_BYTES
-) -> Iterator[Recorded]:
-    """The exchanges sorted by start time, within a window of so many exchanges and bytes of bodies.
-
-    Where `exchanges` raises CaptureError, it is raised after everything that was read before it.
-    """
-    problem: CaptureError | None = None
-    heap: list[tuple[float, int, Recorded]] = []
-    waiting = 0
-    try:
-        for number, each in enumerate(exchanges):
-            heapq.heappush(heap, (each.started, number, each))
-            waiting += each.size
-            while len(heap) > window or (waiting > window_bytes and len(heap) > 1):
-                first = heapq.heappop(heap)[2]
-                waiting -= first.size
-                yield first
-    except CaptureError as error:
-        problem = error
-    while heap:
-        yield heapq.heappop(heap)[2]
-    if problem is not None:
-        raise problem
 
 
 def turns(

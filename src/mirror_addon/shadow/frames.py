@@ -158,6 +158,8 @@ class Recording(NamedTuple):
     """Send frames without waiting for more of them."""
     suffix: bytes = b""
     """What was appended to the Host of shadows."""
+    descriptors: bytes = b""
+    """The types of messages, a FileDescriptorSet."""
     redact_key: bytes = b""
     """The run's, so that all workers replace equal values by equal placeholders."""
 

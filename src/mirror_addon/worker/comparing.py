@@ -12,9 +12,11 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
+from mirror_addon.compare.answer import NO_FAULT
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.echoes import Asked
@@ -55,8 +57,6 @@ _SLOW_SECONDS = 10.0
 _CLOSE_SECONDS = 0.25
 """Time that comparisons in progress still have at the end of the worker."""
 _LINES_BEFORE_SECONDS = 5.0
-_NO_FAULT = frozenset({"client_gone", "killed", "unanswered"})
-"""Errors of a primary without a response for which its upstream is not the cause, so that nothing can be compared."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _MAX_TARGETS = 50
 """Targets whose ids are remembered."""
@@ -96,6 +96,7 @@ class Comparing:
         except RulesError as error:
             self._log(str(error))
             self._rules = DEFAULT_RULES
+        self._rules = replace(self._rules, descriptors=recording.descriptors)
         self._rules_for = {}
         self._redacted = redaction_of(recording)
         self._suffix = recording.suffix
@@ -201,7 +202,7 @@ class Comparing:
         assert shadow is not None
         if shadow.error or shadow.status is None:
             return Comparison("failed", (), match.notes)
-        if primary is None or (primary.status is None and primary.error in _NO_FAULT):
+        if primary is None or (primary.status is None and primary.error in NO_FAULT):
             why = primary.error if primary is not None else UNANSWERED.error
             return Comparison(None, (), (*match.notes, f"not compared: the primary has no response ({why})"))
         if not self._compares or match.pair.again:

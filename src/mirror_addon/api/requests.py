@@ -1,4 +1,4 @@
-"""Requests and decisions as JSON, for `explain` and `test`.
+"""Requests and decisions as JSON, for `explain`, `test` and Python programs.
 
 Text stands for bytes as in `captures/urls.py`: UTF-8, where a lone surrogate `\\udcXX` is the byte XX.
 """

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from mirror_addon.api.requests import decision_document
+from mirror_addon.api.requests import read_lines
+from mirror_addon.api.requests import read_request
 from mirror_addon.captures.urls import RequestError
-from mirror_addon.cli.requests import decision_document
-from mirror_addon.cli.requests import read_lines
-from mirror_addon.cli.requests import read_request
 from mirror_addon.cli.rules_option import read_settings
 from mirror_addon.rules.rule_set import load_rule_set
 
