@@ -7,16 +7,19 @@ DEVELOP := $(VENV)/.installed-to-develop
 PYTEST := pytest -m "not browser and not long" --numprocesses 2 --dist loadfile
 PURE := src/mirror_addon/istio/*,src/mirror_addon/routing/*,src/mirror_addon/compare/*,src/mirror_addon/envoy/*,src/mirror_addon/gateway_api/*
 
-.PHONY: help install demo demo-web test test-browser test-long coverage coverage-pure check docs format bench fuzz soak clean
+.PHONY: help install demo demo-web test test-browser test-long coverage coverage-pure check docs format bench fuzz soak \
+	package release clean
 
 help:
-	@echo "make demo          the main job on rules/, shown as a table"
+	@echo "make demo          the worked example, a line for each request"
 	@echo "make demo-web      the same, left open in mitmweb"
 	@echo "make test          all tests that need nothing but Python"
 	@echo "make coverage      the same, with the coverage of branches, child processes included"
 	@echo "make check         format, lint, types, and the design's arrows"
 	@echo "make docs          the documentation as a site in build/site; its reference is generated first"
 	@echo "make format        put the format right"
+	@echo "make package       sdist and wheel, tried in a clean environment"
+	@echo "make release VERSION=X.Y.Z   changelog, version, commit, tag, and what make package does"
 	@echo "make fuzz          one fuzz target until it is stopped: make fuzz TARGET=rules"
 	@echo "make soak          an hour of mixed faults, the books checked ten times a second"
 	@echo "make bench         throughput, latency and memory, with the mirror and without"
@@ -24,7 +27,7 @@ help:
 
 install: $(RUN)
 
-$(RUN): pyproject.toml
+$(RUN): pyproject.toml src/mirror_addon/_version.py
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mirror_addon needs Python 3.11 or newer; say which: make PYTHON=python3.13")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
@@ -91,5 +94,13 @@ soak: $(DEVELOP)
 bench: $(DEVELOP)
 	$(BIN)/python -m bench
 
+package:
+	.ci/package $(PYTHON)
+
+release:
+	$(PYTHON) .ci/release.py $(VERSION)
+	.ci/package $(PYTHON)
+	@echo "Next: git push --follow-tags, and twine upload dist/*"
+
 clean:
-	rm -rf $(VENV) .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

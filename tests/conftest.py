@@ -20,7 +20,14 @@ from hypothesis import settings
 # Tools that tests of several rooms use.
 sys.path[:0] = [str(Path(__file__).parent / folder) for folder in ("live", "tools")]
 pytest.register_assert_rewrite(
-    "livetools", "enginetools", "pairtools", "replaytools", "capturetools", "collectortools", "messagetools"
+    "livetools",
+    "enginetools",
+    "pairtools",
+    "replaytools",
+    "capturetools",
+    "collectortools",
+    "inittools",
+    "messagetools",
 )
 pytest_plugins = ["enginetools", "pairtools"]
 

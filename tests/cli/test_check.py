@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -67,3 +68,36 @@ def test_other_kinds_are_counted(tmp_path: Path) -> None:
     result = CliRunner().invoke(check, [str(tmp_path)])
     assert result.exit_code == 0
     assert result.stderr.startswith("no resources (1 of other kinds skipped): 0 errors")
+
+
+def test_standard_input() -> None:
+    text = b"---\n".join(file.read_bytes() for file in sorted(RULES.glob("*.yaml")))
+    result = CliRunner().invoke(check, ["-"], input=text)
+    assert result.exit_code == 0
+    assert "1 DestinationRule, 1 ServiceEntry, 1 VirtualService: 0 errors" in result.stderr
+    assert result.stdout.startswith("<stdin>:4:9: warning IST0133 metadata.name: ")
+    wrong = (RULES / "virtual-service.yaml").read_bytes().replace(b"subset: v2", b"subset: v3")
+    others = [str(RULES / "destination-rule.yaml"), str(RULES / "service-entry.yaml")]
+    result = CliRunner().invoke(check, ["-", *others, "-"], input=wrong)
+    assert result.exit_code == 1
+    assert result.stdout.count("<stdin>:22:15: error IST0101 ") == 1
+    assert CliRunner().invoke(check, ["-"], input=b"\xff: [").exit_code == 1
+
+
+def test_standard_input_that_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(click.UsageError, match="Standard input is closed"):
+        check.main(["-"], standalone_mode=False)
+
+
+def test_formats_keep_the_exit_code(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("kind: [")
+    for form in ("text", "json", "github", "sarif"):
+        result = CliRunner().invoke(check, ["--format", form, str(tmp_path)])
+        assert result.exit_code == 1
+        assert "IST0106" in result.stdout
+        assert ("1 error" in result.stderr) == (form in ("text", "github"))
+    assert CliRunner().invoke(check, ["--json", "--format", "json", str(RULES)]).exit_code == 0
+    result = CliRunner().invoke(check, ["--json", "--format", "sarif", str(RULES)])
+    assert result.exit_code == 2 and "leave out one" in result.output
+    assert CliRunner().invoke(check, ["--format", "xml", str(RULES)]).exit_code == 2

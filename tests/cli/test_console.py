@@ -15,10 +15,13 @@ from mirror_addon.cli.console import output_console
 from mirror_addon.cli.console import write
 
 
-def test_files_have_a_width_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_have_a_width_of_their_own(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     for console, width in ((output_console(), WIDTH_OF_FILES), (output_console(60), 60)):
         console.print("x" * (width + 1))
         assert [len(line) for line in capsys.readouterr().out.splitlines()] == [width, 1]
+    monkeypatch.setenv("COLUMNS", "50")
+    assert output_console().width == 50
 
 
 def test_a_terminal_has_its_own_width(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +30,10 @@ def test_every_command_and_option_has_a_help_text(name: str) -> None:
 
 def test_the_commands_are_listed() -> None:
     result = CliRunner().invoke(main, ["--help"])
-    assert all(f"  {name} " in result.output for name in COMMANDS)
+    lines = result.output.splitlines()
+    assert max(map(len, lines)) <= 80
+    for name, (_, text) in COMMANDS.items():
+        assert f"  {name:7}  {text}" in lines
 
 
 def test_an_unknown_command_and_the_version() -> None:
@@ -48,5 +52,64 @@ def test_mitmproxy_is_not_imported_where_it_is_not_needed() -> None:
         "    if 'mitmproxy' in sys.modules:\n"
         "        sys.exit(name)\n"
     )
-    command = [sys.executable, "-c", program, "check", "explain", "export", "report"]
+    command = [sys.executable, "-c", program, "check", "explain", "export", "report", "init", "schema"]
     subprocess.run(command, env={**os.environ, "PYTHONPATH": SOURCES}, check=True, timeout=60, capture_output=True)
+
+
+def completed(shell: str, *words: str) -> list[str]:
+    """What the program prints for a shell's Tab at the end of these words, by the protocol of click."""
+    index = words[-1] if shell == "fish" else str(len(words))
+    line = " ".join(("mirror-addon", *words))
+    environment = {"COMP_WORDS": line, "COMP_CWORD": index, "_MIRROR_ADDON_COMPLETE": f"{shell}_complete"}
+    return CliRunner().invoke(main, prog_name="mirror-addon", env=environment).output.splitlines()
+
+
+def test_completion_of_commands_options_and_values() -> None:
+    assert completed("bash", "re") == ["plain,replay", "plain,report"]
+    assert completed("bash", "check", "--for") == ["plain,--format"]
+    assert completed("bash", "check", "--format", "s") == ["plain,sarif"]
+    assert completed("zsh", "sch") == ["plain", "schema", COMMANDS["schema"][1]]
+    assert completed("fish", "ini") == [f"plain,init\t{COMMANDS['init'][1]}"]
+    assert "plain,--version" in completed("bash", "--v")
+
+
+def test_commands_are_completed_without_their_modules() -> None:
+    program = (
+        "import sys; from mirror_addon.cli.main import main\n"
+        "try: main(prog_name='mirror-addon')\n"
+        "finally: sys.exit('mirror_addon.cli.check' in sys.modules and 'it was imported')\n"
+    )
+    environment = {"COMP_WORDS": "mirror-addon c", "COMP_CWORD": "1", "_MIRROR_ADDON_COMPLETE": "bash_complete"}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": SOURCES, **environment},
+        check=True,
+        timeout=60,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == ["plain,check", "plain,collect", "plain,console"]
+
+
+def test_bash_completes_with_the_line_of_the_help(tmp_path: Path) -> None:
+    """The line in the help, run by bash: it defines a function that fills COMPREPLY."""
+    text = CliRunner().invoke(main, ["--help"]).output
+    line = next(line.partition("bash")[2].strip() for line in text.splitlines() if "bash_source" in line)
+    program = tmp_path / "mirror-addon"
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m mirror_addon "$@"\n')
+    program.chmod(0o755)
+    script = f"""
+        {line}
+        COMP_WORDS=(mirror-addon exp); COMP_CWORD=1
+        _mirror_addon_completion mirror-addon
+        echo "${{COMPREPLY[@]}}"
+    """
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env={**os.environ, "PYTHONPATH": SOURCES, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        check=True,
+        timeout=60,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == ["explain", "export"], done.stderr

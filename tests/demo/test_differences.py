@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from mirror_addon.demo.differences import Difference
 from mirror_addon.demo.differences import differing_requests
 from mirror_addon.demo.differences import differing_responses
 from mirror_addon.demo.differences import differing_values
@@ -30,18 +31,27 @@ SHADOW = Received("GET", "//x", (("Host", "a.test-shadow"), ("X-Forwarded-For", 
     ],
 )
 def test_values(old: object, new: object, lines: list[str]) -> None:
-    assert list(differing_values(old, new)) == lines
+    assert list(map(str, differing_values(old, new))) == lines
 
 
 def test_answers() -> None:
     assert list(differing_responses(OK, OK)) == []
-    assert list(differing_responses(OK, Response(500, {}, b"x"))) == ["status 200 → 500"]
+    assert list(differing_responses(OK, Response(500, {}, b"x"))) == [
+        Difference("status", "200 → 500", "status 200 → 500")
+    ]
     other = Response(200, {"X-New": "1"}, json.dumps({"a": 1}).encode())
     assert list(differing_responses(OK, other)) == [
-        "Content-Type application/json → absent",
-        "X-New absent → 1",
-        "$.a only in v2",
+        Difference("Content-Type", "missing", "Content-Type application/json → absent"),
+        Difference("X-New", "extra", "X-New absent → 1"),
+        Difference("$.a", "extra", "$.a only in v2"),
     ]
+
+
+def test_kinds() -> None:
+    old, new = {"a": 1, "b": 1, "c": 1}, {"a": 2, "b": "1"}
+    assert [each.kind for each in differing_values(old, new)] == ["value", "type", "missing"]
+    one, other = (Response(200, {"X-A": value}, b"{}") for value in "12")
+    assert list(differing_responses(one, other)) == [Difference("X-A", "value", "X-A 1 → 2")]
 
 
 def test_requests() -> None:

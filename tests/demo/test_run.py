@@ -41,7 +41,8 @@ def test_the_example_rules_are_those_of_the_checkout() -> None:
 def test_the_sdist_has_a_copy_where_the_link_is() -> None:
     root = Path(__file__).resolve().parents[2]
     build = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]
-    assert build["sdist"]["force-include"] == {"rules": str(EXAMPLE_RULES.relative_to(root))}
+    linked = str(EXAMPLE_RULES.relative_to(root))
+    assert build["sdist"]["force-include"] == {"rules": "rules", linked: linked}
 
 
 def test_a_summary_in_medians() -> None:
@@ -49,14 +50,27 @@ def test_a_summary_in_medians() -> None:
     for seconds in (0.001, 0.003, 0.2):
         found.add(Sent(ASKS[0], Got(OK, seconds), PRIMARY, SHADOW))
     assert found.problems == []
-    assert found.summary == "3 requests: the client waited 3.0 ms, v2 took 500.0 ms (medians)."
+    assert found.times == "The client waited 3.0 ms, v2 took 500.0 ms (medians): no request waits for v2."
+    assert found.headline == "v2 differs in 0 of 3: 0 findings"
 
 
 def test_problems_name_the_request() -> None:
     found = Demonstration()
     found.add(Sent(ASKS[0], Got(OK, 0.001), PRIMARY, None))
     assert found.problems == ["GET /request/info: v2 received nothing"]
-    assert found.summary == "1 requests: the client waited 1.0 ms (median), v2 received none of them."
+    assert found.times == "The client waited 1.0 ms (median)."
+    assert found.headline == "Nothing could be compared: of 1 requests no pair arrived."
+    assert found.sent[0].differences == ()
+
+
+def test_a_headline_counts_requests_and_causes() -> None:
+    found = Demonstration()
+    for status in (200, 500, 500):
+        shadow = Exchange(SHADOW.received, Response(status, {}, b""), 0.5)
+        found.add(Sent(ASKS[0], Got(OK, 0.001), PRIMARY, shadow))
+    assert found.headline == "v2 differs in 2 of 3: 1 finding"
+    found.add(Sent(ASKS[0], Got(OK, 0.001), PRIMARY, Exchange(SHADOW.received, Response(404, {}, b""), 0.5)))
+    assert found.headline == "v2 differs in 3 of 4: 2 findings"
 
 
 @pytest.mark.parametrize(
@@ -78,17 +92,20 @@ def test_what_is_wrong_with_all_of_them(waited: float, code: int | None, output:
 
 async def test_the_worked_example() -> None:
     said: list[str] = []
-    found = await demonstrate(EXAMPLE_RULES, said.append)
+    shown: list[Sent] = []
+    found = await demonstrate(EXAMPLE_RULES, said.append, shown.append)
     assert found.problems == []
     assert len(found.sent) == len(ASKS)
-    assert len(said) == 2 and str(EXAMPLE_RULES) in said[0]
+    assert shown == found.sent
+    assert len(said) == 2 and "v1 listens on 127.0.0.1:" in said[0]
+    assert found.headline.startswith("v2 differs in 8 of 12: ")
 
 
 @pytest.mark.long
 async def test_rules_that_do_not_route() -> None:
     """Endpoints alone, without a virtual service: no request reaches v1."""
     rules = Path(__file__).resolve().parents[2] / "rules" / "service-entry.yaml"
-    found = await demonstrate(rules, lambda _: None)
+    found = await demonstrate(rules, lambda _: None, lambda _: None)
     assert len(found.problems) == len(ASKS)
     assert "v1 received nothing" in found.problems[0]
     assert found.took is None
@@ -104,8 +121,9 @@ class Listener:
     async def proxy(self) -> tuple[str, int]:
         while len(self.said) < 3:
             await asyncio.sleep(0.01)
-        found = re.search(r"curl -x http://([\d.]+):(\d+)", self.said[1])
-        assert found
+        assert re.search(r"mitmweb: http://127\.0\.0\.1:[1-9]\d*/", self.said[0])
+        found = re.search(r"The proxy listens on ([\d.]+):([1-9]\d*)\.", self.said[1])
+        assert found and f"curl -x http://{found[1]}:{found[2]} " in self.said[2]
         return found[1], int(found[2])
 
 

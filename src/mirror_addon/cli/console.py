@@ -6,6 +6,7 @@ What is printed goes through `echo`, `write` or a SafeConsole, which make it saf
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -56,8 +57,8 @@ def fail(reasons: Sequence[object]) -> None:
 
 
 def output_console(width: int = WIDTH_OF_FILES) -> SafeConsole:
-    """A console on standard output, `width` columns wide where that is not a terminal."""
+    """A console on standard output, `width` columns wide where that is no terminal and COLUMNS is not set."""
     console = SafeConsole(soft_wrap=False, highlight=False)
-    if not console.is_terminal:
+    if not console.is_terminal and not os.environ.get("COLUMNS"):
         console.width = width
     return console

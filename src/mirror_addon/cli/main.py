@@ -2,8 +2,8 @@
 
 Theory of operation. A command is a click function in a module of its own, `COMMANDS` below. It parses options, calls
 the job and prints; the jobs are in other rooms: `istio/` and `rules/` (check), `routing/` (explain, test), `envoy/`
-(export, envoy), `compare/report` and `compare/suite` (report, tests), `captures/` (diff), `replay/`, `collector/`,
-`demo/`.
+(export, envoy), `compare/report` and `compare/suite` (report, tests), `captures/` (diff), `local_endpoints/` (init),
+`replay/`, `collector/`, `demo/`.
 
 What commands share:
 
@@ -22,31 +22,38 @@ import importlib
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from mirror_addon._version import __version__
 from mirror_addon.display.log import make_log_safe
 from mirror_addon.display.text import printable
 
 COMMANDS = {
-    "check": "mirror_addon.cli.check",
-    "collect": "mirror_addon.cli.collect",
-    "console": "mirror_addon.cli.run",
-    "demo": "mirror_addon.cli.demo",
-    "diff": "mirror_addon.cli.diff",
-    "dump": "mirror_addon.cli.run",
-    "envoy": "mirror_addon.cli.envoy",
-    "explain": "mirror_addon.cli.explain",
-    "export": "mirror_addon.cli.export",
-    "replay": "mirror_addon.cli.replay",
-    "report": "mirror_addon.cli.report",
-    "test": "mirror_addon.cli.test",
-    "tests": "mirror_addon.cli.tests",
-    "web": "mirror_addon.cli.run",
+    "check": ("mirror_addon.cli.check", "Check Istio YAML as istioctl analyze would."),
+    "collect": ("mirror_addon.cli.collect", "Run a mirror target that records every request."),
+    "console": ("mirror_addon.cli.run", "Run mitmproxy's console with the addon."),
+    "demo": ("mirror_addon.cli.demo", "Run the worked example with real traffic."),
+    "diff": ("mirror_addon.cli.diff", "Compare two recordings of the same requests."),
+    "dump": ("mirror_addon.cli.run", "Run mitmdump with the addon."),
+    "envoy": ("mirror_addon.cli.envoy", "Run Envoy with the rules."),
+    "explain": ("mirror_addon.cli.explain", "Print how requests are routed and mirrored, and why."),
+    "export": ("mirror_addon.cli.export", "Print the rules as another proxy's configuration."),
+    "init": ("mirror_addon.cli.init", "Say where the rules' destinations listen here."),
+    "replay": ("mirror_addon.cli.replay", "Send recorded requests to the mirrors, and compare."),
+    "report": ("mirror_addon.cli.report", "Summarise records: what differs, and how often."),
+    "schema": ("mirror_addon.cli.schema", "Print a JSON Schema, for an editor."),
+    "test": ("mirror_addon.cli.test", "Check that requests are routed as expected."),
+    "tests": ("mirror_addon.cli.tests", "Write recorded pairs as tests."),
+    "web": ("mirror_addon.cli.run", "Run mitmweb with the addon."),
 }
+"""The module of each command, which has a function of its name, and a line of help."""
 
 
 class LazyGroup(click.Group):
-    """Imports the module of a command when it is run, so that `check` does not wait for the import of mitmproxy."""
+    """Imports the module of a command when it is run, so that `check` does not wait for the import of mitmproxy.
+
+    Help and completion need no module: they have the lines of `COMMANDS`.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
@@ -54,9 +61,21 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(COMMANDS[name]), name)
+        command = getattr(importlib.import_module(COMMANDS[name][0]), name)
         assert isinstance(command, click.Command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in sorted(COMMANDS.items())])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        names = [
+            CompletionItem(name, help=text)
+            for name, (_, text) in sorted(COMMANDS.items())
+            if name.startswith(incomplete)
+        ]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command. The text of an error, which names files and quotes what they hold, is made safe to show."""
@@ -72,4 +91,11 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mirror-addon")
 def main() -> None:
-    """Istio's traffic mirroring in mitmproxy: routes by your own VirtualServices and shows the mirror's responses."""
+    """Istio's traffic mirroring in mitmproxy: routes by your own VirtualServices and shows the mirror's responses.
+
+    \b
+    Completion of commands and options, in the shell's start file:
+      bash  eval "$(_MIRROR_ADDON_COMPLETE=bash_source mirror-addon)"
+      zsh   eval "$(_MIRROR_ADDON_COMPLETE=zsh_source mirror-addon)"
+      fish  _MIRROR_ADDON_COMPLETE=fish_source mirror-addon | source
+    """

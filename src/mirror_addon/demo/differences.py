@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from mirror_addon.demo.upstreams import Exchange
@@ -11,31 +12,51 @@ from mirror_addon.demo.upstreams import Received
 from mirror_addon.demo.upstreams import Response
 
 
-def differing_values(old: Any, new: Any, path: str = "$") -> Iterator[str]:
-    """Where two JSON values differ, one line each."""
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One place where two responses differ. `path` is a JSONPath, the name of a header field, or `status`.
+
+    `kind` is `missing`, `extra`, `type` or `value`; of a status both numbers. `text` is what people read.
+    """
+
+    path: str
+    kind: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def differing_values(old: Any, new: Any, path: str = "$") -> Iterator[Difference]:
+    """Where two JSON values differ."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in dict.fromkeys([*old, *new]):
+            below = f"{path}.{key}"
             if key not in new:
-                yield f"{path}.{key} only in v1"
+                yield Difference(below, "missing", f"{below} only in v1")
             elif key not in old:
-                yield f"{path}.{key} only in v2"
+                yield Difference(below, "extra", f"{below} only in v2")
             else:
-                yield from differing_values(old[key], new[key], f"{path}.{key}")
+                yield from differing_values(old[key], new[key], below)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for index, (one, other) in enumerate(zip(old, new, strict=True)):
             yield from differing_values(one, other, f"{path}[{index}]")
     elif type(old) is not type(new) or old != new:
-        yield f"{path} {json.dumps(old)} → {json.dumps(new)}"
+        kind = "value" if type(old) is type(new) else "type"
+        yield Difference(path, kind, f"{path} {json.dumps(old)} → {json.dumps(new)}")
 
 
-def differing_responses(old: Response, new: Response) -> Iterator[str]:
-    """Where two responses differ, one line each."""
+def differing_responses(old: Response, new: Response) -> Iterator[Difference]:
+    """Where two responses differ."""
     if old.status != new.status:
-        yield f"status {old.status} → {new.status}"
+        statuses = f"{old.status} → {new.status}"
+        yield Difference("status", statuses, f"status {statuses}")
         return
     for name in dict.fromkeys([*old.fields, *new.fields]):
         if old.fields.get(name) != new.fields.get(name):
-            yield f"{name} {old.fields.get(name, 'absent')} → {new.fields.get(name, 'absent')}"
+            kind = "missing" if name not in new.fields else "value" if name in old.fields else "extra"
+            values = f"{old.fields.get(name, 'absent')} → {new.fields.get(name, 'absent')}"
+            yield Difference(name, kind, f"{name} {values}")
     if old.body != new.body:
         yield from differing_values(json.loads(old.body), json.loads(new.body))
 

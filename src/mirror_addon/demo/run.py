@@ -6,6 +6,7 @@ Theory of operation. The demo is one process with one event loop, and the proxy 
     proxy.py        mitmdump or mitmweb with the addon, in a child process, with the rules of the worked example
     traffic.py      a dozen requests, sent through the proxy by a client in a thread
     differences.py  compares what v1 and v2 received and sent, and checks it against what the example should do
+    findings.py     groups what differs by its cause
 
 `demonstrate` sends the requests one by one. After each it takes the primary from v1 and the shadow from v2, and what
 does not fit becomes a problem, which makes the command fail: the demo is a test of the installation too. `browse` sends
@@ -23,7 +24,10 @@ from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
 
+from mirror_addon.demo.differences import Difference
+from mirror_addon.demo.differences import differing_responses
 from mirror_addon.demo.differences import problems
+from mirror_addon.demo.findings import findings
 from mirror_addon.demo.proxy import DemoError
 from mirror_addon.demo.proxy import Proxy
 from mirror_addon.demo.proxy import running
@@ -55,6 +59,13 @@ class Sent:
     """What v1 received, and its response."""
     shadow: Exchange | None
     """The same of v2."""
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """Where the two responses differ; nothing where one of them is missing."""
+        if self.primary is None or self.shadow is None:
+            return ()
+        return tuple(differing_responses(self.primary.response, self.shadow.response))
 
 
 @dataclass(slots=True)
@@ -88,26 +99,36 @@ class Demonstration:
         return statistics.median(times) if times else None
 
     @property
-    def summary(self) -> str:
+    def headline(self) -> str:
+        """In how many requests v2 differs, and from how many causes."""
+        compared = [sent for sent in self.sent if sent.primary and sent.shadow]
+        if not compared:
+            return f"Nothing could be compared: of {len(self.sent)} requests no pair arrived."
+        differing = [sent.differences for sent in compared if sent.differences]
+        causes = len(findings(differing))
+        return f"v2 differs in {len(differing)} of {len(compared)}: {causes} finding{'s' * (causes != 1)}"
+
+    @property
+    def times(self) -> str:
         """One sentence."""
-        waited = f"{len(self.sent)} requests: the client waited {self.waited * 1000:.1f} ms"
+        waited = f"The client waited {self.waited * 1000:.1f} ms"
         if self.took is None:
-            return f"{waited} (median), v2 received none of them."
-        return f"{waited}, v2 took {self.took * 1000:.1f} ms (medians)."
+            return f"{waited} (median)."
+        return f"{waited}, v2 took {self.took * 1000:.1f} ms (medians): no request waits for v2."
 
 
-async def demonstrate(rules: Path, say: Say) -> Demonstration:
-    """Send a dozen requests through mitmdump. `say` prints a line. Raises DemoError."""
+async def demonstrate(rules: Path, say: Say, show: Callable[[Sent], None]) -> Demonstration:
+    """Send a dozen requests through mitmdump. `say` prints a line, `show` one request. Raises DemoError."""
     async with Upstream("v1", 0.0) as v1, Upstream("v2", _SLOW) as v2:
-        say(f"v1 listens on {v1.address}, v2 on {v2.address}, the rules are {rules}.")
+        say(f"v1 listens on {v1.address}, v2 on {v2.address}.")
         async with running(rules, v1, v2, web=False) as proxy:
-            say(f"mitmdump with the addon listens on {proxy.address[0]}:{proxy.address[1]}.\n")
-            found = await _send_all(proxy, v1, v2)
+            say(f"mitmdump with the addon listens on {proxy.address[0]}:{proxy.address[1]}.")
+            found = await _send_all(proxy, v1, v2, show)
     found.conclude(proxy.process.returncode, proxy.output)
     return found
 
 
-async def _send_all(proxy: Proxy, v1: Upstream, v2: Upstream) -> Demonstration:
+async def _send_all(proxy: Proxy, v1: Upstream, v2: Upstream, show: Callable[[Sent], None]) -> Demonstration:
     found = Demonstration()
     for ask in ASKS:
         try:
@@ -116,7 +137,9 @@ async def _send_all(proxy: Proxy, v1: Upstream, v2: Upstream) -> Demonstration:
             raise DemoError(f"{ask.method} {ask.path}: {error!r}\n{proxy.output}") from None
         primary = await v1.next(0)  # v1 had sent its response before the client could get one
         shadow = await v2.next(0.5 if found.problems else PATIENCE) if primary else None
-        found.add(Sent(ask, got, primary, shadow))
+        sent = Sent(ask, got, primary, shadow)
+        found.add(sent)
+        show(sent)
     return found
 
 
@@ -129,8 +152,8 @@ async def browse(rules: Path, say: Say, stopped: asyncio.Event) -> None:
     ):
         address = f"{proxy.address[0]}:{proxy.address[1]}"
         say(f"mitmweb: {proxy.url}")
+        say(f"The proxy listens on {address}. A request a second goes through it; Ctrl-C ends both.")
         say(f"Send it more: curl -x http://{address} http://{HOST}{PREFIX}/orders/17")
-        say("A request a second goes through it. Ctrl-C ends it.")
         number = 0
         while not stopped.is_set() and proxy.process.returncode is None:
             with contextlib.suppress(OSError, http.client.HTTPException):

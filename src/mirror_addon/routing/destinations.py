@@ -102,10 +102,14 @@ class Clusters:
             cluster = self._clusters[key] = self._make(host, subset, port, label)
         return cluster
 
+    def destination_rule(self, host: str, namespace: str | None) -> DestinationRule | None:
+        """Return the DestinationRule of a host whose service is in `namespace`; None where there is none."""
+        return self._rules.find(host, namespace)
+
     def _make(self, host: str, subset: str, port: int, label: str) -> Cluster:
         service = self.services.get(host)
         namespace = service.namespace if service else names.service_namespace(host, self._identity.domain)
-        rule = self._rules.find(host, namespace)
+        rule = self.destination_rule(host, namespace)
         chosen = rule.subsets.get(subset) if rule and subset else None
         policy = Policy().overlaid(rule.policy if rule else None, port)
         policy = policy.overlaid(chosen.traffic_policy if chosen else None, port)

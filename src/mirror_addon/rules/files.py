@@ -83,8 +83,9 @@ def load_rules(
     endpoints: Sequence[EndpointOverride] = (),
     parsed: Parsed | None = None,
     strict: bool = True,
+    given: Sequence[Source] = (),
 ) -> LoadedRules:
-    """Read, validate and analyze the files and folders in `paths`.
+    """Read, validate and analyze the files and folders in `paths`, after the texts that are `given`.
 
     `strict`: one object that Istio would refuse refuses the set. Otherwise it is left out, as by an API server.
     `endpoints` are those given by option; they satisfy references.
@@ -92,6 +93,7 @@ def load_rules(
     Raises OSError as `read_rules` does.
     """
     sources, unreadable = read_rules(paths)
+    sources = [*given, *sources]
     before = parsed or {}
     with collector_paused():
         files = {

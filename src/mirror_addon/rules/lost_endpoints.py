@@ -20,7 +20,7 @@ EFFECTS = {"route": "its requests get a 503", "mirror": "nothing is mirrored the
 def missing_endpoints(table: RouteTable) -> dict[tuple[str, str, str], str]:
     """Return what has no endpoint, in the order of the rules."""
     found: dict[tuple[str, str, str], str] = {}
-    for route in _routes(table):
+    for route in routes_of(table):
         name = str(route.rule)
         if route.local is None:
             for destination in route.destinations:
@@ -34,7 +34,8 @@ def missing_endpoints(table: RouteTable) -> dict[tuple[str, str, str], str]:
     return found
 
 
-def _routes(table: RouteTable) -> Iterator[CompiledRoute]:
+def routes_of(table: RouteTable) -> Iterator[CompiledRoute]:
+    """All rules of a table, each once, in the order of hosts."""
     entries = (entry for host in table.virtual_hosts for service in host.services for entry in service.entries)
     yield from {id(entry.route): entry.route for entry in entries}.values()
 
