@@ -26,8 +26,8 @@ pytest.register_assert_rewrite(
     "replaytools",
     "capturetools",
     "collectortools",
-    "messagetools",
     "inittools",
+    "messagetools",
 )
 pytest_plugins = ["enginetools", "pairtools"]
 

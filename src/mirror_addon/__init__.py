@@ -2,7 +2,7 @@
 
 What this package offers to Python programs, beside the addon: `read_records` reads the pairs of a record,
 `compare_responses` compares two responses as the proxy does, and `RoutingRules` decides a request as
-`mirror-addon explain` does. None of these imports mitmproxy. docs/python.md has examples.
+`mirror-addon explain` does. None of these imports mitmproxy. docs/reference/python.md has examples.
 """
 
 from __future__ import annotations

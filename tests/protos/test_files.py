@@ -85,8 +85,12 @@ def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         read_protos((str(tmp_path),))
     (tmp_path / "set.desc").write_bytes(descriptors())
     monkeypatch.setattr(files, "MAX_BYTES", 10)
+    with pytest.raises(OptionError, match="has more than 10 bytes"):
+        read_protos((str(tmp_path / "set.desc"),))
+    monkeypatch.setattr(files, "read_input", lambda path, most: path.read_bytes())
     with pytest.raises(OptionError, match="at most 10 are read"):
         read_protos((str(tmp_path / "set.desc"),))
+    monkeypatch.setattr(files, "MAX_BYTES", 8 << 20)
     monkeypatch.setattr(files, "LIMIT", 0.001)
     with pytest.raises(OptionError, match=r"took more than 0.001 s"):
         read_protos((str(tmp_path / "shop.proto"),))
@@ -115,9 +119,15 @@ def test_without_a_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.desc").write_bytes(descriptors())
 
-    def refuse(_: Path) -> bytes:
+    def refuse(*_: Any) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(files, "read_input", refuse)
     with pytest.raises(OptionError, match=r"a\.desc: Permission denied"):
         read_protos((str(tmp_path / "a.desc"),))
+
+
+def test_a_link_to_a_file_without_end_is_refused_at_once(tree: Path) -> None:
+    (tree / "endless.proto").symlink_to("/dev/zero")
+    with pytest.raises(OptionError, match="no regular file"):
+        read_protos((str(tree),))

@@ -2,7 +2,7 @@
 
 Theory of operation. A command is a click function in a module of its own, `COMMANDS` below. It parses options, calls
 the job and prints; the jobs are in other rooms: `istio/` and `rules/` (check), `routing/` (explain, test), `envoy/`
-(export, envoy), `compare/report` and `compare/suite` (report, tests), `local_endpoints/` (init), `captures/` (diff),
+(export, envoy), `compare/report` and `compare/suite` (report, tests), `captures/` (diff), `local_endpoints/` (init),
 `replay/`, `collector/`, `demo/`.
 
 What commands share:

@@ -1,4 +1,4 @@
-"""The JSON Schema of a line of the record. docs/recording.md has the same fields in words."""
+"""The JSON Schema of a line of the record. docs/reference/recording.md has the same fields in words."""
 
 from __future__ import annotations
 

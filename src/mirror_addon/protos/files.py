@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from mirror_addon.inputs.opening import read_input
 from mirror_addon.options.settings import OptionError
 
 LIMIT = 60.0
@@ -76,7 +77,7 @@ _SETS = ("*.desc", "*.pb", "*.protoset", "*.binpb")
 
 def _bytes_of(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_input(path, MAX_BYTES)
     except OSError as error:
         raise OptionError(f"mirror_protos={path}: {error.strerror or error}") from None
 
