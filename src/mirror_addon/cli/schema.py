@@ -27,8 +27,8 @@ def schema(name: str) -> None:
 
     \b
     For an editor with yaml-language-server:
-      mirror-addon schema compare > compare.schema.json
+    mirror-addon schema compare > compare.schema.json
     and as the first line of compare.yaml:
-      # yaml-language-server: $schema=./compare.schema.json
+    # yaml-language-server: $schema=./compare.schema.json
     """
     write(json.dumps(SCHEMAS[name](), indent=2, ensure_ascii=False))
