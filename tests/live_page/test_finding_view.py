@@ -8,7 +8,7 @@ from mirror_addon.live_page.finding_view import FindingView
 
 def test_rules_and_keys() -> None:
     example = Example("1", "GET", "http://x.test/", "$.a", "missing", 1, None)
-    view = FindingView.make(Finding(Cause("$.a", "missing"), 2, 4, ("GET /",), False, example))
+    view = FindingView(Finding(Cause("$.a", "missing"), 2, 4, ("GET /",), False, example))
     assert view.accept.splitlines()[0] == "- path: $.a" and "ignore: true" in view.ignore
     assert view.as_dict() == {
         "id": view.finding.id, "kind": "missing", "path": "$.a", "change": None, "endpoints": ["GET /"], "pairs": 2,
@@ -21,5 +21,5 @@ def test_rules_and_keys() -> None:
 
 
 def test_without_a_path() -> None:
-    view = FindingView.make(Finding(Cause("(other differences)", ""), 1, 1, ("GET /",), True, None))
+    view = FindingView(Finding(Cause("(other differences)", ""), 1, 1, ("GET /",), True, None))
     assert view.accept == view.ignore == "" and view.as_dict()["example"] is None

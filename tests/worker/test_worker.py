@@ -240,7 +240,7 @@ def test_a_worker_loads_its_own_rooms_only_and_neither_mitmproxy_nor_pydantic_no
     loaded = output.split()
     ours = {name for name in loaded if name.partition(".")[0] == "mirror_addon"}
     rooms = {".".join(name.split(".")[:2]) for name in ours} - {"mirror_addon", "mirror_addon._version"}
-    assert rooms == {f"mirror_addon.{room}" for room in ("worker", "shadow", "clock", "compare", "processes")}
+    assert rooms == {f"mirror_addon.{room}" for room in ("worker", "shadow", "clock", "compare", "inputs", "processes")}
     assert "mirror_addon.worker.comparing" in ours
     assert not {"mitmproxy", "pydantic", "rich", "click"} & {name.partition(".")[0] for name in loaded}
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+from mirror_addon.compare.causes import Cause
 from mirror_addon.compare.findings import Finding
 from mirror_addon.compare.rules import RulesError
 from mirror_addon.compare.rules_edit import rule_lines
@@ -13,19 +15,19 @@ from mirror_addon.compare.rules_edit import rule_lines
 
 @dataclass(frozen=True, slots=True)
 class FindingView:
-    """`accept`, `ignore`: the rules; empty if the finding has no path that a rule can name."""
+    """A finding as the page shows it."""
 
     finding: Finding
-    accept: str
-    ignore: str
 
-    @classmethod
-    def make(cls, finding: Finding) -> FindingView:
-        try:
-            accept, ignore = ("\n".join(rule_lines(finding.cause, ignore=ignore)) for ignore in (False, True))
-        except RulesError:
-            accept = ignore = ""
-        return cls(finding, accept, ignore)
+    @property
+    def accept(self) -> str:
+        """The rule that accepts it; empty if it has no path that a rule can name."""
+        return _rules(self.finding.cause)[0]
+
+    @property
+    def ignore(self) -> str:
+        """The rule that ignores its path; empty as above."""
+        return _rules(self.finding.cause)[1]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the same keys as `mirror-addon report --json`."""
@@ -41,3 +43,12 @@ class FindingView:
             "example": asdict(finding.example) if finding.example else None,
             "state": finding.state,
         }
+
+
+@lru_cache(maxsize=300)
+def _rules(cause: Cause) -> tuple[str, str]:
+    """The page is rendered each second, and YAML takes 0.1 ms a rule."""
+    try:
+        return "\n".join(rule_lines(cause)), "\n".join(rule_lines(cause, ignore=True))
+    except RulesError:
+        return "", ""

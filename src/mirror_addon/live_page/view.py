@@ -187,7 +187,7 @@ class ViewMaker:
                 for kind in ("failed", "dropped", "skipped", "adapted")
                 for word, number in reasons.parts(state.totals, kind)
             ],
-            findings=[FindingView.make(each) for each in statistics.findings(state.accepted)],
+            findings=[FindingView(each) for each in statistics.findings(state.accepted)],
             differing=list(reversed(statistics.differing)),
             plots=self._plots_of(state),
         )
