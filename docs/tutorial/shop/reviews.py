@@ -31,7 +31,7 @@ class Reviews(BaseHTTPRequestHandler):
                 review["stars"] = str(review["stars"])  # the defect that the tutorial finds
             document["pod"] = "reviews-v2-7c9f"
         body = json.dumps(document).encode()
-        self.send_response(200)
+        self.send_response_only(200)  # without Server and Date
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
