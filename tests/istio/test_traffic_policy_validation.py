@@ -88,9 +88,11 @@ def test_what_is_not_emulated(make: Callable[..., str], briefs: Callable[..., li
         "tunnel: {targetHost: a.b, targetPort: 1}, "
         "retryBudget: {percent: 1.5, budgetInterval: 10s}, "
         "tls: {mode: ISTIO_MUTUAL}, "
-        "loadBalancer: {simple: PASSTHROUGH, warmup: {duration: 1s}, backendUtilization: {weightUpdatePeriod: 1s}}}"
+        "loadBalancer: {simple: PASSTHROUGH, warmup: {duration: 1s}}}"
     )
     found = briefs(make("DestinationRule", f"host: a.b\ntrafficPolicy: {policy}"), infos=True)
+    other = "{loadBalancer: {backendUtilization: {weightUpdatePeriod: 1s}}}"  # instead of `simple`
+    found += briefs(make("DestinationRule", f"host: a.b\ntrafficPolicy: {other}"), infos=True)
     assert {severity for severity, _, _ in found} == {"info"}
     assert {path.rpartition(".")[2] for _, _, path in found} == {
         "outlierDetection",

@@ -116,7 +116,7 @@ def test_the_filters_of_the_docs(page: MitmwebPage, web: Web, v1: Recorder, v2: 
     exchange(web.address, request(b"GET http://%b/serviceB/filtered-b" % HOST))
     v1.one(), v2.one()
     page.rows("//filtered-b", shadow=True).wait_for()
-    docs = (Path(__file__).resolve().parents[2] / "docs" / "mitmweb.md").read_text()
+    docs = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "mitmweb.md").read_text()
     for expression, (primaries, shadows) in (FILTERS | (OF_11 if version.startswith("11.") else OF_12)).items():
         assert f"`{expression}`" in docs
         page.search(f"{expression} & ~u filtered-")

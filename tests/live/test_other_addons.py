@@ -52,7 +52,7 @@ OPTIONS = (
 
 def shadow_hook() -> str:
     """The example of the documentation."""
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "scripts.md").read_text(), re.DOTALL)
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "reference" / "scripts.md").read_text(), re.DOTALL)
     return str(code)
 
 

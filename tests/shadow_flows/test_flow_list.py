@@ -282,7 +282,7 @@ async def test_the_filters_of_the_docs_in_the_console(
     matches = flowfilter.parse(expression)
     found = [meta.is_shadow_flow(flow) for flow in view if matches(flow)]
     assert (found.count(False), found.count(True)) == (primaries, shadows)
-    assert f"`{expression}`" in (Path(__file__).resolve().parents[2] / "docs" / "mitmweb.md").read_text()
+    assert f"`{expression}`" in (Path(__file__).resolve().parents[2] / "docs" / "reference" / "mitmweb.md").read_text()
 
 
 async def test_hostile_text_stays_out_of_comments_errors_and_files(view: View) -> None:
