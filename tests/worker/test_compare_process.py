@@ -78,6 +78,7 @@ async def test_a_pair_is_compared(world: World) -> None:
     assert (world.process.backlog, world.process.given_up, world.logged) == (0, 0, [])
 
 
+@pytest.mark.long  # depends on a machine that is idle
 async def test_a_slow_pair_is_given_up_and_those_behind_it_are_compared(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,6 +95,7 @@ async def test_a_slow_pair_is_given_up_and_those_behind_it_are_compared(
     assert line.startswith("b/v2: the responses to GET 'http://b/x\\x1b[31m' were not compared: it took more than")
 
 
+@pytest.mark.long  # depends on a machine that is idle
 async def test_mirrors_take_turns(world: World) -> None:
     for number in range(10):
         world.submit(f"a{number}", pair(), "a/v1")
@@ -115,6 +117,7 @@ async def test_a_pair_that_waits_for_too_long_is_given_up(world: World, monkeypa
     assert world.process.backlog == 0
 
 
+@pytest.mark.long  # depends on a machine that is idle
 async def test_a_process_that_dies_takes_one_pair_with_it(world: World) -> None:
     world.submit("first", pair())
     await world.wait(1)
