@@ -117,7 +117,7 @@ def test_a_shadow_is_sent_again_after_a_fix(web: Web, v1: Recorder, v2: Recorder
     assert (again.target, again.body, again.value(b"host")) == (b"//fixed", b"hi", HOST + b"-shadow")
     assert v1.received == []
     web.wait_until(lambda: len(pair(web, "//fixed")) == 3)
-    assert [flow["comment"].split(" · ")[2] for flow in pair(web, "//fixed")[1:]] == ["1 difference", "same"]
+    assert {flow["comment"].split(" · ")[2] for flow in pair(web, "//fixed")[1:]} == {"1 difference", "same"}
     assert [line for line in mirror_diff(web, primary) if line in ("same", "different · 1 difference")] == [
         "different · 1 difference",
         "same",
