@@ -85,7 +85,7 @@ async def test_other_views_stay() -> None:
 def test_both_interfaces_of_a_view() -> None:
     """mitmproxy 11 calls the view, mitmproxy 12 has it prettify."""
     view, flow = content_views.LinesView(NAME, lines), primary_flow()
-    assert (view.name, view.syntax_highlight) == (NAME, "none")
+    assert (view.name, view.syntax_highlight) == (NAME, "javascript")
     description, styled = view(b"body", content_type="text/plain", flow=flow)
     assert description == NAME
     assert list(styled) == [[line] for line in lines(flow)]

@@ -215,8 +215,7 @@ CHANGES = (
         guard="Only where the functions are mitmproxy's own. An intercepted or edited request is shown as it is. "
         "Nothing is logged otherwise.",
         off="No option.",
-        unload="Taken back, unless another script replaced the functions since. Not at exit, because requests are "
-        "shown while shadows are drained.",
+        unload="Taken back, unless another script replaced the functions since.",
     ),
     Change(
         name="Values of deferred options",
@@ -303,11 +302,11 @@ class HostChanges:
         """
         self._hook_dispatch.widen()
         content_views.unregister(self._view)
+        self._shown_urls.take_back()
         if ctx.master.should_exit.is_set():
             return
         self.streams.give_back()
         self._har.take_back()
-        self._shown_urls.take_back()
         self._proxy_credentials.take_back()
         self._proxy_options.take_back()
         wide_reads.narrow_reads()
