@@ -123,8 +123,8 @@ def test_a_worker_without_file_descriptors_is_not_felt_and_recovers(confdir: Pat
         limits = resource.prlimit(worker, resource.RLIMIT_NOFILE)
         resource.prlimit(worker, resource.RLIMIT_NOFILE, (3, limits[1]))
         send(proxy, 3)
-        proxy.wait_for(r"shadows to serviceB/v2 fail \(connect: .*Too many open files")
-        page.wait_until(lambda status: status["counters"].get("failed.connect", 0) >= 2)
+        proxy.wait_for(r"a shadow to serviceB/v2 was dropped \(unsendable: .*Too many open files")
+        page.wait_until(lambda status: status["counters"].get("dropped.unsendable", 0) == 3)
         resource.prlimit(worker, resource.RLIMIT_NOFILE, limits)
         v2.restore()
         deadline = time.monotonic() + PATIENCE
@@ -134,7 +134,7 @@ def test_a_worker_without_file_descriptors_is_not_felt_and_recovers(confdir: Pat
             time.sleep(0.1)
         assert proxy.workers == {worker}
         assert proxy.interrupt() == 0
-    assert proxy.totals["failed.connect"] >= 2
+    assert proxy.totals["dropped.unsendable"] >= 3
 
 
 def test_a_killed_proxy_leaves_no_worker(confdir: Path, v1: Recorder, v2: Recorder) -> None:

@@ -162,8 +162,8 @@ def test_what_flows_and_record_show(stage: Stage) -> None:
     with stage.channel("regular") as channel:
         channel.stream_unary("/test.Shop/Collect")(iter([b"shown"] * 7), timeout=PATIENCE)
     stage.v1.one(), stage.v2.one()
-    stage.web.wait_until(lambda: stage.recorded()[-1]["primary"]["bytes"] == 9)
-    line = stage.recorded()[-1]
+    stage.web.wait_until(lambda: any(line["primary"].get("body", "").endswith("v1 7") for line in stage.recorded()))
+    line = next(line for line in stage.recorded() if line["primary"].get("body", "").endswith("v1 7"))
     assert (line["primary"]["bytes"], line["shadow"]["bytes"]) == (9, 9)
     assert line["verdict"] == "different"
     assert dict(line["primary"]["headers"])["grpc-status"] == dict(line["shadow"]["headers"])["grpc-status"] == "0"

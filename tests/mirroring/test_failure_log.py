@@ -14,15 +14,19 @@ def test_a_line_when_it_begins_changes_and_ends(caplog: pytest.LogCaptureFixture
     caplog.set_level(logging.INFO)
     log = FailureLog()
 
-    def note(outcome: Outcome, reason: str = "", label: str = "b/v2") -> list[str]:
+    def note(outcome: Outcome, reason: str = "", label: str = "b/v2", detail: str = "why") -> list[str]:
         caplog.clear()
-        log.outcome(ended(ShadowResult("1", label, outcome, reason, "why")))
+        log.outcome(ended(ShadowResult("1", label, outcome, reason, detail)))
         return [record.message for record in caplog.records]
 
     assert note("sent") == []
     assert note("failed", "connect") == ["mirror: shadows to b/v2 fail (connect: why); clients are not affected"]
     assert note("failed", "connect") == []
-    assert note("dropped", "breaker_open") == []
+    assert note("dropped", "breaker_open", detail="") == []
+    assert note("dropped", "unsendable") == [
+        "mirror: a shadow to b/v2 was dropped (unsendable: why); more of them are only counted"
+    ]
+    assert note("dropped", "unsendable") == []
     assert note("failed", "connect", "c/v2") != []
     assert note("failed", "timeout") != []
     assert note("sent") == ["mirror: b/v2 responds again"]

@@ -56,6 +56,7 @@ def test_what_is_learned_goes_both_ways() -> None:
 
 def test_a_process_that_has_become_big_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     order = Order("b/v2", task(b"{}", b"{}"), True, [], 0, DEFAULT_RULES)
+    monkeypatch.setattr(compare_child, "_LARGE_BYTES", 1 << 40)
     assert not Child().carry_out(order).ends
     monkeypatch.setattr(compare_child, "_LARGE_BYTES", 1)
     assert Child().carry_out(order).ends

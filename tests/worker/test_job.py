@@ -75,6 +75,21 @@ async def test_an_abort_ends_a_job_that_waits_for_its_body() -> None:
     job.abort("again")  # its deadline has expired already
 
 
+async def test_an_abort_ends_a_job_that_begins_to_wait_before_the_deadline_strikes() -> None:
+    """The part before is still being sent when the abort arrives: the lane comes to `wait` in the same turn."""
+    job = a_job()
+
+    async def send() -> None:
+        async with asyncio.timeout(30) as job.deadline:
+            job.abort("aborted")
+            await job.wait()
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(10):
+            await send()
+    assert job.deadline is not None and job.deadline.expired()
+
+
 async def test_a_part_that_arrives_after_an_abort_does_not_restart_the_deadline() -> None:
     job = a_job()
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import socket
@@ -143,7 +144,7 @@ class Mirror:
 
     def _serve(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError), connection.makefile("rb") as file:
-            while head := b"".join(iter(file.readline, b"\r\n")):
+            while head := b"".join(itertools.takewhile(lambda line: line not in (b"\r\n", b""), file)):
                 lower = head.lower()
                 body = b""
                 if b"transfer-encoding: chunked" in lower:

@@ -106,7 +106,8 @@ class Job:
         loop = asyncio.get_running_loop()
         self.wake = loop.create_future()
         self.waits_since = loop.time()
-        left = self.deadline.when() if self.deadline is not None else None
+        # After an abort the deadline is about to expire, and must.
+        left = self.deadline.when() if self.deadline is not None and not self.aborted else None
         if self.deadline is not None and left is not None:
             left -= self.waits_since
             self.deadline.reschedule(None)
