@@ -106,7 +106,7 @@ def test_without_a_response_there_are_no_times() -> None:
     assert exchange_times(tflow.tflow(), None) == (None, None, None, "program", None)
 
 
-def test_a_connection_that_is_no_socket_is_left_alone() -> None:
+async def test_a_connection_that_is_no_socket_is_left_alone() -> None:
     flow = tflow.tflow()
     with taddons.context():
         data = ServerConnectionHookData(flow.server_conn, flow.client_conn)

@@ -55,6 +55,8 @@ _WRITE_BYTES = 1024 * 1024
 _READ_BYTES = 256 * 1024
 _SOCKET_BUFFER_BYTES = 512 * 1024
 _GRACE = 0.5
+_LAST_WORDS = 10.0
+"""Seconds at most for the verdicts of a worker that is told to end, while there are some."""
 _SILENCE = 3.0
 """A worker speaks every second; after so many of silence it is frozen, or starved."""
 
@@ -291,7 +293,8 @@ class WorkerLink:
                 pause = min(pause * 2, 0.05)
 
     async def _last_words(self) -> None:
-        """Close the proxy's direction of the socket when all is sent, and hear the worker until it closes its own."""
+        """Close the proxy's direction of the socket when all is sent, and hear the worker until it closes its own or
+        says nothing for a second."""
         deadline = self._loop.time() + _GRACE
         while self._out and self._socket is not None and self._loop.time() < deadline:
             self.write()
@@ -300,8 +303,10 @@ class WorkerLink:
             return
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
-        deadline = self._loop.time() + 2 * _GRACE
-        while self._socket is not None and self._loop.time() < deadline:
+        began = self._loop.time()
+        while self._socket is not None:
+            if self._loop.time() >= min(max(began, self.heard_at) + 2 * _GRACE, began + _LAST_WORDS):
+                return
             await asyncio.sleep(0.005)
 
 
