@@ -18,9 +18,10 @@ from mirror_addon.cli.envoy_process import EnvoyProcess
 from mirror_addon.cli.envoy_process import find_envoy
 from mirror_addon.cli.rules_option import read_settings
 from mirror_addon.envoy.bootstrap import Address
+from mirror_addon.envoy.bootstrap import ExportOptions
 
 RULES = Path(__file__).resolve().parents[2] / "rules"
-ANY = Address("127.0.0.1", 0)
+OPTIONS = ExportOptions(Address("127.0.0.1", 0), Address("127.0.0.1", 0))
 
 
 class Output:
@@ -46,7 +47,7 @@ async def test_changes_take_effect_and_errors_do_not(tmp_path: Path, capsys: pyt
     (tmp_path / "envoy").mkdir()
     output = Output(capsys)
     process = EnvoyProcess(find_envoy(), tmp_path / "envoy", ["--concurrency", "1"])
-    task = asyncio.create_task(_run(process, read_settings([str(rules)], ["mirror_methods=safe"]), ANY, ANY))
+    task = asyncio.create_task(_run(process, read_settings([str(rules)], ["mirror_methods=safe"]), OPTIONS))
     await output.has("note: option mirror_methods has no equivalent in Envoy")
     await output.has("envoy is listening at 127.0.0.1:")
     file = rules / "virtual-service.yaml"
@@ -65,7 +66,7 @@ async def test_changes_take_effect_and_errors_do_not(tmp_path: Path, capsys: pyt
 
 async def test_an_envoy_that_ends_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     process = EnvoyProcess(find_envoy(), tmp_path, ["--concurrency", "1"])
-    task = asyncio.create_task(_run(process, read_settings([str(RULES)], []), ANY, ANY))
+    task = asyncio.create_task(_run(process, read_settings([str(RULES)], []), OPTIONS))
     await Output(capsys).has("envoy is listening at")
     (child,) = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     os.kill(int(child), signal.SIGKILL)

@@ -17,6 +17,7 @@ from mirror_addon.cli.export import make_export
 from mirror_addon.cli.rules_option import read_settings
 from mirror_addon.envoy.bootstrap import Address
 from mirror_addon.envoy.bootstrap import Export
+from mirror_addon.envoy.bootstrap import ExportOptions
 from mirror_addon.rules.rule_set import load_rule_set
 
 RULES = Path(__file__).resolve().parents[2] / "rules"
@@ -25,7 +26,7 @@ ANY = Address("127.0.0.1", 0)
 
 def export(rules: Path = RULES, listen: Address = ANY, *options: str) -> Export:
     settings = read_settings([str(rules)], options)
-    return make_export(settings, load_rule_set(settings, b"10.0.0.1"), listen, ANY)
+    return make_export(settings, load_rule_set(settings, b"10.0.0.1"), ExportOptions(listen, ANY))
 
 
 def program(folder: Path, text: str) -> Path:

@@ -15,6 +15,9 @@ from mirror_addon.cli.envoy_process import find_envoy
 from mirror_addon.cli.export import address_options
 from mirror_addon.cli.export import make_export
 from mirror_addon.cli.export import print_notes
+from mirror_addon.cli.gathered import gathered
+from mirror_addon.cli.processor_options import ProcessorOptions
+from mirror_addon.cli.processor_options import processor_options
 from mirror_addon.cli.rules_option import read_rule_set
 from mirror_addon.cli.rules_option import read_settings
 from mirror_addon.cli.rules_option import rules_options
@@ -32,35 +35,40 @@ from mirror_addon.shadow.local_address import own_address
 @click.command()
 @rules_options
 @address_options
+@processor_options
 @click.argument("arguments", metavar="[-- ENVOY ARGS]", nargs=-1, type=click.UNPROCESSED)
+@gathered(options=ProcessorOptions)
 def envoy(
     rules: tuple[str, ...],
     assignments: tuple[str, ...],
     listen: Address,
     admin: Address | None,
     arguments: tuple[str, ...],
+    options: ProcessorOptions,
 ) -> None:
-    """Run Envoy with the rules. Changes of their files take effect without a restart. Ctrl-C stops it."""
+    """Run Envoy with the rules. Changes of their files take effect without a restart. Ctrl-C stops it.
+
+    With --processor, Envoy shows the exchanges to mirror-addon processor, which runs by itself.
+    """
     settings = read_settings(rules, assignments)
     try:
         binary = find_envoy()
         with tempfile.TemporaryDirectory(prefix="mirror-addon-envoy-") as folder:
             process = EnvoyProcess(binary, Path(folder), arguments)
-            asyncio.run(_run(process, settings, listen, admin or Address("127.0.0.1", 0)))
+            made = ExportOptions(listen, admin or Address("127.0.0.1", 0), processors=options.made())
+            asyncio.run(_run(process, settings, made))
     except EnvoyError as error:
         raise click.ClickException(str(error)) from None
 
 
-async def _run(process: EnvoyProcess, settings: Settings, listen: Address, admin: Address) -> None:
+async def _run(process: EnvoyProcess, settings: Settings, options: ExportOptions) -> None:
     stopped = asyncio.Event()
     with stop_signals(stopped.set):
-        await _run_until(stopped, process, settings, listen, admin)
+        await _run_until(stopped, process, settings, options)
 
 
-async def _run_until(
-    stopped: asyncio.Event, process: EnvoyProcess, settings: Settings, listen: Address, admin: Address
-) -> None:
-    export = make_export(settings, read_rule_set(settings, own_address().encode()), listen, admin)
+async def _run_until(stopped: asyncio.Event, process: EnvoyProcess, settings: Settings, options: ExportOptions) -> None:
+    export = make_export(settings, read_rule_set(settings, own_address().encode()), options)
     print_notes(settings, export)
     started = asyncio.Event()
     # Watch before "listening" is printed, so that no change of the files after that is missed.
@@ -99,11 +107,14 @@ async def _reload(process: EnvoyProcess, settings: Settings, options: ExportOpti
                     echo(str(diagnostic), err=True)
             echo("the previous rules stay in force", err=True)
             continue
-        export = make_export(settings, rule_set, options.listen, options.admin)
-        print_notes(settings, export)
+        export = make_export(settings, rule_set, options)
         try:
+            print_notes(settings, export)
             await process.apply(export)
         except EnvoyError as error:
             echo(str(error), err=True)
+            continue
+        except click.UsageError as error:
+            echo(f"{error.message}; the previous rules stay in force", err=True)
             continue
         echo(f"reloaded {rule_set.documents} resources")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from typing import TypeVar
 
@@ -11,6 +12,10 @@ import click
 
 from mirror_addon.cli.console import echo
 from mirror_addon.cli.console import write
+from mirror_addon.cli.gathered import gathered
+from mirror_addon.cli.processor_options import ProcessorOptions
+from mirror_addon.cli.processor_options import processor_options
+from mirror_addon.cli.processor_options import why_clients_are_torn
 from mirror_addon.cli.rules_option import read_rule_set
 from mirror_addon.cli.rules_option import read_settings
 from mirror_addon.cli.rules_option import rules_options
@@ -65,17 +70,20 @@ def address_options(command: F) -> F:
     )(command)
 
 
-def make_export(settings: Settings, rule_set: RuleSet, listen: Address, admin: Address | None) -> Export:
-    """Translate a rule set under these options."""
-    return translate(
-        rule_set.table,
-        ExportOptions(listen, admin, settings.enabled, settings.host_suffix, settings.request_id),
+def make_export(settings: Settings, rule_set: RuleSet, options: ExportOptions) -> Export:
+    """Translate a rule set under these options, and those of `--set`."""
+    given = replace(
+        options, mirroring=settings.enabled, host_suffix=settings.host_suffix, request_id=settings.request_id
     )
+    return translate(rule_set.table, given)
 
 
 def print_notes(settings: Settings, export: Export) -> None:
-    """Print on stderr what the export leaves out."""
-    defaults = {name: BY_NAME[name].parse(BY_NAME[name].default) for name in _WITHOUT_COUNTERPART}
+    """Print on stderr what the export leaves out. Raises click.UsageError where its processors cannot do their part."""
+    processors = export.options.processors
+    # What decides about shadows has its effect in the processor.
+    names = _WITHOUT_COUNTERPART if processors is None else ()
+    defaults = {name: BY_NAME[name].parse(BY_NAME[name].default) for name in names}
     notes = [
         f"option {name} has no equivalent in Envoy"
         for name, default in defaults.items()
@@ -83,7 +91,9 @@ def print_notes(settings: Settings, export: Export) -> None:
     ]
     paths = [path for path in rules_paths(settings.rules) if is_there(path)]
     loaded = load_rules(paths, default_namespace=settings.namespace, strict=settings.strict)
-    notes += [*unexported(loaded.resources), *export.notes]
+    if why := why_clients_are_torn(settings, loaded.resources, processors):
+        raise click.UsageError(why)
+    notes += [*unexported(loaded.resources, len(processors.addresses) if processors else 0), *export.notes]
     for note in notes:
         echo(f"note: {note}", err=True)
 
@@ -96,12 +106,22 @@ def export() -> None:
 @export.command()
 @rules_options
 @address_options
-def envoy(rules: tuple[str, ...], assignments: tuple[str, ...], listen: Address, admin: Address | None) -> None:
+@processor_options
+@gathered(options=ProcessorOptions)
+def envoy(
+    rules: tuple[str, ...],
+    assignments: tuple[str, ...],
+    listen: Address,
+    admin: Address | None,
+    options: ProcessorOptions,
+) -> None:
     """Print an Envoy configuration that routes and mirrors by the rules.
 
     What Envoy cannot express is listed on stderr. Equal rules result in equal text, so that it can be kept in git.
+    With --processor, Envoy does not mirror: it shows the exchanges to mirror-addon processor, which does.
     """
     settings = read_settings(rules, assignments)
-    made = make_export(settings, read_rule_set(settings, own_address().encode()), listen, admin)
+    rule_set = read_rule_set(settings, own_address().encode())
+    made = make_export(settings, rule_set, ExportOptions(listen, admin, processors=options.made()))
     print_notes(settings, made)
     write(to_yaml(made.bootstrap()))

@@ -22,8 +22,13 @@ from mirror_addon.envoy.actions import SUFFIX
 from mirror_addon.envoy.actions import Actions
 from mirror_addon.envoy.clusters import UsedClusters
 from mirror_addon.envoy.clusters import forward_proxy_filter
+from mirror_addon.envoy.copies import Copies
 from mirror_addon.envoy.filters import http_filters
 from mirror_addon.envoy.notes import Notes
+from mirror_addon.envoy.processor import Processors
+from mirror_addon.envoy.processor import processor_clusters
+from mirror_addon.envoy.processor import processor_filter
+from mirror_addon.envoy.route_names import RouteNames
 from mirror_addon.envoy.values import Message
 from mirror_addon.envoy.values import duration
 from mirror_addon.envoy.values import socket_address
@@ -74,6 +79,8 @@ class ExportOptions:
     mirroring: bool = True
     host_suffix: str = SUFFIX
     request_id: bool = False
+    processors: Processors | None = None
+    """Where copies of mirrored exchanges go, in place of mirrors of Envoy's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +100,7 @@ class Export:
         resources: Message = {"listeners": [listener]}
         if self.clusters:
             resources["clusters"] = list(self.clusters)
-        return {"node": _NODE, **_admin(self.options), "static_resources": resources}
+        return {**_common(self.options), "static_resources": resources}
 
     def dynamic_bootstrap(self, routes_file: str, clusters_file: str) -> Message:
         """Return a bootstrap that reads `routes` and `clusters` from files.
@@ -103,8 +110,7 @@ class Export:
         source = _file_source(routes_file)
         manager = {**self.listener, "rds": {"route_config_name": ROUTES, "config_source": source}}
         return {
-            "node": _NODE,
-            **_admin(self.options),
+            **_common(self.options),
             "dynamic_resources": {"cds_config": _file_source(clusters_file)},
             "static_resources": {"listeners": [_listener(self.options, manager)]},
         }
@@ -114,9 +120,13 @@ def translate(table: RouteTable, options: ExportOptions) -> Export:
     """Return the Envoy configuration for a table."""
     notes = Notes()
     clusters = UsedClusters(notes)
-    actions = Actions(clusters, notes, mirroring=options.mirroring, host_suffix=options.host_suffix)
-    routes = RouteConfiguration(table, actions, notes, options.listen.names()).message()
-    return Export(options, _manager(table, options), routes, tuple(clusters.messages()), tuple(notes))
+    processed = options.processors is not None
+    own = options.mirroring and not processed
+    actions = Actions(clusters, notes, mirroring=own, host_suffix=options.host_suffix)
+    copies = Copies(RouteNames(table), options.mirroring and processed, notes)
+    routes = RouteConfiguration(table, actions, notes, options.listen.names(), copies).message()
+    made = [*clusters.messages(), *(processor_clusters(options.processors) if options.processors else ())]
+    return Export(options, _manager(table, options), routes, tuple(made), tuple(notes))
 
 
 def discovery_response(version: str, kind: str, resources: list[Message]) -> Message:
@@ -140,6 +150,7 @@ def _manager(table: RouteTable, options: ExportOptions) -> Message:
         http_filters=[
             *http_filters(),
             forward_proxy_filter(),
+            *([processor_filter(options.processors)] if options.processors is not None else ()),
             {
                 "name": "envoy.filters.http.router",
                 "typed_config": typed(
@@ -159,10 +170,15 @@ def _listener(options: ExportOptions, manager: Message) -> Message:
     }
 
 
-def _admin(options: ExportOptions) -> Message:
-    if options.admin is None:
-        return {}
-    return {"admin": {"address": socket_address(options.admin.host, options.admin.port)}}
+def _common(options: ExportOptions) -> Message:
+    """Return what a bootstrap has beside its resources."""
+    fields: Message = {"node": _NODE}
+    if options.admin is not None:
+        fields["admin"] = {"address": socket_address(options.admin.host, options.admin.port)}
+    if options.processors is not None:
+        # The layer that the administration interface writes to: the share that is copied can be changed there.
+        fields["layered_runtime"] = {"layers": [{"name": "admin", "admin_layer": {}}]}
+    return fields
 
 
 def _file_source(path: str) -> Message:

@@ -33,13 +33,22 @@ class Notes:
         return iter(self._notes)
 
 
-def unexported(resources: Iterable[Resource[Any]]) -> Iterator[str]:
-    """Yield a note for each annotation and each DestinationRule field that the export leaves out."""
+_COUNTING = ("max-requests", "max-rps")
+"""The annotations that limit a number of shadows."""
+
+
+def unexported(resources: Iterable[Resource[Any]], processors: int = 0) -> Iterator[str]:
+    """Yield a note for each annotation and each DestinationRule field that the export leaves out.
+
+    `processors`: how many there are. Annotations have their effect there, and each of several counts by itself.
+    """
     for resource in resources:
         whose = f"{resource.kind} {resource.namespace}/{resource.name}"
         for annotation in sorted(resource.annotations):
-            if annotation.startswith(PREFIX):
+            if annotation.startswith(PREFIX) and not processors:
                 yield f"{whose}: annotation {annotation} has no counterpart in Envoy"
+            elif processors > 1 and annotation.removeprefix(PREFIX) in _COUNTING:
+                yield f"{whose}: annotation {annotation} holds for each of the {processors} processors"
         if isinstance(resource.spec, DestinationRuleSpec):
             for field in dict.fromkeys(_unexported_policies(resource.spec)):
                 yield f"{whose}: {field} is not exported"

@@ -12,11 +12,14 @@ from collections.abc import Sequence
 
 from mirror_addon.envoy.actions import NOT_FOUND
 from mirror_addon.envoy.actions import Actions
+from mirror_addon.envoy.copies import Copies
+from mirror_addon.envoy.copies import copied
 from mirror_addon.envoy.filters import per_route
 from mirror_addon.envoy.matches import NeverMatches
 from mirror_addon.envoy.matches import port_matcher
 from mirror_addon.envoy.matches import route_match
 from mirror_addon.envoy.notes import Notes
+from mirror_addon.envoy.route_names import PASSTHROUGH
 from mirror_addon.envoy.values import Message
 from mirror_addon.envoy.values import duration
 from mirror_addon.envoy.values import safe_regex
@@ -35,12 +38,15 @@ _ANY = {"prefix": ""}
 class RouteConfiguration:
     """Translates the hosts of a table."""
 
-    def __init__(self, table: RouteTable, actions: Actions, notes: Notes, own_names: Sequence[str]) -> None:
+    def __init__(
+        self, table: RouteTable, actions: Actions, notes: Notes, own_names: Sequence[str], copies: Copies
+    ) -> None:
         """`own_names`: authorities that lead back to the listener; the passthrough must not dial them."""
         self._table = table
         self._actions = actions
         self._notes = notes
         self._own_names = own_names
+        self._copies = copies
 
     def message(self) -> Message:
         hosts = [self._virtual_host(host, domains) for host, domains in self._domains()]
@@ -87,7 +93,7 @@ class RouteConfiguration:
                 continue
             if isinstance(index, HttpsRedirect) and not secure:
                 routes += _to_https(port)
-            routes += [route for entry in index.entries if (route := self._route(entry, port)) is not None]
+            routes += [route for entry in index.entries for route in self._routes(entry, port)]
             if port:
                 routes.append(_not_found(port))
         return {**message, "routes": routes}
@@ -97,16 +103,16 @@ class RouteConfiguration:
         candidates = self._table.hosts.candidates(domain.replace("*", "x", 1).encode())
         return candidates[candidates.index(host) :]
 
-    def _route(self, entry: RouteEntry, port: int) -> Message | None:
+    def _routes(self, entry: RouteEntry, port: int) -> Iterator[Message]:
         try:
             match = route_match(entry, port)
         except NeverMatches as why:
             self._notes.add(f"{entry} matches no request and is left out: {why}")
-            return None
-        route: Message = {"name": str(entry), "match": match, **self._actions.action(entry, port)}
+            return
+        route: Message = {"match": match, **self._actions.action(entry, port)}
         if configs := per_route(entry.route, self._notes):
             route["typed_per_filter_config"] = configs
-        return route
+        yield from self._copies.routes(entry, port, route)
 
     def _passthrough(self, port: int) -> list[Message]:
         """Return the routes of requests that no rule claims. Without iptables Host is the only known destination."""
@@ -117,6 +123,9 @@ class RouteConfiguration:
         match = _on_port(port)
         action: Message = {"cluster": self._actions.clusters.original(), "timeout": duration(0)}
         passthrough = self._table.passthrough
+        route: Message = {"name": PASSTHROUGH, "match": match, "route": action}
+        if self._copies.mirrors(passthrough.mirrors, port):
+            return [*self._itself(), copied(route)]
         for url in passthrough.urls:
             if url.filter:
                 self._notes.add(
@@ -125,12 +134,15 @@ class RouteConfiguration:
         unfiltered = [each for each, url in zip(passthrough.mirrors, passthrough.urls, strict=True) if not url.filter]
         if mirrors := self._actions.mirrors(unfiltered, port):
             action["request_mirror_policies"] = mirrors
-        routes: list[Message] = []
-        if self._own_names:
-            own = safe_regex("|".join(map(re.escape, self._own_names)))
-            itself = {"name": ":authority", "string_match": {"safe_regex": own}}
-            routes.append({"name": "this listener", "match": {**_ANY, "headers": [itself]}, **NOT_FOUND})
-        return [*routes, {"name": "passthrough", "match": match, "route": action}]
+        return [*self._itself(), route]
+
+    def _itself(self) -> list[Message]:
+        """Return the route of requests to this listener."""
+        if not self._own_names:
+            return []
+        own = safe_regex("|".join(map(re.escape, self._own_names)))
+        itself = {"name": ":authority", "string_match": {"safe_regex": own}}
+        return [{"name": "this listener", "match": {**_ANY, "headers": [itself]}, **NOT_FOUND}]
 
 
 def _to_https(port: int) -> list[Message]:

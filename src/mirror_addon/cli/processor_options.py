@@ -1,0 +1,122 @@
+"""`--processor`, `--share` and `--by-client`: which processors Envoy shows exchanges to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from typing import TypeVar
+
+import click
+
+from mirror_addon.cli.value_type import value_type
+from mirror_addon.envoy.processor import BY_ADDRESS
+from mirror_addon.envoy.processor import Processors
+from mirror_addon.istio.documents import Resource
+from mirror_addon.istio.mirror_annotations import PREFIX
+from mirror_addon.options.settings import Settings
+from mirror_addon.options.values import TOKEN
+from mirror_addon.options.values import percentage
+
+F = TypeVar("F", bound=Callable[..., Any])
+_MOST = 64
+"""Processors that one Envoy is given; a name that resolves to many is one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorOptions:
+    """The options as given."""
+
+    processor: tuple[tuple[str, int], ...] = ()
+    share: float = 1.0
+    by_client: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.processor and (self.share != 1.0 or self.by_client):
+            raise ValueError("--share and --by-client say how Envoy uses processors; name them with --processor")
+
+    def made(self) -> Processors | None:
+        """The processors; None without the option."""
+        return Processors(self.processor, self.share * 100, self.by_client) if self.processor else None
+
+
+def processor_options(command: F) -> F:
+    """Add `--processor`, `--share` and `--by-client` to a click command."""
+    for option in (
+        click.option(
+            "--by-client",
+            type=value_type(client_key),
+            default="",
+            metavar="address|HEADER",
+            help="With several processors: each client's exchanges go to one of them, by its IP address or a header.",
+        ),
+        share_option,
+        click.option(
+            "--processor",
+            type=value_type(processor_addresses),
+            default="",
+            metavar="HOST:PORT[,HOST:PORT...]",
+            help="Show exchanges to mirror-addon processor, which sends the shadows, in place of Envoy's own mirrors.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def processor_addresses(text: str) -> tuple[tuple[str, int], ...]:
+    """Parse `127.0.0.1:9090,[::1]:9091,processor.test:9090`; empty for none. Raises ValueError."""
+    if not text:
+        return ()
+    found = tuple(map(_address, text.split(",")))
+    if len(set(found)) < len(found):
+        raise ValueError("an address is there twice; each processor has its own")
+    if len(found) > _MOST:
+        raise ValueError(f"at most {_MOST} addresses; a DNS name may stand for many")
+    return found
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.strip().rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or any(character in host for character in "/@ \t"):
+        raise ValueError("write addresses as HOST:PORT, as in 127.0.0.1:9090,127.0.0.1:9091")
+    if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
+        raise ValueError("write a port of 1 to 65535 after the colon, as in 127.0.0.1:9090")
+    return host, int(port)
+
+
+def client_key(text: str) -> str:
+    """Parse `address` or the name of a header field, which is lowered; empty for none. Raises ValueError."""
+    if text and not TOKEN.fullmatch(text):
+        raise ValueError("write address, or the name of a header field, as in authorization")
+    return text.lower()
+
+
+share_option = click.option(
+    "--share",
+    type=value_type(percentage),
+    default="100%",
+    show_default=True,
+    metavar="PERCENT",
+    help="How many of the exchanges that the rules mirror Envoy copies. The runtime key mirror_addon.share changes it.",
+)
+
+
+def why_clients_are_torn(settings: Settings, resources: Iterable[Resource[Any]], processors: Processors | None) -> str:
+    """Why these processors cannot do what the rules ask for, and the cure; empty where they can.
+
+    What a processor has learned of a client (`mirror-addon/twin`) is not known to the others.
+    """
+    if processors is None or len(processors.addresses) < 2 or processors.by_client:
+        return ""
+    asked = "mirror_twin" if getattr(settings, "twin", False) else ""
+    for resource in resources:
+        if str(resource.annotations.get(f"{PREFIX}twin", "")).lower() == "true":
+            asked = f"{PREFIX}twin of {resource.kind} {resource.namespace}/{resource.name}"
+    if not asked:
+        return ""
+    return (
+        f"{asked} needs all exchanges of a client at one processor, and there are {len(processors.addresses)}: "
+        f"add --by-client {BY_ADDRESS}, or --by-client with a header field that tells clients apart"
+    )
