@@ -1,4 +1,4 @@
-"""`mirror-addon export envoy`: the rules as a configuration of Envoy, the proxy that Istio runs on."""
+"""`mirror-addon export`: the rules as a configuration of Envoy, the proxy that Istio runs on, and for a cluster."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 
 from mirror_addon.cli.console import echo
 from mirror_addon.cli.console import write
+from mirror_addon.cli.export_istio import istio
 from mirror_addon.cli.gathered import gathered
 from mirror_addon.cli.processor_options import ProcessorOptions
 from mirror_addon.cli.processor_options import processor_options
@@ -101,6 +102,9 @@ def print_notes(settings: Settings, export: Export) -> None:
 @click.group()
 def export() -> None:
     """Print the rules as the configuration of another proxy."""
+
+
+export.add_command(istio)
 
 
 @export.command()

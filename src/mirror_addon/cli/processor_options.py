@@ -103,6 +103,14 @@ share_option = click.option(
 )
 
 
+def twin_of(settings: Settings, resources: Iterable[Resource[Any]]) -> str:
+    """What asks for a twin of the primary's state, an option or an annotation; empty where nothing does."""
+    for resource in resources:
+        if str(resource.annotations.get(f"{PREFIX}twin", "")).lower() == "true":
+            return f"{PREFIX}twin of {resource.kind} {resource.namespace}/{resource.name}"
+    return "mirror_twin" if getattr(settings, "twin", False) else ""
+
+
 def why_clients_are_torn(settings: Settings, resources: Iterable[Resource[Any]], processors: Processors | None) -> str:
     """Why these processors cannot do what the rules ask for, and the cure; empty where they can.
 
@@ -110,13 +118,8 @@ def why_clients_are_torn(settings: Settings, resources: Iterable[Resource[Any]],
     """
     if processors is None or len(processors.addresses) < 2 or processors.by_client:
         return ""
-    asked = "mirror_twin" if getattr(settings, "twin", False) else ""
-    for resource in resources:
-        if str(resource.annotations.get(f"{PREFIX}twin", "")).lower() == "true":
-            asked = f"{PREFIX}twin of {resource.kind} {resource.namespace}/{resource.name}"
-    if not asked:
-        return ""
-    return (
+    asked = twin_of(settings, resources)
+    return asked and (
         f"{asked} needs all exchanges of a client at one processor, and there are {len(processors.addresses)}: "
         f"add --by-client {BY_ADDRESS}, or --by-client with a header field that tells clients apart"
     )
