@@ -15,6 +15,7 @@ from mirror_addon.compare import record_file
 from mirror_addon.compare.record_file import RecordFile
 from mirror_addon.compare.record_file import last_lines
 from mirror_addon.compare.record_file import rotated_name
+from mirror_addon.compare.record_file import why_no_folder
 from mirror_addon.compare.record_file import why_unwritable
 
 SOURCE = str(Path(record_file.__file__).parents[2])
@@ -188,6 +189,14 @@ def test_what_is_wrong_with_a_path(tmp_path: Path) -> None:
     assert "is not a file" in why_unwritable(tmp_path / "pipe")
     assert "cannot be written" in why_unwritable(Path("/proc/r.jsonl"))
     assert why_unwritable(Path("/dev/null")) == ""
+
+
+def test_folders(tmp_path: Path) -> None:
+    assert why_no_folder(tmp_path / "a" / "b") == ""
+    assert (tmp_path / "a" / "b").stat().st_mode & 0o077 == 0
+    (tmp_path / "file").touch()
+    assert "is no folder" in why_no_folder(tmp_path / "file")
+    assert "cannot be made" in why_no_folder(tmp_path / "file" / "b")
 
 
 def test_the_last_lines_are_found_again(tmp_path: Path) -> None:

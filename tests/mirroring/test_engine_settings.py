@@ -46,6 +46,23 @@ def test_a_path_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
         check_record(settings(record=str(tmp_path / "no" / "r.jsonl")))
 
 
+def test_a_record_of_many_files_needs_its_folder_only(tmp_path: Path) -> None:
+    chosen = settings(record=str(tmp_path / "a" / "b" / "day=%d" / "{target}.jsonl"))
+    check_record(chosen)
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+    assert recording_of(chosen, "", compare=True).path == str(tmp_path / "a" / "b" / "day=%d" / "{target}.jsonl")
+    (tmp_path / "file").touch()
+    with pytest.raises(OptionError, match=r"^mirror_record=.*: .*/file is no folder; name another"):
+        check_record(settings(record=str(tmp_path / "file" / "{target}.jsonl")))
+    with pytest.raises(OptionError, match=r"the folder /proc/no cannot be made"):
+        check_record(settings(record="/proc/no/{target}.jsonl"))
+
+
+def test_placeholders_that_there_are_not_are_refused() -> None:
+    with pytest.raises(OptionError, match=r"mirror_record=.*'\{tarket\}\.jso' is no placeholder; there are %Y"):
+        settings(record="{tarket}.jsonl")
+
+
 def test_mitmproxys_own_definitions_are_used_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "a.proto"
     path.write_text('syntax = "proto3"; message A {}')

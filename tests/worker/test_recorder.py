@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from mirror_addon.compare.answer import Answer
@@ -84,3 +85,32 @@ def test_a_record_that_is_switched_off_has_no_more_lines(tmp_path: Path) -> None
     made.configure(Recording(1000))
     assert made.record(match(3), SAME) is None
     assert [json.loads(line)["id"] for line in path.read_bytes().splitlines()] == ["g/1", "g/2"]
+
+
+def test_a_file_for_each_day_and_target(tmp_path: Path) -> None:
+    made = recorder([], tmp_path / "records" / "day=%Y-%m-%d" / "target={target}" / "pairs.jsonl")
+    for number, (start, label) in enumerate([(1.0, "b/v2"), (90_000.0, "b/v2"), (1.0, "c"), (2.0, "b/v2")]):
+        given = match(number)
+        given.pair.subject = SUBJECT._replace(start=start)
+        given.pair.label = label
+        assert made.record(given, SAME)
+    found = {str(file.relative_to(tmp_path)): file.read_text().count("\n") for file in tmp_path.rglob("*.jsonl")}
+    assert found == {
+        "records/day=1970-01-01/target=b_v2/pairs.jsonl": 2,
+        "records/day=1970-01-02/target=b_v2/pairs.jsonl": 1,
+        "records/day=1970-01-01/target=c/pairs.jsonl": 1,
+    }
+    assert (tmp_path / "records/day=1970-01-01/target=c").stat().st_mode & 0o077 == 0
+    assert made.last_lines().keys() == {f"g/{number}" for number in range(4)}
+
+
+def test_of_many_files_some_are_open(tmp_path: Path) -> None:
+    made = recorder([], tmp_path / "{target}.jsonl")
+    before = len(os.listdir("/dev/fd"))
+    for number in range(100):
+        given = match(number)
+        given.pair.label = str(number % 40)
+        assert made.record(given, SAME)
+    assert len(os.listdir("/dev/fd")) - before <= 16
+    lines = [json.loads(line)["target"] for file in tmp_path.iterdir() for line in file.read_bytes().splitlines()]
+    assert sorted(lines, key=int) == sorted((str(number % 40) for number in range(100)), key=int)

@@ -14,6 +14,7 @@ from rich.progress import TextColumn
 from rich.progress import TimeRemainingColumn
 
 from mirror_addon.cli.console import echo
+from mirror_addon.cli.record_files import record_files
 from mirror_addon.compare.report.lines import AnyLine
 from mirror_addon.compare.report.reading import RecordReader
 from mirror_addon.compare.report.reading import SourceError
@@ -24,12 +25,15 @@ from mirror_addon.display.console import SafeConsole
 def read_records(
     files: Sequence[str], kind: type[AnyLine], consume: Callable[[Iterable[AnyLine]], None]
 ) -> RecordReader[AnyLine]:
-    """Call `consume` with the lines of all files. Raises click.UsageError where a file or any record is missing."""
+    """Call `consume` with the lines of all files, folders and patterns of them.
+
+    Raises click.UsageError where a file or any record is missing.
+    """
     console = SafeConsole(stderr=True)
     columns = TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
-        reader = RecordReader(files, kind, lambda done: bar.update(task, completed=done))
+        reader = RecordReader(record_files(files), kind, lambda done: bar.update(task, completed=done))
         bar.update(task, total=reader.size)
         try:
             consume(reader)

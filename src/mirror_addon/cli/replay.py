@@ -20,6 +20,7 @@ from mirror_addon.cli.rules_option import read_rule_set
 from mirror_addon.cli.rules_option import read_settings
 from mirror_addon.cli.rules_option import rules_options
 from mirror_addon.cli.value_type import value_type
+from mirror_addon.compare.record_path import RecordPath
 from mirror_addon.compare.report.conditions import FailCondition
 from mirror_addon.compare.report.conditions import judge
 from mirror_addon.compare.report.conditions import parse_condition
@@ -215,8 +216,8 @@ def replay(
     except CaptureError as error:
         raise click.UsageError(str(error)) from None
     record = record_path(settings)
-    if record is not None and not output.appends:
-        record.write_bytes(b"")
+    if record is not None and not output.appends and (path := RecordPath(str(record))).is_fixed:
+        Path(path.begin()).write_bytes(b"")
     _conclude(asyncio.run(run(setup, sources)), sources, output)
 
 

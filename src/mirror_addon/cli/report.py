@@ -20,6 +20,7 @@ from mirror_addon.cli.findings_input import Basis
 from mirror_addon.cli.findings_input import read_findings
 from mirror_addon.cli.gathered import gathered
 from mirror_addon.cli.private_files import write_private
+from mirror_addon.cli.record_files import record_files
 from mirror_addon.cli.value_type import value_type
 from mirror_addon.compare.report.conditions import FailCondition
 from mirror_addon.compare.report.conditions import Outcome
@@ -107,11 +108,12 @@ def report(
 ) -> None:
     """Summarise records (mirror_record): the causes of differences, at which endpoints, and which side is slower.
 
-    FILEs are JSON Lines, gzipped or not; - is standard input. Without --fail-on the exit code is 0, whatever differs.
+    FILEs are JSON Lines, gzipped or not; - is standard input, a folder stands for all records in it and below, and a
+    pattern ('records/day=2026-12-*/**') for what it matches. Without --fail-on the exit code is 0, whatever differs.
     --accept, --ignore and --undo change the file of --compare (compare.yaml by default), show the change before it is
     written, and ask at a terminal.
     """
-    refuse_own_inputs((output.output, output.junit_file), (*files, *basis.against))
+    refuse_own_inputs((output.output, output.junit_file), record_files((*files, *basis.against)))
     summary = read_findings(files, noise, basis)
     if edits:
         basis = edits.make(summary.findings, basis)

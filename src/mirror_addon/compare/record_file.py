@@ -61,6 +61,18 @@ def why_unwritable(path: Path) -> str:
     return ""
 
 
+def why_no_folder(path: Path) -> str:
+    """Why files and folders cannot be made in the folder `path`, and what to do, or empty if they can. It is created if
+    it is missing."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        return f"{path} is no folder; name another"
+    except OSError as error:
+        return f"the folder {path} cannot be made: {os.strerror(error.errno or 0)}; name another"
+    return "" if os.access(path, os.W_OK | os.X_OK) else f"the folder {path} cannot be written; name another"
+
+
 class RecordFile:
     """Appends lines to the file at `path`, which several processes may share.
 

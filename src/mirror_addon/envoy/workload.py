@@ -10,7 +10,7 @@ from mirror_addon.envoy.values import Message
 METRICS_PORT = 9100
 RULES_FOLDER = "/etc/mirror-addon/rules"
 RECORD_FOLDER = "/var/lib/mirror-addon"
-RECORD = f"{RECORD_FOLDER}/day=%Y-%m-%d/target={{target}}/{{host}}.jsonl"
+RECORD = f"{RECORD_FOLDER}/day=%Y-%m-%d/mirror={{target}}/{{host}}.jsonl"
 """A folder for each day and target; the host is the pod."""
 _DRAIN = 30
 

@@ -10,7 +10,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from mirror_addon.compare.record_file import why_no_folder
 from mirror_addon.compare.record_file import why_unwritable
+from mirror_addon.compare.record_path import RecordPath
 from mirror_addon.compare.redaction import Redaction
 from mirror_addon.dispatch.settings import ShadowSettings
 from mirror_addon.options.settings import BY_NAME
@@ -75,14 +77,19 @@ REDACT_KEY = secrets.token_bytes(16)
 
 
 def record_path(settings: Settings) -> Path | None:
-    """Return the absolute path of the record, None if there is none."""
+    """Return the absolute path of the record, with its placeholders, None if there is none."""
     return Path(os.path.abspath(os.path.expanduser(settings.record))) if settings.record else None
 
 
 def check_record(settings: Settings) -> None:
-    """Create the record's file if it is missing. Raises OptionError if it cannot be written."""
+    """Create the record's file, or the folder of its files, if it is missing. Raises OptionError if it cannot be
+    written."""
     path = record_path(settings)
-    if path is not None and (problem := why_unwritable(path)):
+    if path is None:
+        return
+    parsed = RecordPath(str(path))
+    begin = Path(parsed.begin())
+    if problem := why_unwritable(begin) if parsed.is_fixed else why_no_folder(begin):
         raise OptionError(f"mirror_record={settings.record}: {problem}")
 
 

@@ -238,8 +238,9 @@ OPTIONS = (
         "mirror_record",
         str,
         "",
-        values.any_text,
-        "File that gets a JSON line for each shadow, with status and time of both responses and their differences.",
+        values.record_path,
+        "File that gets a JSON line for each shadow, with status and time of both responses and their differences. "
+        "%Y %m %d %H {target} {host} {pid} in its path make a file for each.",
     ),
     Option("mirror_record_bodies", bool, False, bool, "Record header fields and bodies too, for replay and for tests."),
     Option(

@@ -17,6 +17,7 @@ from pydantic import ByteSize
 from pydantic import TypeAdapter
 from pydantic import ValidationError
 
+from mirror_addon.compare.record_path import RecordPath
 from mirror_addon.compare.redaction import check_entry
 from mirror_addon.istio.durations import parse_duration
 
@@ -289,6 +290,12 @@ def redacted(text: str) -> frozenset[bytes]:
             entry = entry.lower()
         found.add(entry.encode())
     return frozenset(found)
+
+
+def record_path(text: str) -> str:
+    """Accept a path, with placeholders or without."""
+    RecordPath(text)
+    return text
 
 
 def any_text(text: str) -> str:
