@@ -25,7 +25,7 @@ STORIES = [ROOT / "README.md", TUTORIAL, ROOT / "docs" / "tutorial" / "worked-ex
 """Pages whose commands need one another: servers, a proxy, and requests through it."""
 OTHERS = [page for page in PAGES if page not in STORIES]
 BLOCKS = [block for page in PAGES for block in blocks(page)]
-LANGUAGES = {"sh", "console", "text", "yaml", "json", "python", "groovy", ""}
+LANGUAGES = {"sh", "console", "text", "yaml", "json", "python", "sql", "groovy", ""}
 
 
 def name(page: Path) -> str:
