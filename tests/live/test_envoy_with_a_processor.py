@@ -23,6 +23,7 @@ from livetools.recorder import PATIENCE
 from livetools.recorder import Recorder
 from livetools.wire import lines
 
+from mirror_addon.cli.main import COMMANDS
 from mirror_addon.cli.rules_option import read_settings
 from mirror_addon.envoy.route_names import NamedRoute
 from mirror_addon.envoy.route_names import RouteNames
@@ -44,6 +45,10 @@ spec:
     route: [{destination: {host: v1}, weight: 50}, {destination: {host: v1, subset: next}, weight: 50}]
     mirror: {host: v2}
     mirrorPercentage: {value: 20}
+  - match: [{uri: {prefix: /few}}]
+    route: [{destination: {host: v1}, weight: 50}, {destination: {host: v1, subset: next}, weight: 50}]
+    mirror: {host: v2}
+    mirror_percent: 20
   - match: [{uri: {prefix: /all}}]
     route: [{destination: {host: v1}}]
     rewrite: {uri: /served}
@@ -132,7 +137,7 @@ def test_an_exchange_is_seen_as_a_whole(envoy: Running, v1: Recorder, v2: Record
     assert seen.attributes["upstream.address"] == str(v1)
     named = envoy.names.find(seen.attributes["xds.route_name"])
     assert named is not None and named.rule is not None
-    assert (str(named.rule), named.sampled) == ("default/shop http[3]", None)
+    assert (str(named.rule), named.sampled) == ("default/shop http[4]", None)
     assert v2.received == []  # Envoy itself does not mirror
 
 
@@ -153,6 +158,20 @@ def test_envoy_takes_the_share_of_the_rule(envoy: Running) -> None:
     assert str(named.rule) == "default/shop http[2]"
     assert str(named.sampled) == "20 %"
     assert {each.attributes["xds.route_name"] for each in seen} == {"default/shop http[2] match[0] sampled"}
+
+
+def test_the_draw_of_the_share_is_that_of_the_weights(envoy: Running) -> None:
+    """A draw below 20 of 100 is one below 50 of 100, so that all of them go to the first destination."""
+    before = len(envoy.observed())
+    envoy.send(b"/few", 200)
+    seen = envoy.observed()[before:]
+    assert 10 < len(seen) < 80  # 40 +- 6
+    assert {each.attributes["xds.cluster_name"] for each in seen} == {"outbound|0||v1.default.svc.cluster.local"}
+    named = envoy.names.find(seen[0].attributes["xds.route_name"])
+    assert named is not None and named.entry is not None
+    route = named.entry.route
+    chosen = [route.choose(named.draw(number)) for number in range(1000)]
+    assert {each.target.at(0).subset for each in chosen if each is not None} == {""}
 
 
 def test_the_share_is_changed_while_envoy_runs(envoy: Running) -> None:
@@ -176,3 +195,24 @@ def test_a_client_stays_at_its_processor(tmp_path: Path, v1: Recorder, v2: Recor
         first, second = ({each.request["x-user"] for each in observer.exchanges} for observer in envoy.observers)
         assert not first & second
         assert first and second
+        for observer in envoy.observers:
+            observer.__exit__()
+        envoy.send(b"/all", 20)  # without a processor no request fails
+
+
+@pytest.mark.skipif("processor" not in COMMANDS, reason="there is no processor to run")
+def test_both_at_once(tmp_path: Path, v1: Recorder, v2: Recorder) -> None:
+    rules, record = tmp_path / "rules", tmp_path / "pairs.jsonl"
+    rules.mkdir()
+    (rules / "rules.yaml").write_text(RULES)
+    given = [f"mirror_endpoints=v1={v1}", f"mirror_endpoints=v2={v2}", f"mirror_record={record}"]
+    command = [*COMMAND, "envoy", "--rules", str(rules), "--listen", "127.0.0.1:0", "--processor"]
+    command += [*(part for each in given for part in ("--set", each)), "--", "--concurrency", "1"]
+    with Tool(command, env={"PYTHONPATH": str(ROOT / "src")}) as tool:
+        port = int(tool.wait_for(r"envoy is listening at 127\.0\.0\.1:(\d+)\n")[1])
+        request = lines(b"GET /all/x HTTP/1.1", b"Host: shop.test")
+        assert exchange(("127.0.0.1", port), request).status == 200
+        assert v1.one().target == v2.one().target == b"/served/x"
+    (line,) = record.read_text().splitlines()
+    assert json.loads(line)["verdict"] == "same"
+    assert tool.process.returncode == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -16,8 +17,11 @@ from mirror_addon.cli.export import address_options
 from mirror_addon.cli.export import make_export
 from mirror_addon.cli.export import print_notes
 from mirror_addon.cli.gathered import gathered
+from mirror_addon.cli.own_processor import OwnProcessor
+from mirror_addon.cli.own_processor import ProcessorError
+from mirror_addon.cli.own_processor import processor_command
 from mirror_addon.cli.processor_options import ProcessorOptions
-from mirror_addon.cli.processor_options import processor_options
+from mirror_addon.cli.processor_options import own_processor_options
 from mirror_addon.cli.rules_option import read_rule_set
 from mirror_addon.cli.rules_option import read_settings
 from mirror_addon.cli.rules_option import rules_options
@@ -35,7 +39,7 @@ from mirror_addon.shadow.local_address import own_address
 @click.command()
 @rules_options
 @address_options
-@processor_options
+@own_processor_options
 @click.argument("arguments", metavar="[-- ENVOY ARGS]", nargs=-1, type=click.UNPROCESSED)
 @gathered(options=ProcessorOptions)
 def envoy(
@@ -48,7 +52,8 @@ def envoy(
 ) -> None:
     """Run Envoy with the rules. Changes of their files take effect without a restart. Ctrl-C stops it.
 
-    With --processor, Envoy shows the exchanges to mirror-addon processor, which runs by itself.
+    With --processor, Envoy shows the exchanges to mirror-addon processor: one that runs at the address given, or one of
+    its own, which has the same --rules and --set.
     """
     settings = read_settings(rules, assignments)
     try:
@@ -56,9 +61,20 @@ def envoy(
         with tempfile.TemporaryDirectory(prefix="mirror-addon-envoy-") as folder:
             process = EnvoyProcess(binary, Path(folder), arguments)
             made = ExportOptions(listen, admin or Address("127.0.0.1", 0), processors=options.made())
-            asyncio.run(_run(process, settings, made))
-    except EnvoyError as error:
+            own = OwnProcessor(processor_command(rules, assignments)) if options.runs_own else None
+            asyncio.run(_run(process, settings, made) if own is None else _run_both(own, process, settings, made))
+    except (EnvoyError, ProcessorError) as error:
         raise click.ClickException(str(error)) from None
+
+
+async def _run_both(own: OwnProcessor, process: EnvoyProcess, settings: Settings, options: ExportOptions) -> None:
+    """Run a processor as long as Envoy, which is ended first."""
+    assert options.processors is not None
+    try:
+        processors = replace(options.processors, addresses=(await own.start(),))
+        await _run(process, settings, replace(options, processors=processors))
+    finally:
+        await own.stop()
 
 
 async def _run(process: EnvoyProcess, settings: Settings, options: ExportOptions) -> None:

@@ -36,13 +36,44 @@ class ProcessorOptions:
         if not self.processor and (self.share != 1.0 or self.by_client):
             raise ValueError("--share and --by-client say how Envoy uses processors; name them with --processor")
 
+    @property
+    def runs_own(self) -> bool:
+        return self.processor == OWN
+
     def made(self) -> Processors | None:
         """The processors; None without the option."""
         return Processors(self.processor, self.share * 100, self.by_client) if self.processor else None
 
 
+OWN = (("", 0),)
+"""The address of a processor that is still to be started."""
+_HELP = "Show exchanges to mirror-addon processor, which sends the shadows, in place of Envoy's own mirrors."
+_ADDRESSES = "HOST:PORT[,HOST:PORT...]"
+
+
 def processor_options(command: F) -> F:
-    """Add `--processor`, `--share` and `--by-client` to a click command."""
+    """Add `--processor HOST:PORT`, `--share` and `--by-client` to a click command."""
+    addresses = click.option(
+        "--processor", type=value_type(processor_addresses), default="", metavar=_ADDRESSES, help=_HELP
+    )
+    return _with_share(addresses(command))
+
+
+def own_processor_options(command: F) -> F:
+    """Add the same, and `--processor` without an address, which stands for `OWN`."""
+    addresses = click.option(
+        "--processor",
+        type=value_type(lambda text: OWN if text == "own" else processor_addresses(text)),
+        default="",
+        is_flag=False,
+        flag_value="own",
+        metavar=f"[{_ADDRESSES}]",
+        help=f"{_HELP} Without an address, one is run beside Envoy.",
+    )
+    return _with_share(addresses(command))
+
+
+def _with_share(command: F) -> F:
     for option in (
         click.option(
             "--by-client",
@@ -52,13 +83,6 @@ def processor_options(command: F) -> F:
             help="With several processors: each client's exchanges go to one of them, by its IP address or a header.",
         ),
         share_option,
-        click.option(
-            "--processor",
-            type=value_type(processor_addresses),
-            default="",
-            metavar="HOST:PORT[,HOST:PORT...]",
-            help="Show exchanges to mirror-addon processor, which sends the shadows, in place of Envoy's own mirrors.",
-        ),
     ):
         command = option(command)
     return command
