@@ -134,7 +134,7 @@ def compare_generated(
 
 
 QUICK = settings(
-    max_examples=200,
+    max_examples=80,
     derandomize=True,
     database=None,
     deadline=None,
@@ -160,7 +160,7 @@ def test_generated_namespaces(edge: Bench, rules: str, requests: list[Sent], ide
     compare_generated(edge, rules, requests, identity, range(24))
 
 
-@settings(QUICK, max_examples=60)
+@settings(QUICK, max_examples=40)
 @given(rules=route_sets(), requests=st.lists(generated_requests, min_size=4, max_size=8))
 def test_generated_routes(edge: Bench, rules: str, requests: list[Sent]) -> None:
     compare_generated(edge, rules, requests)
