@@ -167,6 +167,7 @@ def test_what_is_held_is_bounded_and_let_go_at_the_end(
     (tmp_path / "failing.yaml").write_text(service("failing", when="~c 500"))
     v1.behave(hang)
     options = ("--set", f"mirror_rules={tmp_path}", "--set", "mirror_queue=100kB", "--set", "mirror_max_body=90kB")
+    options += ("--set", "mirror_drain=1s")  # the primaries never respond
     proxy = Proxy(confdir, *options, *endpoints(v1, v2))
     with contextlib.ExitStack() as clients:
         clients.callback(
