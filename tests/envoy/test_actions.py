@@ -147,6 +147,10 @@ spec: {{host: v1, trafficPolicy: {{loadBalancer: {{consistentHash: {consistent_h
     )
     (route,) = routes(twice, more=rule)
     assert route["route"]["hash_policy"] == [expected]
+    assert "retry_host_predicate" in route["route"]["retry_policy"]
+    (route,) = routes(f"[{{{TO_V1}}}]", more=rule)
+    assert route["route"]["hash_policy"] == [expected]
+    assert "retry_host_predicate" not in route["route"]["retry_policy"]
 
 
 @pytest.mark.parametrize(

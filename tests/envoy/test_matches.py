@@ -35,6 +35,7 @@ def test_paths(uri: str, expected: dict[str, Any], routes: Routes) -> None:
     [
         ("headers: {H: {exact: ''}}", {"name": "h", "string_match": {"exact": ""}}),
         ("headers: {h: {}}", {"name": "h", "present_match": True}),
+        ("headers: {h: {regex: '*'}}", {"name": "h", "present_match": True}),
         ("headers: {h: {regex: 'x|'}}", {"name": "h", "string_match": {"safe_regex": {"regex": "x|"}}}),
         ("withoutHeaders: {h: {}}", {"name": "h", "present_match": True, "invert_match": True}),
         ("withoutHeaders: {h: {regex: '*'}}", {"name": "h", "present_match": True, "invert_match": True}),
@@ -55,7 +56,9 @@ def test_headers(condition: str, expected: dict[str, Any], routes: Routes) -> No
     assert matches(routes, f"{{{condition}}}") == [{"prefix": "/", "headers": [expected]}]
 
 
-@pytest.mark.parametrize("condition", ["method: {}", "scheme: {prefix: ''}", "withoutHeaders: {h: {regex: '('}}"])
+@pytest.mark.parametrize(
+    "condition", ["method: {}", "method: {regex: '*'}", "scheme: {prefix: ''}", "withoutHeaders: {h: {regex: '('}}"]
+)
 def test_conditions_that_always_hold_are_left_out(condition: str, routes: Routes) -> None:
     assert matches(routes, f"{{{condition}}}") == [{"prefix": "/"}]
 
@@ -65,7 +68,7 @@ def test_conditions_that_always_hold_are_left_out(condition: str, routes: Routes
     [
         "{uri: {regex: '('}}",
         "{uri: {exact: ''}}",
-        "{headers: {h: {regex: '*'}}}",
+        "{headers: {h: {regex: '?'}}}",
         "{withoutHeaders: {h: {prefix: ''}}}",
         "{headers: {'@request.auth.claims.sub': {exact: x}}}",
     ],

@@ -30,7 +30,7 @@ HEADER_TABLE = [
     ("headers", {"exact": ""}, (False, True, False, False)),
     ("headers", {"prefix": "p"}, (False, False, False, True)),
     ("headers", {"regex": "x?"}, (False, True, True, False)),
-    ("headers", {"regex": "*"}, (False, False, False, False)),
+    ("headers", {"regex": "*"}, (False, True, True, True)),
     ("withoutHeaders", {}, (True, False, False, False)),
     ("withoutHeaders", {"regex": "*"}, (True, False, False, False)),
     ("withoutHeaders", {"exact": "x"}, (True, True, False, True)),

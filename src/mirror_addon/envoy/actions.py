@@ -119,7 +119,9 @@ class Actions:
         else:
             fields["weighted_clusters"] = {"clusters": self._weighted(route, targets)}
         fields |= _rewrite(entry, route.http.rewrite)
-        if policy := retry_policy(route.http.retries):
+        # Istio looks at the hash of a single destination only, also where several have one.
+        hashed = len(route.http.route) == 1 and targets[0].hash_policy is not None
+        if policy := retry_policy(route.http.retries, hashed=hashed):
             fields["retry_policy"] = policy
         hashes = [_hash_policy(target.hash_policy) for target in targets if target.hash_policy]
         if hashes:

@@ -28,7 +28,7 @@ def route_match(entry: RouteEntry, port: int) -> Message:
         headers.append(port_matcher(port))
     if entry.source is not None:
         headers += _headers(entry.source)
-        params = [_parameter(name, string) for name, string in entry.source.query_params.items()]
+        params = [_present(name, string) for name, string in entry.source.query_params.items()]
     if headers:
         match["headers"] = headers
     if params:
@@ -60,8 +60,10 @@ def _path(uri: Uri) -> Message:
 def _headers(match: HTTPMatchRequest) -> list[Message]:
     found: list[Message] = []
     for name, string in ((":method", match.method), (":scheme", match.scheme), (":authority", match.authority)):
-        # Pseudo-header fields are always present: `{}` and an empty prefix are met by every request.
-        if string is not None and (matcher := string_matcher(_valid(string))) is not None:
+        # Pseudo-header fields are always present: `{}`, `*` and an empty prefix are met by every request.
+        if string is None or string.regex == "*":
+            continue
+        if (matcher := string_matcher(_valid(string))) is not None:
             found.append({"name": name, "string_match": matcher})
     for name, string in match.headers.items():
         if name.startswith(CLAIMS):
@@ -74,12 +76,11 @@ def _headers(match: HTTPMatchRequest) -> list[Message]:
 
 
 def _present(name: str, match: StringMatch) -> Message:
+    """Return the matcher of a header or parameter; `*`, which is no regex, tests its presence, as in Istio."""
+    if match.regex == "*":
+        return {"name": name, "present_match": True}
     matcher = string_matcher(_valid(match))
     return {"name": name, "present_match": True} if matcher is None else {"name": name, "string_match": matcher}
-
-
-def _parameter(name: str, match: StringMatch) -> Message:
-    return {"name": name, "present_match": True} if match.regex == "*" else _present(name, match)
 
 
 def _without(name: str, match: StringMatch) -> Message | None:

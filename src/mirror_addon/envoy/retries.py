@@ -13,11 +13,18 @@ _STATUS_CODES = "retriable-status-codes"
 _HOST_SELECTION_ATTEMPTS = 5
 
 
-def retry_policy(retries: HTTPRetry | None) -> Message | None:
-    """Return a route's RetryPolicy; None where retries are off. Without `retries` it is Istio's default."""
-    policy: Message = {"retry_on": _RETRY_ON, "num_retries": _ATTEMPTS}
+def retry_policy(retries: HTTPRetry | None, *, hashed: bool) -> Message | None:
+    """Return a route's RetryPolicy; None where retries are off. Without `retries` it is Istio's default.
+
+    `hashed`: a consistent hash chooses the host, which a retry then keeps unless `retries` says otherwise.
+    """
+    policy: Message = {
+        "retry_on": _RETRY_ON,
+        "num_retries": _ATTEMPTS,
+        "host_selection_retry_max_attempts": _HOST_SELECTION_ATTEMPTS,
+    }
     if retries is None:
-        return policy | _other_hosts()
+        return policy if hashed else policy | _other_hosts()
     if retries.attempts <= 0:
         return None
     policy["num_retries"] = retries.attempts
@@ -27,7 +34,8 @@ def retry_policy(retries: HTTPRetry | None) -> Message | None:
         policy["per_try_timeout"] = duration(retries.per_try_timeout)
     if retries.backoff:
         policy["retry_back_off"] = {"base_interval": duration(retries.backoff)}
-    if retries.retry_ignore_previous_hosts is not False:
+    ignored = retries.retry_ignore_previous_hosts
+    if ignored or (ignored is None and not hashed):
         policy |= _other_hosts()
     if retries.retry_remote_localities:
         policy["retry_priority"] = {
@@ -61,5 +69,4 @@ def _other_hosts() -> Message:
                 "typed_config": typed("extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"),
             }
         ],
-        "host_selection_retry_max_attempts": _HOST_SELECTION_ATTEMPTS,
     }

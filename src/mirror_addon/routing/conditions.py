@@ -74,6 +74,11 @@ def compile_conditions(match: HTTPMatchRequest) -> tuple[Condition, ...]:
     return tuple(conditions)
 
 
+def _test(match: StringMatch) -> tuple[Callable[[bytes], bool] | None, str]:
+    """As `string_test`. The regex `*`, which RE2 refuses, means presence (`canBeConvertedToPresentMatch`)."""
+    return (None, "is present") if match.regex == "*" else string_test(match)
+
+
 def _attribute_holds(name: str, test: Callable[[bytes], bool], lookup: RequestLookup) -> bool:
     return test(getattr(lookup.request, name))
 
@@ -83,7 +88,7 @@ def _attribute_in_words(name: str, lookup: RequestLookup) -> str:
 
 
 def _attribute(name: str, match: StringMatch) -> Condition:
-    test, words = string_test(match)
+    test, words = _test(match)
     holds = partial(_attribute_holds, name, _is_any if test is None else test)
     return Condition(f"{name} {words}", holds, partial(_attribute_in_words, name))
 
@@ -120,7 +125,7 @@ def _claim_in_words(lookup: RequestLookup) -> str:
 
 def _header(name: str, match: StringMatch) -> Condition:
     key = name.lower().encode()
-    test, words = string_test(match)
+    test, words = _test(match)
     if name.startswith(CLAIMS):
         return Condition(f"{name} {words}", _never, _claim_in_words)
     holds = partial(_any_line, key, _is_any if test is None else test)
@@ -129,11 +134,11 @@ def _header(name: str, match: StringMatch) -> Condition:
 
 def _without_header(name: str, match: StringMatch) -> Condition:
     key = name.lower().encode()
-    test, words = string_test(match)
+    test, words = _test(match)
     words = f"without header {name}" + ("" if test is None else f" that {words}")
     if name.startswith(CLAIMS):
         return Condition(words, _always, _claim_in_words)
-    if test is None or match.regex == "*":
+    if test is None:
         return Condition(words, partial(_is_absent, key), partial(_lines_in_words, key))
     return Condition(words, partial(_no_line, key, test), partial(_lines_in_words, key))
 
@@ -150,8 +155,6 @@ def _param_in_words(key: bytes, lookup: RequestLookup) -> str:
 
 def _param(name: str, match: StringMatch) -> Condition:
     key = name.encode()
-    test, words = string_test(match)
-    if match.regex == "*":
-        test, words = None, "is present"
+    test, words = _test(match)
     holds = partial(_param_holds, key, _is_any if test is None else test)
     return Condition(f"query parameter {name} {words}", holds, partial(_param_in_words, key))
