@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mirror_addon.istio.documents import Resource
+from mirror_addon.istio.pod_labels import labelled_pods
 from mirror_addon.istio.resources.kinds import Spec
 from mirror_addon.istio.resources.kubernetes_workloads import SERVICE_NAME
 from mirror_addon.istio.resources.kubernetes_workloads import EndpointSliceSpec
-from mirror_addon.istio.resources.kubernetes_workloads import PodSpec
 from mirror_addon.istio.resources.kubernetes_workloads import SliceEndpoint
 
 Name = tuple[str, str]
@@ -38,7 +38,7 @@ class SliceInstance:
 def instances_by_service(resources: Iterable[Resource[Spec]]) -> dict[Name, list[SliceInstance]]:
     """Return the ready addresses of each Service, each address once for a set of ports."""
     resources = list(resources)
-    pods = {(pod.namespace, pod.name): pod.labels for pod in resources if isinstance(pod.spec, PodSpec)}
+    pods = {(pod.namespace, pod.name): labels for pod, labels in labelled_pods(resources)}
     found: dict[Name, dict[tuple[str, tuple[tuple[str, int], ...]], SliceInstance]] = defaultdict(dict)
     for resource in resources:
         spec, service = resource.spec, resource.labels.get(SERVICE_NAME)

@@ -14,9 +14,9 @@ from mirror_addon.istio.label_index import LabelIndex
 from mirror_addon.istio.label_index import Labels
 from mirror_addon.istio.names import DOMAIN_SUFFIX
 from mirror_addon.istio.names import resolve_short_name
+from mirror_addon.istio.pod_labels import labelled_pods
 from mirror_addon.istio.resources.kubernetes_service import KubernetesServiceSpec
 from mirror_addon.istio.resources.kubernetes_workloads import PodControllerSpec
-from mirror_addon.istio.resources.kubernetes_workloads import PodSpec
 from mirror_addon.istio.resources.service_entry import ServiceEntrySpec
 from mirror_addon.istio.visibility import EVERYONE
 from mirror_addon.istio.visibility import asking_scopes
@@ -68,11 +68,11 @@ class Registry:
                     self._subsets[host, subset.name].append(resource)
 
     def _index_workloads(self, resources: Sequence[Resource[Any]]) -> None:
+        for pod, labels in labelled_pods(resources):
+            self.pods.add(pod.namespace, labels)
         for resource in resources:
             if resource.kind == "WorkloadEntry":
                 self._workloads.add(resource.namespace, {**resource.spec.labels, **resource.labels})
-            elif isinstance(resource.spec, PodSpec):
-                self.pods.add(resource.namespace, resource.labels)
             elif isinstance(resource.spec, PodControllerSpec) and resource.spec.replicas != 0:
                 self.pods.add(resource.namespace, resource.spec.template.metadata.labels)
 

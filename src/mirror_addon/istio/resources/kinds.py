@@ -8,6 +8,7 @@ from mirror_addon.istio.resources.kubernetes_gateway import KubernetesGatewaySpe
 from mirror_addon.istio.resources.kubernetes_service import KubernetesServiceSpec
 from mirror_addon.istio.resources.kubernetes_workloads import EndpointSliceSpec
 from mirror_addon.istio.resources.kubernetes_workloads import NamespaceSpec
+from mirror_addon.istio.resources.kubernetes_workloads import NodeSpec
 from mirror_addon.istio.resources.kubernetes_workloads import PodControllerSpec
 from mirror_addon.istio.resources.kubernetes_workloads import PodSpec
 from mirror_addon.istio.resources.service_entry import ServiceEntrySpec
@@ -24,6 +25,7 @@ Spec = (
     | KubernetesGatewaySpec
     | EndpointSliceSpec
     | NamespaceSpec
+    | NodeSpec
     | PodSpec
     | PodControllerSpec
 )
@@ -42,6 +44,7 @@ GATEWAY_API_GROUP = "gateway.networking.k8s.io"
 KUBERNETES_KINDS: dict[tuple[str, str], type[Spec]] = {
     ("", "Service"): KubernetesServiceSpec,
     ("", "Namespace"): NamespaceSpec,
+    ("", "Node"): NodeSpec,
     ("", "Pod"): PodSpec,
     ("", "ReplicationController"): PodControllerSpec,
     ("apps", "DaemonSet"): PodControllerSpec,
@@ -52,7 +55,7 @@ KUBERNETES_KINDS: dict[tuple[str, str], type[Spec]] = {
     (GATEWAY_API_GROUP, "Gateway"): KubernetesGatewaySpec,
 }
 """By group and kind: what is read of Kubernetes itself, in version v1 (or v1beta1 of the Gateway API)."""
-CONTEXT_SPECS = (NamespaceSpec, PodSpec, PodControllerSpec, KubernetesGatewaySpec)
+CONTEXT_SPECS = (NamespaceSpec, NodeSpec, PodSpec, PodControllerSpec, KubernetesGatewaySpec)
 """Types of specs that only say what there is on the cluster: one that cannot be read is left out with a warning."""
 
 UNREAD_KINDS: dict[tuple[str, str], str] = {

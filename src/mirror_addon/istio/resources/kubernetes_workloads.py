@@ -19,10 +19,15 @@ class NamespaceSpec(PartialMessage):
     """A core/v1 Namespace, of which only the metadata is of use."""
 
 
+class NodeSpec(PartialMessage):
+    """A core/v1 Node, of which only the labels are of use."""
+
+
 class PodSpec(PartialMessage):
     """A core/v1 Pod. Its labels are in the metadata."""
 
     hostname: str = ""
+    node_name: str = ""
     subdomain: str = ""
 
 
