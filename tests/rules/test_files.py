@@ -391,3 +391,22 @@ def test_errors_that_a_cluster_accepts_leave_nothing_out(tmp_path: Path) -> None
     loaded = load_rules([tmp_path], strict=False)
     assert ([item.code for item in loaded.diagnostics], loaded.faulty) == (["IST0101"], ())
     assert len(loaded.resources) == 1
+
+
+def test_the_meshs_configuration_may_be_in_another_file(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: a, namespace: shop}\n"
+        "spec: {hosts: [a.b], resolution: DNS, ports: [{number: 80, name: tcp, protocol: TCP}]}\n"
+    )
+    parsed: Parsed = {}
+    before = load_rules([tmp_path], parsed=parsed)
+    assert [item.code for item in before.diagnostics] == ["IST0134"]
+    mesh = tmp_path / "mesh.yaml"
+    metadata = "{ISTIO_META_DNS_CAPTURE: 'true', ISTIO_META_DNS_AUTO_ALLOCATE: 'true'}"
+    text = f"defaultServiceExportTo: ['.']\n    defaultConfig: {{proxyMetadata: {metadata}}}\n    rootNamespace: x"
+    mesh.write_text(f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: istio}}\ndata:\n  mesh: |\n    {text}\n")
+    loaded = load_rules([tmp_path], parsed=parsed)
+    assert [(item.file, item.severity) for item in loaded.diagnostics] == [(str(mesh), "info")]
+    assert loaded.resources[0].spec.export_to == (".",)
+    mesh.unlink()
+    assert load_rules([tmp_path], parsed=parsed).resources[0].spec.export_to == ()

@@ -53,7 +53,10 @@ from mirror_addon.istio.resources.kinds import ISTIO_VERSIONS
 from mirror_addon.istio.resources.kinds import KUBERNETES_KINDS
 from mirror_addon.istio.resources.kinds import SKIPPED_ISTIO_KINDS
 from mirror_addon.istio.resources.kinds import UNREAD_KINDS
+from mirror_addon.istio.resources.kinds import WITHOUT_SPEC
 from mirror_addon.istio.resources.kubernetes_workloads import EndpointSliceSpec
+from mirror_addon.istio.resources.mesh_config import MESH_CONFIG_MAP
+from mirror_addon.istio.resources.mesh_config import ConfigMapSpec
 from mirror_addon.istio.resources.messages import Message
 from mirror_addon.istio.validation import validate
 
@@ -177,6 +180,9 @@ class _Reader:
         spec_type = reads(group, kind, version, findings)
         if spec_type is None:
             return None
+        if spec_type is ConfigMapSpec and not _has_mesh_config(value):
+            self.skipped[kind] += 1
+            return None
         if spec_type in CONTEXT_SPECS:
             return self._context(spec_type, kind, api_version, document, value, findings)
         _check_fields(value, _SLICE_FIELDS if spec_type is EndpointSliceSpec else _FIELDS, findings)
@@ -274,11 +280,17 @@ def _check_fields(value: dict[str, Any], known: tuple[str, ...], findings: Findi
             findings.error((key,), f"unknown field; {nearest(key, known)}", at_key=True)
 
 
+def _has_mesh_config(value: dict[str, Any]) -> bool:
+    """Return whether a ConfigMap is that of the mesh's configuration. All others are of no use here."""
+    metadata = value.get("metadata")
+    return isinstance(metadata, dict) and metadata.get("name") == MESH_CONFIG_MAP
+
+
 def _read_spec(
     spec_type: type[Message], document: Document, given: dict[str, Any], findings: Findings
 ) -> tuple[Message | None, bool]:
     """Return the typed spec of an object, without the parts that it cannot have, and whether all types were right."""
-    well_typed, path = True, ("spec",) if spec_type is not EndpointSliceSpec else ()
+    well_typed, path = True, ("spec",) if spec_type not in WITHOUT_SPEC else ()
     value = given if not path else given.get("spec")
     value = {} if value is None else value
     if document.snake_case_names() - KEPT_SNAKE_CASE:

@@ -24,6 +24,7 @@ from mirror_addon.istio.diagnostics import Severity
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.findings import SCHEMA_ERROR
 from mirror_addon.istio.limits import MAX_BYTES
+from mirror_addon.istio.mesh_config import mesh_wide
 from mirror_addon.istio.parsing import ParsedRules
 from mirror_addon.istio.parsing import Source
 from mirror_addon.istio.parsing import collector_paused
@@ -106,13 +107,15 @@ def load_rules(
     if parsed is not None:
         parsed.clear()
         parsed.update(files)
-    resources = tuple(
-        resource for file in files.values() for resource in file.resources if strict or not resource.refused
+    mesh = mesh_wide(
+        [resource for file in files.values() for resource in file.resources if strict or not resource.refused]
     )
+    resources = mesh.resources
     skipped: Counter[str] = Counter()
     for file in files.values():
         skipped.update(file.skipped)
-    found = [*unreadable, *(finding for file in files.values() for finding in file.diagnostics)]
+    found = [*unreadable, *mesh.diagnostics]
+    found += [finding for file in files.values() for finding in file.diagnostics if mesh.concerns(finding)]
     named = resolve_endpoints(endpoints, resources, default_namespace)
     broken = any(each.severity is Severity.ERROR for each in unreadable) or (
         strict and any(file.broken for file in files.values())

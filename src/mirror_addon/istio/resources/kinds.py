@@ -11,6 +11,7 @@ from mirror_addon.istio.resources.kubernetes_workloads import NamespaceSpec
 from mirror_addon.istio.resources.kubernetes_workloads import NodeSpec
 from mirror_addon.istio.resources.kubernetes_workloads import PodControllerSpec
 from mirror_addon.istio.resources.kubernetes_workloads import PodSpec
+from mirror_addon.istio.resources.mesh_config import ConfigMapSpec
 from mirror_addon.istio.resources.service_entry import ServiceEntrySpec
 from mirror_addon.istio.resources.service_entry import WorkloadEntrySpec
 from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
@@ -21,6 +22,7 @@ Spec = (
     | ServiceEntrySpec
     | WorkloadEntrySpec
     | KubernetesServiceSpec
+    | ConfigMapSpec
     | GatewaySpec
     | KubernetesGatewaySpec
     | EndpointSliceSpec
@@ -43,6 +45,7 @@ ISTIO_KINDS: dict[str, type[Spec]] = {
 GATEWAY_API_GROUP = "gateway.networking.k8s.io"
 KUBERNETES_KINDS: dict[tuple[str, str], type[Spec]] = {
     ("", "Service"): KubernetesServiceSpec,
+    ("", "ConfigMap"): ConfigMapSpec,
     ("", "Namespace"): NamespaceSpec,
     ("", "Node"): NodeSpec,
     ("", "Pod"): PodSpec,
@@ -55,8 +58,10 @@ KUBERNETES_KINDS: dict[tuple[str, str], type[Spec]] = {
     (GATEWAY_API_GROUP, "Gateway"): KubernetesGatewaySpec,
 }
 """By group and kind: what is read of Kubernetes itself, in version v1 (or v1beta1 of the Gateway API)."""
-CONTEXT_SPECS = (NamespaceSpec, NodeSpec, PodSpec, PodControllerSpec, KubernetesGatewaySpec)
+CONTEXT_SPECS = (ConfigMapSpec, NamespaceSpec, NodeSpec, PodSpec, PodControllerSpec, KubernetesGatewaySpec)
 """Types of specs that only say what there is on the cluster: one that cannot be read is left out with a warning."""
+WITHOUT_SPEC = (ConfigMapSpec, EndpointSliceSpec)
+"""Types whose fields stand beside `metadata`, not below `spec`."""
 
 UNREAD_KINDS: dict[tuple[str, str], str] = {
     (ISTIO_GROUP, "EnvoyFilter"): "its patches of Envoy's configuration have no effect here",
