@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import random
+import re
 import ssl
 from collections.abc import AsyncIterator
 from collections.abc import Awaitable
@@ -240,7 +241,7 @@ async def test_options_hold_for_the_next_request(start: Start) -> None:
 async def test_the_fields_of_the_mesh_and_of_one_hop(start: Start) -> None:
     proxy = await start()
     proxy.context.options.update(mirror_proxy_headers="istio", mirror_strip_hop_by_hop=True)
-    await proxy.ask(
+    answer = await proxy.ask(
         b"GET /b/ HTTP/1.1\r\nHost: shop.test\r\nConnection: keep-alive, x-own\r\nKeep-Alive: 5\r\nX-Own: 1\r\n\r\n"
     )
     first, shadow = (await proxy.v1.request()).lower(), (await proxy.v2.request()).lower()
@@ -249,6 +250,9 @@ async def test_the_fields_of_the_mesh_and_of_one_hop(start: Start) -> None:
     assert b"x-envoy-external-address: 127.0.0.1\r\n" in first
     assert b"x-envoy-internal: true\r\n" in shadow and b"x-envoy-internal" not in first
     assert b"x-own" not in first and b"keep-alive" not in first
+    head = answer.partition(b"\r\n\r\n")[0].lower()
+    assert re.search(rb"\r\nx-envoy-upstream-service-time: \d+(\r\n|$)", head)
+    assert b"x-envoy" not in await proxy.ask(b"GET /teapot HTTP/1.1\r\nHost: shop.test\r\n\r\n")
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from mirror_addon.flows.leaving import is_killed
 from mirror_addon.flows.leaving import response_as_it_came
 from mirror_addon.flows.prior_knowledge import PriorKnowledge
 from mirror_addon.flows.prior_knowledge import speaks_it
+from mirror_addon.flows.response_edits import edit_response
 from mirror_addon.flows.upstream_tls import UpstreamTLS
 from mirror_addon.host import primary_timeout
 from mirror_addon.host import upstream_clock
@@ -360,13 +361,9 @@ class MirrorAddon:
             return
         if exchange.decision.response:
             return
-        assert flow.response
         if exchange.decision.response_headers:
-            headers = flow.response.headers
-            if exchange.answer_fields is None:
-                exchange.answer_fields = headers.fields
-            for edit in exchange.decision.response_headers:
-                headers.fields = edit.apply(headers.fields, flow.response.status_code)
+            came = exchange.answer_fields is not None or not self.host.streams.taken
+            edit_response(flow, exchange, from_upstream=came)
         grpc_streams.stream_response(flow, exchange)
 
     def _response(self, flow: http.HTTPFlow) -> None:

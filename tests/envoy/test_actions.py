@@ -76,7 +76,6 @@ def test_rewrites(rewrite: str, expected: dict[str, Any], routes: Routes) -> Non
     (route,) = routes(f"[{{{TO_V1}, rewrite: {rewrite}, timeout: 250ms}}]")
     assert route["route"] == {
         "timeout": "0.25s",
-        "max_stream_duration": {"grpc_timeout_header_max": "0.25s"},
         "cluster": V1,
         "retry_policy": route["route"]["retry_policy"],
         **expected,

@@ -105,9 +105,9 @@ class Actions:
 
     def _forward(self, entry: RouteEntry, port: int) -> Message:
         route = entry.route
+        # Nothing about grpc-timeout beside it: with `max_stream_duration` Envoy ignores `timeout`, and Istio's
+        # `max_grpc_timeout` is deprecated. A client keeps its own deadline.
         fields: Message = {"timeout": duration(route.http.timeout or 0)}
-        if route.http.timeout:
-            fields["max_stream_duration"] = {"grpc_timeout_header_max": duration(route.http.timeout)}
         targets = [destination.target.at(port) for destination in route.destinations]
         if route.missing_status == 500:
             fields["cluster_not_found_response_code"] = "INTERNAL_SERVER_ERROR"

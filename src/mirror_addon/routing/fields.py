@@ -15,5 +15,6 @@ JOINED_REQUEST_FIELDS = frozenset(
 JOINED_RESPONSE_FIELDS = frozenset(
     b"age cache-control content-encoding content-type etag expires grpc-status last-modified location vary via "
     b"x-request-id access-control-allow-origin access-control-allow-headers access-control-allow-methods "
-    b"access-control-max-age access-control-expose-headers access-control-allow-credentials grpc-message".split()
+    b"access-control-max-age access-control-expose-headers access-control-allow-credentials grpc-message "
+    b"x-envoy-upstream-service-time".split()
 )

@@ -48,15 +48,19 @@ from mirror_addon.routing.gateways import Gateways
 from mirror_addon.routing.hosts import Entries
 from mirror_addon.routing.hosts import VirtualHost
 from mirror_addon.routing.hosts import build_hosts
+from mirror_addon.routing.https_redirect import HttpsRedirect
 from mirror_addon.routing.identity import Identity
 from mirror_addon.routing.local_replies import local_reply
 from mirror_addon.routing.lookup import RequestLookup
 from mirror_addon.routing.mesh_headers import add_leaving
+from mirror_addon.routing.mesh_headers import with_expectations
 from mirror_addon.routing.mesh_headers import with_received
 from mirror_addon.routing.mirror_to import MirrorTo
 from mirror_addon.routing.mirror_to import Passthrough
 from mirror_addon.routing.normalization import LEVELS
 from mirror_addon.routing.paths import path_end
+from mirror_addon.routing.routes import CompiledRoute
+from mirror_addon.routing.virtual_services import RouteEntry
 from mirror_addon.routing.virtual_services import compile_virtual_services
 from mirror_addon.routing.virtual_services import left_out
 
@@ -131,9 +135,18 @@ class RouteTable:
         entry = entries.find(RequestLookup(arrived, target[:end]))
         if entry is None:
             return Decision(Action.NOT_FOUND, response=local_reply(arrived, 404))
-        decision = entry.route.decide(entry.match, arrived, target, end, entry.rewrite, draw)
         if self._mesh_headers:
-            add_leaving(decision, arrived)
+            return self._in_the_mesh(entry, arrived, target, end, draw)
+        return entry.route.decide(entry.match, arrived, target, end, entry.rewrite, draw)
+
+    def _in_the_mesh(
+        self, entry: RouteEntry | HttpsRedirect, arrived: Request, target: bytes, end: int, draw: int
+    ) -> Decision:
+        """Decide with the fields that Envoy's router adds."""
+        if isinstance(entry.route, CompiledRoute):
+            arrived.headers = with_expectations(arrived.headers, entry.route)
+        decision = entry.route.decide(entry.match, arrived, target, end, entry.rewrite, draw)
+        add_leaving(decision, arrived)
         return decision
 
     def arrived(self, request: Request) -> Request:

@@ -135,19 +135,31 @@ MESH_HEADERS = [
         virtual_service(
             "- match: [{uri: {prefix: /old}}]\n  route: [{destination: {host: v1}}]\n  mirror: {host: m1}\n"
             "  rewrite: {uri: /new, authority: n.test}\n  timeout: 2.5s\n"
+            "- match: [{uri: {prefix: /tries}}]\n  route: [{destination: {host: v1}}]\n  mirror: {host: m1}\n"
+            "  timeout: 2s\n  retries: {attempts: 2, perTryTimeout: 500ms}\n"
+            "- match: [{uri: {prefix: /bare}}]\n  route: [{destination: {host: v1}}]\n  mirror: {host: m1}\n"
+            "  timeout: 2s\n  headers: {request: {remove: [x-envoy-attempt-count], add: {x-attempts: a}}}\n"
             "- match: [{headers: {x-forwarded-proto: {exact: https}}}]\n  directResponse: {status: 201}\n"
             "- match: [{headers: {x-envoy-external-address: {}}}]\n  route: [{destination: {host: v2}}]\n"
             "  headers: {request: {set: {x-forwarded-proto: own}}}\n"
             "- route: [{destination: {host: v3}}]\n  mirror: {host: m1}"
         ),
         (
-            *get("/old/x?y=1", "/", "/other"),
+            *get("/old/x?y=1", "/", "/other", "/tries", "/bare"),
             *fielded(
                 (("x-forwarded-proto", "https"),),
                 (("X-Envoy-Internal", "true"), ("x-envoy-external-address", "9.9.9.9")),
                 (("x-forwarded-for", "1.2.3.4"),),
                 (("x-envoy-original-path", "/from"), ("x-envoy-attempt-count", "5")),
                 (("x-envoy-decorator-operation", "o"), ("x-envoy-downstream-service-cluster", "c")),
+                (("x-envoy-upstream-rq-timeout-ms", "700"), ("x-envoy-max-retries", "1")),
+                (("x-envoy-retry-on", "5xx"), ("x-envoy-upstream-rq-per-try-timeout-ms", "90")),
+                (("x-envoy-upstream-alt-stat-name", "s"), ("x-envoy-hedge-on-per-try-timeout", "true")),
+                (("x-forwarded-for", "10.1.2.3"), ("x-envoy-retry-on", "5xx"), ("x-envoy-force-trace", "1")),
+                (("x-envoy-expected-rq-timeout-ms", "9"), ("x-envoy-ip-tags", "a"), ("x-envoy-retry-grpc-on", "c")),
+                (("x-envoy-retriable-status-codes", "500"), ("x-envoy-retriable-header-names", "a")),
+                (("x-envoy-upstream-rq-timeout-alt-response", "1"), ("x-envoy-original-url", "/u")),
+                (("x-envoy-unknown", "kept"), ("x-envoy-peer-metadata", "kept")),
             ),
             Sent(path="/old", host="n.test"),
             Sent(path="/old/a/../b", headers=(("x-envoy-original-path", "/from"), ("x-envoy-original-host", "h"))),
