@@ -66,7 +66,7 @@ WITHOUT_SPEC = (ConfigMapSpec, EndpointSliceSpec)
 UNREAD_KINDS: dict[tuple[str, str], str] = {
     (ISTIO_GROUP, "EnvoyFilter"): "its patches of Envoy's configuration have no effect here",
     (ISTIO_GROUP, "ProxyConfig"): "it has no effect here",
-    (ISTIO_GROUP, "Sidecar"): "its egress hosts do not limit what is known here",
+    (ISTIO_GROUP, "Sidecar"): "its egress hosts and the ports of its listeners do not limit what is known here",
     (ISTIO_GROUP, "WorkloadGroup"): "it selects nothing here; write WorkloadEntries",
     ("extensions.istio.io", "WasmPlugin"): "the plugin does not run here",
     ("security.istio.io", "AuthorizationPolicy"): "no request is refused here",
