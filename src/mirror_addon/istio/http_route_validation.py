@@ -126,10 +126,10 @@ def validate_destination(destination: Destination | None, path: FieldPath, findi
     if destination is None:
         findings.error(path, "destination is missing; write destination: {host: ...}")
         return
-    _validate_target(destination, (*path, "destination"), findings)
+    validate_target(destination, (*path, "destination"), findings)
 
 
-def _validate_target(destination: Destination, path: FieldPath, findings: Findings) -> None:
+def validate_target(destination: Destination, path: FieldPath, findings: Findings) -> None:
     host = destination.host
     if host == "*":
         findings.error((*path, "host"), "'*' is not a destination; name one host")
@@ -143,7 +143,7 @@ def _validate_target(destination: Destination, path: FieldPath, findings: Findin
 
 def _validate_mirrors(route: HTTPRoute, path: FieldPath, findings: Findings) -> None:
     if route.mirror is not None:
-        _validate_target(route.mirror, (*path, "mirror"), findings)
+        validate_target(route.mirror, (*path, "mirror"), findings)
         if route.mirrors:
             findings.error((*path, "mirror"), "cannot be combined with mirrors; move it there")
     if route.mirror_percent is not None:

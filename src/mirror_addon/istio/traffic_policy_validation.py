@@ -63,14 +63,14 @@ def _validate_common(
         has_outliers = policy.outlier_detection is not None
         validate_load_balancer(policy.load_balancer, (*path, "loadBalancer"), has_outliers, findings)
     if policy.connection_pool is not None:
-        _validate_connection_pool(policy.connection_pool, (*path, "connectionPool"), findings)
+        validate_connection_pool(policy.connection_pool, (*path, "connectionPool"), findings)
     if policy.outlier_detection is not None:
         _validate_outliers(policy.outlier_detection, (*path, "outlierDetection"), findings)
     if policy.tls is not None:
         validate_client_tls(policy.tls, (*path, "tls"), namespace, findings)
 
 
-def _validate_connection_pool(pool: ConnectionPoolSettings, path: FieldPath, findings: Findings) -> None:
+def validate_connection_pool(pool: ConnectionPoolSettings, path: FieldPath, findings: Findings) -> None:
     if pool.tcp is None and pool.http is None:
         findings.error(path, "is empty; set tcp or http, or remove it")
     if pool.tcp is not None:

@@ -13,6 +13,7 @@ from mirror_addon.istio.gateway_validation import validate_gateway
 from mirror_addon.istio.kubernetes_service_validation import validate_kubernetes_service
 from mirror_addon.istio.service_entry_validation import validate_service_entry
 from mirror_addon.istio.service_entry_validation import validate_workload_entry
+from mirror_addon.istio.sidecar_validation import validate_sidecar
 from mirror_addon.istio.virtual_service_validation import validate_virtual_service
 
 
@@ -33,5 +34,7 @@ def validate(resource: Resource[Any], findings: Findings, annotation_checks: Ann
             validate_workload_entry(resource, findings)
         case "Gateway":
             validate_gateway(resource, findings)
+        case "Sidecar":
+            validate_sidecar(resource, findings)
         case "Service":
             validate_kubernetes_service(resource, findings)

@@ -14,6 +14,7 @@ from mirror_addon.istio.resources.kubernetes_workloads import PodSpec
 from mirror_addon.istio.resources.mesh_config import ConfigMapSpec
 from mirror_addon.istio.resources.service_entry import ServiceEntrySpec
 from mirror_addon.istio.resources.service_entry import WorkloadEntrySpec
+from mirror_addon.istio.resources.sidecar import SidecarSpec
 from mirror_addon.istio.resources.virtual_service import VirtualServiceSpec
 
 Spec = (
@@ -24,6 +25,7 @@ Spec = (
     | KubernetesServiceSpec
     | ConfigMapSpec
     | GatewaySpec
+    | SidecarSpec
     | KubernetesGatewaySpec
     | EndpointSliceSpec
     | NamespaceSpec
@@ -41,6 +43,7 @@ ISTIO_KINDS: dict[str, type[Spec]] = {
     "ServiceEntry": ServiceEntrySpec,
     "WorkloadEntry": WorkloadEntrySpec,
     "Gateway": GatewaySpec,
+    "Sidecar": SidecarSpec,
 }
 GATEWAY_API_GROUP = "gateway.networking.k8s.io"
 KUBERNETES_KINDS: dict[tuple[str, str], type[Spec]] = {
@@ -66,7 +69,6 @@ WITHOUT_SPEC = (ConfigMapSpec, EndpointSliceSpec)
 UNREAD_KINDS: dict[tuple[str, str], str] = {
     (ISTIO_GROUP, "EnvoyFilter"): "its patches of Envoy's configuration have no effect here",
     (ISTIO_GROUP, "ProxyConfig"): "it has no effect here",
-    (ISTIO_GROUP, "Sidecar"): "its egress hosts and the ports of its listeners do not limit what is known here",
     (ISTIO_GROUP, "WorkloadGroup"): "it selects nothing here; write WorkloadEntries",
     ("extensions.istio.io", "WasmPlugin"): "the plugin does not run here",
     ("security.istio.io", "AuthorizationPolicy"): "no request is refused here",
