@@ -53,58 +53,6 @@ def flow_of(
     return flow
 
 
-@pytest.mark.parametrize(
-    ("peer", "text"),
-    [
-        ("198.51.100.7", b"198.51.100.7"),
-        ("127.0.0.1", OWN),
-        ("127.8.8.8", OWN),
-        ("::1", OWN),
-        ("::ffff:127.0.0.1", OWN),
-        ("::ffff:198.51.100.7", b"198.51.100.7"),
-        ("2001:DB8::1", b"2001:db8::1"),
-        ("fe80::1%eth0", b"fe80::1"),
-        ("/run/socket", b""),
-    ],
-)
-def test_forwarded_address(peer: str, text: bytes) -> None:
-    assert heads.forwarded_address(peer, OWN) == text
-
-
-@pytest.mark.parametrize(
-    ("authority", "scheme", "port"),
-    [
-        (b"a.test", b"http", 80),
-        (b"a.test", b"https", 443),
-        (b"a.test:8080", b"https", 8080),
-        (b"[::1]", b"http", 80),
-        (b"[::1]:9", b"http", 9),
-        (b"::1", b"http", 80),
-        (b"a:b", b"http", 80),
-        (b"a:", b"http", 80),
-        (b"", b"http", 80),
-        (b"a:" + b"9" * 5000, b"http", 80),
-        (b"a:" + b"0" * 5000 + b"81", b"http", 81),
-        (b"[::1]:" + b"9" * 5000, b"https", 443),
-        (b"a:65535", b"http", 65535),
-        (b"a:65536", b"http", 80),
-        (b"a:0", b"http", 80),
-        (b"a:00", b"http", 80),
-        (b"a:+81", b"http", 80),
-        (b"a:-1", b"http", 80),
-        (b"a:8_1", b"http", 80),
-        (b"a: 81", b"http", 80),
-        ("a:\u0668\u0661".encode(), b"http", 80),
-        ("a:\u00b2".encode("latin-1"), b"http", 80),
-        (b"[::1]-shadow:81", b"http", 81),
-        (b"[::1", b"http", 80),
-        (b"a:1:2", b"http", 80),
-    ],
-)
-def test_authority_port(authority: bytes, scheme: bytes, port: int) -> None:
-    assert heads.authority_port(authority, scheme) == port
-
-
 def test_read_takes_host_out_of_the_fields() -> None:
     flow = flow_of((b"A", b"1"), (b"hOsT", b"a.test:81"), (b"B", b"\xff"), (b"Host", b"second"), (b"A", b"2"))
     request = heads.read_request(flow, OWN)

@@ -10,7 +10,6 @@ from mirror_addon.flows import primary
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.flows.leaving import response_as_it_came
 from mirror_addon.flows.primary import PrimaryEnd
-from mirror_addon.flows.primary import url_of
 from mirror_addon.host.upstream_clock import exchange_times
 from mirror_addon.routing.decision import Action
 from mirror_addon.routing.decision import Decision
@@ -46,23 +45,6 @@ def failed(text: str, *, connected: bool = True) -> http.HTTPFlow:
     made.error = mitm_flow.Error(text)
     made.server_conn.timestamp_tcp_setup = 1.0 if connected else None
     return made
-
-
-@pytest.mark.parametrize(
-    ("scheme", "authority", "path", "url"),
-    [
-        (b"http", b"b.test", b"/x?y=1", "http://b.test/x?y=1"),
-        (b"http", b"b.test:80", b"/", "http://b.test/"),
-        (b"https", b"b.test:443", b"/", "https://b.test/"),
-        (b"https", b"b.test:80", b"/", "https://b.test:80/"),
-        (b"http", b"[::1]:8080", b"/%2F", "http://[::1]:8080/%2F"),
-        (b"http", b"b.test", b"*", "http://b.test"),
-        (b"http", b"b.test", "/\u00fc".encode(), "http://b.test/\u00fc"),
-        (b"http", b"b.test", b"/\xff", "http://b.test/%FF"),
-    ],
-)
-def test_urls(scheme: bytes, authority: bytes, path: bytes, url: str) -> None:
-    assert url_of(Request(b"GET", scheme, authority, path, (), 80)) == url
 
 
 def test_an_answer() -> None:

@@ -8,6 +8,7 @@ import pytest
 from mirror_addon.routing.decision import Action
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.fields import Fields
+from mirror_addon.routing.forwarded import forwarded_address
 from mirror_addon.routing.forwarded import forwarded_scheme
 from mirror_addon.routing.forwarded import with_client
 from mirror_addon.routing.identity import Identity
@@ -16,6 +17,7 @@ from mirror_addon.routing.table import RouteTable
 Build = Callable[..., RouteTable]
 Ask = Callable[..., Request]
 XFF = b"X-Forwarded-For"
+OWN = b"192.0.2.1"
 
 
 @pytest.mark.parametrize(
@@ -63,3 +65,21 @@ def test_rules_see_the_client(build: Build, ask: Ask, to_v1: Any) -> None:
 )
 def test_the_scheme_of_a_proxy_that_is_no_edge(fields: Fields, scheme: bytes) -> None:
     assert forwarded_scheme(fields, b"http") == scheme
+
+
+@pytest.mark.parametrize(
+    ("peer", "text"),
+    [
+        ("198.51.100.7", b"198.51.100.7"),
+        ("127.0.0.1", OWN),
+        ("127.8.8.8", OWN),
+        ("::1", OWN),
+        ("::ffff:127.0.0.1", OWN),
+        ("::ffff:198.51.100.7", b"198.51.100.7"),
+        ("2001:DB8::1", b"2001:db8::1"),
+        ("fe80::1%eth0", b"fe80::1"),
+        ("/run/socket", b""),
+    ],
+)
+def test_forwarded_address(peer: str, text: bytes) -> None:
+    assert forwarded_address(peer, OWN) == text

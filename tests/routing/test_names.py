@@ -85,3 +85,37 @@ def test_port_is_cut_as_envoy_cuts_it(authority: bytes, host: bytes) -> None:
 def test_domains_are_lower_case_and_ipv6_stands_in_brackets() -> None:
     assert names.domain_of("Example.COM") == b"example.com"
     assert names.domain_of("::1") == b"[::1]"
+
+
+@pytest.mark.parametrize(
+    ("authority", "scheme", "port"),
+    [
+        (b"a.test", b"http", 80),
+        (b"a.test", b"https", 443),
+        (b"a.test:8080", b"https", 8080),
+        (b"[::1]", b"http", 80),
+        (b"[::1]:9", b"http", 9),
+        (b"::1", b"http", 80),
+        (b"a:b", b"http", 80),
+        (b"a:", b"http", 80),
+        (b"", b"http", 80),
+        (b"a:" + b"9" * 5000, b"http", 80),
+        (b"a:" + b"0" * 5000 + b"81", b"http", 81),
+        (b"[::1]:" + b"9" * 5000, b"https", 443),
+        (b"a:65535", b"http", 65535),
+        (b"a:65536", b"http", 80),
+        (b"a:0", b"http", 80),
+        (b"a:00", b"http", 80),
+        (b"a:+81", b"http", 80),
+        (b"a:-1", b"http", 80),
+        (b"a:8_1", b"http", 80),
+        (b"a: 81", b"http", 80),
+        ("a:\u0668\u0661".encode(), b"http", 80),
+        ("a:\u00b2".encode("latin-1"), b"http", 80),
+        (b"[::1]-shadow:81", b"http", 81),
+        (b"[::1", b"http", 80),
+        (b"a:1:2", b"http", 80),
+    ],
+)
+def test_authority_port(authority: bytes, scheme: bytes, port: int) -> None:
+    assert names.authority_port(authority, scheme) == port

@@ -23,7 +23,7 @@ from mirror_addon.captures.stream import CaptureStream
 from mirror_addon.captures.urls import RequestError
 from mirror_addon.captures.urls import split_url
 from mirror_addon.captures.urls import to_text
-from mirror_addon.flows.heads import authority_port
+from mirror_addon.routing.names import authority_port
 
 _SEPARATOR = "\n🐵🙈🙉\n".encode()
 _REQUEST, _RESPONSE, _REPLAYED = b"1", b"2", b"3"

@@ -24,8 +24,8 @@ from mirror_addon.captures.har_bodies import request_body
 from mirror_addon.captures.har_bodies import response_body
 from mirror_addon.captures.urls import RequestError
 from mirror_addon.captures.urls import split_url
-from mirror_addon.flows.heads import authority_port
 from mirror_addon.routing.fields import Fields
+from mirror_addon.routing.names import authority_port
 
 _ONE_CLIENT = "har"
 """The connection of entries that name none: all entries of a browser's HAR are of one user."""

@@ -33,9 +33,9 @@ from mirror_addon.compare.graphql import Operation
 from mirror_addon.compare.graphql import operation_of
 from mirror_addon.flows import heads
 from mirror_addon.flows.primary import primary_end
-from mirror_addon.flows.primary import url_of
 from mirror_addon.host.upstream_clock import exchange_times
 from mirror_addon.routing.decision import Request
+from mirror_addon.shadow.subject import url_of
 from mirror_addon.shadow_flows import metadata as meta
 from mirror_addon.shadow_flows.asked_request import asked_request
 

@@ -31,8 +31,8 @@ from mirror_addon.compare.report.lines import LineError
 from mirror_addon.compare.report.lines import LineParser
 from mirror_addon.compare.report.lines import NotJson
 from mirror_addon.compare.report.reading import MAX_LINE
-from mirror_addon.flows.heads import authority_port
 from mirror_addon.routing.fields import Fields
+from mirror_addon.routing.names import authority_port
 
 _BLANK = REDACTED.decode()
 _REMEMBERED = 50_000

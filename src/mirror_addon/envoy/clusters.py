@@ -46,14 +46,13 @@ class UsedClusters:
             return self.original(secure=cluster.tls)
         if ORIGINAL_DESTINATION in cluster.endpoints:
             return self.original(secure=cluster.tls)
-        name = f"outbound|{cluster.port}|{cluster.subset}|{cluster.host}"
         if not cluster.exists and missing_status != 503:
             self._notes.add(f"{cluster.missing}; exported as {missing_status}")
             self.incomplete = True
             return f"missing|{cluster.port}||{cluster.host}"
         if cluster.missing:
             self._notes.add(f"{cluster.missing}; exported as 503")
-        return self._add(name, cluster, None)
+        return self._add(cluster.outbound, cluster, None)
 
     def mirror(self, cluster: Cluster) -> str:
         """Return the name of a mirror's cluster.
@@ -62,7 +61,7 @@ class UsedClusters:
         is exported once more, with its own host name as `sni`.
         """
         if cluster.tls is None or cluster.tls.sni:
-            return self._add(f"outbound|{cluster.port}|{cluster.subset}|{cluster.host}", cluster, None)
+            return self._add(cluster.outbound, cluster, None)
         return self._add(f"mirror|{cluster.port}|{cluster.subset}|{cluster.host}", cluster, cluster.host)
 
     def original(self, secure: TLS | None = None) -> str:

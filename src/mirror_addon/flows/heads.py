@@ -22,7 +22,6 @@ mitmproxy's way, which is not Envoy's.
 from __future__ import annotations
 
 import functools
-import ipaddress
 import socket
 import uuid
 from typing import TYPE_CHECKING
@@ -36,7 +35,9 @@ from mirror_addon.routing.decision import Facts
 from mirror_addon.routing.decision import LocalResponse
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.fields import Fields
+from mirror_addon.routing.forwarded import forwarded_address
 from mirror_addon.routing.local_replies import is_grpc
+from mirror_addon.routing.names import authority_port
 
 if TYPE_CHECKING:
     from mirror_addon.options.settings import Settings
@@ -46,31 +47,6 @@ if TYPE_CHECKING:
 
 UNROUTED_METHODS = frozenset({b"CONNECT", b"PRI"})
 HTTP2_AND_NEWER = frozenset({b"HTTP/2.0", b"HTTP/3"})
-
-
-@functools.lru_cache(maxsize=1024)
-def forwarded_address(peer: str, local_address: bytes) -> bytes:
-    """Return the address for X-Forwarded-For of a client at the IP address `peer`: its own, or `local_address` for a
-    loopback client, as Envoy does."""
-    try:
-        address = ipaddress.ip_address(peer.partition("%")[0])
-    except ValueError:  # the path of a Unix socket: Envoy appends nothing
-        return b""
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return local_address if address.is_loopback else str(address).encode()
-
-
-def authority_port(authority: bytes, scheme: bytes) -> int:
-    """Return the port of an authority, else the default port of the scheme: also where what follows the colon is no
-    port number, which a client may send in any length."""
-    host, colon, port = authority.rpartition(b":")
-    if colon and port.isdigit() and b":" not in host[host.rfind(b"]") + 1 :]:
-        digits = port.lstrip(b"0")
-        # int() raises ValueError for more than 4,300 digits.
-        if 0 < len(digits) <= 5 and (number := int(digits)) <= 65535:
-            return number
-    return 443 if scheme == b"https" else 80
 
 
 def join_cookies(fields: Fields) -> Fields:

@@ -14,9 +14,6 @@ from mirror_addon.compare.answer import Answer
 if TYPE_CHECKING:
     from mirror_addon.flows.exchange import Exchange
     from mirror_addon.host.upstream_clock import ExchangeTimes
-    from mirror_addon.routing.decision import Request
-
-_PORTS = {b"http": b":80", b"https": b":443"}
 
 
 class PrimaryEnd(NamedTuple):
@@ -24,21 +21,6 @@ class PrimaryEnd(NamedTuple):
 
     answer: Answer
     note: str
-
-
-def url_of(request: Request) -> str:
-    """Return the absolute URL as the client sent it, without a default port.
-
-    If it is not UTF-8, all bytes above 0x7F are percent-encoded.
-    """
-    scheme = request.scheme
-    authority = request.authority.removesuffix(_PORTS.get(scheme, b":80"))
-    path = b"" if request.path == b"*" else request.path
-    url = b"%s://%s%s" % (scheme, authority, path)
-    try:
-        return url.decode()
-    except UnicodeDecodeError:
-        return b"".join(b"%c" % byte if byte < 0x80 else b"%%%02X" % byte for byte in url).decode()
 
 
 def primary_end(flow: http.HTTPFlow, exchange: Exchange | None, body_limit: int, times: ExchangeTimes) -> PrimaryEnd:

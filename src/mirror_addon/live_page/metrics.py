@@ -166,9 +166,13 @@ def _printable(labels: dict[str, str]) -> dict[str, str]:
     return {name: printable(value) for name, value in labels.items()}
 
 
-def exposed(state: State, accept: str) -> tuple[bytes, str]:
-    """Return the body and its content type: Prometheus text, or OpenMetrics where the Accept field asks for it."""
+def exposed(state: State, accept: str, *more: Collector) -> tuple[bytes, str]:
+    """Return the body and its content type: Prometheus text, or OpenMetrics where the Accept field asks for it.
+
+    `more` have metrics beside those of the state.
+    """
     registry = CollectorRegistry()
-    registry.register(StateCollector(state))
+    for collector in (StateCollector(state), *more):
+        registry.register(collector)
     encoder, content_type = exposition.choose_encoder(accept)
     return encoder(registry), content_type

@@ -24,8 +24,8 @@ from mirror_addon.live_page import magic_host
 from mirror_addon.live_page.lazy_app import LazyApp
 from mirror_addon.live_page.origin import origin
 from mirror_addon.live_page.state import CommandRefused
-from mirror_addon.live_page.state import Mode
 from mirror_addon.live_page.state import State
+from mirror_addon.live_page.state import mode_of
 from mirror_addon.live_page.state import not_started
 from mirror_addon.options.settings import OptionError
 from mirror_addon.options.settings import Settings
@@ -207,12 +207,3 @@ def overrides_of(gate: AdmissionGate, table: RouteTable | None) -> dict[RuleKey,
         return {}
     found = ((rule, gate.overrides.of(rule)) for rule in table.mirroring)
     return {rule_key(rule): replace(override) for rule, override in found if override is not None}
-
-
-def mode_of(gate: AdmissionGate) -> Mode:
-    """Return what the page shows as its heading."""
-    if gate.paused:
-        return "paused"
-    if not gate.settings.enabled:
-        return "off"
-    return "expired" if gate.expired else "mirroring"

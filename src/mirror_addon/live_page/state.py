@@ -15,6 +15,7 @@ from mirror_addon.admission.overrides import RuleKey
 from mirror_addon.statistics.pair_statistics import PairStatistics
 
 if TYPE_CHECKING:
+    from mirror_addon.admission.gate import AdmissionGate
     from mirror_addon.routing.table import RouteTable
 
 Mode = Literal["mirroring", "paused", "off", "expired", "not started"]
@@ -74,3 +75,12 @@ class CommandRefused(Exception):
 def not_started() -> State:
     """Return the state of a session that has not started."""
     return State(now=time.time(), mode="not started", statistics=PairStatistics())
+
+
+def mode_of(gate: AdmissionGate) -> Mode:
+    """Return what the page shows as its heading."""
+    if gate.paused:
+        return "paused"
+    if not gate.settings.enabled:
+        return "off"
+    return "expired" if gate.expired else "mirroring"

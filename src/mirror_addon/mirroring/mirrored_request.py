@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mitmproxy import http
 
 from mirror_addon.compare.redaction import Redaction
-from mirror_addon.dispatch.in_flight import Primary
-from mirror_addon.dispatch.in_flight import Shadow
 from mirror_addon.flows.primary import PrimaryEnd
 from mirror_addon.flows.primary import primary_end
-from mirror_addon.flows.primary import url_of
 from mirror_addon.host.upstream_clock import exchange_times
-from mirror_addon.shadow.pair import Pair
+from mirror_addon.mirroring.observed_request import ObservedRequest
 from mirror_addon.shadow.pair import PairObserver
 from mirror_addon.shadow.subject import Subject
+from mirror_addon.shadow.subject import url_of
 from mirror_addon.shadow_flows import metadata as meta
 
 if TYPE_CHECKING:
     from mirror_addon.flows.exchange import Exchange
 
-logger = logging.getLogger(__name__)
 
-
-class MirroredRequest(Primary):
+class MirroredRequest(ObservedRequest):
     """A flow with shadows. Holds the flow until its response is there, not until the last mirror gives up."""
 
-    __slots__ = ("_observers", "_redaction", "end", "exchange", "flow", "ms", "status")
+    __slots__ = ("end", "exchange", "flow")
 
     def __init__(
         self,
@@ -39,17 +34,12 @@ class MirroredRequest(Primary):
         observers: Sequence[PairObserver],
         redaction: Redaction | None = None,
     ) -> None:
-        super().__init__(flow.id, subject)
+        super().__init__(flow.id, subject, exchange.request, exchange.decision, observers, redaction)
         self.flow: http.HTTPFlow | None = flow
         """None once it has its response."""
         self.exchange = exchange
-        self.status: int | None = None
-        self.ms: float | None = None
-        """From the last byte of the request to the last byte of the response, in milliseconds."""
         self.end: PrimaryEnd | None = None
         """The response as the worker gets it, where shadows are compared."""
-        self._observers = observers
-        self._redaction = redaction
 
     def take_response(self, flow: http.HTTPFlow, body_limit: int) -> None:
         """Keep of the flow's response what pairs need: status and time, and where shadows are compared its header and
@@ -67,35 +57,6 @@ class MirroredRequest(Primary):
                 meta.set_times(flow, times.ms, times.first_ms)
         if self.subject is not None and self.end is None:
             self.end = primary_end(flow, self.exchange, body_limit, times)
-
-    def told(self, shadow: Shadow) -> None:
-        """Build the pair, and pass it to the observers."""
-        if not self._observers:
-            return
-        assert shadow.result is not None
-        decision, request = self.exchange.decision, self.exchange.request
-        cluster = decision.cluster
-        pair = Pair(
-            shadow.id,
-            self.id,
-            str(decision.rule or ""),
-            cluster.label if cluster is not None else "",
-            shadow.label,
-            request.method.decode("latin-1"),
-            url_of(request),
-            shadow.control,
-            self.status,
-            self.ms,
-            shadow.result,
-            shadow.comparison,
-            shadow.view,
-            self._redaction,
-        )
-        for observer in self._observers:
-            try:
-                observer.pair(pair)
-            except Exception as error:  # one observer that fails must not keep the others from being told
-                logger.warning("mirror: %s: %s: %s", type(observer).__name__, type(error).__name__, error)
 
 
 def subject_of(flow: http.HTTPFlow, exchange: Exchange, *, with_headers: bool) -> Subject:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from typing import TYPE_CHECKING
+from typing import Protocol
 
 from mirror_addon.shadow.control import SAFE
 from mirror_addon.shadow.control import asked_again
@@ -13,10 +14,33 @@ from mirror_addon.shadow.request import shadow_request
 
 if TYPE_CHECKING:
     from mirror_addon.admission.gate import AdmissionGate
-    from mirror_addon.flows.exchange import Exchange
     from mirror_addon.options.settings import Settings
+    from mirror_addon.routing.decision import Decision
     from mirror_addon.routing.decision import Mirror
+    from mirror_addon.routing.decision import Request
+    from mirror_addon.routing.fields import Fields
     from mirror_addon.shadow.request import ShadowRequest
+
+
+class Routed(Protocol):
+    """A request that was routed: an `Exchange` of mitmproxy's flow, or of Envoy's stream."""
+
+    @property
+    def request(self) -> Request:
+        """As the client sent it."""
+
+    @property
+    def decision(self) -> Decision: ...
+
+    @property
+    def sent(self) -> Request:
+        """As it goes to the primary: shadows are copies of this."""
+
+    @property
+    def grpc(self) -> bool: ...
+
+    @property
+    def trailers(self) -> Fields: ...
 
 
 class ShadowMaker:
@@ -32,10 +56,10 @@ class ShadowMaker:
         self._timeout = settings.timeout
         self._control_share = settings.control
 
-    def shadow(self, exchange: Exchange, mirror: Mirror, body: int | None) -> ShadowRequest:
+    def shadow(self, exchange: Routed, mirror: Mirror, body: int | None) -> ShadowRequest:
         """Return the shadow for a mirror. `body` is the length of the request's body, None if that is streamed."""
         return shadow_request(
-            exchange.leaving or exchange.sent,
+            exchange.sent,
             mirror,
             body=body,
             own_address=self._local_address,
@@ -45,9 +69,7 @@ class ShadowMaker:
             trailers=exchange.trailers,
         )
 
-    def control(
-        self, exchange: Exchange, beside: Mirror, body: int | None, gate: AdmissionGate
-    ) -> ShadowRequest | None:
+    def control(self, exchange: Routed, beside: Mirror, body: int | None, gate: AdmissionGate) -> ShadowRequest | None:
         """Return the control of a request, sent beside the shadow for the mirror `beside`; None if it gets none.
 
         Only GET and HEAD requests without a body have one, and of these the share `mirror_control`.

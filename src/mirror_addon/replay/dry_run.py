@@ -10,11 +10,11 @@ from typing import Any
 from mirror_addon.captures.urls import to_text
 from mirror_addon.dispatch.counters import Counters
 from mirror_addon.display.text import printable
-from mirror_addon.flows.primary import url_of
 from mirror_addon.replay.order import turns
 from mirror_addon.replay.setup import Setup
 from mirror_addon.replay.source import Source
 from mirror_addon.shadow.request import ShadowRequest
+from mirror_addon.shadow.subject import url_of
 
 
 def dry_run(setup: Setup, sources: list[Source]) -> Iterator[dict[str, Any]]:

@@ -30,7 +30,6 @@ from mirror_addon.dispatch.in_flight import Shadow
 from mirror_addon.dispatch.settings import ShadowSettings
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.flows.primary import primary_end
-from mirror_addon.flows.primary import url_of
 from mirror_addon.host.upstream_clock import exchange_times
 from mirror_addon.mirroring.engine_settings import COMPARED_BODY
 from mirror_addon.mirroring.engine_settings import recording_of
@@ -42,6 +41,7 @@ from mirror_addon.replay.setup import Setup
 from mirror_addon.rules.compare_file import comparison_rules
 from mirror_addon.shadow.request import ShadowRequest
 from mirror_addon.shadow.subject import Subject
+from mirror_addon.shadow.subject import url_of
 
 CUT_AFTER = 0.1
 """Seconds between the first half of a shadow's body and the abort, for `--fault abort=SHARE`."""

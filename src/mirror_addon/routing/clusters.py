@@ -101,6 +101,11 @@ class Cluster:
         self._cumulative = list(accumulate(endpoint.weight for endpoint in self.endpoints))
 
     @property
+    def outbound(self) -> str:
+        """Istio's name of the cluster (`BuildSubsetKey`)."""
+        return f"outbound|{self.port}|{self.subset}|{self.host}"
+
+    @property
     def is_http2(self) -> bool:
         """Whether its protocol is HTTP/2 (`istio/pkg/config/protocol`, `IsHTTP2`)."""
         return self.protocol in _HTTP2

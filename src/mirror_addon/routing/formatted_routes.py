@@ -58,7 +58,7 @@ class FormattedRoute(CompiledRoute):
     def _own_of(self, chosen: Weighted) -> Weighted:
         return self._own[self.destinations.index(chosen)]
 
-    def _forward(
+    def forward(
         self,
         match: int | None,
         request: Request,
@@ -68,7 +68,7 @@ class FormattedRoute(CompiledRoute):
         draw: int,
         edits: tuple[HeaderEdit, ...],
     ) -> Decision:
-        decision = super()._forward(match, request, target, path_end, rewrite, draw, edits)
+        decision = super().forward(match, request, target, path_end, rewrite, draw, edits)
         chosen = self.choose(draw)
         if chosen is None:
             return decision

@@ -6,6 +6,9 @@ the header see it.
 
 from __future__ import annotations
 
+import functools
+import ipaddress
+
 from mirror_addon.routing.fields import Fields
 
 _NAME = b"x-forwarded-for"
@@ -43,3 +46,16 @@ def forwarded_scheme(fields: Fields, scheme: bytes) -> bytes:
         if len(name) == _PROTO_LENGTH and name.lower() == _PROTO:
             return value.lower() if value.lower() in (b"http", b"https") else scheme
     return scheme
+
+
+@functools.lru_cache(maxsize=1024)
+def forwarded_address(peer: str, local_address: bytes) -> bytes:
+    """Return the address for X-Forwarded-For of a client at the IP address `peer`: its own, or `local_address` for a
+    loopback client, as Envoy does."""
+    try:
+        address = ipaddress.ip_address(peer.partition("%")[0])
+    except ValueError:  # the path of a Unix socket: Envoy appends nothing
+        return b""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return local_address if address.is_loopback else str(address).encode()

@@ -85,3 +85,15 @@ def domain_of(host: str) -> bytes:
     if ":" in host and not host.startswith("["):
         host = f"[{host}]"
     return host.lower().encode()
+
+
+def authority_port(authority: bytes, scheme: bytes) -> int:
+    """Return the port of an authority, else the default port of the scheme: also where what follows the colon is no
+    port number, which a client may send in any length."""
+    host, colon, port = authority.rpartition(b":")
+    if colon and port.isdigit() and b":" not in host[host.rfind(b"]") + 1 :]:
+        digits = port.lstrip(b"0")
+        # int() raises ValueError for more than 4,300 digits.
+        if 0 < len(digits) <= 5 and (number := int(digits)) <= 65535:
+            return number
+    return 443 if scheme == b"https" else 80

@@ -121,7 +121,7 @@ class CompiledRoute:
         `path_end` where the query begins, and `rewrite` the path rewrite that goes with the match.
         """
         if self._plain:
-            return self._forward(match, request, target, path_end, rewrite, draw, ())
+            return self.forward(match, request, target, path_end, rewrite, draw, ())
         delay = 0.0
         if self.fault is not None:
             delay = self.fault.delay_of(draw)
@@ -140,7 +140,7 @@ class CompiledRoute:
                 return self._reply(Action.CORS_PREFLIGHT, match, request, response, draw, delay)
             edit = self.cors.response_edit(request)
             edits = (edit,) if edit else ()
-        decision = self._forward(match, request, target, path_end, rewrite, draw, edits)
+        decision = self.forward(match, request, target, path_end, rewrite, draw, edits)
         decision.delay = delay
         return decision
 
@@ -169,7 +169,7 @@ class CompiledRoute:
         """Return the edits of a response to `request`, of a destination or of the route alone."""
         return self.response_edits if chosen is None else chosen.response
 
-    def _forward(
+    def forward(
         self,
         match: int | None,
         request: Request,
@@ -179,6 +179,10 @@ class CompiledRoute:
         draw: int,
         edits: tuple[HeaderEdit, ...],
     ) -> Decision:
+        """Decide where `request` goes, once nothing before the router has answered it: neither a fault nor CORS.
+
+        `edits` are those of the response that come after the destination's; the rest is as for `decide`.
+        """
         chosen = self.choose(draw)
         if chosen is None:
             return self._unavailable(match, request, None, _NO_DESTINATION, draw, edits)
@@ -209,6 +213,11 @@ class CompiledRoute:
         return Decision(
             Action.ROUTE, self.rule, match, cluster, endpoint, leaving, None, mirrors, 0.0, response_edits, self.timeout
         )
+
+    def answered(self, match: int | None, request: Request, draw: int) -> Decision:
+        """Return the decision, without its response, where somebody else has made the local reply of this route."""
+        assert self.local is not None
+        return Decision(self.local.action, self.rule, match, mirrors=self._unsent(request, draw))
 
     def status_without(self, cluster: Cluster | None) -> int:
         """Return the status of a response without an endpoint in `cluster`, which is None where there is none."""

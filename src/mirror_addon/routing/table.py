@@ -123,12 +123,12 @@ class RouteTable:
         """Decide what happens to a request. `draw` is its 64-bit random number, the only source of chance."""
         host = self.hosts.find(request.authority)
         if host is None:
-            return self._unclaimed(request, draw)
+            return self.unclaimed(request, draw)
         entries = host.at(request.port)
         if entries is None:
             entries = self._elsewhere(request)
             if entries is None:
-                return self._unclaimed(request, draw)
+                return self.unclaimed(request, draw)
         arrived = self.arrived(request)
         target = arrived.path
         end = path_end(target)  # found once, because matching and rewriting both need it
@@ -166,7 +166,7 @@ class RouteTable:
                 return host
         return None
 
-    def _unclaimed(self, request: Request, draw: int) -> Decision:
+    def unclaimed(self, request: Request, draw: int) -> Decision:
         """Decide about a request to a host that no rule names: at the port of a Gateway's server it is not found."""
         if request.port in self.gateways.closed:
             return Decision(Action.NOT_FOUND, response=local_reply(request, 404))

@@ -115,13 +115,17 @@ def log_losses(losses: list[str]) -> None:
 
 
 class LiveRules:
-    """Holds the table by which requests are routed. `table` is replaced between two requests, never changed."""
+    """Holds the table by which requests are routed. `table` is replaced between two requests, never changed.
 
-    def __init__(self, local_address: bytes) -> None:
+    `primary_endpoints` is as in `RouteTable.build`.
+    """
+
+    def __init__(self, local_address: bytes, *, primary_endpoints: bool = True) -> None:
         self.table: RouteTable | None = None
         self.problem = ""
         """Why the files on disk are not the table in force, or empty."""
         self._local_address = local_address
+        self._primary_endpoints = primary_endpoints
         self._settings: Settings | None = None
         self._watch = FileWatch("the rules", ())
         self._parsed: Parsed = {}
@@ -146,7 +150,7 @@ class LiveRules:
         try:
             watch.note()
             with collector_paused():
-                rule_set = load_rule_set(settings, self._local_address, parsed=self._parsed)
+                rule_set = self._read(settings, self._parsed)
         except OSError as error:
             raise RulesRefused(f"the rules cannot be read: {error}") from None
         log_findings(rule_set)
@@ -182,9 +186,7 @@ class LiveRules:
         await asyncio.to_thread(watch.note)
         if vanished := self._vanished(settings):
             return vanished
-        rule_set = await in_background(
-            lambda: load_rule_set(settings, self._local_address, only_good=True, parsed=self._parsed)
-        )
+        rule_set = await in_background(lambda: self._read(settings, self._parsed, only_good=True))
         if settings is not self._settings or at_once != self._at_once:
             return "the rules that were read are not used: they or the options changed meanwhile, or the proxy ends"
         text, left = self._replace(rule_set, settings)
@@ -210,7 +212,7 @@ class LiveRules:
             if vanished := self._vanished(settings):
                 return vanished
             parsed = dict(self._parsed)  # a reload under way may change the other one
-            rule_set = load_rule_set(settings, self._local_address, only_good=True, parsed=parsed)
+            rule_set = self._read(settings, parsed, only_good=True)
         except OSError as error:
             return self._keep(f"the rules cannot be read: {error}")
         self._parsed = parsed
@@ -218,6 +220,15 @@ class LiveRules:
         if left:
             asyncio.get_running_loop().run_in_executor(None, _free, left)
         return text
+
+    def _read(self, settings: Settings, parsed: Parsed, *, only_good: bool = False) -> RuleSet:
+        return load_rule_set(
+            settings,
+            self._local_address,
+            only_good=only_good,
+            parsed=parsed,
+            primary_endpoints=self._primary_endpoints,
+        )
 
     def _vanished(self, settings: Settings) -> str:
         """What to report where a path of the rules is gone, so that those in force stay; empty where none is."""

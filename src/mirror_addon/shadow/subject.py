@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from typing import NamedTuple
+
+if TYPE_CHECKING:
+    from mirror_addon.routing.decision import Request
+
+_PORTS = {b"http": b":80", b"https": b":443"}
 
 
 class Subject(NamedTuple):
@@ -31,3 +37,18 @@ class Subject(NamedTuple):
     """The annotation `mirror-addon/ignore`."""
     headers: tuple[tuple[bytes, bytes], ...] | None = None
     """The header fields of the client's request with Host, if bodies are recorded."""
+
+
+def url_of(request: Request) -> str:
+    """Return the absolute URL as the client sent it, without a default port.
+
+    If it is not UTF-8, all bytes above 0x7F are percent-encoded.
+    """
+    scheme = request.scheme
+    authority = request.authority.removesuffix(_PORTS.get(scheme, b":80"))
+    path = b"" if request.path == b"*" else request.path
+    url = b"%s://%s%s" % (scheme, authority, path)
+    try:
+        return url.decode()
+    except UnicodeDecodeError:
+        return b"".join(b"%c" % byte if byte < 0x80 else b"%%%02X" % byte for byte in url).decode()

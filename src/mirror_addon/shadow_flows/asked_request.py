@@ -8,6 +8,7 @@ from mitmproxy import http
 
 from mirror_addon.flows import heads
 from mirror_addon.routing.decision import Request
+from mirror_addon.routing.names import authority_port
 from mirror_addon.shadow_flows import metadata as meta
 
 
@@ -38,5 +39,5 @@ def asked_request(flow: http.HTTPFlow, local_address: bytes) -> Request:
         authority=authority,
         path=path,
         headers=tuple(fields),
-        port=heads.authority_port(authority, scheme),
+        port=authority_port(authority, scheme),
     )

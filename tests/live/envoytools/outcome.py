@@ -12,11 +12,11 @@ from dataclasses import field
 from livetools.wire import Received
 from livetools.wire import Response
 
-from mirror_addon.flows.heads import authority_port
 from mirror_addon.routing.decision import Action
 from mirror_addon.routing.decision import Facts
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.fields import Fields
+from mirror_addon.routing.names import authority_port
 from mirror_addon.routing.table import RouteTable
 from mirror_addon.shadow.local_address import own_address
 from mirror_addon.shadow.request import shadow_request
