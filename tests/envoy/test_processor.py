@@ -44,7 +44,8 @@ def test_the_filter_has_all_that_keeps_clients_from_noticing() -> None:
     assert config["deferred_close_timeout"] == "1s"
     assert config["grpc_service"]["initial_metadata"] == [{"key": "x-mirror-share", "value": "100"}]
     assert set(config["processing_mode"].values()) == {"SEND", "STREAMED"}
-    assert config["request_attributes"] == ["request.protocol", "source.address", "xds.route_name"]
+    asked = ["request.protocol", "source.address", "xds.route_name", "xds.cluster_name"]
+    assert config["request_attributes"] == asked
     assert config["response_attributes"] == [
         "response.code_details",
         "response.flags",

@@ -116,7 +116,7 @@ def external_processor(cluster: str, share: float, authority: str = _AUTHORITY) 
             "request_trailer_mode": "SEND",
             "response_trailer_mode": "SEND",
         },
-        request_attributes=["request.protocol", "source.address", "xds.route_name"],
+        request_attributes=["request.protocol", "source.address", "xds.route_name", "xds.cluster_name"],
         response_attributes=["response.code_details", "response.flags", "xds.cluster_name", "upstream.address"],
     )
 
