@@ -23,6 +23,13 @@ from mirror_addon.compare.report.lines import LineParser
 from mirror_addon.compare.report.lines import clean_line
 from mirror_addon.istio.parsing import Source
 from mirror_addon.istio.parsing import parse_sources
+from mirror_addon.processor.agreement import Agreement
+from mirror_addon.processor.agreement import Told
+from mirror_addon.processor.arrived import read_request
+from mirror_addon.processor.arrived import read_response
+from mirror_addon.processor.exchange import Exchange
+from mirror_addon.processor.messages import MessageError
+from mirror_addon.processor.messages import read_message
 from mirror_addon.routing.decision import Request
 from mirror_addon.routing.identity import Identity
 from mirror_addon.routing.table import RouteTable
@@ -114,8 +121,29 @@ def request(data: bytes) -> None:
                 )
 
 
+def exchange(data: bytes) -> None:
+    """Messages of ext_proc, divided by two line ends: every one is read, or is refused as a whole."""
+    state = Exchange()
+    for part in data.split(b"\n\n"):
+        try:
+            message = read_message(part)
+        except MessageError:
+            continue
+        for happening in state.receive(message):
+            if happening.head is not None and happening.head.request:
+                arrived = read_request(happening.head, 0.0, edge=True, facts=True)
+                told = Told(happening.head.attributes.get("xds.route_name", ""))
+                _AGREEMENT.decide(arrived.request, told, len(data))
+            elif happening.head is not None:
+                read_response(happening.head)
+    state.closed()
+
+
+_AGREEMENT = Agreement(RouteTable.build((), Identity()))
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    each.__name__: each for each in (frames, record, capture, har, rules, comparison, request)
+    each.__name__: each for each in (frames, record, capture, har, rules, comparison, request, exchange)
 }
 EXAMPLES: dict[str, list[bytes]] = {
     "frames": [b"\0\0\0\x03\0\0\0\x01\x92\x01\x02x"],
@@ -129,6 +157,10 @@ EXAMPLES: dict[str, list[bytes]] = {
         b'application/json\n{"a":1}{"a":2}',
         b"text/xml\n<a/><b/>",
         b"multipart/form-data;boundary=x\n--x\r\n",
+    ],
+    "exchange": [
+        b"\x12\x14\x0a\x10\x0a\x0e\x0a\x05:path\x1a\x05/x?y=\x18\x01\n\n\x1a\x02\x18\x01",
+        b"\x12\x00\n\n\x22\x03\x0a\x01x\n\n\x3a\x00",
     ],
     "request": [b"GET\0a.test\0x?b=1\0x-forwarded-for\0a"],
 }

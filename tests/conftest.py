@@ -28,6 +28,7 @@ pytest.register_assert_rewrite(
     "collectortools",
     "inittools",
     "messagetools",
+    "processortools",
 )
 pytest_plugins = ["enginetools", "pairtools"]
 

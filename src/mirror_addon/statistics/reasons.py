@@ -8,6 +8,7 @@ REASONS = {
     "aborted": "the request was not sent: the client closed the connection before, or it was killed",
     "body_too_large": "the request body was longer than mirror_max_body",
     "breaker_open": "the mirror failed repeatedly; only a probe is sent from time to time until it responds again",
+    "overload": "the processor could not keep up with what Envoy told it",
     "queue_full": "mirror_queue was full, because the mirror takes fewer requests than it is sent",
     "shutdown": "the proxy was shutting down",
     "slow_upload": "its client was slow to send the body, and other requests needed the connection to the mirror",
