@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from envoytools.bench import Envoy
 from envoytools.bench import Recorders
 from envoytools.bench import observation
-from envoytools.curated.answering import CORS
-from envoytools.curated.answering import LOCAL
 from envoytools.curated.cases import Case
-from envoytools.curated.matching import MATCHING
-from envoytools.curated.mirroring import FORWARDED
-from envoytools.curated.mirroring import MIRRORS
-from envoytools.curated.mirroring import NORMALIZATION
-from envoytools.curated.rewriting import HEADERS
-from envoytools.curated.rewriting import REWRITES
+from envoytools.curated.together import CASES
 from envoytools.outcome import OWN
 from envoytools.outcome import Outcome
 from envoytools.outcome import Sent
@@ -36,24 +27,6 @@ from mirror_addon.envoy.bootstrap import ExportOptions
 from mirror_addon.envoy.bootstrap import translate
 from mirror_addon.routing.identity import Identity
 from mirror_addon.routing.table import RouteTable
-
-ALL = [*MATCHING, *REWRITES, *HEADERS, *LOCAL, *CORS, *MIRRORS, *FORWARDED, NORMALIZATION]
-
-
-def alone(case: Case, number: int) -> Case:
-    """The case with a host and names of its own, so that all fit into one rule set."""
-    rules = re.sub(r"(metadata|delegate): \{name: (\w+)", rf"\1: {{name: \2-{number}", case.rules)
-    rules = re.sub(r"\ba(\\*)\.test\b", rf"a{number}\1.test", rules)
-    requests = tuple(replace(sent, host=re.sub(r"^([aA])\.", rf"\g<1>{number}.", sent.host)) for sent in case.requests)
-    return replace(case, rules=rules, requests=requests)
-
-
-def fits(case: Case) -> bool:
-    """One outcome whatever the draw, the usual suffix, and no claim on other cases' hosts."""
-    return case.draws == (0,) and case.suffix == "-shadow" and "'*" not in case.rules.replace("['*']", "")
-
-
-CASES = [alone(case, number) for number, case in enumerate(ALL) if fits(case) and "hosts: ['*']" not in case.rules]
 
 
 @dataclass(frozen=True)

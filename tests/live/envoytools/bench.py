@@ -56,11 +56,13 @@ class Refused(AssertionError):
 
 
 class Recorders:
-    """A recorder for every name."""
+    """A recorder for every name. `bodies` are those of responses that are not `ok`, by name."""
 
-    def __init__(self) -> None:
-        behaviour = answer(b"200 OK", b"x-upstream: 1", body=b"ok")
-        self.by_name = {name: Recorder(behaviour) for name in (*PRIMARIES, *MIRRORS)}
+    def __init__(self, bodies: Mapping[str, bytes] = {}) -> None:
+        self.by_name = {
+            name: Recorder(answer(b"200 OK", b"x-upstream: 1", body=bodies.get(name, b"ok")))
+            for name in (*PRIMARIES, *MIRRORS)
+        }
         self.upstreams = Upstreams({recorder.address[1]: name for name, recorder in self.by_name.items()})
         self._numbers = range(0)
         self.check_again: Callable[[], list[str]] = list
