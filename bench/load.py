@@ -1,4 +1,5 @@
-"""The benchmark's clients: `python -m bench.load PORT CLIENTS SECONDS COUNT`, keep-alive, one request after the other.
+"""The benchmark's clients: `python -m bench.load PORT CLIENTS SECONDS COUNT [RATE]`, keep-alive, one request after the
+other, or with RATE all together so many requests a second.
 
 Ends after so many seconds or requests, whichever is first, and prints one JSON object: requests, errors, seconds, and
 the latencies' p50 and p99 in milliseconds. Who has not been answered a second after the end is an error, and its
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sys
 import time
 
@@ -24,8 +26,10 @@ GRACE = 1.0
 class Load:
     """What all clients share."""
 
-    def __init__(self, seconds: float, count: int) -> None:
+    def __init__(self, seconds: float, count: int, pause: float = 0.0) -> None:
+        """`pause`: seconds between the starts of a client's requests."""
         self.ends = time.perf_counter() + seconds
+        self.pause = pause
         self.left = count
         self.latencies: list[float] = []
         self.answered = 0
@@ -42,11 +46,24 @@ class Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        self.send()
+        self.due = time.perf_counter() + self.load.pause * random.random()
+        self.next()
+
+    def next(self) -> None:
+        """Send the next request when it is due. One that is late counts from when it was due."""
+        if not self.load.pause:
+            self.send()
+            return
+        self.due += self.load.pause
+        if (left := self.due - time.perf_counter()) > 0:
+            asyncio.get_running_loop().call_later(left, self.send)
+        else:
+            self.send()
 
     def send(self) -> None:
-        self.sent = time.perf_counter()
-        if self.sent >= self.load.ends or self.load.left <= 0:
+        now = time.perf_counter()
+        self.sent = min(now, self.due) if self.load.pause else now
+        if now >= self.load.ends or self.load.left <= 0:
             self.finish()
             return
         self.load.left -= 1
@@ -66,7 +83,7 @@ class Client(asyncio.Protocol):
         self.load.answered += 1
         if not self.buffer.startswith(b"HTTP/1.1 200"):
             self.load.errors += 1
-        self.send()
+        self.next()
 
     def finish(self) -> None:
         if not self.done.done():
@@ -85,9 +102,9 @@ class Client(asyncio.Protocol):
             self.done.set_result(None)
 
 
-async def run(port: int, clients: int, seconds: float, count: int) -> dict[str, float]:
+async def run(port: int, clients: int, seconds: float, count: int, rate: float = 0.0) -> dict[str, float]:
     loop = asyncio.get_running_loop()
-    load = Load(seconds, count)
+    load = Load(seconds, count, clients / rate if rate else 0.0)
     started = time.perf_counter()
     connections = [await loop.create_connection(lambda: Client(load), "127.0.0.1", port) for _ in range(clients)]
     await asyncio.wait([protocol.done for _, protocol in connections], timeout=seconds + GRACE)
@@ -105,4 +122,5 @@ async def run(port: int, clients: int, seconds: float, count: int) -> dict[str, 
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(run(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])))))
+    port, clients, seconds, count, *rate = sys.argv[1:]
+    print(json.dumps(asyncio.run(run(int(port), int(clients), float(seconds), int(count), *map(float, rate)))))

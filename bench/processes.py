@@ -124,9 +124,9 @@ def answers(port: int) -> bool:
         return False
 
 
-def load(port: int, clients: int, seconds: float, count: int) -> dict[str, float]:
+def load(port: int, clients: int, seconds: float, count: int, rate: float = 0.0) -> dict[str, float]:
     """What `bench.load` measured, in a process of its own."""
-    command = [sys.executable, "-m", "bench.load", str(port), str(clients), str(seconds), str(count)]
+    command = [sys.executable, "-m", "bench.load", str(port), str(clients), str(seconds), str(count), str(rate)]
     result = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=seconds + 60)
     measured: dict[str, float] = json.loads(result.stdout)
     return measured
