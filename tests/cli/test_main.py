@@ -32,8 +32,9 @@ def test_the_commands_are_listed() -> None:
     result = CliRunner().invoke(main, ["--help"])
     lines = result.output.splitlines()
     assert max(map(len, lines)) <= 80
+    width = max(map(len, COMMANDS))
     for name, (_, text) in COMMANDS.items():
-        assert f"  {name:7}  {text}" in lines
+        assert f"  {name:{width}}  {text}" in lines
 
 
 def test_an_unknown_command_and_the_version() -> None:

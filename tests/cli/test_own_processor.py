@@ -29,8 +29,8 @@ def test_the_command_has_the_same_rules_and_options() -> None:
 
 async def test_its_address_is_known_and_its_output_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     own = program(
-        f"{LISTENS}def end(*_): print('drained', flush=True); sys.exit(0)\nsignal.signal(signal.SIGTERM, end)\n"
-        "print('ready', flush=True)\nsignal.pause()"
+        "def end(*_): print('drained', flush=True); sys.exit(0)\nsignal.signal(signal.SIGTERM, end)\n"
+        f"{LISTENS}signal.pause()"
     )
     assert await own.start() == ("127.0.0.1", 9091)
     await own.stop()

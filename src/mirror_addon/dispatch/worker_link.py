@@ -293,18 +293,16 @@ class WorkerLink:
                 pause = min(pause * 2, 0.05)
 
     async def _last_words(self) -> None:
-        """Close the proxy's direction of the socket when all is sent, and hear the worker until it closes its own or
-        says nothing for a second."""
-        deadline = self._loop.time() + _GRACE
-        while self._out and self._socket is not None and self._loop.time() < deadline:
-            self.write()
-            await asyncio.sleep(0.005)
-        if self._out or self._socket is None:
-            return
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_WR)
-        began = self._loop.time()
+        """Send what is to be sent, close the proxy's direction of the socket, and hear the worker until it closes its
+        own or says nothing for a second."""
+        began, told = self._loop.time(), False
         while self._socket is not None:
+            if self._out:
+                self.write()
+            elif not told:
+                told = True
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_WR)
             if self._loop.time() >= min(max(began, self.heard_at) + 2 * _GRACE, began + _LAST_WORDS):
                 return
             await asyncio.sleep(0.005)
