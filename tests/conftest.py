@@ -29,6 +29,7 @@ pytest.register_assert_rewrite(
     "inittools",
     "messagetools",
     "processortools",
+    "sandboxtools",
 )
 pytest_plugins = ["enginetools", "pairtools"]
 

@@ -23,7 +23,7 @@ from mirror_addon.compare.record import record_line
 
 ROOT = Path(__file__).resolve().parents[1]
 OFFERED = {
-    "Comparison", "ComparisonRules", "Destination", "Difference", "LeavingRequest", "LocalReply", "MirrorAddon",
+    "Call", "Comparison", "ComparisonRules", "Destination", "Difference", "LeavingRequest", "LocalReply", "MirrorAddon",
     "MirrorDecision", "RecordedPair", "RecordedRequest", "Response", "RouteDecision", "RoutingRules", "__version__",
     "compare_responses", "read_records",
 }  # fmt: skip

@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     from mirror_addon.api.records import read_records
     from mirror_addon.api.response import Response
     from mirror_addon.api.response import compare_responses
+    from mirror_addon.compare.calls import Call
     from mirror_addon.compare.comparison import Comparison
     from mirror_addon.compare.difference import Difference
     from mirror_addon.compare.rules import Rules as ComparisonRules
 
 __all__ = [
+    "Call",
     "Comparison",
     "ComparisonRules",
     "Destination",
@@ -56,6 +58,7 @@ _PLACES = {
     ),
     "mirror_addon.api.records": ("RecordedPair", "RecordedRequest", "read_records"),
     "mirror_addon.api.response": ("Response", "compare_responses"),
+    "mirror_addon.compare.calls": ("Call",),
     "mirror_addon.compare.comparison": ("Comparison",),
     "mirror_addon.compare.difference": ("Difference",),
     "mirror_addon.compare.rules": ("Rules",),

@@ -40,9 +40,12 @@ from mirror_addon.host.changes import HostChanges
 from mirror_addon.host.http_streams import HttpStreams
 from mirror_addon.live_page.page import LivePage
 from mirror_addon.mirroring.copied_hosts import copied
+from mirror_addon.mirroring.engine_settings import RULE_OPTIONS
 from mirror_addon.mirroring.engine_settings import check_files
 from mirror_addon.mirroring.engine_settings import own_options
 from mirror_addon.mirroring.engine_settings import values_of
+from mirror_addon.mirroring.sandbox_advice import unknown_ports
+from mirror_addon.mirroring.sandbox_switch import SandboxSwitch
 from mirror_addon.mirroring.shadow_writer import ShadowWriter
 from mirror_addon.mirroring.unmatched_log import UnmatchedLog
 from mirror_addon.options.settings import BY_NAME
@@ -64,22 +67,6 @@ from mirror_addon.shadow_flows.har import annotate
 from mirror_addon.shadow_flows.shown_url import shown_urls
 
 logger = logging.getLogger(__name__)
-
-RULE_OPTIONS = frozenset(
-    {
-        "mirror_rules",
-        "mirror_endpoints",
-        "mirror_to",
-        "mirror_namespace",
-        "mirror_gateways",
-        "mirror_strict",
-        "mirror_use_remote_address",
-        "mirror_path_normalization",
-        "mirror_sample_seed",
-        "mirror_proxy_headers",
-    }
-)
-"""Options that make another table."""
 
 
 class MirrorAddon:
@@ -114,6 +101,7 @@ class MirrorAddon:
         self.next_layer = guarded(self.prior_knowledge.next_layer)
         self.server_connect = guarded(self._server_connect)
         self.tls_start_server = guarded(self.upstream_tls.tls_start_server)
+        self.sandbox = SandboxSwitch(self, guarded, self.session.rules, self.exchanges, self._let_pass)
         self._running = False
 
     # Life
@@ -158,6 +146,7 @@ class MirrorAddon:
         if "mirror_fast_hooks" in changed:
             self.host.apply(fast_hooks=settings.fast_hooks)
         writer.apply(settings, changed)
+        self.sandbox.apply(writer)
         if comparison is not None:
             writer.compare_by(comparison)
             if self._running:
@@ -173,6 +162,7 @@ class MirrorAddon:
         self.session.rules.follow(self.unmatched_log.rules_changed)
         self.page.start(settings)
         self.host.apply(fast_hooks=settings.fast_hooks)
+        self.sandbox.apply(writer)
         if self._running:  # corrected after a reload of the script that failed
             self._attend(writer)
 
@@ -197,6 +187,8 @@ class MirrorAddon:
         """What needs listeners and a settled start."""
         if server := ctx.master.addons.get("proxyserver"):
             writer.gate.listen([(address[0], address[1]) for address in server.listen_addrs()])
+            if problem := unknown_ports(writer.settings.sandbox, [address[1] for address in server.listen_addrs()]):
+                logger.error("mirror: %s", problem)
         writer.look_for_views()
         self._tell_mode()
         self._log_what_is_copied(writer.settings)
@@ -220,6 +212,7 @@ class MirrorAddon:
         self.session.comparison.stop()
         self.page.close()
         self.diff.close()
+        self.sandbox.close()
         return asyncio.ensure_future(self._close(self.session.writer)) if self.session.writer else None
 
     async def _close(self, writer: ShadowWriter) -> None:

@@ -6,16 +6,19 @@ import base64
 import os
 import warnings
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from mirror_addon.api.response import Response
+from mirror_addon.compare.calls import Call
 from mirror_addon.compare.difference import Difference
 from mirror_addon.compare.report.lines import KeptLine
 from mirror_addon.compare.report.lines import KeptRequest
 from mirror_addon.compare.report.lines import KeptSide
+from mirror_addon.compare.report.lines import ListedDifference
 from mirror_addon.compare.report.reading import RecordReader
 from mirror_addon.compare.report.reading import SourceError
 from mirror_addon.compare.report.wording import counted
@@ -39,7 +42,8 @@ class RecordedPair:
 
     `verdict`: `same`, `noise`, `different`, `failed`, or None if they were not compared. `differences`: those that
     count have an empty `noise`. `more`: the number of differences beyond those listed. `time`: when the request began;
-    None if the record does not say. `control`: the shadow was sent to the primary itself.
+    None if the record does not say. `control`: the shadow was sent to the primary itself. `calls`: those of the mirror
+    to other services (`mirror_sandbox`).
     """
 
     id: str
@@ -54,6 +58,7 @@ class RecordedPair:
     verdict: str | None
     differences: tuple[Difference, ...]
     more: int
+    calls: tuple[Call, ...] = ()
 
 
 class _Line(KeptLine, frozen=True, gc=False):
@@ -104,12 +109,16 @@ def _pair(line: _Line) -> RecordedPair:
         _response(line.primary),
         _response(line.shadow),
         line.verdict,
-        tuple(
-            Difference(each.path, each.kind, each.primary, each.shadow, each.noise, each.where)
-            for each in line.differences
-        ),
+        _differences(line.differences),
         line.more,
+        tuple(
+            Call(each.method, each.url, each.state, _differences(each.differences), each.note) for each in line.calls
+        ),
     )
+
+
+def _differences(listed: Iterable[ListedDifference]) -> tuple[Difference, ...]:
+    return tuple(Difference(each.path, each.kind, each.primary, each.shadow, each.noise, each.where) for each in listed)
 
 
 def _response(side: KeptSide) -> Response:

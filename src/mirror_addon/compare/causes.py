@@ -10,6 +10,8 @@ type, the name of a cookie. A symptom is a cause, unless another one of the same
 - a renamed member is missing under one name and extra under the other, with the same telling value;
 - another body explains its digests.
 
+A difference between the calls that both sides made (`calls`) is always a cause of its own.
+
 The id of a cause is a hash of it, so it is the same from run to run. Text and bytes have no paths: only there the
 endpoint is a part of the cause.
 """
@@ -36,6 +38,8 @@ _DIGESTS = frozenset(
     f"header:{name}" for name in ("etag", "digest", "content-md5", "content-digest", "repr-digest", "x-checksum")
 )
 _SET_COOKIE = "header:set-cookie"
+CALL = "call"
+"""The kind of a difference between the calls that both sides made to other services (`calls`)."""
 _LONGEST = 500
 _LONGEST_WORD = 60
 """Characters of a path, and of a kind or a change."""
@@ -84,6 +88,8 @@ class Cause(NamedTuple):
         """`$.items[*].tax missing`, `status 2xx -> 500`, `$.price number -> string`."""
         if self.path == "status" and self.change:
             return f"status {self.change}"
+        if self.kind == CALL:
+            return f"{self.path} {self.change or 'value'}"
         what = self.change if self.kind == "type" and self.change else self.kind
         if self.path == _SET_COOKIE and self.change:
             what = f"{self.change}: {self.kind}"
@@ -117,7 +123,7 @@ def causes(found: Iterable[Symptom], endpoint: str) -> dict[Symptom, Cause]:
     symptoms = dict.fromkeys(found)
     status = next((each for each in symptoms if each.path == "status"), None)
     if status is not None and _explains_all(status.change):
-        return dict.fromkeys(symptoms, _cause(status, endpoint))
+        return {each: _cause(each if each.kind == CALL else status, endpoint) for each in symptoms}
     return {each: _cause(_explanation(each, symptoms), endpoint) for each in symptoms}
 
 
@@ -192,6 +198,8 @@ def _change(difference: Differing) -> str:
         before = difference.primary
         group = f"{before // 100}xx" if isinstance(before, int) else "none"
         return f"{group} -> {difference.shadow}"[:_LONGEST_WORD]
+    if difference.kind == CALL:
+        return "missing" if difference.shadow is None else "extra" if difference.primary is None else ""
     if difference.kind == "type":
         name = _format if difference.path == "body" else _type
         return f"{name(difference.primary)} -> {name(difference.shadow)}"

@@ -1,4 +1,5 @@
-"""Places in a response, as text and as patterns: `status`, `body`, `header:NAME`, `form:FIELD`, JSONPath, XPath.
+"""Places in a response, as text and as patterns: `status`, `body`, `header:NAME`, `form:FIELD`, JSONPath, XPath,
+and `call:METHOD HOST/PATH [PLACE]` in a call of both sides to another service (`calls`).
 
 Theory of operation. Paths are printed and read in one language, so that a path in a report can be copied into
 `compare.yaml`. It has the parts of JSONPath (RFC 9535) and XPath that say where a value is: names, indices, `*` and
@@ -74,7 +75,7 @@ def pattern(text: str) -> Pattern:
     if colon and kind.lower() in ("header", "form") and name.strip():
         name = name.strip()
         return Pattern(f"header:{name.lower()}" if kind.lower() == "header" else f"form:{name}")
-    if text in ("status", "body"):
+    if text in ("status", "body") or (kind == "call" and name.strip()):
         return Pattern(text)
     raise PathError(f"{short(text, 60)!r} is not a path; write $.a.b, header:NAME, form:FIELD, /a/b, status or body")
 

@@ -19,6 +19,7 @@ from typing import Any
 from typing import NamedTuple
 
 from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.calls import Call
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.endpoint import endpoint_of
 from mirror_addon.compare.endpoint import is_grpc
@@ -69,11 +70,13 @@ def record_line(
     *,
     request: RecordedRequest | None = None,
     redacted: Redaction = NOTHING,
+    calls: Sequence[Call] | None = None,
 ) -> bytes:
     """Return the line with its newline, in ASCII.
 
     `primary`: None if the proxy ended before the primary responded. `request`: if given, headers and bodies are
-    recorded too, without what `redacted` leaves out, as is the URL. Differences are recorded unchanged.
+    recorded too, without what `redacted` leaves out, as is the URL. Differences and `calls` are recorded unchanged;
+    None: there is no sandbox.
     """
     bodies = request is not None
     grpc = any(is_grpc(each.headers) for each in (primary, shadow) if each is not None)
@@ -99,6 +102,8 @@ def record_line(
         "client": about.client,
         "start": about.start,
     }
+    if calls is not None:
+        line["calls"] = [each.as_dict() for each in calls]
     if request is not None:
         headers, body = redacted.message(request.headers, request.body, whole=not request.cut)
         withheld = body is None and request.body is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mirror_addon.compare.calls import STATES
 from mirror_addon.compare.record import VERSION
 from mirror_addon.compare.rules_schema import DRAFT
 
@@ -11,7 +12,7 @@ Schema = dict[str, Any]
 
 _TEXT: Schema = {"type": "string"}
 _MILLISECONDS: Schema = {"type": ["number", "null"], "minimum": 0}
-_KINDS = ["missing", "extra", "type", "value", "order", "length"]
+_KINDS = ["missing", "extra", "type", "value", "order", "length", "call"]
 
 
 def _described(description: str, schema: Schema) -> Schema:
@@ -68,12 +69,34 @@ RECORD_SCHEMA: Schema = {
         "differences": {"type": "array", "items": {"$ref": "#/definitions/difference"}},
         "more": _described("Differences beyond those listed.", {"type": "integer", "minimum": 0}),
         "notes": _described("What could not be compared, and why.", {"type": "array", "items": _TEXT}),
+        "calls": _described(
+            "The calls that the mirror made to other services, with mirror_sandbox.",
+            {"type": "array", "items": {"$ref": "#/definitions/call"}},
+        ),
         "request": _described(
             "As the client sent it, with mirror_record_bodies.", {"type": "object", "properties": _KEPT}
         ),
     },
     "definitions": {
         "side": _SIDE,
+        "call": {
+            "type": "object",
+            "required": ["method", "url", "state", "differences"],
+            "properties": {
+                "method": _TEXT,
+                "url": _described("Absolute, as the mirror asked it; of a missing call, as the primary did.", _TEXT),
+                "state": _described(
+                    "answered, different: as the primary's call was. blocked, passed: the primary made no such call. "
+                    "missing: only the primary made it.",
+                    {"enum": list(STATES)},
+                ),
+                "differences": _described(
+                    "How its query and body differ from the primary's.",
+                    {"type": "array", "items": {"$ref": "#/definitions/difference"}},
+                ),
+                "note": _described("What else should be known of it; absent where there is nothing.", _TEXT),
+            },
+        },
         "difference": {
             "type": "object",
             "required": ["path", "kind"],

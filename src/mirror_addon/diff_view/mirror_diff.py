@@ -8,7 +8,7 @@ a flow (`content_view` registers it), so it must return within milliseconds. Wha
   none or a response was edited since, a new one. Small bodies are compared at once, others in a child process with a
   time limit. Until that is done the view asks the person to look again.
 - `comparing` is that comparison, and the child's program; `bodies` formats the difference of two bodies.
-- `text` formats a pair as lines; `requests` lists how the two requests differ.
+- `text` formats a pair as lines; `requests` lists how the two requests differ, `calls` what both sides called.
 
 All but `mirror_diff` and `comparer` are functions of values, without the session.
 """
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from mitmproxy import flow as mitm_flow
 from mitmproxy import http
 
+from mirror_addon.compare.causes import CALL
 from mirror_addon.diff_view import text as diff_text
 from mirror_addon.diff_view.text import BLANK
 from mirror_addon.diff_view.text import Line
@@ -37,6 +38,8 @@ from mirror_addon.shadow_flows.flow_list import find_flow
 from mirror_addon.statistics.reasons import REASONS
 
 if TYPE_CHECKING:
+    from mirror_addon.compare.calls import Call
+    from mirror_addon.compare.comparison import Comparison
     from mirror_addon.compare.rules import Rules
     from mirror_addon.diff_view.comparer import Comparer
     from mirror_addon.diff_view.comparing import Compared
@@ -104,7 +107,12 @@ class MirrorDiff:
         if not isinstance(flow, http.HTTPFlow):
             yield Line("text", "Only HTTP requests are mirrored.")
             return
-        if meta.is_shadow_flow(flow):
+        primary: http.HTTPFlow | None
+        if meta.CALL_KEY in flow.metadata:
+            primary = None
+            yield Line("header", meta.text_of(flow, meta.CALL_KEY))
+            yield from _call_lines(meta.read_calls(flow))
+        elif meta.is_shadow_flow(flow):
             primary = find_flow(meta.text_of(flow, meta.PRIMARY_KEY))
             yield from self._pair(primary, flow, concise)
         else:
@@ -138,6 +146,9 @@ class MirrorDiff:
         except JobFailed as error:
             failure = f"The bodies were not compared: {error}."
         comparison = compared.comparison if compared else meta.read_comparison(shadow)
+        calls = meta.read_calls(shadow)
+        if calls and comparison is not None:
+            comparison = self._with_calls(comparison, calls, primary)
         yield from diff_text.heading(primary, shadow, comparison)
         if comparison is not None:
             yield from diff_text.findings(comparison, primary)
@@ -147,8 +158,18 @@ class MirrorDiff:
             yield Line("text", failure or diff_text.BEING_COMPARED)
         if comparison is not None:
             yield from diff_text.responses(comparison, compared.body if compared else ())
+        yield from _call_lines(calls)
         if not concise:
             yield from diff_text.requests(primary, shadow)
+
+    def _with_calls(self, comparison: Comparison, calls: Sequence[Call], primary: http.HTTPFlow) -> Comparison:
+        """Add what the calls differ in, if the comparison was made anew and of the responses alone."""
+        if any(each.kind == CALL for each in comparison.differences):
+            return comparison
+        from mirror_addon.compare.calls import with_calls
+
+        method, _, url = diff_text.asked_for(primary).partition(" ")
+        return with_calls(comparison, calls, self._rules(primary), method=method, url=url)
 
     def _without_flow(self, primary: http.HTTPFlow, shadows: list[http.HTTPFlow]) -> Iterator[Line]:
         """Explain the mirrors that have no flow to show."""
@@ -209,6 +230,14 @@ class MirrorDiff:
             left_out = len(trace) - MAX_TRACE
             trace = [*trace[:10], f"({left_out} lines left out; mirror.explain shows all)", *trace[10 + left_out :]]
         yield from (Line("text", f"  {diff_text.sampled(line)}") for line in trace)
+
+
+def _call_lines(calls: Sequence[Call]) -> Iterator[Line]:
+    if not calls:
+        return iter(())
+    from mirror_addon.diff_view.calls import call_lines  # imports much, and few runs have calls
+
+    return call_lines(calls)
 
 
 def _in_words(reason: str) -> str:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from mitmproxy import http
 
+from mirror_addon.compare.causes import CALL
 from mirror_addon.compare.causes import causes_of
 from mirror_addon.compare.endpoint import endpoint_of
 from mirror_addon.diff_view.requests import readable
@@ -140,9 +141,10 @@ def _size(flow: http.HTTPFlow) -> str:
 def responses(comparison: Comparison, body: Iterable[str]) -> Iterator[Line]:
     """Yield the differences of the responses; after them, marked with `~`, those that do not count.
 
-    `body` is the difference of the bodies as lines. It replaces the short value that the comparison has for it.
+    `body` is the difference of the bodies as lines. It replaces the short value that the comparison has for it. Calls
+    to other services have a section of their own (`calls`).
     """
-    counting = [each for each in comparison.differences if not each.noise]
+    counting = [each for each in comparison.differences if not each.noise and each.kind != CALL]
     aside = [each for each in comparison.differences if each.noise]
     body = list(body)
     if counting:

@@ -61,6 +61,8 @@ class Counters:
         """Lines of the record."""
         self.unrecorded = 0
         """Shadows that should have got a line, and could not get one."""
+        self.sandbox: dict[str, int] = {}
+        """Calls of mirrors by what became of them. Empty unless there is a sandbox."""
         self.targets: dict[str, TargetCounters] = {}
         self._unlabelled = TargetCounters()
 
@@ -93,13 +95,19 @@ class Counters:
         return total
 
     def items(self) -> Iterator[tuple[str, int]]:
-        """`requests`, `unmatched`, the totals, then `LABEL.NAME` for each target."""
+        """`requests`, `unmatched`, the totals, `sandbox.NAME`, then `LABEL.NAME` for each target."""
         yield "requests", self.requests
         yield "unmatched", self.unmatched
         yield from self.totals().items()
+        yield from self.calls()
         for label in sorted(self.targets):
             for name, number in self.targets[label].items():
                 yield f"{label}.{name}", number
+
+    def calls(self) -> Iterator[tuple[str, int]]:
+        """`sandbox.answered` and so on, if there is a sandbox."""
+        for name, number in self.sandbox.items():
+            yield f"sandbox.{name}", number
 
     def text(self) -> str:
         """One `NAME NUMBER` a line."""

@@ -251,6 +251,11 @@ class Dispatcher:
         send_pieces(shadow, chunk, last=False)
         return True
 
+    def calls(self, shadow: Shadow, calls: bytes) -> None:
+        """Tell the shadow's worker which calls its mirror has made, if that worker is one of this dispatcher."""
+        if shadow.link in self._links:
+            self._verdicts.calls(shadow, calls)
+
     def give_up(self, shadow: Shadow, reason: str) -> None:
         """ADMITTED -> DROPPED. Its bytes count until the worker confirms that it has forgotten them."""
         if shadow.state is State.ADMITTED:

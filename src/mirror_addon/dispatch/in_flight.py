@@ -32,6 +32,7 @@ from mirror_addon.dispatch.counters import TargetCounters
 from mirror_addon.shadow.result import ShadowResult
 
 if TYPE_CHECKING:
+    from mirror_addon.compare.calls import Call
     from mirror_addon.compare.comparison import Comparison
     from mirror_addon.dispatch.worker_link import WorkerLink
     from mirror_addon.shadow.frames import PrimaryAnswer
@@ -103,8 +104,8 @@ class Shadow:
     """One copy of a request."""
 
     __slots__ = (
-        "comparison", "control", "cost", "counts", "id", "in_worker", "label", "link", "number", "primary", "probe",
-        "result", "state", "subject", "target", "view",
+        "calls", "comparison", "control", "cost", "counts", "id", "in_worker", "label", "link", "number", "primary",
+        "probe", "result", "state", "subject", "target", "view",
     )  # fmt: skip
 
     def __init__(self, number: int, label: str, primary: Primary, counts: TargetCounters, control: bool) -> None:
@@ -131,6 +132,8 @@ class Shadow:
         self.result: ShadowResult | None = None
         """From its outcome on."""
         self.comparison: Comparison | None = None
+        self.calls: tuple[Call, ...] = ()
+        """Those of its mirror to other services."""
         self.view: Any = None
         """What a view needs to show it as a flow."""
 

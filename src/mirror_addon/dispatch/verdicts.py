@@ -48,7 +48,7 @@ class Verdicts:
         self._queue = queue
         self._notes = Gauge(max(limit // _NOTES_SHARE, _NOTES_LEAST_BYTES))
         self._credits: dict[int, tuple[WorkerLink, int, bool]] = {}
-        """By number: the link of an ANSWER or NOTE, its bytes, and whether they count in the queue."""
+        """By number: the link of an ANSWER, NOTE or CALLS, its bytes, and whether they count in the queue."""
 
     def refused(self, shadow: Shadow, link: WorkerLink | None) -> None:
         """A shadow with a subject was DROPPED before it was sent. Where no worker can be told, it is judged here."""
@@ -115,8 +115,19 @@ class Verdicts:
         self._credits[number] = link, cost, True
         link.send(head, body) if body else link.send(head)
 
+    def calls(self, shadow: Shadow, calls: bytes) -> None:
+        """Tell the worker of a shadow that has ended which calls (JSON) its mirror has made."""
+        link = shadow.link
+        assert link is not None
+        number = self._book.next_number()
+        head = encode((Kind.CALLS, number, shadow.primary.id, shadow.number), len(calls))
+        cost = len(head) + len(calls) + CHUNK_OVERHEAD
+        self._queue.add(_ANSWERS, cost)
+        self._credits[number] = link, cost, True
+        link.send(head + calls)
+
     def credit(self, number: int) -> None:
-        """A worker has taken an ANSWER or a NOTE over."""
+        """A worker has taken an ANSWER, a NOTE or CALLS over."""
         credit = self._credits.pop(number, None)
         if credit is None:
             return

@@ -137,6 +137,11 @@ class StateCollector(Collector):
         for label, counters in state.targets.items():
             pending.add_metric([label], counters.get("pending", 0))
         yield pending
+        if calls := parts(state.totals, "sandbox"):
+            family = CounterMetricFamily("mirror_sandbox_calls", "Calls of mirrors to other services", labels=["state"])
+            for name, number in calls:
+                family.add_metric([name], number)
+            yield family
         for kind, help in KINDS.items():
             family = CounterMetricFamily(f"mirror_{kind}", help, labels=["target", "reason"])
             known: Counter[str] = Counter()

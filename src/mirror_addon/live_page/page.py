@@ -187,7 +187,7 @@ def state_of(session: Session, compared_since: float | None) -> State:
         statistics=session.statistics.copy(),
         requests=counters.requests,
         unmatched=counters.unmatched,
-        totals=dict(counters.totals().items()),
+        totals=dict(counters.totals().items()) | dict(counters.calls()),
         targets={label: dict(target.items()) for label, target in counters.targets.items()},
         table=session.rules.table,
         overrides=overrides_of(gate, session.rules.table),

@@ -94,6 +94,15 @@ class View:
         """Return what commands and buttons changed of a rule."""
         return self.state.overrides.get(rule_key(rule))
 
+    @property
+    def calls(self) -> list[tuple[str, int]]:
+        """Return what became of mirrors' calls, with the numbers; empty without a sandbox."""
+        return [
+            (name.removeprefix("sandbox."), number)
+            for name, number in self.state.totals.items()
+            if name.startswith("sandbox.") and "not_kept" not in name
+        ]
+
     def count(self, name: str) -> int:
         return self.state.totals.get(name, 0)
 

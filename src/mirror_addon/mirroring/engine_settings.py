@@ -29,9 +29,17 @@ ENGINE_OPTIONS = frozenset({"mirror_concurrency", "mirror_workers", "mirror_queu
 """Options that make another dispatcher."""
 PAIR_OPTIONS = ENGINE_OPTIONS | {
     "mirror_compare", "mirror_record", "mirror_record_bodies", "mirror_record_rotate", "mirror_redact",
-    "mirror_responses", "mirror_web_port", "mirror_host_suffix", "mirror_protos",
+    "mirror_responses", "mirror_web_port", "mirror_host_suffix", "mirror_protos", "mirror_sandbox",
 }  # fmt: skip
 """Options that change what workers keep, compare and record."""
+
+RULE_OPTIONS = frozenset(
+    {
+        "mirror_rules", "mirror_endpoints", "mirror_to", "mirror_namespace", "mirror_gateways", "mirror_strict",
+        "mirror_use_remote_address", "mirror_path_normalization", "mirror_sample_seed", "mirror_proxy_headers",
+    }
+)  # fmt: skip
+"""Options that make another table."""
 
 COMPARED_BODY = 16 * 1024 * 1024
 """Bytes of a response body that are compared, recorded and shown; the rest of a longer one is not kept."""

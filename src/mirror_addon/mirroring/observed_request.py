@@ -66,6 +66,7 @@ class ObservedRequest(Primary):
             shadow.comparison,
             shadow.view,
             self._redaction,
+            shadow.calls,
         )
         for observer in self._observers:
             try:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from collections.abc import Sequence
 from functools import partial
+from typing import Protocol
 
 from mitmproxy import ctx
 from mitmproxy import http
@@ -49,6 +50,12 @@ Due = Sequence[tuple[Shadow, Mirror | ShadowRequest]]
 """Admitted shadows, each with the mirror it is for, or already made."""
 
 
+class Sandboxed(Protocol):
+    """The sandbox for mirrors' calls, if there is one."""
+
+    def admitted(self, flow: http.HTTPFlow, shadows: Sequence[Shadow]) -> None: ...
+
+
 class ShadowSender:
     """Makes shadows and hands them over, by the options in force. Starts its workers at once; needs the running loop.
 
@@ -82,6 +89,8 @@ class ShadowSender:
         """Shadows are compared or recorded."""
         self.defers = True
         """Nobody looks at a shadow before it is sent."""
+        self.sandbox: Sandboxed | None = None
+        """Is told which shadows will be sent."""
         self.dispatcher = self.start()
 
     def start(self) -> Dispatcher:
@@ -134,6 +143,8 @@ class ShadowSender:
         ]
         if control is not None:
             due.append((admit(primary, control.target.label, control=True), control))
+        if self.sandbox is not None:
+            self.sandbox.admitted(flow, [shadow for shadow, _ in due])
         exchange.settled = True
         return due
 

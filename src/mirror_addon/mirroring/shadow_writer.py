@@ -27,6 +27,7 @@ from mirror_addon.admission.when import when_of
 from mirror_addon.dispatch.dispatcher import Dispatcher
 from mirror_addon.dispatch.in_flight import InFlight
 from mirror_addon.dispatch.in_flight import Primary
+from mirror_addon.dispatch.in_flight import Shadow
 from mirror_addon.dispatch.upload import BodySink
 from mirror_addon.display.log import Lines
 from mirror_addon.flows.exchange import Exchange
@@ -155,6 +156,7 @@ class ShadowWriter:
         """Whether all responses are kept and compared. Where not, `ComparisonSamples` chooses some."""
         settings = self.settings
         looked_at = self.shows_flows or self._page_is_open or settings.record or settings.web_port is not None
+        looked_at = looked_at or bool(settings.sandbox)
         return settings.responses == "keep" or (settings.responses == "auto" and bool(looked_at))
 
     def _attune(self) -> None:
@@ -165,7 +167,7 @@ class ShadowWriter:
         self._compared_body = COMPARED_BODY if compares or settings.responses != "discard" else 0  # a few samples
         sender = self.sender
         sender.shows_flows, sender.compares = self.shows_flows, compares
-        sender.has_subjects = compares or bool(settings.record)
+        sender.has_subjects = compares or bool(settings.record or settings.sandbox)
         self.samples.enabled = settings.responses != "discard"
         sender.defers = not (self.shows_flows or sender.has_subjects)
         limits = self.dispatcher.settings
@@ -307,6 +309,11 @@ class ShadowWriter:
             for dispatcher in (self.dispatcher, *self._draining):
                 dispatcher.answer(primary, primary.end.answer, primary.end.note)
         self.book.answered(primary)
+
+    def send_calls(self, shadow: Shadow, calls: bytes) -> None:
+        """Tell the worker of a shadow that has ended which calls (JSON) its mirror has made."""
+        for dispatcher in (self.dispatcher, *self._draining):
+            dispatcher.calls(shadow, calls)
 
     def expected(self, flow: http.HTTPFlow) -> list[str]:
         """The labels of mirrors whose shadows of `flow` will be shown as flows, and are not yet."""

@@ -33,6 +33,7 @@ from mirror_addon.options.nearby import PREFIX
 from mirror_addon.options.nearby import begins_like_ours
 from mirror_addon.options.nearby import did_you_mean
 from mirror_addon.options.nearby import near_option
+from mirror_addon.options.sandbox import SANDBOX_OPTIONS
 from mirror_addon.options.values import EndpointOverride
 from mirror_addon.options.values import MirrorURL
 
@@ -94,6 +95,10 @@ class Settings:
     protos: tuple[str, ...]
     """Paths of types of messages."""
     reflection: bool
+    sandbox: tuple[int, ...]
+    """Ports at which mirrors' calls arrive."""
+    sandbox_unknown: str
+    sandbox_timing: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +313,7 @@ OPTIONS = (
         bool,
         "Ask the primary by gRPC server reflection, once, for the types that mirror_protos does not have.",
     ),
+    *(Option(*each) for each in SANDBOX_OPTIONS),
 )
 
 BY_NAME: Mapping[str, Option] = {option.name: option for option in OPTIONS}

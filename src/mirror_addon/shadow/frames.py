@@ -28,6 +28,7 @@ Kinds
 | FLUSH   | proxy  | target                                    |                                |
 | ANSWER  | proxy  | number, and the fields of a PrimaryAnswer | the primary's response body    |
 | NOTE    | proxy  | number, and the fields of an EndNote      |                                |
+| CALLS   | proxy  | number, group, number of a shadow         | the mirror's calls, as JSON    |
 | READY   | worker | pid                                       |                                |
 | CREDIT  | worker | number, bytes of body passed on           |                                |
 | RESULT  | worker | number, and the fields of a Report        | the kept body                  |
@@ -48,8 +49,9 @@ RESULT is `breaker_open` then.
 
 A shadow with `pair` (two values: its id, and the fields of a Subject) is compared and recorded. Its RESULT is followed
 by a VERDICT, when the ANSWER of its group has arrived too. A NOTE reports the end of a shadow that the worker has not
-sent, and is followed by a VERDICT as well. A CREDIT releases what an ANSWER or a NOTE occupies in the proxy's queue;
-for a shadow it releases body bytes that have been sent to the mirror, and the RESULT releases the rest.
+sent, and is followed by a VERDICT as well. The VERDICT of a shadow whose subject has `calls` waits for CALLS too. A
+CREDIT releases what an ANSWER, a NOTE or CALLS occupy in the proxy's queue; for a shadow it releases body bytes that
+have been sent to the mirror, and the RESULT releases the rest.
 """
 
 from __future__ import annotations
@@ -89,6 +91,7 @@ class Kind(enum.IntEnum):
     NOTE = 12
     VERDICT = 13
     RESULTS = 14
+    CALLS = 15
 
 
 class FrameError(ValueError):

@@ -8,6 +8,7 @@ from typing import Any
 from typing import Protocol
 
 if TYPE_CHECKING:
+    from mirror_addon.compare.calls import Call
     from mirror_addon.compare.comparison import Comparison
     from mirror_addon.compare.redaction import Redaction
     from mirror_addon.shadow.result import ShadowResult
@@ -44,6 +45,8 @@ class Pair:
     """What `ShadowFlows.expect` kept to make the shadow's flow; None if flows are neither shown nor saved."""
     redaction: Redaction | None = None
     """What `shown_url` leaves out."""
+    calls: tuple[Call, ...] = ()
+    """Those of the mirror to other services, without redacted values."""
 
     @property
     def shown_url(self) -> str:

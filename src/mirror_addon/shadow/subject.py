@@ -37,6 +37,8 @@ class Subject(NamedTuple):
     """The annotation `mirror-addon/ignore`."""
     headers: tuple[tuple[bytes, bytes], ...] | None = None
     """The header fields of the client's request with Host, if bodies are recorded."""
+    calls: bool = False
+    """The proxy sends the calls of the mirror (CALLS) after the shadow's end; the comparison waits for them."""
 
 
 def url_of(request: Request) -> str:

@@ -120,6 +120,8 @@ class ShadowFlows:
             flow.metadata[meta.CONTROL_KEY] = True
         if pair.comparison:
             meta.write_comparison(flow, primary, pair.comparison)
+        if pair.calls:
+            meta.write_calls(flow, pair.calls)
         flow.marked, _ = outcome(flow, primary, pair.comparison)
         flow.comment = flow.metadata[meta.COMMENT_KEY] = comment(flow, primary, pair.comparison)
         if (shown := flow_view()) is not None:  # an empty view is false

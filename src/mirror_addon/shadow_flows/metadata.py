@@ -7,6 +7,7 @@ escapes can also hold lone surrogates, which UTF-8 cannot.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -16,6 +17,7 @@ from mitmproxy import http
 from mirror_addon.compare.difference import Difference
 
 if TYPE_CHECKING:
+    from mirror_addon.compare.calls import Call
     from mirror_addon.compare.comparison import Comparison
 
 ID_KEY = "mirror_id"
@@ -38,6 +40,10 @@ ANSWERED_KEY = "mirror_answered"
 """Of a shadow: when the two responses that were compared were complete. Other times in the flows mean that one of them
 has another response now."""
 ADAPTIONS_KEY = "mirror_adaptions"
+CALL_KEY = "mirror_call"
+"""Of a mirror's call to another service: what became of it, in words."""
+CALLS_KEY = "mirror_calls"
+"""Of a shadow: the calls that its mirror made; of a mirror's call: that one. As JSON."""
 CUT_KEY = "mirror_cut"
 """Of a shadow: bytes kept and bytes received, where the body of its response was cut."""
 COMMENT_KEY = "mirror_comment"
@@ -127,6 +133,23 @@ def read_comparison(shadow: http.HTTPFlow) -> Comparison | None:
         )
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
+
+
+def write_calls(flow: http.HTTPFlow, calls: Iterable[Call]) -> None:
+    """Keep calls of the mirror: all of a shadow's, or the one that a flow is."""
+    flow.metadata[CALLS_KEY] = _encode([each.as_dict() for each in calls])
+
+
+def read_calls(flow: mitm_flow.Flow) -> tuple[Call, ...]:
+    """Return the calls that were kept; none if they cannot be read."""
+    if CALLS_KEY not in flow.metadata:
+        return ()
+    from mirror_addon.compare.calls import calls_of
+
+    try:
+        return calls_of(json.loads(text_of(flow, CALLS_KEY)))
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return ()
 
 
 def is_current(primary: http.HTTPFlow, shadow: http.HTTPFlow) -> bool:

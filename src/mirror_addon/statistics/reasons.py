@@ -14,6 +14,7 @@ REASONS = {
     "slow_upload": "its client was slow to send the body, and other requests needed the connection to the mirror",
     "unsendable": "the request cannot be written as valid HTTP, or this machine had no socket left for it",
     "worker_lost": "the worker process ended; another one was started",
+    "call": "the primary made it while it handled a mirrored request; the mirror makes its own, in the sandbox",
     "connect": "nothing listens at the mirror's address, or its certificate was not accepted",
     "timeout": "no complete response within the route's timeout or mirror_timeout",
     "reset": "the mirror closed the connection before its response was complete",

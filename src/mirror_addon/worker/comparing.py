@@ -18,6 +18,8 @@ from typing import Any
 
 from mirror_addon.compare.answer import NO_FAULT
 from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.calls import calls_of
+from mirror_addon.compare.calls import with_calls
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.echoes import Asked
 from mirror_addon.compare.echoes import asked_by
@@ -156,6 +158,10 @@ class Comparing:
             at=primary.at,
         )
 
+    def called(self, group: str, number: int, calls: bytes) -> None:
+        """The mirror has made these calls (JSON) for the shadow with that number, which has ended."""
+        self._book.called(group, number, calls_of(json.loads(calls)))
+
     def _lines_before(self) -> dict[str, bytes]:
         if self._before is None:
             self._before = self._recorder.last_lines()
@@ -250,6 +256,10 @@ class Comparing:
 
     def _finish(self, match: Match, comparison: Comparison) -> None:
         pair, primary = match.pair, match.primary
+        if pair.calls:
+            rules, subject = self._rules_of(pair.subject.ignore), pair.subject
+            asked = {"method": subject.method, "url": subject.url, "operation": pair.operation.name}
+            comparison = with_calls(comparison, pair.calls, rules, **asked)
         recorded = self._recorder.record(match, comparison)
         self._book.settled(pair)
         answered = None if primary is None else (primary.status, primary.ms, primary.bytes, primary.error)

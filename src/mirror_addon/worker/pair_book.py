@@ -8,7 +8,8 @@ primary's from the proxy (ANSWER), the others from the lanes, or from the proxy 
 | state   | what has happened                                               | what it waits for                     |
 |---------|-----------------------------------------------------------------|---------------------------------------|
 | OPEN    | `join`: the shadow has arrived in the worker                    | the shadow's end                      |
-| ENDED   | `ended`: its response has been read, or there is none           | the primary's end, and the control's  |
+| ENDED   | `ended`: its response has been read, or there is none           | the primary's end, the control's, and |
+|         |                                                                 | the mirror's calls (`called`)         |
 | MATCHED | passed to `ready`, which compares it, here or in another thread | the comparison, and the record's line |
 | SETTLED | `settled`: recorded and reported; its bytes are released        |                                       |
 
@@ -27,6 +28,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.calls import Call
 from mirror_addon.compare.graphql import Operation
 from mirror_addon.compare.graphql import operation_of
 from mirror_addon.shadow.subject import Subject
@@ -48,6 +50,7 @@ class PendingPair:
     __slots__ = (
         "_operation",
         "again",
+        "calls",
         "charged",
         "ended_at",
         "group",
@@ -84,7 +87,14 @@ class PendingPair:
         """All of its request body has arrived."""
         self.again = False
         """It was sent by a worker that is gone."""
+        self.calls: tuple[Call, ...] | None = None
+        """Of its mirror to other services; None: not known."""
         self._operation: Operation | None = None
+
+    @property
+    def waits_for_calls(self) -> bool:
+        """The proxy will say which calls the mirror has made, and has not yet."""
+        return self.subject.calls and self.sent and self.calls is None
 
     @property
     def operation(self) -> Operation:
@@ -217,11 +227,20 @@ class PairBook:
         group.control_over |= uncontrolled
         self._match(group)
 
+    def called(self, id: str, number: int, calls: tuple[Call, ...]) -> None:
+        """These calls has the mirror made for the shadow with that number in the group `id`."""
+        group = self._groups.get(id)
+        pair = group.pairs.get(number) if group is not None else None
+        if group is not None and pair is not None:
+            pair.calls = calls
+            self._match(group)
+
     def _match(self, group: Group) -> None:
         if group.primary is None:
             return
         for pair in list(group.pairs.values()):  # `ready` may settle the pair, which removes it
-            if pair.state is not State.ENDED or (pair.subject.controlled and not group.control_over):
+            waits = pair.waits_for_calls or (pair.subject.controlled and not group.control_over)
+            if pair.state is not State.ENDED or waits:
                 continue
             self._ready(self._matched(pair, group, group.control if pair.subject.controlled else None))
 

@@ -81,6 +81,7 @@ class Recorder:
             comparison,
             request=request,
             redacted=self._redacted,
+            calls=pair.calls,
         )
         name = self._path.at(pair.label, pair.subject.start)
         try:

@@ -8,7 +8,8 @@ The socket pair between the two is their only connection; `shadow.frames` define
 loads neither mitmproxy nor the rules: of this package only `worker`, `shadow`, `clock`, `compare` and `processes`.
 
 In:   CONFIG; REQUEST and CHUNK, a shadow and the parts of its body; ABORT and FLUSH, which give shadows up;
-      ANSWER and NOTE, for pairs: a primary's response, and the end of a shadow that no worker sent.
+      ANSWER, NOTE and CALLS, for pairs: a primary's response, the end of a shadow that no worker sent, and what the
+      mirror called meanwhile.
 Out:  READY; CREDIT, for body bytes that have left the worker; RESULT, the end of a shadow; VERDICT, the end of a pair;
       STATUS, numbers and sign of life; LOG, text for the proxy's log. `outgoing` sends several frames at a time.
 
@@ -112,6 +113,7 @@ class Worker(asyncio.Protocol):
             Kind.FLUSH: self._on_flush,
             Kind.ANSWER: self._on_answer,
             Kind.NOTE: self._on_note,
+            Kind.CALLS: self._on_calls,
             Kind.CONFIG: self._on_config,
         }
         """Called with the frame's tail and the fields of its head after the kind."""
@@ -184,6 +186,10 @@ class Worker(asyncio.Protocol):
     def _on_note(self, tail: bytes, number: int, *fields: Any) -> None:
         self._outgoing.send((Kind.CREDIT, number, 0))
         self._started_comparing().noted(number, EndNote(*fields))
+
+    def _on_calls(self, tail: bytes, number: int, group: str, shadow: int) -> None:
+        self._outgoing.send((Kind.CREDIT, number, len(tail)))
+        self._started_comparing().called(group, shadow, tail)
 
     def _on_config(self, tail: bytes, *fields: Any) -> None:
         recording = Recording(*fields)

@@ -35,6 +35,7 @@ def document(summary: Summary, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "controls": summary.controls,
         "relative": summary.rule.relative,
         "absolute": summary.rule.absolute,
+        "calls": dict(summary.calls),
         "findings": [_finding(each) for each in summary.findings],
         "targets": [
             {

@@ -15,6 +15,8 @@ from typing import Any
 import msgspec
 
 from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.calls import judged
+from mirror_addon.compare.causes import CALL
 from mirror_addon.compare.causes import ids_of
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.comparison import compare
@@ -94,8 +96,15 @@ class Judge:
             if each.path not in blanked:
                 before = kept.get((each.path, each.kind))
                 differences.append(replace(each, noise=before.noise) if before and not each.noise else each)
+        differences = [*self._of_calls(line, operation), *differences]
         unlisted = found.more > 0 and found.verdict == "different"
         return Comparison(_verdict(differences, unlisted=unlisted), tuple(differences), (), found.more)
+
+    def _of_calls(self, line: JudgedLine, operation: str) -> list[Difference]:
+        """The differences of the calls that both sides made, which are not in the responses."""
+        differences = [_difference(each) for each in line.differences if each.kind == CALL]
+        active = self._rules.applying(line.method, line.url, operation)
+        return judged(differences, active, self._rules.accepted, endpoint_of_line(line))
 
     def _by_list(self, line: JudgedLine) -> Comparison:
         """Judge the listed differences by their paths."""

@@ -62,6 +62,16 @@ class ListedDifference(msgspec.Struct, frozen=True, gc=False):
     where: str = ""
 
 
+class ListedCall(msgspec.Struct, frozen=True, gc=False):
+    """A call of the mirror to another service."""
+
+    method: str
+    url: str
+    state: str
+    differences: tuple[ListedDifference, ...] = ()
+    note: str = ""
+
+
 class RecordLine(msgspec.Struct, frozen=True, gc=False):
     """A pair: the response of the primary and that of one shadow."""
 
@@ -80,6 +90,8 @@ class RecordLine(msgspec.Struct, frozen=True, gc=False):
     more: int = 0
     endpoint: str = ""
     """Empty in lines of older versions."""
+    calls: tuple[ListedCall, ...] = ()
+    """Without a sandbox there are none."""
 
     @property
     def times(self) -> tuple[float, float] | None:
@@ -190,7 +202,8 @@ def clean_line(line: AnyLine) -> AnyLine:
         )
         for each in line.differences
     )
-    changes: dict[str, Any] = {"url": _CLEAN.url(line.url), "differences": differences}
+    calls = tuple(msgspec.structs.replace(each, url=_CLEAN.url(each.url)) for each in line.calls)
+    changes: dict[str, Any] = {"url": _CLEAN.url(line.url), "differences": differences, "calls": calls}
     if isinstance(line, KeptLine):
         changes["primary"] = _clean_message(line.primary)
         changes["request"] = None if line.request is None else _clean_message(line.request)

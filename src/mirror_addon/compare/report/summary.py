@@ -125,6 +125,8 @@ class Summary:
     """Over all targets, those with most pairs first."""
     overall: tuple[OverallField, ...] = ()
     """The fields of all endpoints together, those with most pairs first."""
+    calls: tuple[tuple[str, int], ...] = ()
+    """The calls of mirrors to other services: how many are in which state."""
 
     @property
     def compared(self) -> int:
@@ -154,6 +156,7 @@ def summarise(tally: RecordTally, rule: NoiseRule, skipped: int = 0, accepted: C
         tuple(sorted(targets, key=lambda each: (each.primary, each.target))),
         tuple(causes.findings(compared, accepted)),
         _overall(part for target in targets for part in target.endpoints),
+        tuple(tally.calls.most_common()),
     )
 
 

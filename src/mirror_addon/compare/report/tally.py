@@ -231,6 +231,8 @@ class RecordTally:
         self.last = ""
         self.targets: dict[tuple[str, str], dict[str, EndpointTally]] = {}
         self.controls: dict[tuple[str, str], ControlTally] = {}
+        self.calls: Counter[str] = Counter()
+        """The calls of mirrors by their state."""
         self._endpoints = 0
 
     def add_all(self, lines: Iterable[RecordLine]) -> None:
@@ -242,6 +244,8 @@ class RecordTally:
         if time := line.time[:40]:
             self.first = min(self.first, time) if self.first else time
             self.last = max(self.last, time)
+        for call in line.calls:
+            _count(self.calls, call.state[:MAX_WORD], "other")
         endpoint = endpoint_of_line(line)
         route = shortened(line.route or "")
         if line.control:

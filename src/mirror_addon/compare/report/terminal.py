@@ -17,6 +17,7 @@ from mirror_addon.compare.report.summary import Part
 from mirror_addon.compare.report.summary import Summary
 from mirror_addon.compare.report.summary import TargetSummary
 from mirror_addon.compare.report.wording import REASONS
+from mirror_addon.compare.report.wording import calls_sentence
 from mirror_addon.compare.report.wording import count
 from mirror_addon.compare.report.wording import counted
 from mirror_addon.compare.report.wording import duration
@@ -38,6 +39,8 @@ MAX_FIELDS = 8
 def terminal_report(summary: Summary) -> Iterator[RenderableType]:
     """What to print, in order. Content of the record is wrapped in Text, because rich parses strings as markup."""
     yield Text(verdict(summary), style="bold")
+    if sentence := calls_sentence(summary):
+        yield Text(sentence)
     yield from finding_lines(summary)
     for target in summary.targets:
         yield Text()

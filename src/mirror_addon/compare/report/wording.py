@@ -172,6 +172,14 @@ def target_sentence(target: TargetSummary) -> str:
     return " ".join(each for each in sentences if each)
 
 
+def calls_sentence(summary: Summary) -> str:
+    """What became of the calls of mirrors to other services; empty where there are none."""
+    if not summary.calls:
+        return ""
+    words = ", ".join(f"{count(number)} {printable(state)}" for state, number in summary.calls)
+    return f"The mirror's calls to other services: {words}."
+
+
 def rule_text(finding: Finding) -> str:
     """The rule of `compare.yaml` that accepts a finding, on one line; empty if none can."""
     try:
