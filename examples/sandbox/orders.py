@@ -1,19 +1,18 @@
-"""A service that calls another one, in both of its versions: `python orders.py v1 9001`, `python orders.py v2 9002`.
+"""A service that calls another one: `python orders.py v1 9001 http://127.0.0.1:9003`, and the same with v2 and 9002.
 
-It calls payments through the proxy that HTTP_PROXY names, and forwards the id of the request that it handles.
+It calls payments, at the URL given, through the proxy that HTTP_PROXY names, and forwards the id of the request that it
+handles.
 """
 
 import contextlib
 import json
-import os
 import sys
 import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler
 from http.server import ThreadingHTTPServer
 
-VERSION, PORT = sys.argv[1], int(sys.argv[2])
-PAYMENTS = os.environ.get("PAYMENTS", "http://127.0.0.1:9003")
+VERSION, PORT, PAYMENTS = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 PRICE = 10
 FORWARDED = ("x-request-id", "traceparent")
 

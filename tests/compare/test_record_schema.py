@@ -7,6 +7,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.calls import Call
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.difference import Difference
 from mirror_addon.compare.record import About
@@ -20,6 +21,7 @@ ABOUT = About(
 )
 DIFFERENT = Comparison("different", (Difference("$.a[*]", "value", 1, [None, "x"], "", "$.a[0]"),), ("a note",), 7)
 REQUEST = RecordedRequest(((b"Host", b"b"),), b"\xff", False)
+CALLS = [Call("POST", "http://pay.test/charges", "different", DIFFERENT.differences, "a note")]
 OK = Answer(200, bytes=3, ms=1.23456)
 
 
@@ -39,6 +41,8 @@ def test_it_is_a_schema_of_draft_07() -> None:
     [
         line(),
         line(request=REQUEST),
+        line(calls=CALLS),
+        line(calls=[]),
         line(None, Answer(None, error="queue_full"), comparison=Comparison(None, ())),
         line(None, Answer(None, error="timeout"), comparison=Comparison("failed", ()), request=REQUEST),
     ],
@@ -48,8 +52,9 @@ def test_lines_that_are_written(written: dict[str, Any]) -> None:
 
 
 def test_it_names_every_field_that_is_written() -> None:
-    written = line(request=REQUEST)
+    written = line(request=REQUEST, calls=CALLS)
     assert set(RECORD_SCHEMA["properties"]) == set(written)
+    assert set(RECORD_SCHEMA["definitions"]["call"]["properties"]) == set(written["calls"][0])
     side = RECORD_SCHEMA["definitions"]["side"]["properties"]
     assert set(side) == set(written["primary"])
     assert set(RECORD_SCHEMA["definitions"]["difference"]["properties"]) == set(written["differences"][0])

@@ -21,7 +21,8 @@ from mirror_addon.compare.rules_file import read_rules
 from mirror_addon.rules.files import load_rules
 
 TUTORIAL = ROOT / "docs" / "tutorial" / "shop.md"
-STORIES = [ROOT / "README.md", TUTORIAL, ROOT / "docs" / "tutorial" / "worked-example.md"]
+SANDBOX = ROOT / "docs" / "tutorial" / "sandbox.md"
+STORIES = [ROOT / "README.md", TUTORIAL, SANDBOX, ROOT / "docs" / "tutorial" / "worked-example.md"]
 """Pages whose commands need one another: servers, a proxy, and requests through it."""
 OTHERS = [page for page in PAGES if page not in STORIES]
 BLOCKS = [block for page in PAGES for block in blocks(page)]
@@ -68,8 +69,15 @@ def test_the_tutorial(folder: Path, tmp_path: Path) -> None:
     assert Page(folder, tmp_path / "confdir", really=True).run(TUTORIAL) == commands(TUTORIAL)
 
 
+def test_the_tutorial_of_the_sandbox(folder: Path, tmp_path: Path) -> None:
+    """With the two services of examples/sandbox."""
+    assert Page(folder, tmp_path / "confdir", really=True).run(SANDBOX) == commands(SANDBOX)
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("page", [page for page in PAGES if page != TUTORIAL and commands(page)], ids=name)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page not in (TUTORIAL, SANDBOX) and commands(page)], ids=name
+)
 def test_programs_start(page: Path, folder: Path, tmp_path: Path) -> None:
     """Every proxy and server of a page starts, and ends when it is interrupted."""
     Page(folder, tmp_path / "confdir", really=True).run(page)

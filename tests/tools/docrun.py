@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+from itertools import takewhile
 from pathlib import Path
 
 import click
@@ -32,9 +33,10 @@ from mitmproxy.tools.dump import DumpMaster
 from mirror_addon.cli.main import main
 from mirror_addon.cli.rules_option import read_settings
 
-PORTS = ("8080", "8081", "8082", "9001", "9002", "9012", "9443", "9444", "50051", "50052")
+PORTS = ("8080", "8081", "8082", "8088", "8089", "9001", "9002", "9003", "9012", "9443", "9444", "50051", "50052")
 PROXIES = ("mitmdump", "mitmweb", "mitmproxy")
 OURS = {"dump": "mitmdump", "web": "mitmweb", "console": "mitmproxy"}
+VARIABLE = re.compile(r"[A-Z_]+=.*")
 READY = r"listening at|listens? "
 PATIENCE = 30.0
 
@@ -88,10 +90,12 @@ class Page:
     def _command(self, block: Block, command: str, expected: list[str]) -> None:
         here = self._here(command)
         words = shlex.split(here, comments=True)
+        variables = dict(word.split("=", 1) for word in takewhile(VARIABLE.fullmatch, words))
+        words = words[len(variables) :]
         stays = words[0] in PROXIES or (words[:1] == ["mirror-addon"] and words[1] in OURS)
         if block.mark == "start" or stays:
             if self._really and block.mark != "parsed":
-                self._start(block, words)
+                self._start(block, words, variables)
             else:
                 self._parse(block, words)
             return
@@ -131,7 +135,7 @@ class Page:
         else:
             assert words[0] in ("python",), f"{block}: {words}"
 
-    def _start(self, block: Block, words: list[str]) -> None:
+    def _start(self, block: Block, words: list[str], variables: dict[str, str]) -> None:
         proxy = words[0] in PROXIES or words[1] in OURS
         command = [tool(words[0]), *words[1:]]
         if proxy:
@@ -140,7 +144,7 @@ class Page:
                 command += ["--listen-port", self._ports["8080"]]
             if "mitmweb" in words[0] or "web" in words[:2]:
                 command += ["--no-web-open-browser", "--set", "web_port=0"]
-        started = self._stack.enter_context(Tool(command, cwd=self._folder))
+        started = self._stack.enter_context(Tool(command, cwd=self._folder, env=variables))
         self._tools.append(started)
         if block.about.startswith("port "):
             self._wait_for_port(int(self._here(block.about.split()[1])))

@@ -23,7 +23,7 @@ def test_keys_and_values(line: Record, different: Record, lost: Record, summary_
     assert found == json.loads(json.dumps(found))
     assert set(found) == {
         "version", "verdict", "lines", "skipped", "first", "last", "controls", "relative", "absolute", "targets",
-        "conditions", "findings",
+        "conditions", "findings", "calls",
     }  # fmt: skip
     (target,) = found["targets"]
     assert set(target) == PART | {"primary", "target", "endpoints"}
