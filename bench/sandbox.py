@@ -2,7 +2,8 @@
 
 One keep-alive client makes the primary's calls, one after the other: `POST /charges` through a regular listener, with
 the id of a request that is mirrored, so that each is noted and its response kept. After every hundred it sends another
-such request. With `--mirror` a second client makes the same calls at the sandbox's listener meanwhile, as a mirror would.
+such request. With `--mirror` a second client makes the same calls at the sandbox's listener meanwhile, as a mirror
+would.
 
 A round is bare, sandbox, sandbox, bare, and a round's ratio is of both turns of each, so that a machine that grows
 slower is not taken for a slow sandbox. `--control` runs a second bare mitmdump in the sandbox's place: how far that is

@@ -11,6 +11,7 @@ import pytest
 
 from mirror_addon.api.records import read_records
 from mirror_addon.api.response import Response
+from mirror_addon.compare.calls import Call
 from mirror_addon.compare.difference import Difference
 
 SIDE = {"status": 200, "ms": 1.5, "bytes": 4, "error": None}
@@ -69,3 +70,10 @@ def test_what_cannot_be_read_is_told_and_left_out(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="gone: No such file"):
         next(read_records(tmp_path / "gone"))
+
+
+def test_calls_of_the_mirror(tmp_path: Path) -> None:
+    difference = PLAIN["differences"][0]
+    call = {"method": "POST", "url": "http://a/x", "state": "different", "differences": [difference], "note": "n"}
+    (pair,) = read_records(written(tmp_path, {**PLAIN, "calls": [call]}))
+    assert pair.calls == (Call("POST", "http://a/x", "different", (Difference("$.a", "value", 1, 2, "", "$.a"),), "n"),)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror_addon.compare.paths import PathError
+from mirror_addon.compare.paths import Pattern
 from mirror_addon.compare.paths import Place
 from mirror_addon.compare.paths import exact
 from mirror_addon.compare.paths import pattern
@@ -109,3 +110,9 @@ def test_any_text(text: str) -> None:
     for each in (text, f"${text}", f"/{text}"):
         with contextlib.suppress(PathError):
             pattern(each)
+
+
+def test_places_of_calls() -> None:
+    assert pattern("call:POST pay.test/charges $.amount") == Pattern("call:POST pay.test/charges $.amount")
+    with pytest.raises(PathError):
+        pattern("call: ")

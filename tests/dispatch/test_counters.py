@@ -33,3 +33,12 @@ adapted.obs_fold 1
         + own.replace("skipped 1\n", "skipped 2\n").replace("adapted 1", "skipped.upgrade 1\nadapted 1")
         + "".join(f"b/v2.{line}\n" for line in own.splitlines())
     )
+
+
+def test_calls_of_mirrors_are_there_only_with_a_sandbox() -> None:
+    counters = Counters()
+    assert "sandbox" not in counters.text()
+    counters.sandbox["answered"] = 2
+    counters.of("b/v2").sent = 1
+    lines = counters.text().splitlines()
+    assert lines.index("sandbox.answered 2") < lines.index("b/v2.offered 1")

@@ -222,3 +222,15 @@ def test_a_primary_that_got_more_shadows_is_answered_again() -> None:
     for _ in range(2):
         world.answer(Answer(200))
     assert len(world.link.take(Kind.ANSWER)) == 2
+
+
+def test_calls_of_the_mirror_are_sent_and_count_until_they_are_taken() -> None:
+    world = World()
+    shadow = world.begin()
+    before = world.queue.as_dict()["value"]
+    world.verdicts.calls(shadow, b"[]")
+    ((number, group, of, calls),) = world.link.take(Kind.CALLS)
+    assert (group, of, calls) == ("a", shadow.number, b"[]")
+    assert world.queue.as_dict()["value"] > before
+    world.verdicts.credit(number)
+    assert world.queue.as_dict()["value"] == before

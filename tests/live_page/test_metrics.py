@@ -93,3 +93,8 @@ def test_before_anything_happened(state: State) -> None:
     found = values(state)
     assert found["envoy_http_downstream_rq_total", "mirror"] == 0
     assert not any(name == "mirror_expires_timestamp_seconds" for name, *_ in found)
+
+
+def test_calls_of_mirrors(busy: State) -> None:
+    found = values(replace(busy, totals=busy.totals | {"sandbox.answered": 3, "sandbox.blocked": 1}))
+    assert (found["mirror_sandbox_calls_total", "answered"], found["mirror_sandbox_calls_total", "blocked"]) == (3, 1)

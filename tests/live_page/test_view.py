@@ -64,3 +64,9 @@ def test_plots_say_what_they_show(make_pair: Callable[..., Pair]) -> None:
     assert drawn.rate_now in drawn.rate
     assert drawn.latency_now.startswith("p95 primary 10")
     assert drawn.latency.count("<circle") == 4
+
+
+def test_calls_of_mirrors(state: State) -> None:
+    assert ViewMaker().view(state).calls == []
+    totals = {"sent": 1, "sandbox.answered": 3, "sandbox.different": 0, "sandbox.not_kept.streamed": 2}
+    assert ViewMaker().view(replace(state, totals=totals)).calls == [("answered", 3), ("different", 0)]

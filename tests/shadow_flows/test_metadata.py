@@ -11,6 +11,7 @@ from mitmproxy.io import FlowReader
 from mitmproxy.io import FlowWriter
 from pairtools import primary_flow
 
+from mirror_addon.compare.calls import Call
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.difference import Difference
 from mirror_addon.shadow_flows import metadata as meta
@@ -87,3 +88,18 @@ def test_metadata_of_others_is_passed_over() -> None:
     assert meta.texts_of(flow, meta.SHADOWS_KEY) == ["a"]
     assert meta.numbers_of(flow, meta.CUT_KEY) is None
     assert meta.text_of(flow, meta.TARGET_KEY) == ""
+
+
+def test_calls_survive_a_file() -> None:
+    calls = (Call("POST", "http://a/\udcff", "different", (Difference("$.a", "value", 1, "\udcff"),), "a note"),)
+    flow = primary_flow()
+    assert meta.read_calls(flow) == ()
+    meta.write_calls(flow, calls)
+    assert meta.read_calls(saved_and_read(flow)) == calls
+
+
+@pytest.mark.parametrize("kept", [None, "", "{", "7", "[1]", "[{}]", "[" * 100_000])
+def test_calls_that_cannot_be_read_are_none(kept: object) -> None:
+    flow = primary_flow()
+    flow.metadata[meta.CALLS_KEY] = kept
+    assert meta.read_calls(flow) == ()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.calls import Call
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.echoes import Asked
 from mirror_addon.shadow.frames import EndNote
@@ -347,3 +348,17 @@ async def test_operations_and_new_ids_over_pairs(tmp_path: Path) -> None:
         world.ended(pair, other)
         assert (world.told[number][0].verdict, world.lines[-1]["endpoint"]) == (verdict, endpoint)
     assert world.budget.numbers[0] == 0
+
+
+async def test_calls_are_a_part_of_the_verdict_and_of_the_record(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    pair = world.join(1)
+    pair.subject = pair.subject._replace(calls=True)
+    world.answered()
+    world.ended(pair)
+    assert world.told == {}
+    call = Call("POST", "http://pay.test/charges", "blocked")
+    world.comparing.called("g", 1, json.dumps([call.as_dict()]).encode())
+    report, differences = world.told[1]
+    assert report.verdict == "different" and [each["kind"] for each in differences] == ["call"]
+    assert json.loads(world.path.read_text())["calls"] == [call.as_dict()]

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.calls import Call
 from mirror_addon.shadow.subject import Subject
 from mirror_addon.worker.budget import Budget
 from mirror_addon.worker.pair_book import Match
@@ -161,3 +162,21 @@ def test_in_any_order_all_are_matched_once_and_nothing_stays(order: list[str], h
     assert sorted(match.pair.number for match in world.matches) == [pair.number for pair in pairs.values()]
     world.settle()
     assert (len(world.book), world.budget.numbers[0]) == (0, 0)
+
+
+def test_a_pair_waits_for_the_calls_of_its_mirror() -> None:
+    world = World()
+    calls = (Call("POST", "http://pay.test/charges", "answered"),)
+    sent, dropped = world.pair(), world.pair()
+    for pair in (sent, dropped):
+        pair.subject = pair.subject._replace(calls=True)
+    dropped.sent = False
+    world.ended(sent)
+    world.ended(dropped)
+    world.answered()
+    assert [match.pair for match in world.matches] == [dropped]
+    world.book.called("other", sent.number, calls)
+    world.book.called("a", 99, calls)
+    assert len(world.matches) == 1
+    world.book.called("a", sent.number, calls)
+    assert [match.pair for match in world.matches] == [dropped, sent] and sent.calls == calls

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from mirror_addon.compare.answer import Answer
@@ -15,6 +16,7 @@ from mirror_addon.compare.redaction import Redaction
 from mirror_addon.compare.report.judging import Judge
 from mirror_addon.compare.report.judging import JudgedLine
 from mirror_addon.compare.report.lines import LineParser
+from mirror_addon.compare.report.lines import ListedDifference
 from mirror_addon.compare.rules import Rules
 
 PARSE = LineParser(JudgedLine)
@@ -136,3 +138,12 @@ def test_odd_lines_stay_as_they_are() -> None:
 
 def same_difference() -> JudgedLine:
     return recorded({"a": 1}, {"a": 2}, bodies=False)
+
+
+@pytest.mark.parametrize("bodies", [True, False])
+def test_differences_of_calls_are_judged_by_rules_and_never_anew(bodies: bool) -> None:
+    line = recorded({"a": 1}, {"a": 1}, bodies=bodies)
+    call = ListedDifference("call:POST pay/charges $.amount", "call", 1, 2, "", "POST http://pay/charges $.amount")
+    line = msgspec.structs.replace(line, verdict="different", differences=(call,))
+    assert judged(line, "") == ("different", [(call.path, "")])
+    assert judged(line, "rules: [{path: 'call:POST pay/*', ignore: true}]") == ("noise", [(call.path, "ignored")])

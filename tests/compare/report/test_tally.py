@@ -9,10 +9,13 @@ import pytest
 from mirror_addon.compare.report import tally as module
 from mirror_addon.compare.report.lines import LineParser
 from mirror_addon.compare.report.lines import RecordLine
+from mirror_addon.compare.report.summary import Summary
 from mirror_addon.compare.report.tally import EndpointTally
 from mirror_addon.compare.report.tally import RecordTally
+from mirror_addon.compare.report.wording import calls_sentence
 
 Record = Callable[..., dict[str, Any]]
+Summarise = Callable[..., Summary]
 
 
 def counted(*records: dict[str, Any]) -> RecordTally:
@@ -214,3 +217,12 @@ def test_a_line_says_its_endpoint(line: Record) -> None:
     names = {name for endpoints in tally.targets.values() for name in endpoints}
     assert "POST /graphql GetUser" in names
     assert len(names) == 2
+
+
+def test_calls_of_mirrors_are_counted(line: Record, summary_of: Summarise) -> None:
+    call = {"method": "POST", "url": "http://pay/x", "state": "answered", "differences": []}
+    lines = [line(calls=[call, call]), line(calls=[{**call, "state": "blocked"}]), line()]
+    summary = summary_of(*lines)
+    assert dict(summary.calls) == {"answered": 2, "blocked": 1}
+    assert calls_sentence(summary) == "The mirror's calls to other services: 2 answered, 1 blocked."
+    assert calls_sentence(summary_of(line())) == ""
