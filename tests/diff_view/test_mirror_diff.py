@@ -22,6 +22,8 @@ from pairtools import shadow_request
 from pairtools import show_pair
 
 from mirror_addon.addon import MirrorAddon
+from mirror_addon.compare.calls import Call
+from mirror_addon.compare.difference import Difference
 from mirror_addon.diff_view import comparing
 from mirror_addon.diff_view.comparer import AT_ONCE
 from mirror_addon.diff_view.mirror_diff import MAX_SHADOWS
@@ -33,6 +35,7 @@ from mirror_addon.options.settings import parse_settings
 from mirror_addon.routing.decision import Request
 from mirror_addon.rules.rule_set import load_rule_set
 from mirror_addon.shadow_flows import metadata as meta
+from mirror_addon.shadow_flows.call_marks import mark_call
 from mirror_addon.shadow_flows.flow_list import ShadowFlows
 from mirror_addon.statistics.reasons import REASONS
 
@@ -333,3 +336,29 @@ async def test_hostile_text_acts_on_nothing(view: View, addon: MirrorAddon) -> N
         assert any("\\u202e" in line for line in lines)
         assert all(line.isprintable() for line in lines), lines
         assert addon.diff.text([flow]).replace("\n", "").isprintable()
+
+
+async def test_calls_of_both_sides_have_a_section_and_make_the_verdict(view: View, addon: MirrorAddon) -> None:
+    """Also where the responses are compared anew, which knows nothing of calls."""
+    primary = primary_flow()
+    shadow = show_pair(view, ShadowFlows(10), primary, body=b'{"total": 1}')
+    assert told(addon, primary)[0] == "same"
+    call = Call("POST", "http://pay.test/charges", "different", (Difference("$.amount", "value", 10, 12),))
+    meta.write_calls(shadow, (call, Call("GET", "http://pay.test/x", "missing")))
+    lines = told(addon, primary)
+    assert lines[0] == "different · 2 differences" and told(addon, shadow) == lines
+    section = lines.index("Calls to other services (1 different, 1 missing)")
+    assert lines[section + 3 : section + 6] == ["$.amount: value", "- 10", "+ 12"]
+    assert not any(line.startswith("call:") for line in lines)
+    assert [line.split("  ")[1] for line in lines if line.startswith("finding ")] == [
+        "call:POST pay.test/charges $.amount value",
+        "call:GET pay.test/x missing",
+    ]
+
+
+async def test_a_call_of_a_mirror_tells_what_became_of_it(view: View, addon: MirrorAddon) -> None:
+    flow = tflow.tflow(resp=True)
+    mark_call(flow, Call("POST", "http://pay.test/charges", "blocked"), "call of the mirror, blocked")
+    lines = told(addon, flow)
+    assert lines[0] == "call of the mirror, blocked"
+    assert lines[-1] == "blocked   -         POST http://pay.test/charges"
