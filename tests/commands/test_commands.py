@@ -23,7 +23,9 @@ from mirror_addon.addon import MirrorAddon
 from mirror_addon.commands.commands import flat
 from mirror_addon.commands.commands import headline
 from mirror_addon.dispatch.counters import Counters
+from mirror_addon.mirroring.rerun import RerunResult
 from mirror_addon.rules.live import READ_AT_ONCE
+from mirror_addon.shadow.request import Target
 from mirror_addon.statistics.pair_statistics import PairStatistics
 from mirror_addon.statistics.pair_statistics import RouteStatistics
 
@@ -103,7 +105,7 @@ def test_flat() -> None:
 async def test_before_the_start(console: Console) -> None:
     assert console("status") == "mirror: not started; the event log says why"
     assert console("rules") == "mirror: no rules are loaded; the event log says why"
-    for command in ("pause", "resume shop", "percent shop 5", "replay @all"):
+    for command in ("pause", "resume shop", "percent shop 5", "replay @all", "rerun"):
         with pytest.raises(exceptions.CommandError, match="The mirror has not started"):
             console(command)
 
@@ -267,3 +269,18 @@ async def test_hostile_text_in_rules_and_requests_stays_on_its_line(console: Con
     with pytest.raises(exceptions.CommandError) as raised:
         console.addon.commands.by_name()["pause"](HOSTILE)
     assert str(raised.value).isprintable()
+
+
+async def test_rerun(started: Console) -> None:
+    with pytest.raises(exceptions.CommandError, match="set mirror_rerun=true"):
+        started("rerun")
+    started.context.configure(started.addon, mirror_rerun=True)
+    assert started("rerun").startswith("nothing to send again")
+    with pytest.raises(exceptions.CommandError, match="POST: the mirror would do it twice"):
+        started("rerun POST")
+    assert started("rerun GET") == "GET, HEAD, OPTIONS are sent again from now on"
+    writer = started.addon.session.writer
+    assert writer is not None
+    target = Target("b/v2", "127.0.0.1", 2, False, "b", None)
+    writer.rerun.results[target] = RerunResult(0.0, "b/v2", 14, 12, 2, ("$.a missing",), {}, ())
+    assert "\nrerun: b/v2: 12 of 14 fixed, 2 left, 1 new; new: $.a missing\n" in started("status")

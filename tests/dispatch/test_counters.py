@@ -42,3 +42,13 @@ def test_calls_of_mirrors_are_there_only_with_a_sandbox() -> None:
     counters.of("b/v2").sent = 1
     lines = counters.text().splitlines()
     assert lines.index("sandbox.answered 2") < lines.index("b/v2.offered 1")
+
+
+def test_what_is_sent_again_is_counted_apart() -> None:
+    counters = Counters()
+    assert "rerun" not in counters.text()
+    counters.rerun.sent, counters.rerun.pending = 2, 1
+    counters.rerun.skipped["method"] = 4
+    assert counters.totals().offered == 0
+    lines = [line for line in counters.text().splitlines() if line.startswith("rerun")]
+    assert lines[:3] == ["rerun 3", "rerun.sent 2", "rerun.failed 0"] and lines[-2] == "rerun.skipped.method 4"

@@ -258,3 +258,12 @@ class RandomWalks(RuleBasedStateMachine):
 
 
 TestRandomWalks = RandomWalks.TestCase
+
+
+def test_a_shadow_may_be_counted_apart() -> None:
+    book, primary = InFlight(), Told()
+    shadow = book.admit(primary, "b/v2", counts=book.counters.rerun)
+    book.check()
+    assert (book.counters.totals().offered, book.counters.rerun.pending) == (0, 1)
+    book.end(shadow, State.SENT, result(shadow, State.SENT))
+    assert (book.counters.totals().offered, book.counters.rerun.sent, book.counters.targets) == (0, 1, {})

@@ -234,3 +234,13 @@ def test_calls_of_the_mirror_are_sent_and_count_until_they_are_taken() -> None:
     assert world.queue.as_dict()["value"] > before
     world.verdicts.credit(number)
     assert world.queue.as_dict()["value"] == before
+
+
+def test_what_is_sent_again_has_no_line_that_could_be_missed() -> None:
+    world = World()
+    shadow = world.admit()
+    assert shadow.subject is not None
+    shadow.subject = shadow.subject._replace(rerun=True)
+    world.book.end(shadow, State.DROPPED, ShadowResult(shadow.id, "b/v2", "dropped", "shutdown"))
+    world.verdicts.refused(shadow, None)
+    assert world.book.counters.unrecorded == 0

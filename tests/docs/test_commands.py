@@ -22,7 +22,13 @@ from mirror_addon.rules.files import load_rules
 
 TUTORIAL = ROOT / "docs" / "tutorial" / "shop.md"
 SANDBOX = ROOT / "docs" / "tutorial" / "sandbox.md"
-STORIES = [ROOT / "README.md", TUTORIAL, SANDBOX, ROOT / "docs" / "tutorial" / "worked-example.md"]
+STORIES = [
+    ROOT / "README.md",
+    TUTORIAL,
+    SANDBOX,
+    ROOT / "docs" / "tutorial" / "worked-example.md",
+    ROOT / "docs" / "how-to" / "red-green.md",
+]
 """Pages whose commands need one another: servers, a proxy, and requests through it."""
 OTHERS = [page for page in PAGES if page not in STORIES]
 BLOCKS = [block for page in PAGES for block in blocks(page)]

@@ -21,6 +21,8 @@ from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.difference import Difference
 from mirror_addon.istio.resources.messages import Percent
 from mirror_addon.live_page.state import not_started
+from mirror_addon.mirroring.rerun import Left
+from mirror_addon.mirroring.rerun import RerunResult
 from mirror_addon.routing.fractions import from_percent
 from mirror_addon.routing.table import RouteTable
 from mirror_addon.shadow.pair import Pair
@@ -270,3 +272,12 @@ def test_characters_that_act_are_shown_as_escapes(
     status = client.get("/api/status.json")
     assert status.status_code == 200
     assert status.data.isascii()
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_what_was_sent_again(client: FlaskClient, given: Any, text: str) -> None:
+    shown = (Left(text, text, text),)
+    given(reruns=(RerunResult(0.0, text, 14, 12, 2, (text,), {}, shown), RerunResult(0.0, "c", 1, 1, 0, (), {}, ())))
+    page = assert_harmless(client.get("/").text)
+    assert "12 of 14 fixed, 2 left, 1 new" in page.text and "And 1 more." in page.text
+    assert "No pair differs any more." in page.text

@@ -31,6 +31,7 @@ def test_before_the_start_there_is_nothing_to_show() -> None:
         "routes": [],
         "findings": [],
         "differing": [],
+        "reruns": [],
         "engine": {},
     }
 

@@ -9,6 +9,8 @@ from mirror_addon.live_page.state import State
 from mirror_addon.live_page.view import STEP
 from mirror_addon.live_page.view import ViewMaker
 from mirror_addon.live_page.view import plots
+from mirror_addon.mirroring.rerun import Left
+from mirror_addon.mirroring.rerun import RerunResult
 from mirror_addon.routing.table import RouteTable
 from mirror_addon.shadow.pair import Pair
 from mirror_addon.statistics.pair_statistics import PairStatistics
@@ -70,3 +72,15 @@ def test_calls_of_mirrors(state: State) -> None:
     assert ViewMaker().view(state).calls == []
     totals = {"sent": 1, "sandbox.answered": 3, "sandbox.different": 0, "sandbox.not_kept.streamed": 2}
     assert ViewMaker().view(replace(state, totals=totals)).calls == [("answered", 3), ("different", 0)]
+
+
+def test_what_was_sent_again(state: State) -> None:
+    left = Left("GET", "http://b.test/x", "$.a")
+    result = RerunResult(0.0, "b/v2", 14, 12, 2, ("$.a missing",), {"paused": 1}, (left,))
+    (shown,) = ViewMaker().view(replace(state, reruns=(result,))).as_dict()["reruns"]
+    assert shown.pop("time").startswith("19")
+    assert shown == {
+        "target": "b/v2", "result": "12 of 14 fixed, 2 left, 1 new, 1 unknown (paused)",
+        "pairs": 14, "fixed": 12, "left": 2, "new": ["$.a missing"], "unknown": {"paused": 1},
+        "shown": [{"method": "GET", "url": "http://b.test/x", "why": "$.a"}],
+    }  # fmt: skip

@@ -160,3 +160,20 @@ def test_without_observers_no_pair_is_built() -> None:
     world.answered()
     world.sent()
     assert (world.shadow.state, world.observer.pairs) == (State.TOLD, [])
+
+
+@pytest.mark.parametrize("compared", [True, False])
+def test_what_is_needed_to_send_it_again(compared: bool) -> None:
+    world = World(compared=compared)
+    request: Any = object()
+    world.shadow.again = request, b"body of the request"
+    world.sent()
+    world.answered()
+    if not compared:
+        assert world.observer.pairs[0].again is None
+        return
+    world.judged()
+    again = world.observer.pairs[0].again
+    assert again is not None and again.request is request and again.body == b"body of the request"
+    assert (again.answer.body, again.answer.bytes, again.at > 0) == (b"bod", 4, True)
+    assert again.asked is world.exchange.request and again.subject.draw == 7

@@ -114,3 +114,11 @@ def test_of_many_files_some_are_open(tmp_path: Path) -> None:
     assert len(os.listdir("/dev/fd")) - before <= 16
     lines = [json.loads(line)["target"] for file in tmp_path.iterdir() for line in file.read_bytes().splitlines()]
     assert sorted(lines, key=int) == sorted((str(number % 40) for number in range(100)), key=int)
+
+
+def test_what_is_sent_again_is_not_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    given = match()
+    given.pair.subject = SUBJECT._replace(rerun=True)
+    assert recorder([], path).record(given, SAME) is None
+    assert not path.exists() or not path.read_bytes()

@@ -114,7 +114,7 @@ class Commands:
 
     def by_name(self) -> dict[str, Callable[..., str]]:
         """Return the commands, by their name without `mirror.`."""
-        names = "status", "rules", "explain", "diff", "replay", "reload", "pause", "resume", "percent"
+        names = "status", "rules", "explain", "diff", "replay", "reload", "pause", "resume", "percent", "rerun"
         findings = "findings", "accept", "ignore"
         return {name: _shown(getattr(self, name)) for name in (*names, *findings)}
 
@@ -141,6 +141,7 @@ class Commands:
             lines.append(f"comparison: {session.comparison.problem}")
         lines += steering.steering_lines(session.writer, session.rules.table)
         lines += [f"mirror: {line}" for line in rule_lines(session.rules.table, mirrored_only=True)] or ["mirror: none"]
+        lines += (f"rerun: {each.line}" for each in session.writer.rerun.results.values())
         modes = getattr(ctx.options, "mode", ())
         lines += (f"copied: {line}" for line in copied(session.writer.settings, session.rules.table, modes))
         lines += session.writer.counters.text().splitlines()
@@ -215,6 +216,17 @@ class Commands:
         if len(rule_and_percent) < 2:
             raise exceptions.CommandError("Give a rule and a percentage, as in mirror.percent default/serviceB 5")
         return self._steer(steering.percent, rule_and_percent[:-1], rule_and_percent[-1])
+
+    def rerun(self, *method: str) -> str:
+        """Send the newest differing pairs to their mirrors again, now. METHOD, as in mirror.rerun POST: from now on,
+        pairs of these methods too, which needs mirror_twin and mirror_sandbox."""
+        writer = self._session.writer
+        if writer is None:
+            raise exceptions.CommandError("The mirror has not started; the event log says why")
+        try:
+            return writer.rerun.also(method) if method else writer.rerun.start()
+        except ValueError as error:
+            raise exceptions.CommandError(str(error)) from None
 
     def findings(self) -> str:
         """Show the causes of the differences of all pairs, with endpoints, an example and the rule that accepts it."""

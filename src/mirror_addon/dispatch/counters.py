@@ -63,6 +63,8 @@ class Counters:
         """Shadows that should have got a line, and could not get one."""
         self.sandbox: dict[str, int] = {}
         """Calls of mirrors by what became of them. Empty unless there is a sandbox."""
+        self.rerun = TargetCounters()
+        """What was sent again to mirrors that were gone (`mirror_rerun`). No part of the totals."""
         self.targets: dict[str, TargetCounters] = {}
         self._unlabelled = TargetCounters()
 
@@ -95,11 +97,16 @@ class Counters:
         return total
 
     def items(self) -> Iterator[tuple[str, int]]:
-        """`requests`, `unmatched`, the totals, `sandbox.NAME`, then `LABEL.NAME` for each target."""
+        """`requests`, `unmatched`, the totals, `sandbox.NAME` and `rerun` if there are any, then `LABEL.NAME` for each target."""
         yield "requests", self.requests
         yield "unmatched", self.unmatched
         yield from self.totals().items()
         yield from self.calls()
+        if self.rerun.offered or self.rerun.skipped:
+            yield "rerun", self.rerun.offered
+            for name, number in self.rerun.items():
+                if name != "offered":
+                    yield f"rerun.{name}", number
         for label in sorted(self.targets):
             for name, number in self.targets[label].items():
                 yield f"{label}.{name}", number

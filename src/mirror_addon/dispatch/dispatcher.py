@@ -79,7 +79,7 @@ class Dispatcher:
         self._links: list[WorkerLink] = []
         self._loads: dict[WorkerLink, int] = {}
         self._queue = QueuedBytes(settings.queue)
-        self._breakers: dict[Target, Breaker] = {}
+        self.breakers: dict[Target, Breaker] = {}
         """A target has one from its first failure on."""
         self._lanes = LaneGauges(settings.concurrency * settings.workers)
         self._verdicts = Verdicts(book, self._queue, settings.queue)
@@ -183,7 +183,7 @@ class Dispatcher:
         if not self._queue.fits(target, cost):
             self.refuse(shadow, "queue_full")
             return False
-        breaker = self._breakers.get(target)
+        breaker = self.breakers.get(target)
         probe = breaker is not None and breaker.state != "closed"
         if probe and breaker is not None and not breaker.allow(self._time()):
             self.refuse(shadow, "breaker_open")
@@ -310,19 +310,19 @@ class Dispatcher:
         if error in OF_THIS_SIDE:
             self._drop(shadow, error, result_of(shadow.id, shadow.label, "dropped", error, report, body))
         elif error:
-            breaker = self._breakers.setdefault(target, Breaker())
+            breaker = self.breakers.setdefault(target, Breaker())
             if breaker.failed(self._time(), probe=shadow.probe):
                 for link in self._links:
                     link.send(encode((Kind.FLUSH, pack(target))))
             self.book.end(shadow, State.FAILED, result_of(shadow.id, shadow.label, "failed", error, report, body))
         else:
-            if (known := self._breakers.get(target)) is not None:
+            if (known := self.breakers.get(target)) is not None:
                 known.succeeded()
             self.book.end(shadow, State.SENT, result_of(shadow.id, shadow.label, "sent", "", report, body))
 
     def _drop(self, shadow: Shadow, reason: str, result: ShadowResult | None = None) -> None:
         if shadow.probe and shadow.target is not None:
-            self._breakers[shadow.target].given_up(self._time())
+            self.breakers[shadow.target].given_up(self._time())
         self.book.end(shadow, State.DROPPED, result or ShadowResult(shadow.id, shadow.label, "dropped", reason))
 
     def _release(self, shadow: Shadow) -> None:
@@ -363,7 +363,7 @@ class Dispatcher:
         """
         now = self._time()
         targets = self._lanes.as_dict()
-        for target, breaker in self._breakers.items():
+        for target, breaker in self.breakers.items():
             known = targets.setdefault(target.label, {}).setdefault("circuit_breakers", {})
             known[f"{target.address}:{target.port}"] = {"state": breaker.state, "opened": breaker.opened}
         return {

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mirror_addon.compare.comparison import Comparison
     from mirror_addon.dispatch.worker_link import WorkerLink
     from mirror_addon.shadow.frames import PrimaryAnswer
+    from mirror_addon.shadow.request import ShadowRequest
     from mirror_addon.shadow.request import Target
     from mirror_addon.shadow.subject import Subject
 
@@ -104,7 +105,8 @@ class Shadow:
     """One copy of a request."""
 
     __slots__ = (
-        "calls", "comparison", "control", "cost", "counts", "id", "in_worker", "label", "link", "number", "primary",
+        "again", "calls", "comparison", "control", "cost", "counts", "id", "in_worker", "label", "link", "number",
+        "primary",
         "probe", "result", "state", "subject", "target", "view",
     )  # fmt: skip
 
@@ -136,6 +138,8 @@ class Shadow:
         """Those of its mirror to other services."""
         self.view: Any = None
         """What a view needs to show it as a flow."""
+        self.again: tuple[ShadowRequest, bytes] | None = None
+        """Itself and its body, where it may be sent once more (`mirror_rerun`)."""
 
     def step(self, to: State) -> None:
         """Go to another state. Raises IllegalStep."""
@@ -168,12 +172,22 @@ class InFlight:
         self.number += 1
         return self.number
 
-    def admit(self, primary: Primary, label: str, *, control: bool = False, controlled: bool = False) -> Shadow:
+    def admit(
+        self,
+        primary: Primary,
+        label: str,
+        *,
+        control: bool = False,
+        controlled: bool = False,
+        counts: TargetCounters | None = None,
+    ) -> Shadow:
         """A shadow of `primary` for the mirror called `label` should be sent: it counts as offered from now on.
 
         `controlled`: another shadow of the primary is its control, for which the comparison waits.
+        `counts`: where it is counted instead of its target's counters.
         """
-        counts = self.counters.of(label)
+        if counts is None:
+            counts = self.counters.of(label)
         counts.pending += 1
         self.number = number = self.number + 1
         shadow = self.shadows[number] = Shadow(number, label, primary, counts, control)
@@ -251,6 +265,7 @@ class InFlight:
         """Raise AssertionError unless the counters and the shadows agree. For tests."""
         totals = self.counters.totals()
         admitted = [shadow for shadow in self.shadows.values() if shadow.state is State.ADMITTED]
+        totals.add(self.counters.rerun)
         assert totals.pending == len(admitted), (totals.pending, len(admitted))
         assert totals.offered == totals.sent + totals.failed.total() + totals.dropped.total() + len(admitted)
         for primary in self.primaries.values():

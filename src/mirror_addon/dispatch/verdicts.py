@@ -148,7 +148,7 @@ class Verdicts:
 
     def _give_up(self, shadow: Shadow) -> None:
         """There will be no verdict."""
-        self._book.counters.unrecorded += self.recording
+        self._book.counters.unrecorded += self.recording and not (shadow.subject and shadow.subject.rerun)
         self._book.judge(shadow, None)
 
     def lost(self, link: WorkerLink) -> None:

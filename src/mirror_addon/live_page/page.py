@@ -197,6 +197,7 @@ def state_of(session: Session, compared_since: float | None) -> State:
         engine=writer.dispatcher.status(),
         accepted=session.comparison.accepted,
         compared_since=compared_since,
+        reruns=tuple(writer.rerun.results.values()),
         addresses=tuple(f"{address[0]}:{address[1]}" for address in server.listen_addrs()) if server else (),
     )
 

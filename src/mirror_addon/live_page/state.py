@@ -16,6 +16,7 @@ from mirror_addon.statistics.pair_statistics import PairStatistics
 
 if TYPE_CHECKING:
     from mirror_addon.admission.gate import AdmissionGate
+    from mirror_addon.mirroring.rerun import RerunResult
     from mirror_addon.routing.table import RouteTable
 
 Mode = Literal["mirroring", "paused", "off", "expired", "not started"]
@@ -51,6 +52,8 @@ class State:
     """The ids of the findings that the rules of comparison accept."""
     compared_since: float | None = None
     """None: only status codes are compared."""
+    reruns: tuple[RerunResult, ...] = ()
+    """What came of sending pairs again, the newest for each target."""
     addresses: tuple[str, ...] = ()
     """On which addresses and ports the proxy listens."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from typing import Any
 
 from markupsafe import Markup
@@ -30,6 +31,9 @@ from mirror_addon.statistics.pair_statistics import SECONDS
 from mirror_addon.statistics.pair_statistics import DifferingPair
 from mirror_addon.statistics.pair_statistics import Interval
 from mirror_addon.statistics.pair_statistics import RouteStatistics
+
+if TYPE_CHECKING:
+    from mirror_addon.mirroring.rerun import RerunResult
 
 SHOWN_RULES = 100
 STEP = 5
@@ -125,6 +129,7 @@ class View:
             "routes": [_row(row.statistics) for row in self.rows],
             "findings": [each.as_dict() for each in self.findings],
             "differing": [_differing(pair) for pair in self.differing],
+            "reruns": [_rerun(each) for each in state.reruns],
             "engine": state.engine,
         }
 
@@ -145,6 +150,20 @@ def _row(row: RouteStatistics) -> dict[str, Any]:
         "dropped": dict(row.dropped),
         "primary_ms": row.primary.quantiles(),
         "shadow_ms": row.shadow.quantiles(),
+    }
+
+
+def _rerun(result: RerunResult) -> dict[str, Any]:
+    return {
+        "time": iso(result.time),
+        "target": result.target,
+        "result": result.words,
+        "pairs": result.pairs,
+        "fixed": result.fixed,
+        "left": result.left,
+        "new": list(result.new),
+        "unknown": result.unknown,
+        "shown": [{"method": each.method, "url": each.url, "why": each.why} for each in result.shown],
     }
 
 

@@ -29,7 +29,7 @@ ENGINE_OPTIONS = frozenset({"mirror_concurrency", "mirror_workers", "mirror_queu
 """Options that make another dispatcher."""
 PAIR_OPTIONS = ENGINE_OPTIONS | {
     "mirror_compare", "mirror_record", "mirror_record_bodies", "mirror_record_rotate", "mirror_redact",
-    "mirror_responses", "mirror_web_port", "mirror_host_suffix", "mirror_protos", "mirror_sandbox",
+    "mirror_responses", "mirror_web_port", "mirror_host_suffix", "mirror_protos", "mirror_rerun", "mirror_sandbox",
 }  # fmt: skip
 """Options that change what workers keep, compare and record."""
 
@@ -72,7 +72,10 @@ def values_of(options: Any, names: Collection[str]) -> dict[str, Any]:
 
 
 def check_files(settings: Settings, changed: Collection[str]) -> None:
-    """Create and read the files that changed options name. Raises OptionError for those that cannot be used."""
+    """Create and read the files that changed options name. Raises OptionError for those that cannot be used, and for
+    options that exclude each other."""
+    if settings.rerun and settings.responses == "discard" and {"mirror_rerun", "mirror_responses"} & set(changed):
+        raise OptionError("mirror_rerun=true: mirror_responses=discard leaves nothing to compare; use auto or keep")
     if "mirror_record" in changed:
         check_record(settings)
     if "mirror_protos" in changed:

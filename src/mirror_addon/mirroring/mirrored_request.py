@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,19 +13,21 @@ from mirror_addon.flows.primary import PrimaryEnd
 from mirror_addon.flows.primary import primary_end
 from mirror_addon.host.upstream_clock import exchange_times
 from mirror_addon.mirroring.observed_request import ObservedRequest
+from mirror_addon.shadow.pair import Again
 from mirror_addon.shadow.pair import PairObserver
 from mirror_addon.shadow.subject import Subject
 from mirror_addon.shadow.subject import url_of
 from mirror_addon.shadow_flows import metadata as meta
 
 if TYPE_CHECKING:
+    from mirror_addon.dispatch.in_flight import Shadow
     from mirror_addon.flows.exchange import Exchange
 
 
 class MirroredRequest(ObservedRequest):
     """A flow with shadows. Holds the flow until its response is there, not until the last mirror gives up."""
 
-    __slots__ = ("end", "exchange", "flow")
+    __slots__ = ("at", "end", "exchange", "flow")
 
     def __init__(
         self,
@@ -40,6 +43,8 @@ class MirroredRequest(ObservedRequest):
         self.exchange = exchange
         self.end: PrimaryEnd | None = None
         """The response as the worker gets it, where shadows are compared."""
+        self.at = 0.0
+        """When that was complete, in seconds since the epoch."""
 
     def take_response(self, flow: http.HTTPFlow, body_limit: int) -> None:
         """Keep of the flow's response what pairs need: status and time, and where shadows are compared its header and
@@ -57,6 +62,12 @@ class MirroredRequest(ObservedRequest):
                 meta.set_times(flow, times.ms, times.first_ms)
         if self.subject is not None and self.end is None:
             self.end = primary_end(flow, self.exchange, body_limit, times)
+            self.at = time.time()
+
+    def again(self, shadow: Shadow) -> Again | None:
+        if shadow.again is None or self.end is None or shadow.subject is None:
+            return None
+        return Again(*shadow.again, *self.end, self.at, shadow.subject, self.exchange.request)
 
 
 def subject_of(flow: http.HTTPFlow, exchange: Exchange, *, with_headers: bool) -> Subject:

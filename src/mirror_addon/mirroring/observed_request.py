@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mirror_addon.dispatch.in_flight import Primary
 from mirror_addon.dispatch.in_flight import Shadow
+from mirror_addon.shadow.pair import Again
 from mirror_addon.shadow.pair import Pair
 from mirror_addon.shadow.pair import PairObserver
 from mirror_addon.shadow.subject import Subject
@@ -44,6 +45,10 @@ class ObservedRequest(Primary):
         self.ms: float | None = None
         """From the last byte of the request to the last byte of the response, in milliseconds."""
 
+    def again(self, shadow: Shadow) -> Again | None:
+        """What is needed to send the shadow once more; None where that is not wanted, or not possible."""
+        return None
+
     def told(self, shadow: Shadow) -> None:
         """Build the pair, and pass it to the observers."""
         if not self._observers:
@@ -67,6 +72,7 @@ class ObservedRequest(Primary):
             shadow.view,
             self._redaction,
             shadow.calls,
+            self.again(shadow),
         )
         for observer in self._observers:
             try:

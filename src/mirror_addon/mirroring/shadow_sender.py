@@ -83,6 +83,8 @@ class ShadowSender:
         self.flows = ShadowFlows(settings.pairs)
         self.observers: list[PairObserver] = []
         """They are told of each pair."""
+        self.keeps: Callable[[ShadowRequest, bytes], bool] | None = None
+        """Which shadows are kept until their comparison, so that they can be sent again (`mirror_rerun`)."""
         self.shows_flows = False
         self.compares = False
         self.has_subjects = False
@@ -168,6 +170,8 @@ class ShadowSender:
             if request is not None:
                 if flow is not None and self.shows_flows:
                     self.flows.expect(shadow, request, flow, body, exchange.request)
+                if self.keeps is not None and self.keeps(request, body):
+                    shadow.again = request, body
                 self.dispatcher.offer(shadow, request, body)
 
     def _made(

@@ -45,6 +45,7 @@ from mirror_addon.mirroring.held import HeldRequest
 from mirror_addon.mirroring.held import HeldRequests
 from mirror_addon.mirroring.mirrored_request import MirroredRequest
 from mirror_addon.mirroring.reflected_types import ReflectedTypes
+from mirror_addon.mirroring.rerun import Rerun
 from mirror_addon.mirroring.shadow_sender import ShadowSender
 from mirror_addon.options.settings import Settings
 from mirror_addon.routing.table import RouteTable
@@ -83,6 +84,7 @@ class ShadowWriter:
         self.flows = self.sender.flows
         self.samples = self.sender.samples
         self.observers = self.sender.observers
+        self.rerun = Rerun(self.sender)
         self.look_for_views()
 
     # Options and switches
@@ -102,6 +104,8 @@ class ShadowWriter:
             old, self.sender.dispatcher = self.dispatcher, self.sender.start()
             self._draining[old] = draining = asyncio.ensure_future(old.close(settings.drain))
             draining.add_done_callback(lambda _: self._draining.pop(old))
+        if "mirror_rerun" in updated:
+            self.rerun.apply(settings)
         if PAIR_OPTIONS & updated:
             self._attune()
 
@@ -131,6 +135,7 @@ class ShadowWriter:
     def rules_changed(self, table: RouteTable) -> None:
         """Another table is in force."""
         self.samples.rules_changed(table)
+        self.rerun.rules_changed(table)
         self.gate.limits.keep(table.mirroring)
         for gone in self.gate.overrides.keep(table.mirroring):
             logger.info("mirror: no longer overridden, because the rule is gone: %s", gone)
@@ -156,7 +161,7 @@ class ShadowWriter:
         """Whether all responses are kept and compared. Where not, `ComparisonSamples` chooses some."""
         settings = self.settings
         looked_at = self.shows_flows or self._page_is_open or settings.record or settings.web_port is not None
-        looked_at = looked_at or bool(settings.sandbox)
+        looked_at = looked_at or bool(settings.sandbox) or settings.rerun
         return settings.responses == "keep" or (settings.responses == "auto" and bool(looked_at))
 
     def _attune(self) -> None:
@@ -188,6 +193,7 @@ class ShadowWriter:
     async def close(self) -> None:
         """Let what was handed over finish within `mirror_drain`, end the workers, and log the counters."""
         self.expiry_log.stop()
+        self.rerun.close()
         self.types.close()
         for held in self.holding.take_all():
             self.sender.drop(held.flow, held.exchange, "shutdown")

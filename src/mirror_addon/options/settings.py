@@ -99,6 +99,7 @@ class Settings:
     """Ports at which mirrors' calls arrive."""
     sandbox_unknown: str
     sandbox_timing: bool
+    rerun: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +315,13 @@ OPTIONS = (
         "Ask the primary by gRPC server reflection, once, for the types that mirror_protos does not have.",
     ),
     *(Option(*each) for each in SANDBOX_OPTIONS),
+    Option(
+        "mirror_rerun",
+        bool,
+        False,
+        bool,
+        "When a mirror answers again after a restart, send it the newest differing GET, HEAD and OPTIONS once more.",
+    ),
 )
 
 BY_NAME: Mapping[str, Option] = {option.name: option for option in OPTIONS}

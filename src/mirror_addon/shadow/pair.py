@@ -5,13 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import NamedTuple
 from typing import Protocol
 
 if TYPE_CHECKING:
+    from mirror_addon.compare.answer import Answer
     from mirror_addon.compare.calls import Call
     from mirror_addon.compare.comparison import Comparison
     from mirror_addon.compare.redaction import Redaction
+    from mirror_addon.routing.decision import Request
+    from mirror_addon.shadow.request import ShadowRequest
     from mirror_addon.shadow.result import ShadowResult
+    from mirror_addon.shadow.subject import Subject
+
+
+class Again(NamedTuple):
+    """What is needed to send a shadow once more, and to compare it with the primary's response of then."""
+
+    request: ShadowRequest
+    body: bytes
+    answer: Answer
+    """The primary's."""
+    note: str
+    """What is missing of the answer."""
+    at: float
+    """When it was complete, in seconds since the epoch."""
+    subject: Subject
+    asked: Request
+    """As the client sent it, for the rules of a later moment."""
 
 
 @dataclass(slots=True)
@@ -47,6 +68,8 @@ class Pair:
     """What `shown_url` leaves out."""
     calls: tuple[Call, ...] = ()
     """Those of the mirror to other services, without redacted values."""
+    again: Again | None = None
+    """None where it is not to be sent once more, or cannot be."""
 
     @property
     def shown_url(self) -> str:

@@ -39,6 +39,8 @@ class Subject(NamedTuple):
     """The header fields of the client's request with Host, if bodies are recorded."""
     calls: bool = False
     """The proxy sends the calls of the mirror (CALLS) after the shadow's end; the comparison waits for them."""
+    rerun: bool = False
+    """The pair was sent before; it is compared again and not recorded."""
 
 
 def url_of(request: Request) -> str:

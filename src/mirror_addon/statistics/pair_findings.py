@@ -23,9 +23,14 @@ SHOWN_URL = 500
 """Characters of the URL of an example, and of one from which the endpoint is derived."""
 
 
+def endpoint_of_pair(pair: Pair) -> str:
+    """Return the endpoint that findings name, `GET /users/{id}`."""
+    return endpoint_of(pair.method, pair.url[:SHOWN_URL].partition("?")[0])[:SHOWN_ENDPOINT]
+
+
 def count_causes(findings: FindingsTally, pair: Pair) -> tuple[Cause, ...]:
     """Count a pair whose responses differ, and return the causes. They are few: most pairs have one."""
-    endpoint = endpoint_of(pair.method, pair.url[:SHOWN_URL].partition("?")[0])[:SHOWN_ENDPOINT]
+    endpoint = endpoint_of_pair(pair)
     counting = _counting(pair)
     if not counting:
         findings.add(UNLISTED_CAUSE, endpoint, lambda: None)

@@ -34,6 +34,8 @@ REASONS = {
     "replay": "the request was replayed in mitmproxy",
     "script": "a script left the shadow out, in mirror_shadow",
     "script_error": "a script failed in mirror_shadow; the log has its error",
+    "replaced": "newer differing pairs took the place of this one among those that are sent again",
+    "rule_gone": "no rule mirrors this request to that address any more",
     "streamed": "the body was streamed and could no longer be copied",
     "upgrade": "the connection was upgraded from HTTP (WebSocket)",
     "when": "the filter in mirror-addon/when did not match",

@@ -63,10 +63,10 @@ class Recorder:
             pair.request.add(part, limit, self._budget)
 
     def record(self, match: Match, comparison: Comparison) -> bool | None:
-        """Write the line of a pair. Return whether that worked; None if there is no record."""
-        if self._path is None:
-            return None
+        """Write the line of a pair. Return whether that worked; None if there is no record, or it is no part of it."""
         pair = match.pair
+        if self._path is None or pair.subject.rerun:
+            return None
         assert pair.response is not None
         request = None
         if self._bodies:
