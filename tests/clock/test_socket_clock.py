@@ -178,3 +178,13 @@ def test_a_response_in_two_parts_does_not_wait_for_an_acknowledgement(pair: Pair
             got += client.recv(100)
         times.append(marks.received - marks.sent)
     assert sorted(times)[30] < 0.03
+
+
+def test_what_arrived_before_the_request_was_sent_is_no_response() -> None:
+    """Such as the tickets that a server of TLS 1.3 sends after the handshake, which are read with the response."""
+    marks = Marks()
+    marks.sent = 10.0
+    marks.arrived(9.5, 10.25)
+    assert (marks.first, marks.received) == (0.0, 9.5)
+    marks.arrived(10.5, 10.75)
+    assert (marks.first, marks.received, marks.lag, marks.late) == (10.5, 10.5, 0.0, 0.25)

@@ -63,7 +63,7 @@ class Marks:
         self.received = at
         if self.first:
             self.lag += self.late
-        else:
+        elif at >= self.sent:  # what arrived before is no response: TLS 1.3 sends tickets after the handshake
             self.first = at
             self.lag = 0.0
         self.late = now - at
