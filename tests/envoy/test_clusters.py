@@ -84,6 +84,11 @@ def test_tls_to_a_mirror_asks_for_the_clusters_name() -> None:
     assert name == {"san_type": "DNS", "matcher": {"exact": "h.test"}}
 
 
+def test_certificates_without_a_file() -> None:
+    context = tls_of(message(Cluster("h", "", 443, ONE, tls=TLS("s.test", ca_pem="PEM"))))["common_tls_context"]
+    assert context["validation_context"]["trusted_ca"] == {"inline_string": "PEM"}
+
+
 def test_tls_files_and_names() -> None:
     tls = TLS("s.test", "ca.pem", "cert.pem", "key.pem", ("a.test", "10.0.0.1"))
     context = tls_of(message(Cluster("h", "", 443, ONE, tls=tls), mirror=True))["common_tls_context"]

@@ -238,3 +238,14 @@ def test_all_kinds_of_names_of_a_certificate(authority: Any) -> None:
         "subjectAltName": [("DNS", "a.test"), ("IP Address", "127.0.0.1"), ("URI", "spiffe://td/sa/b")]
     }
     assert subject_alt_names(x509.load_pem_x509_certificate(authority.path.read_bytes())) == {}
+
+
+async def test_certificates_without_a_file(
+    proxy: Proxy, serve: Any, authority: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = await serve(HOST)
+    expect(proxy, server.port, TLS(ca_pem=authority.path.read_text()))
+    assert await proxy.connect(server.port) == b"hello"
+    expect(proxy, 9, TLS(ca_pem="none of them"))
+    assert proxy.start(9).ssl_conn is None
+    assert "cannot be used" in caplog.text and "none of them" not in caplog.text

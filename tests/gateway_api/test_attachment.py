@@ -211,3 +211,25 @@ def test_names_of_gateways(make: Make, resources: Any) -> None:
     parents = "[{name: a}, {name: b, namespace: c, sectionName: d}, {kind: ListenerSet, name: e}, {group: '', kind: Service, name: f}]"
     (route,) = resources(make("HTTPRoute", f"{{parentRefs: {parents}}}"))
     assert gateway_names(route) == {"demo/a", "c/b", "demo/e"}
+
+
+@pytest.mark.parametrize(
+    ("parent", "port", "said"),
+    [
+        ("name: far", 0, "on any port"),
+        ("name: far, port: 8080", 8080, "on port 8080"),
+        ("name: far, sectionName: https", 0, "on any port, whatever listener is called https; add it"),
+        ("name: far, sectionName: https, port: 443", 443, "on port 443, whatever listener is called https; add it"),
+        (
+            "kind: ListenerSet, name: far, sectionName: https",
+            0,
+            "on any port, whatever listener is called https; add it",
+        ),
+    ],
+)
+def test_a_section_of_a_gateway_that_is_not_there(
+    parent: str, port: int, said: str, world: Any, make: Make, resources: Any
+) -> None:
+    attached = attach(world, make, resources, f"[{{{parent}}}]", "[a.b]")
+    assert [(item.gateway, item.host, item.port) for item in attached.attachments] == [("demo/far", "a.b", port)]
+    assert said in attached.assumed[0] and not attached.refused

@@ -96,11 +96,6 @@ def test_a_policy_without_validation(make: Make, parse: Any) -> None:
         (SYSTEM, target("x"), [("error", "BackendNotFound", "spec.targetRefs[0].sectionName")]),
         (SYSTEM, target(name="b"), [("warning", "BackendNotFound", "spec.targetRefs[0].name")]),
         (SYSTEM, target(kind="Pod"), [("warning", "UnsupportedValue", "spec.targetRefs[0].kind")]),
-        (
-            "caCertificateRefs: [{group: '', kind: ConfigMap, name: ca}]",
-            target(),
-            [("warning", "UnsupportedValue", "spec.validation.caCertificateRefs")],
-        ),
     ],
 )
 def test_findings(validation: str, targets: str, found: Any, make: Make, briefs: Any, service: str) -> None:
@@ -118,3 +113,54 @@ def test_the_older_of_two_is_used(make: Make, briefs: Any, service: str) -> None
         ("warning", "Conflicted", "spec.targetRefs[0]"),
         ("warning", "BackendNotFound", "spec.targetRefs[0].name"),
     ]
+
+
+PEM = "-----BEGIN CERTIFICATE-----\\nMAA=\\n-----END CERTIFICATE-----\\n"
+"""As in a text of JSON."""
+CA = "caCertificateRefs: [{group: '', kind: ConfigMap, name: ca}]"
+
+
+def config_map(text: str, name: str = "ca", namespace: str = "demo") -> str:
+    head = f'"apiVersion": "v1", "kind": "ConfigMap", "metadata": {{"name": "{name}", "namespace": "{namespace}"}}'
+    return f'{{{head}, "data": {{"ca.crt": "{text}"}}}}'
+
+
+def ca_pem(resources: Any, *texts: str) -> str:
+    (rule,) = rules(resources, *texts)
+    pem: str = rule.spec.traffic_policy.tls.ca_pem
+    return pem
+
+
+def test_certificates_of_config_maps(make: Make, resources: Any, service: str) -> None:
+    asked = policy(make, CA)
+    pem = PEM.replace("\\n", "\n").strip()
+    assert ca_pem(resources, service, asked, config_map(f"# Ünser\\n{PEM}")) == pem
+    both = policy(
+        make, "caCertificateRefs: [{group: '', kind: ConfigMap, name: ca}, {group: '', kind: ConfigMap, name: b}]"
+    )
+    assert ca_pem(resources, service, both, config_map(PEM), config_map("x", "b")) == f"{pem}\nno certificate"
+    # One that is not in the files may be on the cluster: the system's.
+    assert ca_pem(resources, service, asked, config_map(PEM, namespace="other")) == ""
+    assert ca_pem(resources, service, policy(make, SYSTEM), config_map(PEM)) == ""
+    # One that has no certificate fails all connections.
+    assert ca_pem(resources, service, asked, config_map("")) == "no certificate"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (PEM, []),
+        (PEM * 2, []),
+        (None, [("warning", "InvalidCACertificateRef", "spec.validation.caCertificateRefs[0].name")]),
+        ("", [("error", "InvalidCACertificateRef", "spec.validation.caCertificateRefs[0].name")]),
+        ("x", [("error", "InvalidCACertificateRef", "spec.validation.caCertificateRefs[0].name")]),
+        (PEM.replace("MAA=", "M"), [("error", "InvalidCACertificateRef", "spec.validation.caCertificateRefs[0].name")]),
+    ],
+)
+def test_findings_about_config_maps(text: str | None, found: Any, make: Make, briefs: Any, service: str) -> None:
+    assert briefs(service, policy(make, CA), *([] if text is None else [config_map(text)])) == found
+
+
+def test_secrets_are_not_read(make: Make, briefs: Any, service: str) -> None:
+    secret = policy(make, "caCertificateRefs: [{group: '', kind: Secret, name: ca}]")
+    assert briefs(service, secret) == [("warning", "InvalidKind", "spec.validation.caCertificateRefs[0].kind")]

@@ -370,6 +370,18 @@ def test_ports_of_listeners(ask: Ask) -> None:
     assert found.route(ask("/", SHOP, port=80), 0).action is Action.PASSTHROUGH
 
 
+@pytest.mark.parametrize("port", [80, 443, 8080])
+def test_a_section_of_a_gateway_that_is_not_there_is_any_port(port: int, ask: Ask) -> None:
+    """And the routes of two of its sections are sorted together: which listener each is for is not known."""
+    texts = [
+        route({}, name="first", parentRefs=[{"name": "edge", "sectionName": "http"}]),
+        route({"matches": [path("/x")]}, name="second", parentRefs=[{"name": "edge", "sectionName": "https"}]),
+    ]
+    found = table(*texts)
+    assert where(found.route(ask("/x", SHOP, port=port), 0)) == "demo/second rules[0] 0"
+    assert where(found.route(ask("/y", SHOP, port=port), 0)) == "demo/first rules[0] 0"
+
+
 def test_listeners_are_isolated(ask: Ask) -> None:
     """A route of a broader listener does not see the requests of a host that another one has."""
     listeners = [{"port": 80}, {"port": 80, "hostname": "*.shop.test"}]

@@ -161,3 +161,12 @@ def test_special_files_are_refused_at_once(tmp_path: Path, field: str) -> None:
     empty = ClientTLS("", __file__ if field == "private_key" else "", "", (), False)
     with pytest.raises(OSError, match="named pipe"):
         context(empty._replace(**{field: str(tmp_path / "pipe")}))
+
+
+async def test_certificates_without_a_file(mirrors: Any, engine: Any, authority: Any) -> None:
+    port, _ = await server(mirrors, authority, HOST)
+    made = engine()
+    assert (await made.one(port, tls=TLS(ca_pem=authority.path.read_text()))).outcome == "sent"
+    for wrong in ("none", "\xe9"):
+        result = await made.one(port, tls=TLS(ca_pem=wrong))
+        assert (result.reason, "the certificates of the policy" in result.detail) == ("connect", True)

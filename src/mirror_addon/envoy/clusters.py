@@ -168,7 +168,10 @@ def _transport_socket(tls: TLS, server_name: str | None, http2: bool) -> Message
         ]
     sni = tls.sni or server_name
     if not tls.insecure_skip_verify:
-        validation: Message = {"trusted_ca": {"filename": tls.ca_certificates or _SYSTEM_ROOTS}}
+        authorities = (
+            {"inline_string": tls.ca_pem} if tls.ca_pem else {"filename": tls.ca_certificates or _SYSTEM_ROOTS}
+        )
+        validation: Message = {"trusted_ca": authorities}
         names = tls.subject_alt_names or ((sni,) if sni else ())
         if names:
             validation["match_typed_subject_alt_names"] = [

@@ -52,6 +52,18 @@ def _verifier(names: tuple[str, ...]) -> Callable[[SSL.Connection, X509, int, in
     return verify
 
 
+def trust(context: SSL.Context, pem: str) -> None:
+    """Accept servers whose certificates are signed with these. Raises OSError for a text without certificates."""
+    try:
+        certificates = x509.load_pem_x509_certificates(pem.encode())
+    except ValueError as error:
+        raise OSError(f"the certificates of the policy: {error}") from error
+    store = context.get_cert_store()
+    assert store is not None
+    for certificate in certificates:
+        store.add_cert(X509.from_cryptography(certificate))
+
+
 @functools.lru_cache(maxsize=64)
 def client_context(tls: TLS, names: tuple[str, ...], insecure: bool) -> SSL.Context:
     """Return an OpenSSL context that accepts servers with one of `names`. Raises SSL.Error if a file cannot be used."""
@@ -60,7 +72,9 @@ def client_context(tls: TLS, names: tuple[str, ...], insecure: bool) -> SSL.Cont
     if insecure:
         context.set_verify(SSL.VERIFY_NONE)
     else:
-        if tls.ca_certificates:
+        if tls.ca_pem:
+            trust(context, tls.ca_pem)
+        elif tls.ca_certificates:
             check_input(tls.ca_certificates)
             context.load_verify_locations(tls.ca_certificates)
         else:

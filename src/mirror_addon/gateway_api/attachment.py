@@ -113,10 +113,16 @@ class Attacher:
         parent = self.parents.get((reference.kind, namespace, reference.name))
         name = f"{namespace}/{reference.name}"
         if parent is None:
-            found.assumed[index] = (
-                f"the {reference.kind} {name} is not among the documents: it is taken to admit this route, on any port"
-            )
             port = reference.port or 0
+            found.assumed[index] = (
+                f"the {reference.kind} {name} is not among the documents: it is taken to admit this route, on "
+                f"{f'port {port}' if port else 'any port'}"
+            )
+            if reference.section_name is not None:
+                found.assumed[index] += (
+                    f", whatever listener is called {reference.section_name}; add it where routes are for different "
+                    "listeners"
+                )
             for host in route.spec.hostnames or (ANY,):
                 found.attachments.append(Attachment(name, name, host.lower(), port, namespace))
             return

@@ -54,6 +54,8 @@ from mirror_addon.istio.resources.kinds import KUBERNETES_KINDS
 from mirror_addon.istio.resources.kinds import SKIPPED_ISTIO_KINDS
 from mirror_addon.istio.resources.kinds import UNREAD_KINDS
 from mirror_addon.istio.resources.kinds import WITHOUT_SPEC
+from mirror_addon.istio.resources.kubernetes_config_map import AuthoritiesSpec
+from mirror_addon.istio.resources.kubernetes_config_map import authorities_spec
 from mirror_addon.istio.resources.kubernetes_workloads import EndpointSliceSpec
 from mirror_addon.istio.resources.mesh_config import MESH_CONFIG_MAP
 from mirror_addon.istio.resources.mesh_config import ConfigMapSpec
@@ -181,8 +183,10 @@ class _Reader:
         if spec_type is None:
             return None
         if spec_type is ConfigMapSpec and not _has_mesh_config(value):
-            self.skipped[kind] += 1
-            return None
+            if (authorities := authorities_spec(value)) is None:
+                self.skipped[kind] += 1
+                return None
+            spec_type, value = AuthoritiesSpec, {**value, "spec": authorities}
         if spec_type in CONTEXT_SPECS:
             return self._context(spec_type, kind, api_version, document, value, findings)
         _check_fields(value, _SLICE_FIELDS if spec_type is EndpointSliceSpec else _FIELDS, findings)
@@ -281,7 +285,7 @@ def _check_fields(value: dict[str, Any], known: tuple[str, ...], findings: Findi
 
 
 def _has_mesh_config(value: dict[str, Any]) -> bool:
-    """Return whether a ConfigMap is that of the mesh's configuration. All others are of no use here."""
+    """Return whether a ConfigMap is that of the mesh's configuration."""
     metadata = value.get("metadata")
     return isinstance(metadata, dict) and metadata.get("name") == MESH_CONFIG_MAP
 

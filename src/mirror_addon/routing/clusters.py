@@ -48,6 +48,8 @@ class TLS:
     private_key: str = ""
     subject_alt_names: tuple[str, ...] = ()
     insecure_skip_verify: bool = False
+    ca_pem: str = field(default="", repr=False)
+    """Certificates of authorities in PEM, instead of a file with them."""
 
 
 @dataclass(frozen=True, slots=True)

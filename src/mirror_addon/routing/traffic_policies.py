@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from typing import cast
 
+from mirror_addon.gateway_api.backend_tls import PolicyTLSSettings
 from mirror_addon.istio.documents import Resource
 from mirror_addon.istio.resources.destination_rule import ClientTLSSettings
 from mirror_addon.istio.resources.destination_rule import ConnectionPoolSettings
@@ -82,6 +83,7 @@ class Policy:
             private_key=tls.private_key if mutual else "",
             subject_alt_names=tls.subject_alt_names or tuple(subject_alt_names),
             insecure_skip_verify=bool(tls.insecure_skip_verify),
+            ca_pem=tls.ca_pem if isinstance(tls, PolicyTLSSettings) else "",
         )
 
     @property

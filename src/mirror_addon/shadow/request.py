@@ -61,6 +61,7 @@ class ClientTLS(NamedTuple):
     private_key: str
     subject_alt_names: tuple[str, ...]
     insecure_skip_verify: bool
+    ca_pem: str = ""
 
 
 class Target(NamedTuple):
@@ -113,6 +114,7 @@ def _target(cluster: Cluster, address: str, port: int, grpc: bool) -> Target:
             tls.private_key,
             tuple(tls.subject_alt_names),
             tls.insecure_skip_verify,
+            tls.ca_pem,
         ),
     )
 

@@ -15,11 +15,12 @@ from mirror_addon.shadow.request import ClientTLS
 def context(tls: ClientTLS) -> ssl.SSLContext:
     """The context for these settings. Without CA certificates those of the operating system are trusted, as in Istio.
 
-    Raises OSError with the name of the file that cannot be read or is not a certificate.
+    Raises OSError with the name of the file that cannot be read or is not a certificate, or with what is wrong in the
+    certificates of a BackendTLSPolicy.
     """
-    made = _trusting(tls.ca_certificates) if tls.ca_certificates else ssl.create_default_context()
+    made = _trusting(tls) if tls.ca_certificates or tls.ca_pem else ssl.create_default_context()
     paths = ssl.get_default_verify_paths()
-    if not tls.ca_certificates and paths.cafile is None and paths.capath is None:
+    if not (tls.ca_certificates or tls.ca_pem) and paths.cafile is None and paths.capath is None:
         import certifi  # a dependency of httpx, needed only by a Python that was built without a system store
 
         made.load_verify_locations(certifi.where())
@@ -38,12 +39,15 @@ def context(tls: ClientTLS) -> ssl.SSLContext:
     return made
 
 
-def _trusting(ca_certificates: str) -> ssl.SSLContext:
+def _trusting(tls: ClientTLS) -> ssl.SSLContext:
     try:
-        check_input(ca_certificates)
-        return ssl.create_default_context(cafile=ca_certificates)
-    except OSError as error:
-        raise OSError(f"{ca_certificates}: {error.strerror or error}") from error
+        if tls.ca_pem:
+            return ssl.create_default_context(cadata=tls.ca_pem)
+        check_input(tls.ca_certificates)
+        return ssl.create_default_context(cafile=tls.ca_certificates)
+    except (OSError, TypeError) as error:  # TypeError: text that is not ASCII
+        why = error.strerror if isinstance(error, OSError) else None
+        raise OSError(f"{tls.ca_certificates or 'the certificates of the policy'}: {why or error}") from error
 
 
 def names_match(certificate: dict[str, Any], names: tuple[str, ...]) -> bool:

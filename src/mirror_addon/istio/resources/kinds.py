@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mirror_addon.istio.resources.destination_rule import DestinationRuleSpec
 from mirror_addon.istio.resources.gateway import GatewaySpec
+from mirror_addon.istio.resources.kubernetes_config_map import AuthoritiesSpec
 from mirror_addon.istio.resources.kubernetes_gateway import KubernetesGatewaySpec
 from mirror_addon.istio.resources.kubernetes_service import KubernetesServiceSpec
 from mirror_addon.istio.resources.kubernetes_workloads import EndpointSliceSpec
@@ -24,6 +25,7 @@ Spec = (
     | WorkloadEntrySpec
     | KubernetesServiceSpec
     | ConfigMapSpec
+    | AuthoritiesSpec
     | GatewaySpec
     | SidecarSpec
     | KubernetesGatewaySpec
@@ -61,7 +63,9 @@ KUBERNETES_KINDS: dict[tuple[str, str], type[Spec]] = {
     (GATEWAY_API_GROUP, "Gateway"): KubernetesGatewaySpec,
 }
 """By group and kind: what is read of Kubernetes itself, in version v1 (or v1beta1 of the Gateway API)."""
-CONTEXT_SPECS = (ConfigMapSpec, NamespaceSpec, NodeSpec, PodSpec, PodControllerSpec, KubernetesGatewaySpec)
+CONTEXT_SPECS = (
+    ConfigMapSpec, AuthoritiesSpec, NamespaceSpec, NodeSpec, PodSpec, PodControllerSpec, KubernetesGatewaySpec,
+)  # fmt: skip
 """Types of specs that only say what there is on the cluster: one that cannot be read is left out with a warning."""
 WITHOUT_SPEC = (ConfigMapSpec, EndpointSliceSpec)
 """Types whose fields stand beside `metadata`, not below `spec`."""
