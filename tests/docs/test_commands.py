@@ -27,6 +27,7 @@ STORIES = [
     TUTORIAL,
     SANDBOX,
     ROOT / "docs" / "tutorial" / "worked-example.md",
+    ROOT / "docs" / "tutorial" / "gateway-api.md",
     ROOT / "docs" / "how-to" / "red-green.md",
 ]
 """Pages whose commands need one another: servers, a proxy, and requests through it."""
