@@ -71,8 +71,6 @@ def test_names_of_options_exist() -> None:
         "mirror_id",
         "mirror_shadow",
         "mirror_percent",
-        "mirror_sandbox",
-        "mirror_sandbox_unknown",
         "mirror_twin",
     }
     known = {option.name for option in OPTIONS} | others

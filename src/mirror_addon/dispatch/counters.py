@@ -97,7 +97,7 @@ class Counters:
         return total
 
     def items(self) -> Iterator[tuple[str, int]]:
-        """`requests`, `unmatched`, the totals, `sandbox.NAME` and `rerun` if there are any, then `LABEL.NAME` for each target."""
+        """`requests`, `unmatched`, the totals, `sandbox.NAME` and `rerun` if any, then `LABEL.NAME` for each target."""
         yield "requests", self.requests
         yield "unmatched", self.unmatched
         yield from self.totals().items()
