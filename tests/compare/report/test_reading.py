@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mirror_addon.compare.report import reading
+from mirror_addon.compare.report.judging import JudgedLine
 from mirror_addon.compare.report.lines import KeptLine
 from mirror_addon.compare.report.lines import RecordLine
 from mirror_addon.compare.report.reading import RecordReader
@@ -128,3 +129,5 @@ def test_secrets_are_left_out_of_records_that_have_them(line: Any, write: Write)
     assert card not in str(other)
     assert plain.url == line()["url"]
     assert card not in str(next(iter(RecordReader([str(file)], RecordLine))))
+    both = write(line(**changes, primary=side, shadow=side, request=request))
+    assert card not in str(next(iter(RecordReader([str(both)], JudgedLine))))

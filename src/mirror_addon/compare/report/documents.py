@@ -36,7 +36,7 @@ def document(summary: Summary, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "relative": summary.rule.relative,
         "absolute": summary.rule.absolute,
         "calls": dict(summary.calls),
-        "findings": [_finding(each) for each in summary.findings],
+        "findings": [finding_document(each) for each in summary.findings],
         "targets": [
             {
                 "primary": each.primary or None,
@@ -59,7 +59,8 @@ def document(summary: Summary, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def finding_document(finding: Finding) -> dict[str, Any]:
+    """A finding, as in `findings`."""
     return {
         "id": finding.id,
         "kind": finding.cause.kind,

@@ -170,8 +170,9 @@ def _answer(side: KeptSide) -> Answer:
     headers = tuple((_raw(name), _raw(value)) for name, value in side.headers)
     body = side.body or ""
     content = base64.b64decode(body, validate=True) if side.encoding == "base64" else body.encode()
-    ended = not side.cut or side.bytes > len(content)
-    return Answer(side.status, headers, content, side.bytes, side.ms, ended=ended)
+    # A body that was kept whole may have another length than on the wire, because something was left out of it.
+    size = side.bytes if side.cut else len(content)
+    return Answer(side.status, headers, content, size, side.ms, ended=not side.cut or size > len(content))
 
 
 def _raw(text: str) -> bytes:

@@ -207,6 +207,8 @@ def clean_line(line: AnyLine) -> AnyLine:
     if isinstance(line, KeptLine):
         changes["primary"] = _clean_message(line.primary)
         changes["request"] = None if line.request is None else _clean_message(line.request)
+        if isinstance(line.shadow, KeptSide):
+            changes["shadow"] = _clean_message(line.shadow)
     return msgspec.structs.replace(line, **changes)
 
 
