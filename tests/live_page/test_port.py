@@ -57,6 +57,19 @@ async def test_answers_one_after_the_other(port: PagePort) -> None:
     assert b"use strict" in script
 
 
+async def test_the_absolute_form_is_answered_for_the_host_in_it(port: PagePort) -> None:
+    """RFC 9112 3.2.2: the Host field does not count then."""
+    status, bare, refused = await exchange(
+        port,
+        get(b"http://mirror-addon.test/api/status.json", b"evil.example"),
+        get(b"HTTP://localhost"),
+        get(b"http://evil.example/api/status.json"),
+    )
+    assert status.startswith(b"HTTP/1.1 200 OK\r\n") and b'"version"' in status
+    assert bare.startswith(b"HTTP/1.1 200 OK\r\n") and b"</html>" in bare
+    assert refused.startswith(b"HTTP/1.1 403 ")
+
+
 @pytest.mark.parametrize("host", [b"evil.example", b"a:b:c", b"127.0.0.1:x"])
 async def test_other_names_are_refused(port: PagePort, host: bytes) -> None:
     (answer,) = await exchange(port, get(b"/", host))

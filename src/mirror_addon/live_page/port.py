@@ -33,7 +33,13 @@ class _Container(WSGIContainer):
         """Runs in the event loop."""
         # tornado 6.4 raises for `Host: name:x`, and then sends no response. The app reads the field and not this.
         request.host = ADDRESS
+        authority = ""
+        if request.path.lower().startswith("http://"):  # a server takes the absolute form too (RFC 9112 3.2.2)
+            authority, slash, path = request.path[len("http://") :].partition("/")
+            request.path = slash + path or "/"
         environ = super().environ(request)
+        if authority:
+            environ["HTTP_HOST"] = authority
         connection: Any = request.connection
         environ["REMOTE_ADDR"] = self._origin(connection.context.address)
         return environ
