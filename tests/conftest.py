@@ -30,6 +30,7 @@ pytest.register_assert_rewrite(
     "messagetools",
     "processortools",
     "sandboxtools",
+    "assistanttools",
 )
 pytest_plugins = ["enginetools", "pairtools"]
 

@@ -3,7 +3,7 @@
 Theory of operation. A command is a click function in a module of its own, `COMMANDS` below. It parses options, calls
 the job and prints; the jobs are in other rooms: `istio/` and `rules/` (check), `routing/` (explain, test), `envoy/`
 (export, envoy), `compare/report` and `compare/suite` (report, tests), `captures/` (diff), `local_endpoints/` (init),
-`replay/`, `processor/`, `collector/`, `demo/`.
+`assistant/` (mcp), `replay/`, `processor/`, `collector/`, `demo/`.
 
 What commands share:
 
@@ -39,6 +39,7 @@ COMMANDS = {
     "explain": ("mirror_addon.cli.explain", "Print how requests are routed and mirrored, and why."),
     "export": ("mirror_addon.cli.export", "Print the rules as another proxy's configuration."),
     "init": ("mirror_addon.cli.init", "Say where the rules' destinations listen here."),
+    "mcp": ("mirror_addon.cli.mcp", "Serve findings and pairs to an editor's assistant."),
     "processor": ("mirror_addon.cli.processor", "Mirror and compare what an Envoy tells of."),
     "replay": ("mirror_addon.cli.replay", "Send recorded requests to the mirrors, and compare."),
     "report": ("mirror_addon.cli.report", "Summarise records: what differs, and how often."),
