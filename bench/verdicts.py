@@ -8,6 +8,7 @@ recall (of the pairs with it, how many are told different) and precision (of tho
 The columns are ways to deal with noise: none; known shapes; a control for every pair; Diffy's rule, learned from a
 control for every fifth pair (`compare/noise.py`); known shapes and two rules by hand. "slower" is no difference of
 answers but of two distributions: told by whether the 95 % interval of the difference of medians is above zero.
+A second table has other mutations by protocol (`bench.protocols`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dataclasses import replace
 import click
 import httpx
 
+from bench import protocols
 from bench.defects import DEFECTS
 from bench.defects import SLOWER
 from bench.defects import DefectiveHandler
@@ -182,9 +184,12 @@ def percent(share: float | None) -> str:
 @click.option("--pairs", "count", default=200, show_default=True, help="Pairs for each kind of defect.")
 @click.option("--seed", default=6, show_default=True)
 def main(count: int, seed: int) -> None:
-    """Recall and precision of the verdict, by kind of defect and way to deal with noise."""
+    """Recall and precision of the verdict, by kind of defect and way to deal with noise, and by protocol."""
     click.echo(table(run(count, seed)))
-    click.echo(f"\n{count} pairs a kind, half of them with the defect. {machine()}")
+    click.echo(f"\n{count} pairs a kind, half of them with the defect. {machine()}\n")
+    each = max(2, count // 10)
+    click.echo(protocols.table(each, seed))
+    click.echo(f"\n{each} pairs a mutation, half of them with it, each with a control.")
 
 
 if __name__ == "__main__":

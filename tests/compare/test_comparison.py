@@ -116,6 +116,25 @@ class TestControl:
         found = compare(response("[1, 2, 3]"), response("[3, 1, 2]"), control=response("[2, 1, 3]"))
         assert (found.verdict, told(found)) == ("noise", [("$", "order", "control")])
 
+    @pytest.mark.parametrize(
+        ("body", "type", "path"),
+        [
+            ("fixed: {a}\nnew: {b}\nmore: {c}", "text/plain", "body"),
+            ("<tr><td>{a}</td><td>{b}</td><td>{c}</td></tr>", "application/xml", "/tr/td[*]/text()"),
+        ],
+    )
+    def test_noise_in_one_part_of_a_text_or_tree_hides_no_other_part(self, body: str, type: str, path: str) -> None:
+        def made(a: str, b: str, c: str = "x") -> Answer:
+            content = body.format(a=a, b=b, c=c).encode()
+            return Answer(200, ((b"Content-Type", type.encode()),), content, len(content))
+
+        control = made("total 1", "boots")
+        assert told(compare(made("total 1", "hats"), made("total 1", "gloves"), control=control)) == [
+            (path, "value", "control")
+        ]
+        found = compare(made("total 1", "hats"), made("total 2", "gloves"), control=control)
+        assert found.verdict == "different" and (path, "value", "") in told(found)
+
     def test_an_id_that_the_control_has_too_is_not_made_up(self) -> None:
         one, other = (json.dumps({"id": f"0f4c8c1e-7a63-4d5e-9c65-1d6a7d3b9c{end}"}) for end in ("11", "22"))
         assert compare(response(one), response(other)).verdict == "noise"

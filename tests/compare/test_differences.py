@@ -160,7 +160,32 @@ def test_the_noise_of_the_primary() -> None:
     own.add(root.below("a"), "value", 1, 2, at("$.a"))
     own.add(root.below("at"), "value", *TIMES, at("$.at"))
     own.add(root.below("id"), "value", *UUIDS, at("$.id"))
-    assert own.as_control() == (frozenset({("$.a", "value")}), frozenset({("$.id", "value")}))
+    assert own.as_control() == (frozenset({("$.a", "value")}), frozenset({("$.id", "value")}), {}, {})
+
+
+def parts(*kinds: str, keeps_places: bool = True, count: int = 2) -> ControlNoise:
+    """What differs between the primary and the control in lines of a text."""
+    own = Differences((), None, None, keeps_places=keeps_places)
+    for number in range(count):
+        own.add(own.place("body"), "value", "a", "b", at(f"line {number}"), fixed=True)
+    for kind in kinds:
+        own.add(own.place("body"), kind, "a", "b", at("line 7"))
+    return own.as_control()
+
+
+def test_a_part_that_stays_where_it_is_covers_no_other_part() -> None:
+    control = parts()
+    assert control.covers("body", "value", at("line 1")) and not control.covers("body", "value", at("line 2"))
+    assert parts("missing").covers("body", "value", at("line 2"))  # then lines are not where they were
+    assert parts(keeps_places=False).covers("body", "value", at("line 2"))
+    assert parts(count=2000).covers("body", "value", at("line 5000"))  # too many to keep
+
+
+def test_ids_of_parts() -> None:
+    own = Differences((), Shapes(Sides()), None, keeps_places=True)
+    own.add(own.place("body"), "value", *UUIDS, at("line 1"), fixed=True)
+    control = own.as_control()
+    assert control.has_id("body", "value", at("line 1")) and not control.has_id("body", "value", at("line 2"))
 
 
 @pytest.mark.parametrize(
@@ -182,4 +207,4 @@ def test_the_noise_of_the_primary() -> None:
     ],
 )
 def test_what_the_control_covers(control: tuple[str, str], path: str, kind: str, covered: bool) -> None:
-    assert ControlNoise(frozenset({control})).covers(path, kind) is covered
+    assert ControlNoise(frozenset({control})).covers(path, kind, at(path)) is covered

@@ -101,7 +101,7 @@ def compare(
     active = rules.applying(method, url, operation)
     noise = None
     if control is not None and not control.error and control.status is not None:
-        own = _ResponsePair(primary, control, url, primary_now, primary_now, rules.descriptors)
+        own = _ResponsePair(primary, control, url, primary_now, primary_now, rules.descriptors, keeps_places=True)
         noise = own.differences(rules, active, None).as_control()
     pair = _ResponsePair(primary, shadow, url, primary_now, now, rules.descriptors)
     differences = pair.differences(rules, active, noise, ids)
@@ -125,6 +125,8 @@ class _ResponsePair:
         primary_now: float | None,
         shadow_now: float | None,
         descriptors: bytes,
+        *,
+        keeps_places: bool = False,
     ) -> None:
         self._primary = primary = unwrapped(primary)
         self._shadow = shadow = unwrapped(shadow)
@@ -136,6 +138,7 @@ class _ResponsePair:
         self._descriptors = descriptors
         self._created = _created(primary, primary_now), _created(shadow, shadow_now)
         self._url = url
+        self._keeps_places = keeps_places
 
     def differences(
         self,
@@ -174,7 +177,8 @@ class _ResponsePair:
     ) -> Differences:
         primary, shadow, body = self._primary, self._shadow, self._bodies[0]
         sides = Sides(*self._created, body.text, other.text, self._url, echo.undone_text if echo else str)
-        found = Differences(active, Shapes(sides) if rules.shapes else None, noise, echo, ids)
+        shapes = Shapes(sides) if rules.shapes else None
+        found = Differences(active, shapes, noise, echo, ids, keeps_places=self._keeps_places)
         if primary.status != shadow.status:
             kind = "value" if primary.status is not None else "extra"
             found.add(found.place("status"), kind, primary.status, shadow.status, lambda: "status")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -21,14 +22,28 @@ _MAX_PATHS = 10_000
 """The most differences that are kept, by path, kind and noise. Further ones are only counted."""
 
 
+Places = Mapping[tuple[str, str], frozenset[str]]
+"""Exact places by path and kind of difference."""
+_MAX_PLACES = 1000
+"""Exact places that are kept of a path and kind of difference to the control. Where there are more, all are noise."""
+
+
 class ControlNoise(NamedTuple):
-    """How the primary differs from the control, as pairs of path and kind. `ids`: where the difference is an id."""
+    """How the primary differs from the control, as pairs of path and kind. `ids`: where the difference is an id.
+    `fixed`, `fixed_ids`: the exact places of those whose path stands for many parts of a text or a tree that stay where
+    they are."""
 
     found: frozenset[tuple[str, str]]
     ids: frozenset[tuple[str, str]] = frozenset()
+    fixed: Places = {}
+    fixed_ids: Places = {}
 
-    def covers(self, path: str, kind: str) -> bool:
-        """Whether the primary differs from itself in this way. A value that varies does not cover a missing one."""
+    def covers(self, path: str, kind: str, where: Callable[[], str]) -> bool:
+        """Whether the primary differs from itself in this way. A value that varies does not cover a missing one.
+        `where`: gives the exact place in the primary."""
+        places = self.fixed.get((path, kind))
+        if places is not None:
+            return where() in places
         kinds = _COVERED.get(kind, (kind,))
         if any((path, each) in self.found for each in kinds):
             return True
@@ -37,6 +52,11 @@ class ControlNoise(NamedTuple):
             return (path.removesuffix("[*]"), "length") in self.found
         # Elements whose values vary cannot be recognised in another order.
         return kind == "order" and (f"{path}[*]", "value") in self.found
+
+    def has_id(self, path: str, kind: str, where: Callable[[], str]) -> bool:
+        """Whether the primary and the control have different ids there."""
+        places = self.fixed_ids.get((path, kind))
+        return (path, kind) in self.ids if places is None else where() in places
 
 
 ACCEPTED = "accepted"
@@ -57,7 +77,7 @@ class Differences:
     `active`: the rules that apply to the request. `shapes`: finds known shapes; None if these are no noise. `control`:
     None without a control. `echo`: finds what the shadow repeats of its request; None if it repeats nothing. `ids`:
     knows which ids of the mirror stand for the primary's. `notes`: what could not be compared, and why; comparing
-    functions append to it.
+    functions append to it. `keeps_places`: for `as_control`.
     """
 
     def __init__(
@@ -67,6 +87,8 @@ class Differences:
         control: ControlNoise | None,
         echo: Echo | None = None,
         ids: PairIds | None = None,
+        *,
+        keeps_places: bool = False,
     ) -> None:
         self.notes: list[str] = []
         self._active = active
@@ -75,7 +97,10 @@ class Differences:
         self._control = control
         self._echo = echo
         self._ids = ids
+        self._keeps_places = keeps_places
         self._found: dict[tuple[str, str, str], Difference] = {}
+        self._fixed: dict[tuple[str, str, str], set[str]] = {}
+        """The exact places of differences that were added as `fixed`."""
         self._beyond = 0
         self._beyond_counts = False
         """One of those that are not listed counts."""
@@ -99,18 +124,24 @@ class Differences:
         shape: str = "",
         excerpt: tuple[object, object] | None = None,
         name: str = "",
+        fixed: bool = False,
     ) -> None:
         """Add a difference at a place. `where` returns the exact place; it is called only if the difference is kept.
 
         `shape`: the known shape of both values, if the caller knows it (a header field's, by its name). `excerpt`: the
         parts of both values to show instead of the whole ones. `name`: of the values, if it is not that of the place.
+        `fixed`: `where` is the same for this part of the primary whatever it is compared with.
         """
-        if kind in place.counted:
+        if kind in place.counted and not self._keeps_places:
             return  # a difference that counts stands for all of its path and kind
-        noise = self._noise(place, kind, primary, shadow, shape, name or place.name)
+        noise = self._noise(place, kind, primary, shadow, shape, name or place.name, where)
         if not noise:
             place.counted.add(kind)
         key = (place.text, kind, noise)
+        if fixed and self._keeps_places and noise in ("", "id"):
+            places = self._fixed.setdefault(key, set())
+            if len(places) <= _MAX_PLACES:
+                places.add(where())
         if key in self._found:
             return
         if len(self._found) >= _MAX_PATHS:
@@ -126,10 +157,19 @@ class Differences:
         if count and not self._by_rule(place, "value", None, None):
             self._beyond_counts = True
 
-    def _noise(self, place: Place, kind: str, primary: object, shadow: object, shape: str, name: str) -> str:
+    def _noise(
+        self,
+        place: Place,
+        kind: str,
+        primary: object,
+        shadow: object,
+        shape: str,
+        name: str,
+        where: Callable[[], str],
+    ) -> str:
         if by_rule := self._by_rule(place, kind, primary, shadow):
             return by_rule
-        if self._control is not None and self._control.covers(place.text, kind):
+        if self._control is not None and self._control.covers(place.text, kind, where):
             return "control"
         if self._echo is not None:
             echoed = self._echo.noise(name, place.text, kind, primary, shadow)
@@ -138,7 +178,7 @@ class Differences:
         if self._shapes is None or kind != "value":
             return ""
         shape = shape or self._shapes.noise(name, primary, shadow)
-        if shape == "id" and self._control is not None and (place.text, kind) not in self._control.ids:
+        if shape == "id" and self._control is not None and not self._control.has_id(place.text, kind, where):
             # The control has the same id as the primary, so the primary does not generate a new one each time.
             return ""
         if not shape and self._ids is not None and self._ids.same(name, place.text, primary, shadow):
@@ -187,7 +227,13 @@ class Differences:
         Differences in a known shape are left out, except ids: a time that varies must not make another value noise.
         """
         ids = frozenset((path, kind) for path, kind, noise in self._found if noise == "id")
-        return ControlNoise(frozenset((path, kind) for path, kind, noise in self._found if not noise), ids)
+        found = frozenset((path, kind) for path, kind, noise in self._found if not noise)
+        moving = tuple(path for path, kind in found if kind in ("missing", "extra", "order", "type"))
+        fixed: dict[str, dict[tuple[str, str], frozenset[str]]] = {"": {}, "id": {}}
+        for (path, kind, noise), places in self._fixed.items():
+            if len(places) <= _MAX_PLACES and not path.startswith(moving):
+                fixed[noise][path, kind] = frozenset(places)
+        return ControlNoise(found, ids, fixed[""], fixed["id"])
 
     def listed(self, most: int) -> tuple[tuple[Difference, ...], int]:
         """At most `most` differences, those that count before the others, and the number of those left out."""

@@ -57,9 +57,8 @@ def compare_texts(differences: Differences, primary: str, shadow: str, cut: bool
     for i, j in aligned.pairs:
         if lines[i] != other_lines[j]:
             excerpt = _excerpts(lines[i], other_lines[j], _first_difference(lines[i], other_lines[j]))
-            differences.add(
-                place, "value", lines[i], other_lines[j], partial(f"{unit} {{}}".format, i + 1), excerpt=excerpt
-            )
+            where = partial(f"{unit} {{}}".format, i + 1)
+            differences.add(place, "value", lines[i], other_lines[j], where, excerpt=excerpt, fixed=True)
     for i in aligned.missing:
         differences.add(place, "missing", lines[i], None, partial(f"{unit} {{}}".format, i + 1))
     for j in aligned.extra:

@@ -120,7 +120,7 @@ class _TreeComparison:
         return short("".join(self._steps), 500)
 
     def _add(self, place: Place, kind: str, primary: object, shadow: object) -> None:
-        self._differences.add(place, kind, primary, shadow, self._where)
+        self._differences.add(place, kind, primary, shadow, self._where, fixed=kind == "value")
 
     def _at(
         self, parent: Place, primary: Node | str, shadow: Node | str, positions: Positions, siblings: Counts
