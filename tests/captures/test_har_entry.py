@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from mitmproxy import http
 
 from mirror_addon.captures.entry import Entry
+from mirror_addon.captures.entry import Recorded
 from mirror_addon.captures.har_entry import HarError
 from mirror_addon.captures.har_entry import har_entry
+from mirror_addon.captures.reading import recorded
 
 START = 1763805600.0
 
@@ -206,3 +208,11 @@ MEMBERS = (
 def test_any_value_anywhere_is_read_or_a_har_error(member: str, odd: Any) -> None:
     with suppress(HarError):
         read(**{member: json.loads(json.dumps(odd))})
+
+
+def test_entries_without_a_connection_are_sent_in_turn() -> None:
+    """Where several began at the same moment; see replay.player."""
+    assert read().in_turn and read().connection == "har"
+    assert not read(connection="7").in_turn
+    found = recorded(read(), b"10.0.0.1")
+    assert isinstance(found, Recorded) and found.in_turn

@@ -70,6 +70,26 @@ async def test_what_overlapped_on_a_connection_may_overlap_again() -> None:
     assert mirror.events[:4] == [("begin", "a"), ("begin", "b"), ("end", "a"), ("end", "b")]
 
 
+async def test_what_began_at_the_same_moment_keeps_its_order_where_the_connection_is_not_known() -> None:
+    """And overlaps what began at another one, as it did."""
+    first = [one(f"a{number}", 1.0, 9.0) for number in range(5)]
+    later = [one(f"b{number}", 2.0, 9.0) for number in range(5)]
+    for each in (*first, *later):
+        each.in_turn = True
+    mirror = Mirror(0.01)
+    await Player(Pace(math.inf), mirror).play(played(*first, *later))
+    for group in (first, later):
+        own = [event for event in mirror.events if event[1][0] == group[0].id[0]]
+        assert own == [(what, each.id) for each in group for what in ("begin", "end")]
+    assert mirror.most == 2
+
+
+async def test_what_began_at_the_same_moment_on_a_known_connection_may_overlap() -> None:
+    mirror = Mirror(0.01)
+    await Player(Pace(math.inf), mirror).play(played(*(one(f"a{number}", 1.0, 9.0) for number in range(5))))
+    assert mirror.most == 5
+
+
 async def test_as_fast_as_can_be_keeps_the_order_of_each_connection() -> None:
     generator = random.Random(1)
     mirror = Mirror()

@@ -32,6 +32,9 @@ class Entry:
     """The same of the response."""
     left_out: str = ""
     """Why it cannot be sent again, a reason as `recorded` returns it, where the flow does not show it."""
+    in_turn: bool = False
+    """It is not known on which connection it was: of requests that began at the same moment, each waits for the one
+    before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,8 @@ class Recorded:
     redacted: tuple[str, ...]
     redacted_answer: tuple[str, ...]
     position: int
+    in_turn: bool = False
+    """As that of `Entry`."""
 
     @property
     def size(self) -> int:

@@ -60,7 +60,7 @@ def har_entry(value: Any, position: int, before: float) -> Entry:
         flow.error = mitm_flow.Error(str(answered.get("_error") or "unanswered"), ended)
     if value.get("_webSocketMessages") is not None or value.get("_resourceType") == "websocket":
         problem = "websocket"
-    return Entry(flow, position, name or _ONE_CLIENT, left_out=problem)
+    return Entry(flow, position, name or _ONE_CLIENT, in_turn=not name, left_out=problem)
 
 
 def _request(asked: dict[str, Any], method: str, url: str, started: float) -> tuple[http.Request, str]:

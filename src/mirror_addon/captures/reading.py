@@ -117,6 +117,7 @@ def recorded(entry: Entry | Unreadable, local_address: bytes) -> Recorded | str:
         entry.redacted,
         entry.redacted_answer,
         entry.position,
+        entry.in_turn,
     )
 
 

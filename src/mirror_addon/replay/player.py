@@ -2,7 +2,9 @@
 
 On a recorded connection a client sent a request after it had some of the earlier responses. A replay keeps that
 order: a turn waits for the end of all turns of its connection whose `until` is not after its own `at`. Requests that
-overlapped on the connection (HTTP/2) may overlap again. With a fixed rate, nothing is waited for.
+overlapped on the connection (HTTP/2) may overlap again. Where the connection is not known (HAR of most programs), those
+that began at the same moment are sent in turn: their order is all that is known of them. With a fixed rate, nothing is
+waited for.
 """
 
 from __future__ import annotations
@@ -107,8 +109,8 @@ class Player:
         self._send = send
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._in_flight: dict[str, dict[Ending, float]] = {}
-        """By connection, the turns that have not ended, with their `until`."""
+        self._in_flight: dict[str, dict[Ending, tuple[float, float]]] = {}
+        """By connection, the turns that have not ended, with their `at` and `until`."""
         self._fewer = asyncio.Event()
         self._error: BaseException | None = None
 
@@ -163,7 +165,7 @@ class Player:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         if self._pace.rate is None:
-            self._keep(turn.connection, task, turn.until)
+            self._keep(turn.connection, task, turn.at, turn.until)
 
     def _before(self, turn: Turn) -> Ending | None:
         """What has to end first: None, a turn, or a future for several.
@@ -172,17 +174,18 @@ class Player:
         wait for all of them too. Without it, a long connection would cost quadratic time.
         """
         others = self._in_flight.setdefault(turn.connection, {})
-        before = [task for task, until in others.items() if until <= turn.at]
+        same = turn.at if turn.recorded.in_turn else None
+        before = [task for task, (at, until) in others.items() if until <= turn.at or at == same]
         if len(before) < 2:
             return before[0] if before else None
         gate: Ending = asyncio.ensure_future(asyncio.wait(before))
         for task in before:
             del others[task]
-        self._keep(turn.connection, gate, turn.at)
+        self._keep(turn.connection, gate, turn.at, turn.at)
         return gate
 
-    def _keep(self, connection: str, ending: Ending, until: float) -> None:
-        self._in_flight.setdefault(connection, {})[ending] = until
+    def _keep(self, connection: str, ending: Ending, at: float, until: float) -> None:
+        self._in_flight.setdefault(connection, {})[ending] = at, until
         ending.add_done_callback(lambda ending: self._forget(connection, ending))
 
     def _forget(self, connection: str, ending: Ending) -> None:
