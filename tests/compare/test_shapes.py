@@ -132,6 +132,9 @@ def test_several_shapes_in_a_text(primary: str, shadow: str, shape: str) -> None
         ("0123456789abcdef", "0123456789abcde0", True),
         ("0123456789abcdef", "0123456789", False),
         ("token-without-digit", "token-2", False),
+        ("kmnwEWbGaXLDELtiNvmdFsYz/QJoBrDX", "0JSUkdIFNy/aQBBxtvViHnUsluQYLnEm", True),
+        ("OrderServiceConfigurationBean", "0JSUkdIFNy/aQBBxtvViHnUsluQYL", False),
+        ("aBcDeFgH", "iJkLmNoP", False),
     ],
 )
 def test_tokens(primary: str, shadow: str, same_kind: bool) -> None:

@@ -67,6 +67,9 @@ _TIMED_NAME = re.compile(
 )
 _TOKEN_SLACK = 0.25
 """Share by which two opaque tokens may differ in length."""
+_DRAWN_LENGTH = 20
+_DRAWN_SHARE = 0.2
+"""Of letters in upper and of letters in lower case. OrderServiceConfiguration has a tenth in upper case."""
 
 
 class Sides(NamedTuple):
@@ -241,9 +244,9 @@ class Shapes:
 
     @staticmethod
     def alike(primary: str, shadow: str) -> bool:
-        """Whether both are opaque tokens of the same kind: with a digit, and of about the same length."""
+        """Whether both are opaque tokens of the same kind: with a digit or drawn letters, and of about the same length."""
         for each in (primary, shadow):
-            if not _TOKEN.fullmatch(each) or not any(map(str.isdigit, each)):
+            if not _TOKEN.fullmatch(each) or not (any(map(str.isdigit, each)) or _drawn(each)):
                 return False
         if _HEX.fullmatch(primary) and _HEX.fullmatch(shadow):
             return len(primary) == len(shadow)
@@ -264,6 +267,12 @@ class Shapes:
     @cached_property
     def _shadow_words(self) -> frozenset[str]:
         return frozenset(_WORDS.findall(self._sides.shadow_text()))
+
+
+def _drawn(text: str) -> bool:
+    """Whether letters are mixed as no words are: one of 200 tokens of 32 characters in Base64 has no digit."""
+    upper, lower = sum(map(str.isupper, text)), sum(map(str.islower, text))
+    return len(text) >= _DRAWN_LENGTH and min(upper, lower) >= _DRAWN_SHARE * len(text)
 
 
 def mask(text: str) -> str:
