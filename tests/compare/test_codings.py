@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from mirror_addon.compare import codings
 from mirror_addon.compare.codings import CodingError
-from mirror_addon.compare.codings import decodes_within
 from mirror_addon.compare.codings import undo
+from mirror_addon.compare.codings import undone_within
 
 CODERS = {"gzip": gzip.compress, "x-gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress}
 CODERS["zstd"] = zstandard.compress
@@ -95,10 +95,12 @@ def test_a_body_of_many_members() -> None:
 @pytest.mark.parametrize("coding", CODERS)
 def test_whether_a_body_is_small_when_decoded(coding: str, monkeypatch: pytest.MonkeyPatch) -> None:
     limited = coding != "br" or hasattr(brotli.Decompressor, "can_accept_more_data")
-    assert decodes_within(CODERS[coding](bytes(1000)), coding, 1000) is limited
-    assert not decodes_within(CODERS[coding](bytes(1001)), coding, 1000)
-    assert not decodes_within(CODERS[coding](bytes(20_000_000)), coding, 1000)
-    assert decodes_within(b"a" * 10, "no such", 10) and not decodes_within(b"a" * 11, "no such", 10)
+    assert undone_within(CODERS[coding](bytes(1000)), coding, 1000) == (bytes(1000) if limited else None)
+    assert undone_within(CODERS[coding](bytes(1001)), coding, 1000) is None
+    assert undone_within(CODERS[coding](bytes(20_000_000)), coding, 1000) is None
+    assert undone_within(CODERS[coding](b"abcdefghijk" * 20)[:-12], coding, 1000) is None
+    with pytest.raises(CodingError):
+        undone_within(b"a" * 10, "no such", 10)
     monkeypatch.setattr(codings, "_brotli_has_limit", lambda: False)
-    assert decodes_within(CODERS[coding](b"a"), coding, 1000) is (coding != "br")
+    assert undone_within(CODERS[coding](b"a"), coding, 1000) == (None if coding == "br" else b"a")
     assert undo(CODERS[coding](b"a"), coding) == (b"a", True)

@@ -5,6 +5,7 @@ import gzip
 import brotli
 import pytest
 
+from mirror_addon.compare import decoded_body
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.new_ids import NewIds
@@ -38,15 +39,25 @@ def test_a_few_bytes_may_be_many(coding: bytes) -> None:
     text = b"[" + b"1," * 2_800_000 + b"1]"
     bomb = gzip.compress(text) if coding.startswith(b"gzip") else text
     bomb = brotli.compress(bomb) if coding.endswith(b"br") else bomb
-    assert not task(response(b"{}"), response(bomb, coding)).decodes_within(16 * 1024)
-    assert not task(response(b"{}"), response(b"{}"), response(bomb, coding)).decodes_within(16 * 1024)
+    assert not task(response(b"{}"), response(bomb, coding)).decoded_within(16 * 1024)
+    assert not task(response(b"{}"), response(b"{}"), response(bomb, coding)).decoded_within(16 * 1024)
 
 
 def test_what_is_small_when_decoded_is_small() -> None:
-    assert task(response(b"{}"), response(gzip.compress(b"{}"), b"gzip")).decodes_within(2)
-    assert not task(response(b"{}"), response(gzip.compress(b"{} "), b"gzip")).decodes_within(2)
-    assert task(response(b"{}"), response(b"no gzip", b"gzip")).decodes_within(10)
-    assert task(response(b"x" * 100), response(b"")).decodes_within(2)  # has no coding
+    assert task(response(b"{}"), response(gzip.compress(b"{}"), b"gzip")).decoded_within(2)
+    assert not task(response(b"{}"), response(gzip.compress(b"{} "), b"gzip")).decoded_within(2)
+    assert task(response(b"{}"), response(b"no gzip", b"gzip")).decoded_within(10)
+    assert not task(response(b"{}"), response(b"x" * 100, b"gzip")).decoded_within(10)
+    assert task(response(b"x" * 100), response(b"")).decoded_within(2)  # has no coding
+
+
+def test_what_was_decoded_to_see_its_size_is_not_decoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = task(response(gzip.compress(b'{"a":1}'), b"gzip"), response(gzip.compress(b'{"a":2}', 1), b"gzip"))
+    small = pair.decoded_within(100)
+    assert small is not None
+    expected = pair.run(DEFAULT_RULES, None)
+    monkeypatch.delattr(decoded_body, "undo")
+    assert small.run(DEFAULT_RULES, None) == expected and expected.verdict == "different"
 
 
 def test_ids_are_learned() -> None:
@@ -75,4 +86,4 @@ def test_an_error_is_a_note(monkeypatch: pytest.MonkeyPatch, error: Exception, n
 @pytest.mark.parametrize("content_type", [b"application/grpc-web", b"application/x-protobuf"])
 def test_messages_are_never_read_in_the_loop(content_type: bytes) -> None:
     answer = Answer(200, ((b"content-type", content_type),), b"\0\0\0\0\0", 5)
-    assert not Task(answer, answer, None, "POST", "", "", 0.0, 0.0, None).decodes_within(1000)
+    assert not Task(answer, answer, None, "POST", "", "", 0.0, 0.0, None).decoded_within(1000)

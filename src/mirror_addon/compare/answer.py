@@ -16,6 +16,9 @@ PROGRAM_CLOCK = "program"
 NO_FAULT = frozenset({"client_gone", "killed", "unanswered"})
 """Errors of a primary without a response for which its upstream is not the cause, so that nothing can be compared."""
 
+Body = bytes
+"""For the fields after the one of that name."""
+
 _LAG_MS = 0.25
 _LAG_SHARE = 0.05
 
@@ -40,7 +43,8 @@ class Answer:
     `late_ms`: milliseconds from the arrival of the last bytes to their read, where both are known; the program had to
     wait for so long. `error`: why there is no complete response (`connect`, `timeout`, `reset`, ...), or empty.
     `asked`: how the request differs from the primary's; None if it does not. `ended`: False for a stream that went on
-    when reading ended; then the rest of it is not known.
+    when reading ended; then the rest of it is not known. `plain`: `body` without its content coding, where that was
+    undone before, completely.
     """
 
     status: int | None
@@ -55,3 +59,4 @@ class Answer:
     late_ms: float | None = None
     asked: Asked | None = None
     ended: bool = True
+    plain: Body | None = None

@@ -51,15 +51,14 @@ def undo(body: bytes, codings: str, limit: int = MAX_DECODED) -> tuple[bytes, bo
     return body, complete
 
 
-def decodes_within(body: bytes, codings: str, limit: int) -> bool:
-    """Whether a body has at most `limit` bytes when its codings are undone. What is decoded to see that is not much
-    more, however the body was made: False also where a decoder cannot be limited."""
+def undone_within(body: bytes, codings: str, limit: int) -> bytes | None:
+    """A body with its codings undone; None where it has more than `limit` bytes then, or is not complete. Not much more
+    is decoded for that, however the body was made: None also where a decoder cannot be limited. Raises CodingError as
+    `undo` does."""
     if not _brotli_has_limit() and "br" in codings.lower():
-        return False
-    try:
-        return undo(body, codings, limit)[1]
-    except CodingError:
-        return len(body) <= limit
+        return None
+    plain, complete = undo(body, codings, limit)
+    return plain if complete else None
 
 
 def _brotli_has_limit() -> bool:

@@ -9,7 +9,6 @@ from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.codings import MAX_DECODED
 from mirror_addon.compare.codings import CodingError
 from mirror_addon.compare.codings import undo
-from mirror_addon.compare.headers import values_of
 from mirror_addon.compare.media_types import MediaType
 from mirror_addon.compare.media_types import media_type
 from mirror_addon.compare.media_types import text_of
@@ -51,13 +50,23 @@ class DecodedBody(NamedTuple):
 def read_body(response: Answer, side: str, notes: list[str], url: str = "", descriptors: bytes = b"") -> DecodedBody:
     """Decode the body of a response; it is empty if there is none. `side` names the response in `notes`. `url`: of the
     request. `descriptors`: as in `Call`."""
-    call = Call(url, descriptors, ", ".join(values_of(response.headers, b"grpc-encoding")))
-    return _decoded(response, side, notes)._replace(call=call)
+    fields: dict[bytes, list[str]] = {}
+    for name, value in response.headers:  # in one pass, and most names have none of these lengths
+        if len(name) in _LENGTHS and (low := name.lower()) in _FIELDS:
+            fields.setdefault(low, []).append(value.decode("latin-1").strip(" \t\r\n"))
+    declared = media_type(", ".join(fields.get(b"content-type", ())))
+    call = Call(url, descriptors, ", ".join(fields.get(b"grpc-encoding", ())))
+    return _decoded(response, declared, ", ".join(fields.get(b"content-encoding", ())), call, side, notes)
 
 
-def _decoded(response: Answer, side: str, notes: list[str]) -> DecodedBody:
+_FIELDS = frozenset((b"content-type", b"content-encoding", b"grpc-encoding"))
+_LENGTHS = frozenset(map(len, _FIELDS))
+
+
+def _decoded(
+    response: Answer, declared: MediaType, codings: str, call: Call, side: str, notes: list[str]
+) -> DecodedBody:
     content = response.body or b""
-    declared = media_type(", ".join(values_of(response.headers, b"content-type")))
     cut = len(content) < response.bytes
     length = max(response.bytes, len(content)) if response.ended else None
     if cut:
@@ -65,17 +74,18 @@ def _decoded(response: Answer, side: str, notes: list[str]) -> DecodedBody:
     elif not response.ended:
         notes.append(f"{side}'s stream cut after {len(content)} bytes, compared as far as both went")
         cut = True
-    codings = ", ".join(values_of(response.headers, b"content-encoding"))
     if not codings or not content:
-        return DecodedBody(content, declared, cut, length)
+        return DecodedBody(content, declared, cut, length, "", call)
+    if response.plain is not None:
+        return DecodedBody(response.plain, declared, cut, None, "", call)
     try:
         content, complete = undo(content, codings)
     except CodingError as error:
         notes.append(f"{side}'s body: {error}; compared without decoding")
-        return DecodedBody(content, declared, cut, length)
+        return DecodedBody(content, declared, cut, length, "", call)
     if not complete and len(content) >= MAX_DECODED:
         notes.append(f"{side}'s body decoded up to {len(content)} bytes")
         cut = True
     elif not complete and not cut:
         notes.append(f"{side}'s body: its {short(codings, 40)} coding ends too early")
-    return DecodedBody(content, declared, cut)
+    return DecodedBody(content, declared, cut, None, "", call)

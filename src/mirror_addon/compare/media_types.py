@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from mirror_addon.compare.values import short
@@ -31,6 +32,8 @@ _PROTOBUF = re.compile(
     r"application/(?:(?:x-)?(?:google-)?(?:protobuf|proto)|vnd\.google\.protobuf|[\w.-]+\+proto(?:buf)?)"
 )
 _STREAMS = {"text/event-stream": "event-stream", "application/json-seq": "json-sequence"}
+_USUAL = 100
+"""Characters of a Content-Type up to which its parsed form is kept: all responses of a server have a few."""
 _SAMPLE = 65536
 """Bytes that are looked at to tell text from other bytes."""
 
@@ -48,6 +51,15 @@ class MediaType(NamedTuple):
 
 def media_type(content_type: str) -> MediaType:
     """Parse the value of a Content-Type field (RFC 9110 8.3), leniently. The value of `charset` becomes lower case."""
+    return _known(content_type) if len(content_type) <= _USUAL else _parsed(content_type)
+
+
+@lru_cache(maxsize=256)
+def _known(content_type: str) -> MediaType:
+    return _parsed(content_type)
+
+
+def _parsed(content_type: str) -> MediaType:
     name, _, rest = content_type.partition(";")
     parameters = []
     for key, quoted, plain in _PARAMETER.findall(";" + rest):
@@ -131,8 +143,11 @@ def text_of(body: bytes, declared: MediaType, default: str = "utf-8") -> tuple[s
 
 def safe_charset(declared: MediaType) -> str:
     """Python's name of the charset of a Content-Type. Empty if it names none, or none that is safe for text."""
+    named = declared.parameter("charset")
+    if not named:
+        return ""  # codecs.lookup searches its modules for a name that is none each time
     try:
-        charset = codecs.lookup(declared.parameter("charset")).name
+        charset = codecs.lookup(named).name
     except (LookupError, ValueError):
         return ""
     return charset if _SAFE_CHARSETS.fullmatch(charset) else ""

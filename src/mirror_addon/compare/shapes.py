@@ -244,7 +244,7 @@ class Shapes:
 
     @staticmethod
     def alike(primary: str, shadow: str) -> bool:
-        """Whether both are opaque tokens of the same kind: with a digit or drawn letters, and of about the same length."""
+        """Whether both are opaque tokens of one kind: with a digit or drawn letters, and of about the same length."""
         for each in (primary, shadow):
             if not _TOKEN.fullmatch(each) or not (any(map(str.isdigit, each)) or _drawn(each)):
                 return False

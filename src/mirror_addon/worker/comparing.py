@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -184,8 +185,9 @@ class Comparing:
         task, rules, learned = self._task(match), self._rules_of(match.pair.subject.ignore), self._learned(match.pair)
         now = asyncio.get_running_loop().time()
         quick = now >= self._slow_until.get(label, 0.0)
-        if quick and task.size < AT_ONCE_BYTES and task.decodes_within(AT_ONCE_DECODED):
-            comparison = within(AT_ONCE_SECONDS, lambda: task.run(rules, learned))
+        small = task.decoded_within(AT_ONCE_DECODED) if quick and task.size < AT_ONCE_BYTES else None
+        if small is not None:
+            comparison = within(AT_ONCE_SECONDS, partial(small.run, rules, learned))
             if comparison is not None:
                 self._compared(match, comparison)
                 return

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from mirror_addon.compare.answer import Answer
-from mirror_addon.compare.codings import decodes_within
+from mirror_addon.compare.codings import CodingError
+from mirror_addon.compare.codings import undone_within
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.comparison import compare
 from mirror_addon.compare.headers import values_of
@@ -50,20 +52,21 @@ class Task(NamedTuple):
                     size += len(name) + len(value)
         return size
 
-    def decodes_within(self, limit: int) -> bool:
-        """Whether each body has at most `limit` bytes without its content coding. Not much more is decoded for that.
+    def decoded_within(self, limit: int) -> Task | None:
+        """The task with its bodies decoded; None if one has more than `limit` bytes without its content coding. Not
+        much more is decoded for that.
 
-        Messages may be compressed one by one, and what reads them takes long to import: they never do.
+        Messages may be compressed one by one, and what reads them takes long to import: None for these.
         """
+        found = []
         for response in (self.primary, self.shadow, self.control):
-            if response is not None and response.body:
-                declared = media_type(", ".join(values_of(response.headers, b"content-type")))
-                if form_of(declared, b"") in ("grpc", "protobuf"):
-                    return False
-                codings = values_of(response.headers, b"content-encoding")
-                if codings and not decodes_within(response.body, ", ".join(codings), limit):
-                    return False
-        return True
+            decoded = None if response is None else _decoded_within(response, limit)
+            if response is not None and decoded is None:
+                return None
+            found.append(decoded)
+        primary, shadow, control = found
+        assert primary is not None and shadow is not None
+        return self._replace(primary=primary, shadow=shadow, control=control)
 
     def run(self, rules: Rules, learned: NewIds | None) -> Comparison:
         """Compare the pair. Never raises."""
@@ -88,6 +91,22 @@ class Task(NamedTuple):
             return not_compared("it needs too much memory")
         except Exception as error:  # an error of ours in comparing one pair must not end the worker
             return not_compared(f"{type(error).__name__}: {error}")
+
+
+def _decoded_within(response: Answer, limit: int) -> Answer | None:
+    if not response.body:
+        return response
+    kinds = values_of(response.headers, b"content-type")
+    if form_of(media_type(", ".join(kinds)), b"") in ("grpc", "protobuf"):
+        return None
+    codings = values_of(response.headers, b"content-encoding")
+    if not codings:
+        return response
+    try:
+        plain = undone_within(response.body, ", ".join(codings), limit)
+    except CodingError:  # it is compared as it is, with a note
+        return response if len(response.body) <= limit else None
+    return None if plain is None else replace(response, plain=plain)
 
 
 def not_compared(why: str) -> Comparison:

@@ -18,6 +18,7 @@ from mirror_addon.compare.codings import undo
 from mirror_addon.compare.event_streams import StreamError
 from mirror_addon.compare.headers import values_of
 
+_TYPE_LENGTH = len("content-type")
 _PREFIX = 5
 _COMPRESSED, _TRAILERS = 0x01, 0x80
 _MAX_MESSAGES = 50_000
@@ -69,6 +70,11 @@ def is_web(content_type: str) -> bool:
 def unwrapped(response: Answer) -> Answer:
     """A response of gRPC-Web as the one of gRPC that it stands for: its text undone, and the trailers at the end of its
     body among the header fields. Any other response is returned as it is."""
+    for name, value in response.headers:
+        if len(name) == _TYPE_LENGTH and b"grpc-web" in value.lower():
+            break
+    else:
+        return response  # soon, for nearly all
     types = values_of(response.headers, b"content-type")
     if not types or not is_web(types[0]) or not response.body:
         return response
