@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,3 +59,15 @@ def test_a_call_of_grpc_has_no_ids_in_its_path() -> None:
     assert endpoint_of("", "http://h/orders/1234567") == "/orders/{id}"
     assert is_grpc([(b"Content-Type", b"application/grpc-web+proto")])
     assert not is_grpc([(b"content-type", b"application/json"), (b"x", b"application/grpc")])
+
+
+@given(
+    st.text(st.sampled_from("ab/?#:@[]%. \t\n\\é;=1-{}")),
+    st.sampled_from(["http://", "https://", "HTTP://", "http:/", "//", ""]),
+)
+def test_the_path_is_that_of_urlsplit(rest: str, begin: str) -> None:
+    try:
+        path = urlsplit(begin + rest).path
+    except ValueError:
+        return
+    assert endpoint_of("", begin + rest) == endpoint_of("", f"http://h{path}" if path[:1] == "/" else path)

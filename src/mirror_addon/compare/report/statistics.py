@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 from mirror_addon.compare.report.histogram import SMALLEST
@@ -87,6 +88,7 @@ def rank(count: int, quantile: float) -> int:
     return max(1, math.ceil(quantile * count - 1e-9))
 
 
+@lru_cache(maxsize=4096)
 def interval_ranks(count: int, quantile: float, confidence: float) -> tuple[int | None, int | None]:
     """The ranks of two values between which a quantile is with at least this confidence. None: there is no such rank.
 
@@ -97,20 +99,27 @@ def interval_ranks(count: int, quantile: float, confidence: float) -> tuple[int 
         half = NormalDist().inv_cdf(1 - tail) * math.sqrt(count * quantile * (1 - quantile))
         low, high = math.floor(count * quantile - half), math.ceil(count * quantile + half) + 1
     else:
-        low = high = 0
-        below = 0.0
-        while below < 1 - tail:
-            below += _binomial(high, count, quantile)
-            high += 1
-            if below <= tail:
-                low = high
+        low, high = _exact_ranks(count, quantile, tail)
     return low if low >= 1 else None, high if high <= count else None
 
 
-def _binomial(k: int, count: int, p: float) -> float:
-    """The probability of `k` successes. Computed with logarithms, because the factors over- and underflow."""
-    ways = math.lgamma(count + 1) - math.lgamma(k + 1) - math.lgamma(count - k + 1)
-    return math.exp(ways + k * math.log(p) + (count - k) * math.log1p(-p))
+def _exact_ranks(count: int, p: float, tail: float) -> tuple[int, int]:
+    """The ranks by the binomial distribution, each probability from the one before. Computed with logarithms, because
+    the factors over- and underflow. It begins where what is left out, 12 deviations below, is less than a float has
+    digits for."""
+    high = max(0, math.floor(count * p - 12 * math.sqrt(count * p * (1 - p)) - 12))
+    ways = math.lgamma(count + 1) - math.lgamma(high + 1) - math.lgamma(count - high + 1)
+    probability = ways + high * math.log(p) + (count - high) * math.log1p(-p)
+    odds = math.log(p) - math.log1p(-p)
+    low, below = 0, 0.0
+    while below < 1 - tail and high <= count:
+        below += math.exp(probability)
+        if high < count:
+            probability += odds + math.log((count - high) / (high + 1))
+        high += 1
+        if below <= tail:
+            low = high
+    return low, high
 
 
 def compare_latency(
