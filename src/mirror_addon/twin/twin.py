@@ -1,0 +1,294 @@
+"""The twin of one mirror: what was learned of it, applied to requests on their way to it. Pure: no I/O, no clock.
+
+`read` says of a request which of its values have a translation, which are on their way, and which are lost; `Reading.
+translated` is the request with the mirror's values. `primary_named` takes the primary's response while the mirror has
+none, `learn` both responses of a pair, and `failed` the end of one that teaches nothing. Whoever sends the requests
+does the waiting (`worker.twins`).
+
+Requests that come from elsewhere, such as the calls of the mirror itself to other services, are read in the same way:
+`Twin.translated(call, client)` is the whole of it, without waiting; `Twin.primaries` turns their values back into the
+primary's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import dataclass
+from dataclasses import field
+from typing import NamedTuple
+
+from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.twin_values import Translation
+from mirror_addon.compare.twin_values import TwinValues
+from mirror_addon.twin import requests
+from mirror_addon.twin.equality import values_of_pair
+from mirror_addon.twin.learning import GIVEN
+from mirror_addon.twin.learning import MADE
+from mirror_addon.twin.learning import SEEN
+from mirror_addon.twin.learning import Observed
+from mirror_addon.twin.learning import Situation
+from mirror_addon.twin.learning import named
+from mirror_addon.twin.learning import observe
+from mirror_addon.twin.names import COOKIE
+from mirror_addon.twin.names import ETAG
+from mirror_addon.twin.names import ID
+from mirror_addon.twin.names import PRIVATE
+from mirror_addon.twin.names import Key
+from mirror_addon.twin.pending import Lost
+from mirror_addon.twin.pending import Named
+from mirror_addon.twin.pending import Pending
+from mirror_addon.twin.requests import Call
+from mirror_addon.twin.requests import Spot
+from mirror_addon.twin.requests import Value
+from mirror_addon.twin.requests import rewritten
+from mirror_addon.twin.responses import cookies
+from mirror_addon.twin.texts import Texts
+from mirror_addon.twin.twin_map import Entry
+from mirror_addon.twin.twin_map import TwinMap
+
+MAX_EQUAL = 10_000
+"""Ids that are the same on both sides, and are remembered as such."""
+
+
+_WRITABLE = re.compile(r"[^\x00-\x20\x7f;,](?:[^\x00-\x1f\x7f;,]{0,8190}[^\x00-\x20\x7f;,])?")
+"""A value that can be written into a header field or a cookie without ending it."""
+
+
+class Found(NamedTuple):
+    """A value of a request that has a translation."""
+
+    spot: Spot
+    key: Key
+    scope: str
+    entry: Entry
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was found in a request."""
+
+    call: Call
+    client: str
+    """Whose request it is: that of a private value in it, else of its connection."""
+    found: list[Found] = field(default_factory=list)
+    waits: set[int] = field(default_factory=set)
+    """Pairs whose values are on their way."""
+    missing: bool = False
+    """A value in it is lost."""
+
+    @property
+    def keys(self) -> set[tuple[Key, str]]:
+        """The learned values in it."""
+        return {(each.key, each.scope) for each in self.found}
+
+    def translated(self) -> tuple[Call, tuple[Translation, ...]]:
+        """The request with the mirror's values, and what was replaced."""
+        changes = [each for each in self.found if each.entry.value != each.spot.text]
+        if not changes:
+            return self.call, ()
+        values = [(each.spot, Value(each.entry.value, _as_number(each))) for each in changes]
+        made = tuple(Translation(e.spot.where, e.spot.text, e.entry.value, e.entry.source) for e in changes)
+        return rewritten(self.call, values), made
+
+
+def _as_number(found: Found) -> bool | None:
+    """Whether the mirror's value is a number in JSON: as in its own response, if the client has it as the primary's."""
+    primary, shadow = found.entry.numbers
+    return shadow if found.spot.number == primary else None
+
+
+class PairRequest:
+    """The request of a pair, as it left and as the mirror got it."""
+
+    __slots__ = ("_used", "call", "client", "id", "makes", "missing", "number", "sent", "translations")
+
+    def __init__(self, number: int, id: str, call: Call, client: str, *, makes: bool) -> None:
+        self.number = number
+        self.id = id
+        self.call = call
+        self.sent = call
+        self.client = client
+        self.makes = makes
+        """It makes something, as far as its method and its path say."""
+        self.translations: tuple[Translation, ...] = ()
+        self.missing = False
+        self._used: set[Key] | None = None
+
+    def used(self, keys: Iterable[Key]) -> bool:
+        """Whether a value with one of these keys stood in it, on either side."""
+        if self._used is None:
+            calls = (self.call,) if self.sent is self.call else (self.call, self.sent)
+            self._used = {key for call in calls for spot in requests.spots(call, _everything) for key in spot.keys}
+        return any(key in self._used for key in keys)
+
+    @property
+    def situation(self) -> Situation:
+        return Situation(self.call.path.decode("latin-1"), self.makes, self.used)
+
+
+def _everything(_: str) -> bool:
+    return True
+
+
+class Twin:
+    """What is known of one mirror."""
+
+    def __init__(self) -> None:
+        self._texts = Texts()
+        self.map = TwinMap(self._texts)
+        self.pending = Pending(self._texts)
+        self.lost = Lost(self._texts)
+        self._equal: OrderedDict[Key, None] = OrderedDict()
+
+    @property
+    def empty(self) -> bool:
+        """Nothing was learned and nothing is on its way: no request has anything to translate."""
+        return not len(self._texts)
+
+    # Requests
+
+    def read(self, call: Call, connection: str, before: int) -> Reading:
+        """Read a request. `connection`: of its client. `before`: its number; only pairs before it are waited for."""
+        if self.empty:
+            return Reading(call, connection)
+        spots = list(requests.spots(call, self._texts.has))
+        client = self._client(spots, connection) if spots else connection
+        reading = Reading(call, client or connection)
+        for spot in spots:
+            found = self.map.find(spot.keys, spot.scope, client)
+            waits = self.pending.waits_for(spot.keys, spot.scope, client, before, known=found is not None)
+            if waits:
+                reading.waits |= waits
+            if found is not None:
+                reading.found.append(Found(spot, *found))
+            elif not waits and self.lost.has(spot.keys):
+                reading.missing = True
+        return reading
+
+    def translated(self, call: Call, client: str = "") -> tuple[Call, tuple[Translation, ...]]:
+        """A request with the values of the mirror in place of the primary's, as far as they are known now."""
+        return self.read(call, client, 0).translated()
+
+    def _client(self, spots: Iterable[Spot], connection: str) -> str | None:
+        """Whose private values a request has; None if they are those of several clients, none of which is this
+        connection's. Without any, the client is the connection."""
+        owners: set[str] | None = None
+        for spot in spots:
+            for key in spot.keys:
+                if key[0] in PRIVATE and (clients := set(self.map.clients(key))):
+                    owners = clients if owners is None else (owners & clients or owners)
+        if not owners or connection in owners:
+            return connection
+        return next(iter(owners)) if len(owners) == 1 else None
+
+    # Responses
+
+    def primary_named(self, pair: PairRequest, primary: Answer) -> None:
+        """The primary has responded, and the mirror has not yet: its values are on their way."""
+        self.pending.add(pair.number, self._named(pair, primary), makes=pair.makes)
+
+    def _named(self, pair: PairRequest, primary: Answer) -> Iterator[Named]:
+        for each in named(pair.situation, primary):
+            for key in _learned_keys(each):
+                if key in self._equal or (key[0] == ID and pair.used((key,))):
+                    continue
+                yield key, _scope(key, each, pair)
+
+    def failed(self, pair: PairRequest) -> None:
+        """The mirror has no response to learn from."""
+        for key, _ in self.pending.end(pair.number):
+            if key not in self._equal and key not in self.map:
+                self.lost.add(key)
+
+    def learn(self, pair: PairRequest, primary: Answer, shadow: Answer) -> TwinValues:
+        """Both have responded. Return what the comparison has to know of this pair."""
+        if _class(primary) != _class(shadow):
+            self._learn_given(pair, primary, shadow)
+            self.failed(pair)
+            return values_of_pair(self.map, pair.situation, primary, (), pair.translations, pair.client)
+        self.pending.end(pair.number)
+        observed = list(observe(pair.situation, primary, shadow))
+        for each in observed:
+            self._take(each, pair)
+        self._renewed(pair, primary, shadow)
+        suspects = () if pair.missing else observed
+        return values_of_pair(self.map, pair.situation, primary, suspects, pair.translations, pair.client)
+
+    def _learn_given(self, pair: PairRequest, primary: Answer, shadow: Answer) -> None:
+        for each in observe(pair.situation, primary, shadow):
+            self._take(each, pair)
+
+    def _take(self, each: Observed, pair: PairRequest) -> None:
+        if not _WRITABLE.fullmatch(each.shadow):
+            return
+        for key in _learned_keys(each):
+            scope = _scope(key, each, pair)
+            current = self.map.exact(key, scope)
+            if each.how in (MADE, GIVEN):
+                self._take_certain(key, scope, each, pair, current)
+            elif each.how == SEEN:
+                self._take_seen(key, scope, each, pair, current)
+            elif each.primary == each.shadow and current is None:
+                self._note_equal(key)
+
+    def _take_certain(self, key: Key, scope: str, each: Observed, pair: PairRequest, current: Entry | None) -> None:
+        same = each.primary == each.shadow
+        if same and current is None and (each.how == GIVEN or key[0] != ID):
+            return
+        if current is not None and current.value == each.shadow:
+            return  # it says nothing new: the entry names the pair that it was learned from
+        self.map.learn(key, scope, Entry(each.shadow, pair.id, each.numbers))
+        self.lost.discard(key)
+        self._equal.pop(key, None)
+
+    def _take_seen(self, key: Key, scope: str, each: Observed, pair: PairRequest, current: Entry | None) -> None:
+        if current is not None and current.sure:
+            return
+        if each.primary == each.shadow:
+            self.map.forget(key, scope)
+            self._note_equal(key)
+        elif current is None or current.value != each.shadow:
+            self.map.learn(key, scope, Entry(each.shadow, pair.id, each.numbers, sure=False))
+            self.lost.discard(key)
+            self._equal.pop(key, None)
+        else:
+            self.map.learn(key, scope, current._replace(sure=True))
+
+    def _note_equal(self, key: Key) -> None:
+        if key[0] != ID:
+            return
+        self._equal[key] = None
+        self.lost.discard(key)
+        if len(self._equal) > MAX_EQUAL:
+            self._equal.popitem(last=False)
+
+    def _renewed(self, pair: PairRequest, primary: Answer, shadow: Answer) -> None:
+        """The mirror renews a cookie that the primary keeps: a client of the mirror would send the new one."""
+        sent = {each.where: each for each in pair.translations if each.where.startswith("cookie:")}
+        if not sent:
+            return
+        kept, renewed = cookies(primary), cookies(shadow)
+        for name in renewed.keys() - kept.keys():
+            if (old := sent.get(f"cookie:{name}")) is not None:
+                self.map.learn((COOKIE, name, old.primary), pair.client, Entry(renewed[name], pair.id))
+
+
+def _class(response: Answer) -> int | None:
+    return None if response.status is None else response.status // 100
+
+
+def _scope(key: Key, each: Observed, pair: PairRequest) -> str:
+    return pair.client if key[0] in PRIVATE else each.scope
+
+
+def _learned_keys(each: Observed) -> tuple[Key, ...]:
+    """The keys under which a value is learned: those of all its names, one if it is wide."""
+    keys = each.keys
+    if keys[0][0] in (COOKIE, ETAG):
+        return keys
+    if keys[0][0] == ID and keys[0][1]:
+        return tuple(key for key in keys if key[0] == ID)
+    return keys[:1]
