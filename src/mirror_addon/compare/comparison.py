@@ -53,6 +53,8 @@ from mirror_addon.compare.rules import Rules
 from mirror_addon.compare.shapes import Shapes
 from mirror_addon.compare.shapes import Sides
 from mirror_addon.compare.timestamps import parse_timestamp
+from mirror_addon.compare.twin_values import Translation
+from mirror_addon.compare.twin_values import TwinValues
 
 MAX_DIFFERENCES = 100
 """The most differences that a comparison lists."""
@@ -62,13 +64,15 @@ MAX_DIFFERENCES = 100
 class Comparison:
     """The result. `verdict`: `same`, `different`, `noise` (all differences are), `failed` (the mirror sent no complete
     response), or None if nothing of the responses was kept. `differences`: those that count come first. `notes`: what
-    could not be compared, and why. `more`: the number of differences beyond those listed.
+    could not be compared, and why. `more`: the number of differences beyond those listed. `twin`: what was translated
+    in the shadow's request; None where `mirror_twin` is off.
     """
 
     verdict: str | None
     differences: tuple[Difference, ...] = ()
     notes: tuple[str, ...] = ()
     more: int = 0
+    twin: tuple[Translation, ...] | None = None
 
 
 def compare(
@@ -81,6 +85,7 @@ def compare(
     url: str = "",
     operation: str = "",
     ids: PairIds | None = None,
+    twin: TwinValues | None = None,
     now: float | None = None,
     primary_now: float | None = None,
 ) -> Comparison:
@@ -88,7 +93,7 @@ def compare(
 
     `control`: a second response of the primary to the same request; where it differs from the first one, differences
     are noise. `method`, `url`, `operation` (of GraphQL): of the request, for rules that name an endpoint; an id in the
-    URL is never noise. `ids`: what is known of the mirror's ids. `now`:
+    URL is never noise. `ids`: what is known of the mirror's ids. `twin`: which values were translated. `now`:
     when the responses were made, in seconds since the epoch; `primary_now`: the same for the primary's response, if
     that was made at another time.
     """
@@ -103,11 +108,13 @@ def compare(
     if control is not None and not control.error and control.status is not None:
         own = _ResponsePair(primary, control, url, primary_now, primary_now, rules.descriptors, keeps_places=True)
         noise = own.differences(rules, active, None).as_control()
-    pair = _ResponsePair(primary, shadow, url, primary_now, now, rules.descriptors)
+    pair = _ResponsePair(primary, shadow, url, primary_now, now, rules.descriptors, twin)
     differences = pair.differences(rules, active, noise, ids)
     if ids is not None and ids.found and differences.verdict() == "different":
         # What was compared before the id was found may have it too.
         differences = pair.differences(rules, active, noise, ids)
+    for each in twin.foreign if twin is not None else ():
+        differences.add_foreign(each)
     if rules.accepted:
         differences.accept(rules.accepted, endpoint_of(method, url, operation))
     listed, more = differences.listed(MAX_DIFFERENCES)
@@ -125,9 +132,11 @@ class _ResponsePair:
         primary_now: float | None,
         shadow_now: float | None,
         descriptors: bytes,
+        twin: TwinValues | None = None,
         *,
         keeps_places: bool = False,
     ) -> None:
+        self._twin = twin
         self._primary = primary = unwrapped(primary)
         self._shadow = shadow = unwrapped(shadow)
         self._notes: list[str] = []
@@ -178,7 +187,7 @@ class _ResponsePair:
         primary, shadow, body = self._primary, self._shadow, self._bodies[0]
         sides = Sides(*self._created, body.text, other.text, self._url, echo.undone_text if echo else str)
         shapes = Shapes(sides) if rules.shapes else None
-        found = Differences(active, shapes, noise, echo, ids, keeps_places=self._keeps_places)
+        found = Differences(active, shapes, noise, echo, ids, self._twin, keeps_places=self._keeps_places)
         if primary.status != shadow.status:
             kind = "value" if primary.status is not None else "extra"
             found.add(found.place("status"), kind, primary.status, shadow.status, lambda: "status")

@@ -11,11 +11,11 @@ class Difference:
 
     `path`: `status`, `header:NAME` (lower case), a JSONPath with `[*]` for every index, `form:FIELD`, an XPath with
     `[*]`, or `body` (text and bytes). `kind`: `missing` (only in the primary), `extra` (only in the shadow), `type`,
-    `value`, `order` or `length`; `call` of the calls to other services (`calls`). `primary`, `shadow`: the values as
-    JSON types, long ones shortened; None if there is no value. `noise`: why the difference does not count, or empty if
-    it does: `ignored`, `regex`, `tolerance`, `presence`, `unordered`, `accepted` (rules of `compare.yaml`), `control`
-    (the primary differs from itself there), or the name of a known shape. `where`: the exact first place, such as
-    `$.items[3].price`.
+    `value`, `order` or `length`; `call` of the calls to other services (`calls`), `primary_id` (`twin_values`).
+    `primary`, `shadow`: the values as JSON types, long ones shortened; None if there is no value. `noise`: why the
+    difference does not count, or empty if it does: `ignored`, `regex`, `tolerance`, `presence`, `unordered`, `accepted`
+    (rules of `compare.yaml`), `control` (the primary differs from itself there), `twin` (each side has its own id), or
+    the name of a known shape. `where`: the exact first place, such as `$.items[3].price`.
     """
 
     path: str

@@ -13,9 +13,14 @@ from mirror_addon.compare.difference import Difference
 from mirror_addon.compare.echoes import Echo
 from mirror_addon.compare.new_ids import PairIds
 from mirror_addon.compare.path_rule import PathRule
+from mirror_addon.compare.paths import PathError
 from mirror_addon.compare.paths import Place
+from mirror_addon.compare.paths import pattern
 from mirror_addon.compare.paths import root_place
 from mirror_addon.compare.shapes import Shapes
+from mirror_addon.compare.twin_values import PRIMARY_ID
+from mirror_addon.compare.twin_values import Foreign
+from mirror_addon.compare.twin_values import TwinValues
 from mirror_addon.compare.values import shown
 
 _MAX_PATHS = 10_000
@@ -59,6 +64,8 @@ class ControlNoise(NamedTuple):
         return (path, kind) in self.ids if places is None else where() in places
 
 
+TWIN = "twin"
+"""Why a difference does not count in which each side has its own name of one thing (`mirror_twin`)."""
 ACCEPTED = "accepted"
 """Why a difference does not count whose finding a rule of `compare.yaml` accepts."""
 
@@ -76,8 +83,8 @@ class Differences:
 
     `active`: the rules that apply to the request. `shapes`: finds known shapes; None if these are no noise. `control`:
     None without a control. `echo`: finds what the shadow repeats of its request; None if it repeats nothing. `ids`:
-    knows which ids of the mirror stand for the primary's. `notes`: what could not be compared, and why; comparing
-    functions append to it. `keeps_places`: for `as_control`.
+    knows which ids of the mirror stand for the primary's. `twin`: the same for what was translated. `notes`: what could
+    not be compared, and why; comparing functions append to it. `keeps_places`: for `as_control`.
     """
 
     def __init__(
@@ -87,9 +94,11 @@ class Differences:
         control: ControlNoise | None,
         echo: Echo | None = None,
         ids: PairIds | None = None,
+        twin: TwinValues | None = None,
         *,
         keeps_places: bool = False,
     ) -> None:
+        self._twin = twin
         self.notes: list[str] = []
         self._active = active
         self._patterns = tuple(each.pattern for each in active)
@@ -151,6 +160,24 @@ class Differences:
         primary, shadow = excerpt or (primary, shadow)
         self._found[key] = Difference(place.text, kind, shown(primary), shown(shadow), noise, where())
 
+    def add_foreign(self, foreign: Foreign) -> None:
+        """Add that the mirror has the primary's id in a place, and not its own."""
+        place = self.place_of(foreign.path)
+        self.add(place, PRIMARY_ID, foreign.value, foreign.value, lambda: foreign.where)
+
+    def place_of(self, path: str) -> Place:
+        """The place at a path as differences have it, in a document or a header field."""
+        if not path.startswith("$"):
+            return self.place(path)
+        place = self.place("$")
+        try:
+            steps = pattern(path.replace("[*]", "[0]")).steps
+        except PathError:  # of a very long path only the beginning is kept
+            return self.place(path)
+        for step in steps:
+            place = place.element(step.key) if isinstance(step.key, int) else place.below(str(step.key))
+        return place
+
     def beyond(self, place: Place, count: int) -> None:
         """Add `count` differences below a place that are not listed one by one. They count unless a rule covers it."""
         self._beyond += count
@@ -171,6 +198,8 @@ class Differences:
             return by_rule
         if self._control is not None and self._control.covers(place.text, kind, where):
             return "control"
+        if self._twin is not None and kind in ("value", "type") and self._twin.are_same(place.text, primary, shadow):
+            return TWIN
         if self._echo is not None:
             echoed = self._echo.noise(name, place.text, kind, primary, shadow)
             if echoed is not None:

@@ -33,7 +33,7 @@ _MAX_POSTED = 1000
 _ID = re.compile(r"[1-9]\d{0,18}")
 _RUN = re.compile(r"\d{1,19}")
 _LONGEST = 2000
-_READING = re.compile(
+READING = re.compile(
     r".*/(?:login|logout|sign-?in|sign-?up|sessions?|tokens?|auth\w*|oauth\w*|search|query|find|filter|lookup|list|count"
     r"|validate|verify|check|preview|calculate|estimate|quote|batch|bulk|rpc|graphql)/?",
     re.IGNORECASE,
@@ -139,7 +139,7 @@ class PairIds:
         self._url = url
         self._makes = method == "POST" and (operation is None or self._mutation)
         if self._makes:
-            self._makes = self._mutation or created or not _READING.fullmatch(self._path)
+            self._makes = self._mutation or created or not READING.fullmatch(self._path)
             if self._makes and self._resource:
                 learned.posted(self._resource)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+from collections.abc import Iterable
 from collections.abc import Sequence
 from datetime import UTC
 from datetime import datetime
@@ -25,6 +26,7 @@ from mirror_addon.compare.endpoint import endpoint_of
 from mirror_addon.compare.endpoint import is_grpc
 from mirror_addon.compare.redaction import NOTHING
 from mirror_addon.compare.redaction import Redaction
+from mirror_addon.compare.twin_values import Translation
 
 VERSION = 1
 MAX_BODY = 1024 * 1024
@@ -104,6 +106,8 @@ def record_line(
     }
     if calls is not None:
         line["calls"] = [each.as_dict() for each in calls]
+    if comparison.twin is not None:
+        line["twin"] = twin_of(comparison.twin)
     if request is not None:
         headers, body = redacted.message(request.headers, request.body, whole=not request.cut)
         withheld = body is None and request.body is not None
@@ -127,6 +131,14 @@ def differences_of(comparison: Comparison) -> list[dict[str, Any]]:
             "where": each.where,
         }
         for each in comparison.differences
+    ]
+
+
+def twin_of(translations: Iterable[Translation]) -> list[dict[str, str]]:
+    """What was translated, as a line has it: one object each."""
+    return [
+        {"where": each.where, "primary": each.primary, "shadow": each.shadow, "from": each.source}
+        for each in translations
     ]
 
 

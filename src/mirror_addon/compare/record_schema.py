@@ -12,7 +12,7 @@ Schema = dict[str, Any]
 
 _TEXT: Schema = {"type": "string"}
 _MILLISECONDS: Schema = {"type": ["number", "null"], "minimum": 0}
-_KINDS = ["missing", "extra", "type", "value", "order", "length", "call"]
+_KINDS = ["missing", "extra", "type", "value", "order", "length", "call", "primary_id"]
 
 
 def _described(description: str, schema: Schema) -> Schema:
@@ -73,6 +73,10 @@ RECORD_SCHEMA: Schema = {
             "The calls that the mirror made to other services, with mirror_sandbox.",
             {"type": "array", "items": {"$ref": "#/definitions/call"}},
         ),
+        "twin": _described(
+            "What was translated in the shadow's request, with mirror_twin.",
+            {"type": "array", "items": {"$ref": "#/definitions/translation"}},
+        ),
         "request": _described(
             "As the client sent it, with mirror_record_bodies.", {"type": "object", "properties": _KEPT}
         ),
@@ -107,6 +111,16 @@ RECORD_SCHEMA: Schema = {
                 "shadow": _described("The shadow's value.", {}),
                 "noise": _described("Why it does not count; empty where it does.", _TEXT),
                 "where": _described("The first place, exactly.", _TEXT),
+            },
+        },
+        "translation": {
+            "type": "object",
+            "required": ["where", "primary", "shadow", "from"],
+            "properties": {
+                "where": _described("As in: path[1], query:id, $.order_id, form:csrf, cookie:sid.", _TEXT),
+                "primary": _described("The primary's value, as the client sent it.", _TEXT),
+                "shadow": _described("The mirror's value, as the mirror got it.", _TEXT),
+                "from": _described("Id of the pair from which it was learned.", _TEXT),
             },
         },
     },

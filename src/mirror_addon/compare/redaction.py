@@ -27,6 +27,7 @@ from mirror_addon.compare.paths import PathError
 from mirror_addon.compare.paths import Pattern
 from mirror_addon.compare.paths import pattern
 from mirror_addon.compare.secrets import without_secrets
+from mirror_addon.compare.twin_values import Translation
 
 DEFAULT_REDACTED = (
     "Authorization",
@@ -147,6 +148,18 @@ class Redaction:
     def _named(self, name: bytes) -> bool:
         """Whether a path is that of a named field, or below it, as in grpc-status-details-bin."""
         return name in self.names or any(name.startswith((each + b".", each + b"[")) for each in self.names)
+
+    def translation(self, translation: Translation) -> Translation:
+        """Return what was translated in a request, with the values that a redacted request has."""
+        kind, _, name = translation.where.partition(":")
+        path = "header:cookie" if kind == "cookie" else translation.where.partition(" ")[0]
+        texts = translation.primary, translation.shadow
+        if kind == "query" and self._queries is not None:
+            shown: list[object] = [self.url(f"?{quote(name)}={text}").partition("=")[2] for text in texts]
+        else:
+            difference = self.difference(Difference(path, "value", *texts))
+            shown = [difference.primary, difference.shadow]
+        return translation._replace(primary=str(shown[0]), shadow=str(shown[1]))
 
     # Bodies
 

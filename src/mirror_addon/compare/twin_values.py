@@ -1,4 +1,4 @@
-"""What is known of a pair's values by the twin (`mirror_twin`): which of the mirror's stand for which of the primary's."""
+"""What the twin (`mirror_twin`) knows of a pair: which values of the mirror stand for which of the primary."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Foreign(NamedTuple):
 
 
 class TwinValues(NamedTuple):
-    """`same`: path, the primary's text and the mirror's text of values that are the same thing. `foreign`: see above."""
+    """`same`: path, the primary's text and the mirror's of values that name the same thing. `foreign`: see above."""
 
     same: frozenset[tuple[str, str, str]] = frozenset()
     foreign: tuple[Foreign, ...] = ()

@@ -203,8 +203,8 @@ class Dispatcher:
 
     def _link_for(self, shadow: Shadow) -> WorkerLink:
         links = self._links
-        if len(links) == 1:
-            return links[0]
+        if len(links) == 1 or (shadow.subject is not None and shadow.subject.twin):
+            return links[0]  # it has the twins of all mirrors; one worker sends more than this process passes on
         chosen = shadow.primary.link if shadow.subject is not None else None
         return chosen if chosen in self._loads else min(links, key=self._burden)
 

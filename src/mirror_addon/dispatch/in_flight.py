@@ -204,6 +204,7 @@ class InFlight:
         shadow.result = result
         counts = shadow.counts
         counts.pending -= 1
+        counts.adapted.update(result.adapted)
         if outcome is State.SENT:
             counts.sent += 1
         elif outcome is State.FAILED:

@@ -11,6 +11,7 @@ limit of their own, because shadows are dropped just when the queue is full.
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING
 
 from mirror_addon.dispatch.in_flight import InFlight
@@ -38,12 +39,18 @@ _ANSWERS = "answers"
 """Stands among the targets of the queue for the responses of primaries."""
 
 
+TWINS_LOST = "mirror: mirror_twin: the mirror's ids are lost %s; values from before are sent as they are"
+logger = logging.getLogger(__name__)
+
+
 class Verdicts:
     """The frames about pairs of one dispatcher, in both directions."""
 
     def __init__(self, book: InFlight, queue: QueuedBytes, limit: int) -> None:
         self.recording = False
         """A record is written."""
+        self._twins: WorkerLink | None = None
+        """The worker that learned ids of mirrors, or may have."""
         self._book = book
         self._queue = queue
         self._notes = Gauge(max(limit // _NOTES_SHARE, _NOTES_LEAST_BYTES))
@@ -95,6 +102,8 @@ class Verdicts:
         if link is None or primary.answer_is_sent or not primary.shadows:
             return
         primary.answer_is_sent = True
+        if primary.subject is not None and primary.subject.twin:
+            self._twins = link
         body = answer.body
         fields = answer.headers, body is not None, answer.bytes, answer.ms, answer.error, note, primary.uncontrolled
         told = PrimaryAnswer(
@@ -153,6 +162,9 @@ class Verdicts:
 
     def lost(self, link: WorkerLink) -> None:
         """A worker died; what it had is DROPPED by now. Tell its successor what it needs to record."""
+        if link is self._twins:
+            self._twins = None
+            logger.warning(TWINS_LOST, "with the worker process that learned them")
         for number in [number for number, credit in self._credits.items() if credit[0] is link]:
             self.credit(number)
         primaries = []
@@ -175,6 +187,8 @@ class Verdicts:
 def _comparison(report: VerdictReport, differences: bytes) -> Comparison:
     from mirror_addon.compare.comparison import Comparison  # much to import, needed only where responses are compared
     from mirror_addon.compare.difference import Difference
+    from mirror_addon.compare.twin_values import Translation
 
     found = tuple(Difference(**each) for each in json.loads(differences)) if differences else ()
-    return Comparison(report.verdict, found, report.notes, report.more)
+    twin = None if report.twin is None else tuple(Translation._make(each) for each in report.twin)
+    return Comparison(report.verdict, found, report.notes, report.more, twin)

@@ -47,6 +47,10 @@ ANNOTATIONS: dict[str, tuple[str, str]] = {
         'Header fields that are set on the shadow: a JSON object in the text, \'{"X-Mirror-Shadow": "1"}\'.',
         r"^\s*\{[\s\S]*\}\s*$",
     ),
+    "twin": (
+        "Keep the mirror's state in step: its own ids, tokens and cookies in place of the primary's. false: not here.",
+        r"^\s*(true|false)\s*$",
+    ),
     "ignore": ("Places that are not compared, with commas: $.a.b, header:NAME, status, body.", r"\S"),
 }
 """Description and pattern by name without the prefix."""

@@ -74,6 +74,8 @@ class MirrorAnnotations:
     set_headers: tuple[tuple[str, str], ...] = ()
     ignore: str = ""
     """Paths that are not compared, in the syntax of `compare`."""
+    twin: bool | None = None
+    """Whether the mirror's state is kept in step; None: as the option says."""
     texts: tuple[tuple[str, str], ...] = ()
     """All annotations that were read: names without the prefix, values as written."""
 
@@ -217,6 +219,12 @@ def _some_text(text: str) -> str:
     return text
 
 
+def _switch(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError(f"{text!r:.80} is neither 'true' nor 'false'; write one of them, in quotes")
+    return text == "true"
+
+
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "active": parse_interval,
     "max-rps": _number,
@@ -228,6 +236,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "remove-headers": _remove_headers,
     "set-headers": _set_headers,
     "ignore": _some_text,
+    "twin": _switch,
 }
 KNOWN = ("expires", *_PARSERS)
 """Names without the prefix."""

@@ -19,6 +19,7 @@ from mirror_addon.options.settings import BY_NAME
 from mirror_addon.options.settings import OptionError
 from mirror_addon.options.settings import Settings
 from mirror_addon.protos.files import read_protos
+from mirror_addon.routing.decision import Decision
 from mirror_addon.shadow.frames import Recording
 
 GATE_OPTIONS = frozenset(
@@ -30,6 +31,7 @@ ENGINE_OPTIONS = frozenset({"mirror_concurrency", "mirror_workers", "mirror_queu
 PAIR_OPTIONS = ENGINE_OPTIONS | {
     "mirror_compare", "mirror_record", "mirror_record_bodies", "mirror_record_rotate", "mirror_redact",
     "mirror_responses", "mirror_web_port", "mirror_host_suffix", "mirror_protos", "mirror_rerun", "mirror_sandbox",
+    "mirror_twin",
 }  # fmt: skip
 """Options that change what workers keep, compare and record."""
 
@@ -108,6 +110,12 @@ def check_record(settings: Settings) -> None:
 def redaction_of(entries: frozenset[bytes]) -> Redaction:
     """Return what `mirror_redact` leaves out of pages and the log, as workers do of records."""
     return Redaction((entry.decode() for entry in entries), REDACT_KEY)
+
+
+def has_twin(settings: Settings, decision: Decision) -> bool:
+    """Whether the state of a request's mirrors is kept in step, by the annotation of its rule or else the option."""
+    own = decision.rule.twin if decision.rule is not None else None
+    return settings.twin if own is None else own
 
 
 def limits_of(settings: Settings) -> ShadowSettings:

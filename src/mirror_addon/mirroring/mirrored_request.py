@@ -70,8 +70,9 @@ class MirroredRequest(ObservedRequest):
         return Again(*shadow.again, *self.end, self.at, shadow.subject, self.exchange.request)
 
 
-def subject_of(flow: http.HTTPFlow, exchange: Exchange, *, with_headers: bool) -> Subject:
-    """What the record says of a request; `with_headers`: the record has the request's header fields too."""
+def subject_of(flow: http.HTTPFlow, exchange: Exchange, *, with_headers: bool, twin: bool = False) -> Subject:
+    """What the record says of a request; `with_headers`: the record has the request's header fields too. `twin`: the
+    state of its mirrors is kept in step."""
     request, decision = exchange.request, exchange.decision
     peer = flow.client_conn.peername
     return Subject(
@@ -87,4 +88,5 @@ def subject_of(flow: http.HTTPFlow, exchange: Exchange, *, with_headers: bool) -
         "" if not peer else f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}",
         decision.rule.ignore if decision.rule is not None else "",
         ((b"Host", request.authority), *request.headers) if with_headers else None,
+        twin,
     )

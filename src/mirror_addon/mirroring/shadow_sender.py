@@ -26,6 +26,7 @@ from mirror_addon.flows.exchange import Exchange
 from mirror_addon.flows.leaving import goes_where_decided
 from mirror_addon.host.shadow_hook import ShadowHook
 from mirror_addon.mirroring.comparison_samples import ComparisonSamples
+from mirror_addon.mirroring.engine_settings import has_twin
 from mirror_addon.mirroring.engine_settings import limits_of
 from mirror_addon.mirroring.engine_settings import redaction_of
 from mirror_addon.mirroring.mirrored_request import MirroredRequest
@@ -155,10 +156,10 @@ class ShadowSender:
         if isinstance(found, MirroredRequest):
             return found
         subject = None
-        if self.has_subjects or self.samples.wants(exchange.decision):
-            subject = subject_of(
-                flow, exchange, with_headers=bool(self.settings.record) and self.settings.record_bodies
-            )
+        twin = has_twin(self.settings, exchange.decision)
+        if self.has_subjects or twin or self.samples.wants(exchange.decision):
+            with_headers = bool(self.settings.record) and self.settings.record_bodies
+            subject = subject_of(flow, exchange, with_headers=with_headers, twin=twin)
         if not self.book.primaries:  # else it is running
             self.watch()
         return MirroredRequest(flow, exchange, subject, self.observers, redaction_of(self.settings.redact))

@@ -29,6 +29,7 @@ from mirror_addon.dispatch.in_flight import InFlight
 from mirror_addon.dispatch.in_flight import Primary
 from mirror_addon.dispatch.in_flight import Shadow
 from mirror_addon.dispatch.upload import BodySink
+from mirror_addon.dispatch.verdicts import TWINS_LOST
 from mirror_addon.display.log import Lines
 from mirror_addon.flows.exchange import Exchange
 from mirror_addon.flows.heads import is_upgrade
@@ -67,6 +68,7 @@ class ShadowWriter:
         self.counters = self.book.counters
         self.shows_flows = False
         self._page_is_open = False
+        self._rules_have_twins = False
         self.comparison_rules = comparison_rules
         """The text of `compare.yaml`, which can be parsed."""
         self.reflected = b""
@@ -101,6 +103,8 @@ class ShadowWriter:
             self.sender.maker.apply(settings)
         if ENGINE_OPTIONS & updated:
             self._recording = None
+            if self._has_twins:
+                logger.warning(TWINS_LOST, f"with the workers, because {', '.join(ENGINE_OPTIONS & updated)} changed")
             old, self.sender.dispatcher = self.dispatcher, self.sender.start()
             self._draining[old] = draining = asyncio.ensure_future(old.close(settings.drain))
             draining.add_done_callback(lambda _: self._draining.pop(old))
@@ -134,6 +138,8 @@ class ShadowWriter:
 
     def rules_changed(self, table: RouteTable) -> None:
         """Another table is in force."""
+        self._rules_have_twins = any(rule.twin for rule in table.mirroring)
+        self._attune()
         self.samples.rules_changed(table)
         self.rerun.rules_changed(table)
         self.gate.limits.keep(table.mirroring)
@@ -164,12 +170,18 @@ class ShadowWriter:
         looked_at = looked_at or bool(settings.sandbox) or settings.rerun
         return settings.responses == "keep" or (settings.responses == "auto" and bool(looked_at))
 
+    @property
+    def _has_twins(self) -> bool:
+        """Whether the state of any mirror is kept in step."""
+        return self.settings.twin or self._rules_have_twins
+
     def _attune(self) -> None:
         """Let dispatcher and workers keep, compare and record what is wanted now."""
         self.dispatcher.flush()
         settings, compares = self.settings, self.compares
         keep = COMPARED_BODY if compares and self.shows_flows else 0
-        self._compared_body = COMPARED_BODY if compares or settings.responses != "discard" else 0  # a few samples
+        compare = compares or settings.responses != "discard"  # a few samples
+        self._compared_body = COMPARED_BODY if compare or self._has_twins else 0
         sender = self.sender
         sender.shows_flows, sender.compares = self.shows_flows, compares
         sender.has_subjects = compares or bool(settings.record or settings.sandbox)
@@ -178,9 +190,7 @@ class ShadowWriter:
         limits = self.dispatcher.settings
         if (limits.keep_body, limits.compare_body) != (keep, self._compared_body):
             self.dispatcher.settings = replace(limits, keep_body=keep, compare_body=self._compared_body)
-        recording = recording_of(
-            settings, self.comparison_rules, compare=self._compared_body > 0, reflected=self.reflected
-        )
+        recording = recording_of(settings, self.comparison_rules, compare=compare, reflected=self.reflected)
         if recording != self._recording:
             self._recording = recording
             self.dispatcher.configure(recording)

@@ -100,6 +100,7 @@ class Settings:
     sandbox_unknown: str
     sandbox_timing: bool
     rerun: bool
+    twin: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +322,13 @@ OPTIONS = (
         False,
         bool,
         "When a mirror answers again after a restart, send it the newest differing GET, HEAD and OPTIONS once more.",
+    ),
+    Option(
+        "mirror_twin",
+        bool,
+        False,
+        bool,
+        "Keep the mirror's state in step: its own ids, tokens and cookies take the primary's place in later shadows.",
     ),
 )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import random
 import time
 from collections.abc import Callable
@@ -32,6 +33,7 @@ from mirror_addon.flows.exchange import Exchange
 from mirror_addon.flows.primary import primary_end
 from mirror_addon.host.upstream_clock import exchange_times
 from mirror_addon.mirroring.engine_settings import COMPARED_BODY
+from mirror_addon.mirroring.engine_settings import has_twin
 from mirror_addon.mirroring.engine_settings import recording_of
 from mirror_addon.replay.order import Turn
 from mirror_addon.replay.planner import Planned
@@ -89,12 +91,13 @@ class Shadows:
         self._waits = setup.pace.rate is None
         self._compares = settings.responses != "discard"
         self._bodies = bool(settings.record) and settings.record_bodies
+        self._has_twin = functools.partial(has_twin, settings)
         limits = ShadowSettings(
             concurrency=settings.concurrency,
             workers=settings.workers,
             queue=settings.queue,
             max_body=settings.max_body,
-            compare_body=COMPARED_BODY if self._compares else 0,
+            compare_body=COMPARED_BODY if self._compares or settings.twin else 0,
             prompt=True,
         )
         self.book = InFlight()
@@ -175,6 +178,8 @@ class Shadows:
                 await asyncio.wait_for(self._stopped.wait(), hold)
         if not abort:
             self.dispatcher.offer(shadow, request, body)
+            if shadow.subject is not None and shadow.subject.twin:
+                self._give_answer(shadow.primary)  # shadows that have its ids wait for this one
             return
         self.aborted += 1
         upload = self.dispatcher.open(shadow, request)
@@ -201,6 +206,7 @@ class Shadows:
             recorded.client,
             ",".join(each for each in ignored if each),
             ((b"Host", recorded.request.authority), *recorded.request.headers) if self._bodies else None,
+            self._has_twin(decision),
         )
 
     def outcome(self, shadow: Shadow) -> None:
@@ -212,8 +218,12 @@ class Shadows:
             # Only now, so that shadows alone wait in the queue for mirrors, and no responses of primaries.
             asyncio.get_running_loop().call_soon(self._answer, mirrored)
 
-    def _answer(self, mirrored: MirroredTurn) -> None:
+    def _give_answer(self, mirrored: Primary) -> None:
+        assert isinstance(mirrored, MirroredTurn)
         self.dispatcher.answer(mirrored, mirrored.recorded, mirrored.note, mirrored.at)
+
+    def _answer(self, mirrored: MirroredTurn) -> None:
+        self._give_answer(mirrored)
         self.book.answered(mirrored)
         if not mirrored.over.done():
             mirrored.over.set_result(None)

@@ -101,6 +101,11 @@ class Rule:
         """What is not compared in its mirrors' responses: the annotation `mirror-addon/ignore`."""
         return self.annotations.ignore if self.annotations is not None else ""
 
+    @property
+    def twin(self) -> bool | None:
+        """Whether its mirrors' state is kept in step: the annotation `mirror-addon/twin`; None without it."""
+        return self.annotations.twin if self.annotations is not None else None
+
 
 @dataclass(slots=True)
 class Mirror:

@@ -119,6 +119,10 @@ OF_THIS_SIDE = frozenset({"breaker_open", "slow_upload", "unsendable"})
 """Errors of a Report that say nothing about the mirror: the shadow counts as dropped, and not as failed."""
 
 
+SentRequest = tuple[bytes, tuple[tuple[bytes, bytes], ...], bytes | None]
+"""Target, header fields and body of a request; without a body, it is the one that was handed over."""
+
+
 class Report(NamedTuple):
     """The end of one shadow. `error` is empty, or the reason it failed or was given up; the other fields are those of
     ShadowResult."""
@@ -137,6 +141,10 @@ class Report(NamedTuple):
     ms: float | None = None
     clock: str = "program"
     late_ms: float | None = None
+    adapted: tuple[str, ...] = ()
+    """How the worker changed the request: names of the counters `adapted.<name>`."""
+    request: SentRequest | None = None
+    """What was sent in place of what was handed over, where the proxy shows it."""
 
 
 class Recording(NamedTuple):
@@ -215,6 +223,8 @@ class VerdictReport(NamedTuple):
     """Whether its line was written; None: there is no record."""
     primary: tuple[int | None, float | None, int, str] | None
     """The primary's status, milliseconds, bytes and error; None: its end was never reported."""
+    twin: tuple[tuple[str, ...], ...] | None = None
+    """The fields of each Translation; None without `mirror_twin`."""
 
 
 # One packer for all frames: making one costs more than packing a head. Text may hold bytes that are no UTF-8, from

@@ -8,6 +8,7 @@ from typing import Literal
 
 if TYPE_CHECKING:
     from mirror_addon.shadow.frames import Report
+    from mirror_addon.shadow.frames import SentRequest
 
 Outcome = Literal["sent", "failed", "dropped"]
 
@@ -50,6 +51,10 @@ class ShadowResult:
     """How `ms` was taken, see compare.answer."""
     late_ms: float | None = None
     """Milliseconds from the arrival of the last bytes to their read; None if that is not known."""
+    adapted: tuple[str, ...] = ()
+    """How the worker changed the request, see frames.Report."""
+    request: SentRequest | None = None
+    """What was sent in place of the request that was handed over, see frames.Report."""
 
     @property
     def response_ms(self) -> float:
@@ -79,4 +84,6 @@ def result_of(id: str, label: str, outcome: Outcome, reason: str, report: Report
         report.ms,
         report.clock,
         report.late_ms,
+        report.adapted,
+        report.request,
     )

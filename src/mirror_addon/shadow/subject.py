@@ -41,6 +41,8 @@ class Subject(NamedTuple):
     """The proxy sends the calls of the mirror (CALLS) after the shadow's end; the comparison waits for them."""
     rerun: bool = False
     """The pair was sent before; it is compared again and not recorded."""
+    twin: bool = False
+    """The mirror's state is kept in step: its own ids take the place of the primary's (`mirror_twin`)."""
 
 
 def url_of(request: Request) -> str:

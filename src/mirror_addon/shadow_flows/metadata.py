@@ -15,6 +15,7 @@ from mitmproxy import flow as mitm_flow
 from mitmproxy import http
 
 from mirror_addon.compare.difference import Difference
+from mirror_addon.compare.twin_values import Translation
 
 if TYPE_CHECKING:
     from mirror_addon.compare.calls import Call
@@ -106,14 +107,14 @@ def write_comparison(shadow: http.HTTPFlow, primary: http.HTTPFlow, comparison: 
     """Keep in the shadow's flow a comparison of the responses that `primary` and `shadow` have now."""
     shadow.metadata[VERDICT_KEY] = comparison.verdict or ""
     shadow.metadata[ANSWERED_KEY] = answered(primary, shadow)
-    if not (comparison.differences or comparison.notes or comparison.more):
+    if not (comparison.differences or comparison.notes or comparison.more or comparison.twin):
         shadow.metadata[COMPARISON_KEY] = _NO_DIFFERENCES
         return
     rows = [
         [each.path, each.kind, each.primary, each.shadow, each.noise, each.where] for each in comparison.differences
     ]
     shadow.metadata[COMPARISON_KEY] = _encode(
-        {"differences": rows, "notes": comparison.notes, "more": comparison.more},
+        {"differences": rows, "notes": comparison.notes, "more": comparison.more, "twin": comparison.twin},
     )
 
 
@@ -128,9 +129,10 @@ def read_comparison(shadow: http.HTTPFlow) -> Comparison | None:
         differences = tuple(Difference(*row) for row in kept["differences"])
         if not all(isinstance(part, str) for each in differences for part in (each.path, each.kind, each.noise)):
             return None
-        return Comparison(
-            text_of(shadow, VERDICT_KEY) or None, differences, tuple(map(str, kept["notes"])), int(kept["more"])
-        )
+        rows = kept.get("twin")
+        twin = None if rows is None else tuple(Translation(*map(str, row)) for row in rows)
+        notes, more = tuple(map(str, kept["notes"])), int(kept["more"])
+        return Comparison(text_of(shadow, VERDICT_KEY) or None, differences, notes, more, twin)
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
 

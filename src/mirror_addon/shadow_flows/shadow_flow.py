@@ -7,6 +7,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import TypeVar
@@ -68,7 +69,10 @@ def milliseconds(flow: http.HTTPFlow) -> float | None:
 
 def make_flow(expected: ExpectedShadow, result: ShadowResult) -> http.HTTPFlow:
     """Make the flow of a shadow that was SENT or FAILED. Its times are counted back from now by those of the result."""
-    shadow, primary = expected.shadow, expected.primary
+    shadow, primary, body = expected.shadow, expected.primary, expected.body
+    if result.request is not None:  # the worker changed it
+        path, headers, sent_body = result.request
+        shadow, body = replace(shadow, path=path, headers=headers), body if sent_body is None else sent_body
     target = shadow.target
     now = time.time()
     started = now - result.total_ms / 1000
@@ -95,7 +99,7 @@ def make_flow(expected: ExpectedShadow, result: ShadowResult) -> http.HTTPFlow:
         path=shadow.path,
         http_version=version,
         headers=http.Headers(shadow.headers if http2 else ((b"Host", shadow.authority), *shadow.headers)),
-        content=expected.body,
+        content=body,
         timestamp_start=started,
         timestamp_end=sent,
     )

@@ -27,6 +27,9 @@ from mirror_addon.compare.resources import singular
 Key = tuple[str, str, str]
 """Kind, space, and the primary's value as text."""
 
+Place = tuple[Key, str]
+"""A key, and its scope or, of a private value, its client."""
+
 ID, TOKEN, COOKIE, ETAG = "id", "token", "cookie", "etag"
 PRIVATE = frozenset({TOKEN, COOKIE})
 MAX_VALUE = 8192

@@ -11,13 +11,11 @@ from collections.abc import Iterable
 
 from mirror_addon.twin.names import PRIVATE
 from mirror_addon.twin.names import Key
+from mirror_addon.twin.names import Place
 from mirror_addon.twin.texts import Texts
 
 MAX_PENDING = 10_000
 """Values that may be on their way. Further ones are not waited for."""
-
-Named = tuple[Key, str]
-"""A key, and the scope or the client of the value."""
 
 
 class Pending:
@@ -27,15 +25,15 @@ class Pending:
         self._texts = texts
         self._most = most
         self._count = 0
-        self._pairs: dict[int, tuple[list[Named], bool]] = {}
+        self._pairs: dict[int, tuple[list[Place], bool]] = {}
         self._by_key: dict[Key, dict[int, str]] = {}
 
     def __len__(self) -> int:
         return self._count
 
-    def add(self, pair: int, named: Iterable[Named], *, makes: bool) -> None:
+    def add(self, pair: int, named: Iterable[Place], *, makes: bool) -> None:
         """A pair named these values; `makes`: new ones, which replace what was learned of them before."""
-        kept: list[Named] = []
+        kept: list[Place] = []
         self._pairs[pair] = kept, makes
         for key, scope in named:
             if self._count >= self._most:
@@ -47,7 +45,7 @@ class Pending:
                 self._texts.add(key[2])
                 kept.append((key, scope))
 
-    def end(self, pair: int) -> list[Named]:
+    def end(self, pair: int) -> list[Place]:
         """The pair has ended: return what it had named."""
         named, _ = self._pairs.pop(pair, ([], False))
         for key, _ in named:

@@ -37,8 +37,8 @@ from mirror_addon.twin.names import ETAG
 from mirror_addon.twin.names import ID
 from mirror_addon.twin.names import PRIVATE
 from mirror_addon.twin.names import Key
+from mirror_addon.twin.names import Place
 from mirror_addon.twin.pending import Lost
-from mirror_addon.twin.pending import Named
 from mirror_addon.twin.pending import Pending
 from mirror_addon.twin.requests import Call
 from mirror_addon.twin.requests import Spot
@@ -53,6 +53,8 @@ MAX_EQUAL = 10_000
 """Ids that are the same on both sides, and are remembered as such."""
 
 
+_LONG_BODY = 4096
+"""Bytes. The memory of what was sent is bounded elsewhere."""
 _WRITABLE = re.compile(r"[^\x00-\x20\x7f;,](?:[^\x00-\x1f\x7f;,]{0,8190}[^\x00-\x20\x7f;,])?")
 """A value that can be written into a header field or a cookie without ending it."""
 
@@ -80,7 +82,7 @@ class Reading:
     """A value in it is lost."""
 
     @property
-    def keys(self) -> set[tuple[Key, str]]:
+    def keys(self) -> set[Place]:
         """The learned values in it."""
         return {(each.key, each.scope) for each in self.found}
 
@@ -105,14 +107,14 @@ class PairRequest:
 
     __slots__ = ("_used", "call", "client", "id", "makes", "missing", "number", "sent", "translations")
 
-    def __init__(self, number: int, id: str, call: Call, client: str, *, makes: bool) -> None:
+    def __init__(self, number: int, id: str, call: Call, client: str) -> None:
         self.number = number
         self.id = id
         self.call = call
         self.sent = call
         self.client = client
-        self.makes = makes
-        """It makes something, as far as its method and its path say."""
+        self.makes = False
+        """It makes something."""
         self.translations: tuple[Translation, ...] = ()
         self.missing = False
         self._used: set[Key] | None = None
@@ -123,6 +125,12 @@ class PairRequest:
             calls = (self.call,) if self.sent is self.call else (self.call, self.sent)
             self._used = {key for call in calls for spot in requests.spots(call, _everything) for key in spot.keys}
         return any(key in self._used for key in keys)
+
+    def forget_long_body(self) -> None:
+        """Keep of a long body only what it names."""
+        if self.call.body and len(self.call.body) > _LONG_BODY:
+            self.used(())
+            self.call, self.sent = self.call._replace(body=b""), self.sent._replace(body=b"")
 
     @property
     def situation(self) -> Situation:
@@ -190,16 +198,16 @@ class Twin:
         """The primary has responded, and the mirror has not yet: its values are on their way."""
         self.pending.add(pair.number, self._named(pair, primary), makes=pair.makes)
 
-    def _named(self, pair: PairRequest, primary: Answer) -> Iterator[Named]:
+    def _named(self, pair: PairRequest, primary: Answer) -> Iterator[Place]:
         for each in named(pair.situation, primary):
             for key in _learned_keys(each):
                 if key in self._equal or (key[0] == ID and pair.used((key,))):
                     continue
                 yield key, _scope(key, each, pair)
 
-    def failed(self, pair: PairRequest) -> None:
-        """The mirror has no response to learn from."""
-        for key, _ in self.pending.end(pair.number):
+    def failed(self, number: int) -> None:
+        """The mirror has no response to learn from, for the pair with this number."""
+        for key, _ in self.pending.end(number):
             if key not in self._equal and key not in self.map:
                 self.lost.add(key)
 
@@ -207,7 +215,7 @@ class Twin:
         """Both have responded. Return what the comparison has to know of this pair."""
         if _class(primary) != _class(shadow):
             self._learn_given(pair, primary, shadow)
-            self.failed(pair)
+            self.failed(pair.number)
             return values_of_pair(self.map, pair.situation, primary, (), pair.translations, pair.client)
         self.pending.end(pair.number)
         observed = list(observe(pair.situation, primary, shadow))

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from mirror_addon.twin.names import PRIVATE
 from mirror_addon.twin.names import Key
+from mirror_addon.twin.names import Place
 from mirror_addon.twin.texts import Texts
 
 MAX_ENTRIES = 10_000
@@ -37,7 +38,7 @@ class TwinMap:
     def __init__(self, texts: Texts, most: int = MAX_ENTRIES) -> None:
         self.texts = texts
         self._most = most
-        self._entries: OrderedDict[tuple[Key, str], Entry] = OrderedDict()
+        self._entries: OrderedDict[Place, Entry] = OrderedDict()
         self._scopes: dict[Key, dict[str, Entry]] = {}
         self._own: Counter[Key] = Counter()
         """By kind, space and the mirror's value: how many entries have it."""
@@ -68,7 +69,7 @@ class TwinMap:
         if (key, scope) in self._entries:
             self._remove((key, scope))
 
-    def _remove(self, place: tuple[Key, str]) -> None:
+    def _remove(self, place: Place) -> None:
         key, scope = place
         entry = self._entries.pop(place)
         scopes = self._scopes[key]
@@ -124,5 +125,5 @@ def _of(scopes: dict[str, Entry], scope: str | None, *, elsewhere: bool = True) 
     return None
 
 
-def _size(place: tuple[Key, str], entry: Entry) -> int:
+def _size(place: Place, entry: Entry) -> int:
     return len(place[0][1]) + len(place[0][2]) + len(place[1]) + len(entry.value)

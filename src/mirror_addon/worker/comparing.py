@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 from typing import Any
 
 from mirror_addon.compare.answer import NO_FAULT
@@ -48,6 +49,9 @@ from mirror_addon.worker.pair_book import PairBook
 from mirror_addon.worker.pair_book import PendingPair
 from mirror_addon.worker.recorder import Recorder
 from mirror_addon.worker.recorder import redaction_of
+
+if TYPE_CHECKING:
+    from mirror_addon.worker.twins import Twins
 
 AT_ONCE_BYTES = 4 * 1024
 """Header fields and bodies of a pair from which it is compared in the process. Below, the hand-over costs more."""
@@ -88,6 +92,8 @@ class Comparing:
         self._process = CompareProcess(log)
         self._slow_until: dict[str, float] = {}
         """Loop time, by the label of a target."""
+        self.twins: Twins | None = None
+        """They learn from responses before these are compared."""
         self._before: dict[str, bytes] | None = None
         """The record's last lines, by id, while the proxy sends NOTEs of a lost worker's shadows."""
 
@@ -150,6 +156,8 @@ class Comparing:
         headers = tuple((name, value) for name, value in primary.headers)
         times = primary.ms, primary.error, primary.connect_ms, primary.first_ms, primary.clock, primary.late_ms
         response = Answer(primary.status, headers, kept, primary.bytes, *times)
+        if self.twins is not None:
+            self.twins.primary_ended(self._book.pairs_of(primary.group), response)
         self._book.primary_ended(
             primary.group,
             response,
@@ -232,7 +240,8 @@ class Comparing:
                 (operation.name if operation.changes else "") if operation.name else None,
             )
         times = pair.ended_at, match.primary_at
-        return Task(primary, shadow, match.control, subject.method, subject.url, operation.name, *times, ids)
+        request = subject.method, subject.url, operation.name
+        return Task(primary, shadow, match.control, *request, *times, ids, pair.twin)
 
     def _learned(self, pair: PendingPair) -> NewIds | None:
         """What is known of the mirror's ids. None for a control, which makes nothing."""
@@ -262,10 +271,13 @@ class Comparing:
             rules, subject = self._rules_of(pair.subject.ignore), pair.subject
             asked = {"method": subject.method, "url": subject.url, "operation": pair.operation.name}
             comparison = with_calls(comparison, pair.calls, rules, **asked)
+        if pair.translations is not None:
+            comparison = replace(comparison, twin=tuple(map(self._redacted.translation, pair.translations)))
         recorded = self._recorder.record(match, comparison)
         self._book.settled(pair)
         answered = None if primary is None else (primary.status, primary.ms, primary.bytes, primary.error)
-        report = VerdictReport(comparison.verdict, comparison.notes, comparison.more, recorded, answered)
+        twin = None if comparison.twin is None else tuple((*each,) for each in comparison.twin)
+        report = VerdictReport(comparison.verdict, comparison.notes, comparison.more, recorded, answered, twin)
         self._report(pair.number, report, to_json(differences_of(comparison)) if comparison.differences else b"")
 
     async def close(self) -> None:

@@ -16,6 +16,7 @@ from mirror_addon.compare.media_types import media_type
 from mirror_addon.compare.new_ids import NewIds
 from mirror_addon.compare.new_ids import PairIds
 from mirror_addon.compare.rules import Rules
+from mirror_addon.compare.twin_values import TwinValues
 
 
 class IdArguments(NamedTuple):
@@ -40,6 +41,7 @@ class Task(NamedTuple):
     now: float
     primary_now: float
     ids: IdArguments | None
+    twin: TwinValues | None = None
 
     @property
     def size(self) -> int:
@@ -84,6 +86,7 @@ class Task(NamedTuple):
                 url=self.url,
                 operation=self.operation,
                 ids=ids,
+                twin=self.twin,
                 now=self.now,
                 primary_now=self.primary_now,
             )

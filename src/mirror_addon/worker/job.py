@@ -119,6 +119,12 @@ class Job:
         if self.deadline is not None and left is not None and not self.aborted:
             self.deadline.reschedule(loop.time() + left)
 
+    def replace_body(self, body: bytes) -> None:
+        """Send another body than the one that has arrived, which is complete and of which nothing was sent."""
+        self.chunks = deque((body,) if body else ())
+        if self.body is not None:
+            self.body = body
+
     def rewind(self) -> None:
         """Let the body be sent again from its beginning. Only if there is a `body`."""
         self.again = True

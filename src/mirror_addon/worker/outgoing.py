@@ -46,7 +46,7 @@ class Outgoing:
     def send_result(self, number: int, report: Report, body: bytes) -> None:
         """Send a shadow's RESULT soon. Successive results without a body become one RESULTS frame, which costs the
         proxy a third of a frame for each."""
-        if body:
+        if body or report.request is not None:
             self.send((Kind.RESULT, number, *report), body)
         else:
             self._batch.add((number, *report), _RESULT_BYTES)

@@ -31,6 +31,8 @@ from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.calls import Call
 from mirror_addon.compare.graphql import Operation
 from mirror_addon.compare.graphql import operation_of
+from mirror_addon.compare.twin_values import Translation
+from mirror_addon.compare.twin_values import TwinValues
 from mirror_addon.shadow.subject import Subject
 from mirror_addon.worker.budget import Budget
 
@@ -63,6 +65,8 @@ class PendingPair:
         "sent",
         "state",
         "subject",
+        "translations",
+        "twin",
         "whole",
     )
 
@@ -85,6 +89,10 @@ class PendingPair:
         """False: it never came to this worker to be sent."""
         self.whole = False
         """All of its request body has arrived."""
+        self.translations: tuple[Translation, ...] | None = None
+        """What was translated in its request; None without `mirror_twin`."""
+        self.twin: TwinValues | None = None
+        """What was learned of it, and the comparison has to know."""
         self.again = False
         """It was sent by a worker that is gone."""
         self.calls: tuple[Call, ...] | None = None
@@ -171,6 +179,11 @@ class PairBook:
     def __len__(self) -> int:
         """The number of groups."""
         return len(self._groups)
+
+    def pairs_of(self, id: str) -> tuple[PendingPair, ...]:
+        """The pairs of a group that are not settled, if its primary has not ended."""
+        group = self._groups.get(id)
+        return () if group is None or group.primary is not None else tuple(group.pairs.values())
 
     def join(self, pair: PendingPair) -> None:
         """Add an open pair."""

@@ -73,6 +73,7 @@ from mirror_addon.worker.trailers import Fields
 if TYPE_CHECKING:
     from mirror_addon.shadow.frames import VerdictReport
     from mirror_addon.worker.comparing import Comparing
+    from mirror_addon.worker.twins import Twins
 
 _CREDIT_BYTES = 64 * 1024
 """Bytes of one body for which a CREDIT is sent."""
@@ -106,6 +107,7 @@ class Worker(asyncio.Protocol):
         self._status_at = 0.0
         self._budget = Budget(_BUDGET_BYTES)
         self._comparing: Comparing | None = None
+        self._twins: Twins | None = None
         self._handlers: dict[int, Callable[..., None]] = {
             Kind.REQUEST: self._on_request,
             Kind.CHUNK: self._on_chunk,
@@ -156,6 +158,9 @@ class Worker(asyncio.Protocol):
             comparing = self._started_comparing()
             job.pair = comparing.join(number, lanes.target.label, *pair)
             comparing.request_body(job.pair, tail, last=not more)
+            if job.pair.subject.twin and not job.pair.subject.control:
+                self._started_twins(comparing).take(job, job.pair, target)
+                return
         lanes.submit(job)
 
     def _on_chunk(self, tail: bytes, number: int, last: bool, trailers: Fields = ()) -> None:
@@ -165,6 +170,8 @@ class Worker(asyncio.Protocol):
             if job.pair is not None:
                 self._started_comparing().request_body(job.pair, tail, last=last)
             job.more(tail, last)
+            if self._twins is not None:
+                self._twins.more(job)
 
     def _on_abort(self, tail: bytes, number: int, reason: str) -> None:
         job = self._jobs.get(number)  # None if it ended while the frame was on its way
@@ -176,7 +183,8 @@ class Worker(asyncio.Protocol):
 
     def _on_flush(self, tail: bytes, target: bytes) -> None:
         lanes = self._targets.get(target)
-        for job in lanes.flush() if lanes is not None else ():
+        held = self._twins.flush(target) if self._twins is not None else []
+        for job in [*(lanes.flush() if lanes is not None else ()), *held]:
             self._give_up(job, "breaker_open")
 
     def _on_answer(self, tail: bytes, number: int, *fields: Any) -> None:
@@ -205,6 +213,13 @@ class Worker(asyncio.Protocol):
 
             self._comparing = Comparing(self._budget, self._send_verdict, self.log)
         return self._comparing
+
+    def _started_twins(self, comparing: Comparing) -> Twins:
+        if self._twins is None:
+            from mirror_addon.worker.twins import Twins
+
+            self._twins = comparing.twins = Twins(lambda job, target: self._lanes(target).submit(job), self.log)
+        return self._twins
 
     def _lanes(self, packed: bytes) -> TargetLanes:
         lanes = self._targets.get(packed)
@@ -244,6 +259,8 @@ class Worker(asyncio.Protocol):
         sent = report
         if report.kept and not job.tell_body:  # kept for the comparison alone
             sent = report._replace(kept=False, headers=())
+        if self._twins is not None:
+            sent = self._twins.told(job, sent)
         self._outgoing.send_result(job.number, sent, body[: job.tell_body])
         if job.pair is None:
             self._budget.give(job.charged)
@@ -254,6 +271,8 @@ class Worker(asyncio.Protocol):
             ms = None if report.truncated else report.ms
             times = ms, report.error, report.connect_ms, report.first_byte_ms, report.clock, report.late_ms
             response = Answer(report.status, report.headers, kept, report.bytes, *times, asked, not report.truncated)
+            if self._twins is not None:
+                self._twins.ended(job.pair, response)
             comparing.ended(job.pair, response, job.charged)
 
     async def housekeeping(self) -> None:
