@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from mirror_addon.compare.record import About
 from mirror_addon.compare.record import RecordedRequest
 from mirror_addon.compare.record import record_line
 from mirror_addon.compare.record_schema import RECORD_SCHEMA
+from mirror_addon.compare.twin_values import Translation
 
 VALIDATOR = Draft7Validator(RECORD_SCHEMA, format_checker=Draft7Validator.FORMAT_CHECKER)
 ABOUT = About(
@@ -22,6 +24,7 @@ ABOUT = About(
 DIFFERENT = Comparison("different", (Difference("$.a[*]", "value", 1, [None, "x"], "", "$.a[0]"),), ("a note",), 7)
 REQUEST = RecordedRequest(((b"Host", b"b"),), b"\xff", False)
 CALLS = [Call("POST", "http://pay.test/charges", "different", DIFFERENT.differences, "a note")]
+TWIN = (Translation("path[1]", "1007", "2001", "f1/1"),)
 OK = Answer(200, bytes=3, ms=1.23456)
 
 
@@ -43,6 +46,7 @@ def test_it_is_a_schema_of_draft_07() -> None:
         line(request=REQUEST),
         line(calls=CALLS),
         line(calls=[]),
+        line(comparison=replace(DIFFERENT, twin=TWIN)),
         line(None, Answer(None, error="queue_full"), comparison=Comparison(None, ())),
         line(None, Answer(None, error="timeout"), comparison=Comparison("failed", ()), request=REQUEST),
     ],
@@ -52,7 +56,8 @@ def test_lines_that_are_written(written: dict[str, Any]) -> None:
 
 
 def test_it_names_every_field_that_is_written() -> None:
-    written = line(request=REQUEST, calls=CALLS)
+    written = line(request=REQUEST, calls=CALLS, comparison=replace(DIFFERENT, twin=TWIN))
+    assert set(RECORD_SCHEMA["definitions"]["translation"]["properties"]) == set(written["twin"][0])
     assert set(RECORD_SCHEMA["properties"]) == set(written)
     assert set(RECORD_SCHEMA["definitions"]["call"]["properties"]) == set(written["calls"][0])
     side = RECORD_SCHEMA["definitions"]["side"]["properties"]

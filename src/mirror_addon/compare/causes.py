@@ -27,6 +27,7 @@ from typing import NamedTuple
 from typing import Protocol
 
 from mirror_addon.compare.endpoint import is_id
+from mirror_addon.compare.twin_values import PRIMARY_ID
 
 _STEP = re.compile(r"\.(?P<name>[^\W\d]\w*)|\['(?P<quoted>(?:[^'\\]|\\.)*)'\]")
 _FORMATS = re.compile(r"[a-z][a-z ]{1,20}(?=: )")
@@ -43,6 +44,8 @@ CALL = "call"
 _LONGEST = 500
 _LONGEST_WORD = 60
 """Characters of a path, and of a kind or a change."""
+_WORDS = {PRIMARY_ID: "is the primary's id, not the mirror's own"}
+"""Kinds of differences whose names say too little."""
 _TELLING_TEXT = 4
 _TELLING_NUMBER = 1000
 
@@ -90,7 +93,7 @@ class Cause(NamedTuple):
             return f"status {self.change}"
         if self.kind == CALL:
             return f"{self.path} {self.change or 'value'}"
-        what = self.change if self.kind == "type" and self.change else self.kind
+        what = self.change if self.kind == "type" and self.change else _WORDS.get(self.kind, self.kind)
         if self.path == _SET_COOKIE and self.change:
             what = f"{self.change}: {self.kind}"
         return f"{self.path} {what}" + (f" at {self.endpoint}" if self.endpoint else "")

@@ -159,6 +159,8 @@ class MirrorDiff:
         if comparison is not None:
             yield from diff_text.responses(comparison, compared.body if compared else ())
         yield from _call_lines(calls)
+        if kept := meta.read_comparison(shadow):
+            yield from diff_text.twin(kept)
         if not concise:
             yield from diff_text.requests(primary, shadow)
 

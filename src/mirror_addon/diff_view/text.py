@@ -164,6 +164,17 @@ def responses(comparison: Comparison, body: Iterable[str]) -> Iterator[Line]:
         yield Line("aside", f"  note: {note}")
 
 
+def twin(comparison: Comparison) -> Iterator[Line]:
+    """Yield what was translated in the shadow's request, each with the pair that it was learned from."""
+    if comparison.twin:
+        yield BLANK
+        yield Line("header", "Translated in the shadow (- primary, + the mirror's own)")
+        for each in comparison.twin:
+            yield Line("text", f"  {each.where}, learned from {each.source}")
+            yield Line("primary", f"    - {shortened(each.primary)}")
+            yield Line("shadow", f"    + {shortened(each.shadow)}")
+
+
 def _difference(each: Difference, body: list[str]) -> Iterator[Line]:
     where = f", first at {each.where}" if each.where and each.where != each.path else ""
     yield Line("text", f"  {each.path}: {each.kind}{where}")

@@ -114,7 +114,8 @@ def write_comparison(shadow: http.HTTPFlow, primary: http.HTTPFlow, comparison: 
         [each.path, each.kind, each.primary, each.shadow, each.noise, each.where] for each in comparison.differences
     ]
     shadow.metadata[COMPARISON_KEY] = _encode(
-        {"differences": rows, "notes": comparison.notes, "more": comparison.more, "twin": comparison.twin},
+        {"differences": rows, "notes": comparison.notes, "more": comparison.more}
+        | ({} if comparison.twin is None else {"twin": comparison.twin})
     )
 
 

@@ -9,7 +9,8 @@ request:
 - **Given.** Cookies, tokens and ETags are whatever their server says, whatever the method: they are learned.
 - **Seen.** In a response to GET the same thing has two ids: an object whose other values are equal, of which there is
   no second one. They are learned for translation; in a comparison they count as the same from the second pair on, since
-  the first could as well be a fault of the mirror.
+  the first could as well be a fault of the mirror. They count at once where the request had a cookie or a token of the
+  mirror's own: what belongs to such a session, as a cart does, was made for it.
 
 Elements of lists are paired by their other values, never by their place alone, unless all of them agree. What
 contradicts something that was made is not learned: it is a difference.

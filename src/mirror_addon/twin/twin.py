@@ -133,6 +133,11 @@ class PairRequest:
             self.call, self.sent = self.call._replace(body=b""), self.sent._replace(body=b"")
 
     @property
+    def is_private(self) -> bool:
+        """Whether it is about what the mirror made for this client: its cookie or its token is the mirror's own."""
+        return any(each.where.startswith(("cookie:", "header:authorization")) for each in self.translations)
+
+    @property
     def situation(self) -> Situation:
         return Situation(self.call.path.decode("latin-1"), self.makes, self.used)
 
@@ -241,6 +246,8 @@ class Twin:
                 self._take_seen(key, scope, each, pair, current)
             elif each.primary == each.shadow and current is None:
                 self._note_equal(key)
+            elif current is not None and not current.sure and current.value == each.shadow:
+                self.map.learn(key, scope, current._replace(sure=True))  # it was translated, and was the right one
 
     def _take_certain(self, key: Key, scope: str, each: Observed, pair: PairRequest, current: Entry | None) -> None:
         same = each.primary == each.shadow
@@ -259,7 +266,8 @@ class Twin:
             self.map.forget(key, scope)
             self._note_equal(key)
         elif current is None or current.value != each.shadow:
-            self.map.learn(key, scope, Entry(each.shadow, pair.id, each.numbers, sure=False))
+            sure = pair.is_private and not each.listed
+            self.map.learn(key, scope, Entry(each.shadow, pair.id, each.numbers, sure))
             self.lost.discard(key)
             self._equal.pop(key, None)
         else:

@@ -33,10 +33,11 @@ from mirror_addon.compare.report.lines import KeptSide
 from mirror_addon.compare.report.lines import ListedDifference
 from mirror_addon.compare.report.tally import endpoint_of_line
 from mirror_addon.compare.rules import Rules
+from mirror_addon.compare.twin_values import PRIMARY_ID
 
 _BY_RULE = frozenset(("ignored", "presence", "regex", "tolerance", "unordered", "accepted"))
 """Reasons that the rules of that time gave."""
-_OF_CONTEXT = frozenset(("control", "echo", "new_id", "nonce"))
+_OF_CONTEXT = frozenset(("control", "echo", "new_id", "nonce", "twin"))
 """Reasons that need more than the two responses, so they are kept."""
 
 
@@ -92,6 +93,7 @@ class Judge:
         kept = {(each.path, each.kind): each for each in line.differences if each.noise in _OF_CONTEXT}
         blanked = {f"header:{name.lower()}" for name, value in line.primary.headers if value == REDACTED.decode()}
         differences = [_difference(each) for each in line.differences if each.path in blanked]
+        differences += self._of_twin(line)
         for each in found.differences:
             if each.path not in blanked:
                 before = kept.get((each.path, each.kind))
@@ -105,6 +107,11 @@ class Judge:
         differences = [_difference(each) for each in line.differences if each.kind == CALL]
         active = self._rules.applying(line.method, line.url, operation)
         return judged(differences, active, self._rules.accepted, endpoint_of_line(line))
+
+    def _of_twin(self, line: JudgedLine) -> list[Difference]:
+        """The primary's ids in the mirror's response: that they are wrong cannot be seen in two equal values."""
+        found = tuple(each for each in line.differences if each.kind == PRIMARY_ID)
+        return list(self._by_list(msgspec.structs.replace(line, differences=found)).differences) if found else []
 
     def _by_list(self, line: JudgedLine) -> Comparison:
         """Judge the listed differences by their paths."""

@@ -26,6 +26,7 @@ REASONS = {
     "time": "a time",
     "id": "an id",
     "etag": "an entity tag",
+    "twin": "the mirror's own id",
 }
 """Why a differing field is noise. A reason that is not here is shown as it is."""
 
