@@ -95,8 +95,14 @@ class Proxy:
     def __init__(self, v1: int, v2: int, folder: Path, *options: str) -> None:
         self.port = free_port()
         self._log = (folder / "log").open("w+")
-        settings = ["keep_host_header=true", f"mirror_to=http://127.0.0.1:{v2}", f"mirror_drain={DRAIN}", *options]
-        words = [str(MITMDUMP.path), "-q", "-s", str(ROOT / "mirror_addon"), "--mode", f"reverse:http://127.0.0.1:{v1}"]
+        settings = [
+            "keep_host_header=true",
+            "flow_detail=0",
+            f"mirror_to=http://127.0.0.1:{v2}",
+            f"mirror_drain={DRAIN}",
+            *options,
+        ]
+        words = [str(MITMDUMP.path), "-s", str(ROOT / "mirror_addon"), "--mode", f"reverse:http://127.0.0.1:{v1}"]
         words += ["--listen-host", "127.0.0.1", "--listen-port", str(self.port)]
         words += [part for setting in settings for part in ("--set", setting)]
         self._process = subprocess.Popen(

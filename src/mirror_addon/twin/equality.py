@@ -58,7 +58,8 @@ def values_of_pair(
                 continue
             key, _, entry = found
             wide = is_wide(each.primary) or key[0] == TOKEN
-            same.add((ANYWHERE if wide else each.path, each.primary, entry.value))
+            if not each.where.startswith(("path[", "query:")):  # else a part of a URL, which is compared as a whole
+                same.add((ANYWHERE if wide else each.path, each.primary, entry.value))
             pairs["" if wide else key[1], each.primary] = entry.value
         same.update(_texts(known, primary, pairs))
     return TwinValues(frozenset(each for each in same if each[1] != each[2]), tuple(_foreign(known, observed, client)))

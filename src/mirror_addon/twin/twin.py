@@ -80,11 +80,8 @@ class Reading:
     """Pairs whose values are on their way."""
     missing: bool = False
     """A value in it is lost."""
-
-    @property
-    def keys(self) -> set[Place]:
-        """The learned values in it."""
-        return {(each.key, each.scope) for each in self.found}
+    keys: set[Key] = field(default_factory=set)
+    """Of the values that are learned, or on their way."""
 
     def translated(self) -> tuple[Call, tuple[Translation, ...]]:
         """The request with the mirror's values, and what was replaced."""
@@ -173,8 +170,9 @@ class Twin:
         for spot in spots:
             found = self.map.find(spot.keys, spot.scope, client)
             waits = self.pending.waits_for(spot.keys, spot.scope, client, before, known=found is not None)
-            if waits:
+            if waits or found is not None:
                 reading.waits |= waits
+                reading.keys.update(spot.keys)
             if found is not None:
                 reading.found.append(Found(spot, *found))
             elif not waits and self.lost.has(spot.keys):

@@ -9,7 +9,7 @@ from mirror_addon.shadow.frames import Head
 from mirror_addon.shadow.frames import SentRequest
 from mirror_addon.shadow.frames import pack
 from mirror_addon.shadow.frames import unpack
-from mirror_addon.twin.names import Place
+from mirror_addon.twin.names import Key
 from mirror_addon.twin.requests import MAX_BODY
 from mirror_addon.twin.requests import Call
 from mirror_addon.twin.requests import wants_body
@@ -34,8 +34,8 @@ class TargetTwin:
         """Those that are not sent yet, because of another one."""
         self.blocks: dict[int, set[int]] = {}
         """By number of a shadow: the waiting ones that it blocks."""
-        self.sharing: dict[tuple[str, Place], set[int]] = {}
-        """By client and learned value: the shadows that have it."""
+        self.sharing: dict[tuple[str, Key], set[int]] = {}
+        """By client and key of a value: the shadows that have it."""
 
 
 class TwinJob:
@@ -79,8 +79,8 @@ class TwinJob:
         self.request: SentRequest | None = None
         """What was sent in place of what was handed over."""
         self.adapted: tuple[str, ...] = ()
-        self.keys: set[Place] = set()
-        """The learned values in it."""
+        self.keys: set[Key] = set()
+        """Of the values in it that are learned, or on their way."""
         self.blocked_by: set[int] = set()
         """The numbers of the shadows that have to end before it is sent."""
         self.timer: asyncio.TimerHandle | None = None

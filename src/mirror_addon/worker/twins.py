@@ -110,9 +110,8 @@ class Twins:
             self._send(waiting, head, reading)
 
     def _share(self, waiting: TwinJob, reading: Reading) -> None:
-        if reading.client != waiting.client:
-            self._unshare(waiting)
-            waiting.client = reading.client
+        self._unshare(waiting)
+        waiting.client = reading.client
         waiting.keys = reading.keys
         for key in waiting.keys:
             waiting.twin.sharing.setdefault((waiting.client, key), set()).add(waiting.job.number)
@@ -225,7 +224,7 @@ class Twins:
         twin, number = waiting.twin, pair.number
         del twin.jobs[number]
         self._unshare(waiting)
-        for each in twin.blocks.pop(number, ()):
+        for each in sorted(twin.blocks.pop(number, ())):
             blocked = twin.waiting[each]
             blocked.blocked_by.discard(number)
             if not blocked.blocked_by:
