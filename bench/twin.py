@@ -162,8 +162,10 @@ def run(style: Style, seed: int, clients: int, *options: str, primary_slow: bool
             Server(first, slow(seed) if primary_slow else fast) as v1,
             Server(second, slow(seed + 1) if mirror_slow else fast) as v2,
             Proxy(v1.port, v2.port, Path(name), f"mirror_record={record}", *options) as proxy,
+            contextlib.ExitStack() as stack,
         ):
-            browsers = [Browser(keeping(over_http(proxy.port, HOST), sent)) for _ in range(clients)]
+            connections = [stack.enter_context(over_http(proxy.port, HOST)) for _ in range(clients)]
+            browsers = [Browser(keeping(send, sent)) for send in connections]
             with ThreadPoolExecutor(clients) as pool:
                 sessions = [
                     pool.submit(session, browser, f"user-{number}", random.Random(seed * 1000 + number))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import random
 import re
 from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 from typing import NamedTuple
 
@@ -123,7 +125,8 @@ def session(browser: Browser, name: str, luck: random.Random) -> None:
         part()
 
 
-def over_http(port: int, host: str = "shop.test") -> Send:
+@contextlib.contextmanager
+def over_http(port: int, host: str = "shop.test") -> Iterator[Send]:
     """Send over one connection to a port of 127.0.0.1."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
@@ -133,4 +136,5 @@ def over_http(port: int, host: str = "shop.test") -> Send:
         fields = {name.lower(): value for name, value in response.getheaders()}
         return Answered(response.status, fields, response.read())
 
-    return send
+    with contextlib.closing(connection):
+        yield send
