@@ -8,6 +8,7 @@ from pairtools import primary_flow
 
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.difference import Difference
+from mirror_addon.compare.twin_values import Translation
 from mirror_addon.diff_view import text as diff_text
 from mirror_addon.diff_view.text import Line
 from mirror_addon.diff_view.text import sampled
@@ -191,3 +192,15 @@ def test_every_line_of_a_real_trace_is_put_in_words() -> None:
         lines = [sampled(line) for line in explain(table, asked, 7)]
         assert any(f"sampled: {word}" in line for line in lines), lines
         assert not any("drawn" in line for line in lines)
+
+
+def test_what_was_translated() -> None:
+    comparison = Comparison("same", twin=(Translation("path[1]", "1007", "2001", "5d0c/12"),))
+    assert texts(list(diff_text.twin(comparison))) == [
+        " ",
+        "Translated in the shadow (- primary, + the mirror's own)",
+        "  path[1], learned from 5d0c/12",
+        "    - 1007",
+        "    + 2001",
+    ]
+    assert not list(diff_text.twin(Comparison("same"))) and not list(diff_text.twin(Comparison("same", twin=())))

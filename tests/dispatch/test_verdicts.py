@@ -2,8 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.difference import Difference
+from mirror_addon.compare.twin_values import Translation
 from mirror_addon.dispatch.in_flight import InFlight
 from mirror_addon.dispatch.in_flight import Primary
 from mirror_addon.dispatch.in_flight import Shadow
@@ -244,3 +247,27 @@ def test_what_is_sent_again_has_no_line_that_could_be_missed() -> None:
     world.book.end(shadow, State.DROPPED, ShadowResult(shadow.id, "b/v2", "dropped", "shutdown"))
     world.verdicts.refused(shadow, None)
     assert world.book.counters.unrecorded == 0
+
+
+def test_a_lost_worker_takes_the_mirror_s_ids_with_it_and_that_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    shadow = world.begin()
+    world.verdicts.lost(world.link)
+    assert not caplog.messages
+    shadow.primary.subject = world.primaries["a"].subject._replace(twin=True)  # type: ignore[union-attr]
+    shadow.primary.answer_is_sent = False
+    world.answer(Answer(200))
+    for _ in range(2):
+        world.verdicts.lost(world.link)
+    assert [message for message in caplog.messages if "ids are lost" in message] == [caplog.messages[0]]
+
+
+def test_what_was_translated_comes_with_the_verdict() -> None:
+    world = World()
+    shadow = world.begin()
+    world.end(shadow, adapted=("twin",))
+    report = VerdictReport("same", (), 0, True, (200, 1.0, 2, ""), (("path[1]", "7", "8", "a/1"),))
+    world.verdicts.verdict(shadow, report, b"")
+    assert shadow.comparison is not None
+    assert shadow.comparison.twin == (Translation("path[1]", "7", "8", "a/1"),)
+    assert world.book.counters.of("b/v2").adapted == {"twin": 1}

@@ -26,6 +26,7 @@ GOOD = {
     "remove-headers": ["Authorization, Cookie"],
     "set-headers": ['{"X-Mirror-Shadow": "1"}', ' {\n"A": ""} '],
     "ignore": ["$.id, header:X"],
+    "twin": ["true", " false "],
 }
 BAD = {
     "expires": ["", "soon", "72", "72 h"],
@@ -39,6 +40,7 @@ BAD = {
     "remove-headers": ["", "A,,B"],
     "set-headers": ["", "X: 1", '["A"]'],
     "ignore": ["", " "],
+    "twin": ["", "yes", "True"],
 }
 
 

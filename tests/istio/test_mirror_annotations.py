@@ -37,6 +37,7 @@ def test_all_of_them() -> None:
         remove_headers="Authorization, Cookie",
         set_headers='{"X-Mirror-Shadow": " 1 "}',
         ignore="$.id",
+        twin=" true ",
     )
     assert found == MirrorAnnotations(
         expires=1060.0,
@@ -50,6 +51,7 @@ def test_all_of_them() -> None:
         remove_headers=("Authorization", "Cookie"),
         set_headers=(("X-Mirror-Shadow", "1"),),
         ignore="$.id",
+        twin=True,
         texts=found.texts,
     )
     assert [name for name, _ in found.texts] == list(KNOWN)

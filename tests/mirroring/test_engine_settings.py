@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from mirror_addon.istio.parsing import Source
+from mirror_addon.istio.parsing import parse_sources
 from mirror_addon.mirroring.engine_settings import check_record
+from mirror_addon.mirroring.engine_settings import has_twin
 from mirror_addon.mirroring.engine_settings import own_options
 from mirror_addon.mirroring.engine_settings import recording_of
 from mirror_addon.mirroring.engine_settings import values_of
@@ -15,6 +18,10 @@ from mirror_addon.options.settings import OPTIONS
 from mirror_addon.options.settings import OptionError
 from mirror_addon.options.settings import Settings
 from mirror_addon.options.settings import parse_settings
+from mirror_addon.routing.decision import Action
+from mirror_addon.routing.decision import Decision
+from mirror_addon.routing.identity import Identity
+from mirror_addon.routing.table import RouteTable
 
 
 def settings(**options: Any) -> Settings:
@@ -75,3 +82,47 @@ def test_mitmproxys_own_definitions_are_used_too(tmp_path: Path, caplog: pytest.
     assert values_of(SimpleNamespace(mirror_protos=[]), ["mirror_protos"]) == {"mirror_protos": []}
     assert own_options({"protobuf_definitions", "listen_port"}) == {"mirror_protos"}
     assert own_options({"mirror_record", "listen_port"}) == {"mirror_record"}
+
+
+ROUTES = {
+    "VirtualService": """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: a, annotations: {%s}}
+spec: {hosts: [shop.test], http: [{route: [{destination: {host: b}}], mirror: {host: c}}]}
+""",
+    "HTTPRoute": """
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: a, annotations: {%s}}
+spec:
+  parentRefs: [{name: gateway}]
+  hostnames: [shop.test]
+  rules:
+  - backendRefs: [{name: b, port: 80}]
+    filters: [{type: RequestMirror, requestMirror: {backendRef: {name: c, port: 80}}}]
+""",
+    "GRPCRoute": """
+apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: {name: a, annotations: {%s}}
+spec:
+  parentRefs: [{name: gateway}]
+  hostnames: [shop.test]
+  rules:
+  - backendRefs: [{name: b, port: 80}]
+    filters: [{type: RequestMirror, requestMirror: {backendRef: {name: c, port: 80}}}]
+""",
+}
+
+
+@pytest.mark.parametrize(
+    ("option", "annotation", "expected"),
+    [(False, "", False), (True, "", True), (False, "true", True), (True, "false", False)],
+)
+@pytest.mark.parametrize("kind", ROUTES)
+def test_whose_state_is_kept_in_step(kind: str, option: bool, annotation: str, expected: bool) -> None:
+    text = ROUTES[kind] % (f'mirror-addon/twin: "{annotation}"' if annotation else "")
+    (rule,) = RouteTable.build(parse_sources([Source("a.yaml", text.encode())]).resources, Identity()).mirroring
+    assert has_twin(settings(twin=option), Decision(Action.ROUTE, rule)) is expected
+    assert has_twin(settings(twin=option), Decision(Action.PASSTHROUGH)) is option

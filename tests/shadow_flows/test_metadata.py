@@ -14,6 +14,7 @@ from pairtools import primary_flow
 from mirror_addon.compare.calls import Call
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.difference import Difference
+from mirror_addon.compare.twin_values import Translation
 from mirror_addon.shadow_flows import metadata as meta
 
 
@@ -103,3 +104,10 @@ def test_calls_that_cannot_be_read_are_none(kept: object) -> None:
     flow = primary_flow()
     flow.metadata[meta.CALLS_KEY] = kept
     assert meta.read_calls(flow) == ()
+
+
+def test_what_was_translated_is_kept() -> None:
+    shadow, primary = primary_flow(), primary_flow()
+    comparison = Comparison("same", twin=(Translation("path[1]", "7", "8", "f/1"),))
+    meta.write_comparison(shadow, primary, comparison)
+    assert meta.read_comparison(saved_and_read(shadow)) == comparison

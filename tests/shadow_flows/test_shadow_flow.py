@@ -166,3 +166,14 @@ def test_a_failed_shadow_says_why() -> None:
         f"failed: connect; shadow of {primary.id[:4]} -> b/v2 · 200 vs failed: connect"
     )
     assert outcome(flow, primary, None)[0] == FAILED_MARKER
+
+
+def test_a_request_that_the_worker_changed() -> None:
+    primary = primary_flow()
+    shadow = shadow_request(primary)
+    for body, expected in ((b"new", b"new"), (None, b"old")):
+        result = result_of(shadow, request=(b"/orders/8", ((b"A", b"b"),), body))
+        flow = make_flow(ExpectedShadow(shadow, primary, b"old"), result)
+        assert (flow.request.path, flow.request.content) == ("/orders/8", expected)
+        assert flow.request.headers.fields == ((b"Host", b"shop.test-shadow"), (b"A", b"b"))
+    assert shadow.path == b"/x"

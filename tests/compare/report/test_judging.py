@@ -155,3 +155,14 @@ def test_differences_of_calls_are_judged_by_rules_and_never_anew(bodies: bool) -
     line = msgspec.structs.replace(line, verdict="different", differences=(call,))
     assert judged(line, "") == ("different", [(call.path, "")])
     assert judged(line, "rules: [{path: 'call:POST pay/*', ignore: true}]") == ("noise", [(call.path, "ignored")])
+
+
+def test_the_twin_s_judgement_is_kept(bodies: bool) -> None:
+    line = recorded({"id": 7}, {"id": 8}, bodies=bodies)
+    own = ListedDifference("$.id", "value", 7, 8, "twin", "$.id")
+    foreign = ListedDifference("$.order_id", "primary_id", 7, 7, "", "$.order_id")
+    line = msgspec.structs.replace(line, verdict="different", differences=(own, foreign))
+    assert judged(line, "") == ("different", [("$.order_id", ""), ("$.id", "twin")][:: 1 if bodies else -1])
+    accepted = f"rules: [{{path: $.order_id, accepted: {Cause('$.order_id', 'primary_id').id}}}]"
+    assert judged(line, accepted)[0] == "noise"
+    assert judged(line, "rules: [{path: $.order_id, ignore: true}]")[0] == "noise"
