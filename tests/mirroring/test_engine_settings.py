@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mirror_addon.gateway_api.reading import GATEWAY_API
 from mirror_addon.istio.parsing import Source
 from mirror_addon.istio.parsing import parse_sources
 from mirror_addon.mirroring.engine_settings import check_record
@@ -123,6 +124,7 @@ spec:
 @pytest.mark.parametrize("kind", ROUTES)
 def test_whose_state_is_kept_in_step(kind: str, option: bool, annotation: str, expected: bool) -> None:
     text = ROUTES[kind] % (f'mirror-addon/twin: "{annotation}"' if annotation else "")
-    (rule,) = RouteTable.build(parse_sources([Source("a.yaml", text.encode())]).resources, Identity()).mirroring
+    parsed = parse_sources([Source("a.yaml", text.encode())], extension=GATEWAY_API)
+    (rule,) = RouteTable.build(parsed.resources, Identity()).mirroring
     assert has_twin(settings(twin=option), Decision(Action.ROUTE, rule)) is expected
     assert has_twin(settings(twin=option), Decision(Action.PASSTHROUGH)) is option
