@@ -9,7 +9,8 @@ or UUIDs, and all numbers are those of other things too. Afterwards both shops m
 - shadows in which something was translated, and those sent without;
 - whether the primary got the bytes that it gets from a proxy without twin: the clients' heads and bodies.
 
-The cost is processor time of reading a request in which nothing is to be translated, beside a map of 10,000 entries.
+The cost is processor time of a request in which nothing is to be translated, beside a map of 10,000 entries: to read
+it, and with its pair, whose responses are read too, to learn from them.
 """
 
 from __future__ import annotations
@@ -50,13 +51,21 @@ from bench.twin_shop import Server
 from bench.twin_shop import Shop
 from bench.twin_shop import Style
 from bench.twin_shop import raw
+from mirror_addon.compare.answer import Answer
 from mirror_addon.shadow.frames import Head
 from mirror_addon.shadow.frames import pack
 from mirror_addon.shadow.frames import unpack
+from mirror_addon.shadow.subject import Subject
 from mirror_addon.twin.requests import Call
 from mirror_addon.twin.twin import Twin
 from mirror_addon.twin.twin_map import MAX_ENTRIES
 from mirror_addon.twin.twin_map import Entry
+from mirror_addon.worker.attempt import ABORTED
+from mirror_addon.worker.budget import Budget
+from mirror_addon.worker.job import Job
+from mirror_addon.worker.pair_book import PairBook
+from mirror_addon.worker.pair_book import PendingPair
+from mirror_addon.worker.twins import Twins
 
 COLUMNS = (
     "mirror",
@@ -217,6 +226,46 @@ def cost(call: Call, entries: int = MAX_ENTRIES, rounds: int = 5, count: int = 2
     return best * 1e6
 
 
+def pair_cost(call: Call, entries: int = MAX_ENTRIES, rounds: int = 5, count: int = 500) -> float:
+    """Microseconds of processor time that the twin takes of the worker for a whole pair: the request, and both
+    responses, which are equal and name nothing that is known."""
+    response = Answer(200, ((b"Content-Type", b"application/json"),), ANSWER, len(ANSWER))
+    packed = pack(Head(call.method, b"shop.test", call.path, call.headers, 30.0, 0, 0, 0))
+    made = call.method.decode(), f"http://shop.test{call.path.decode()}"
+    twins = Twins(lambda job, target: None, click.echo)
+    book = PairBook(lambda match: None, Budget(0), time.time)
+
+    def pair(number: int, twin: bool) -> None:
+        subject = Subject(f"{number}", 0.0, "r", "b/v1", False, False, *made, 1, "127.0.0.1:1", twin=True)
+        each = PendingPair(number, f"{number}/1", "b/v2", subject)
+        book.join(each)
+        job = Job(number, packed, call.body or b"", True)
+        if twin:
+            twins.take(job, each, b"target")
+            twins.primary_ended(book.pairs_of(subject.group), response)
+            twins.told(job, ABORTED)
+            twins.ended(each, response)
+        else:
+            Head(*unpack(job.request))
+        book.ended(each, response)
+        book.primary_ended(subject.group, response)
+        book.settled(each)
+
+    best = {True: float("inf"), False: float("inf")}
+    pair(0, True)
+    for number in range(entries):
+        known = twins.of("b/v2")
+        assert known is not None
+        known.map.learn(("id", "order", str(5000 + number)), "", Entry(str(9000 + number), "p"))
+    for _ in range(rounds):
+        for twin in best:
+            begun = time.process_time()
+            for number in range(1, count + 1):
+                pair(number, twin)
+            best[twin] = min(best[twin], (time.process_time() - begun) / count)
+    return (best[True] - best[False]) * 1e6
+
+
 FIELDS = (
     (b"User-Agent", b"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"),
     (b"Accept", b"application/json"),
@@ -225,6 +274,7 @@ FIELDS = (
     (b"X-Forwarded-For", b"127.0.0.1"),
 )
 JSON_BODY = json.dumps({"product_id": 12, "quantity": 1007, "note": "leave it at the door", "options": ["red", "XL"]})
+ANSWER = json.dumps({"id": 12, "name": "pen", "price": 1007, "tags": ["blue", "fine"], "stock": {"left": 3}}).encode()
 CALLS = {
     "GET": Call(b"GET", b"/api/v1/products/12?sort=price&limit=50&page=2", FIELDS),
     "POST, JSON": Call(
@@ -261,9 +311,9 @@ def main(clients: int, seed: int) -> None:
             bytes_of_primary = "untouched" if found.untouched else "CHANGED"
             click.echo(line((name, "on" if twin else "off", *map(str, numbers), bytes_of_primary)))
     click.echo("\nA shadow with nothing to translate, beside 10,000 entries, in microseconds of processor time:\n")
-    click.echo(heading(("request", "us")))
+    click.echo(heading(("request", "to read it", "with its pair, to learn from it")))
     for name, call in CALLS.items():
-        click.echo(line((name, f"{cost(call):.1f}")))
+        click.echo(line((name, f"{cost(call):.1f}", f"{pair_cost(call):.1f}")))
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ from twintools import answer
 from mirror_addon.twin.learning import GIVEN
 from mirror_addon.twin.learning import MADE
 from mirror_addon.twin.learning import SEEN
-from mirror_addon.twin.learning import Situation
-from mirror_addon.twin.learning import named
 from mirror_addon.twin.learning import observe
+from mirror_addon.twin.naming import Situation
+from mirror_addon.twin.responses import Side
 
 UUID = "0b5f0a52-7c7c-4c5e-9f0a-1f2e3d4c5b6a"
 
@@ -19,7 +19,7 @@ def seen(
     primary: Any, shadow: Any, target: str = "/orders", *used: str, makes: bool = True
 ) -> list[tuple[str, str, str, str]]:
     situation = Situation(target, makes, lambda keys: any(key[2] in used for key in keys))
-    found = observe(situation, primary, shadow)
+    found = observe(situation, Side(primary), Side(shadow))
     return sorted((each.path, each.primary, each.shadow, each.how) for each in found if each.primary != each.shadow)
 
 
@@ -91,25 +91,18 @@ def test_responses_of_another_kind_teach_nothing() -> None:
 
 def test_scopes() -> None:
     situation = Situation("/orders/7/items", True, lambda keys: False)
-    found = {each.path: each.scope for each in observe(situation, answer({"id": 1}), answer({"id": 2}))}
+    found = {each.path: each.scope for each in observe(situation, Side(answer({"id": 1})), Side(answer({"id": 2})))}
     assert found == {"$.id": "order:7"}
-    document = {"id": 7, "items": [{"id": 1, "sku": "a"}]}
-    found = {
-        each.path: each.scope for each in observe(Situation("/orders", True, lambda _: False), *[answer(document)] * 2)
-    }
+    sides = [Side(answer({"id": 7, "items": [{"id": 1, "sku": "a"}]})) for _ in range(2)]
+    found = {each.path: each.scope for each in observe(Situation("/orders", True, lambda _: False), *sides)}
     assert found == {"$.id": "", "$.items[*].id": "order:7"}
 
 
-def test_what_a_primary_names() -> None:
-    situation = Situation("/orders", True, lambda keys: False)
-    primary = answer({"id": 7, "items": [{"id": 1}, {"id": 1}]}, (b"Location", b"/orders/7"), (b"Set-Cookie", b"sid=a"))
-    found = [(each.path, each.primary) for each in named(situation, primary)]
-    assert sorted(set(found)) == [
-        ("$.id", "7"),
-        ("$.items[*].id", "1"),
-        ("header:location", "7"),
-        ("header:set-cookie", "a"),
-    ]
+def test_equal_responses_are_not_read_unless_something_was_made() -> None:
+    sides = [Side(answer({"id": 7})) for _ in range(2)]
+    assert not list(observe(Situation("/orders", False, lambda _: False), *sides))
+    (same,) = observe(Situation("/orders", True, lambda _: False), *sides)
+    assert (same.primary, same.shadow, same.how) == ("7", "7", MADE)
 
 
 def test_deep_documents_end() -> None:

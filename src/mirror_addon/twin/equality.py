@@ -4,26 +4,29 @@ and where the mirror answers the primary's id instead. Pure."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
+from typing import NamedTuple
 
-from mirror_addon.compare.answer import Answer
-from mirror_addon.compare.paths import member
 from mirror_addon.compare.twin_values import ANYWHERE
 from mirror_addon.compare.twin_values import Foreign
 from mirror_addon.compare.twin_values import Translation
 from mirror_addon.compare.twin_values import TwinValues
 from mirror_addon.twin import responses
 from mirror_addon.twin.json_spots import MAX_DEPTH
-from mirror_addon.twin.learning import Observed
-from mirror_addon.twin.learning import Situation
-from mirror_addon.twin.learning import named
+from mirror_addon.twin.json_spots import member
+from mirror_addon.twin.json_spots import scalar_text
 from mirror_addon.twin.names import COOKIE
 from mirror_addon.twin.names import ID
 from mirror_addon.twin.names import TOKEN
+from mirror_addon.twin.names import Place
 from mirror_addon.twin.names import is_token_name
 from mirror_addon.twin.names import is_wide
+from mirror_addon.twin.naming import Named
+from mirror_addon.twin.naming import Situation
+from mirror_addon.twin.naming import named
+from mirror_addon.twin.responses import Side
 from mirror_addon.twin.twin_map import TwinMap
 from mirror_addon.twin.urls import url_spots
 
@@ -34,69 +37,96 @@ _IDENTITY_COOKIE = re.compile(
 )
 
 
-def values_of_pair(
-    known: TwinMap,
-    situation: Situation,
-    primary: Answer,
-    observed: Iterable[Observed],
-    translations: Iterable[Translation],
-    client: str,
-) -> TwinValues:
-    """What is known of a pair's values. `observed`: what both responses named, to find the primary's ids in the
-    mirror's; empty where the mirror could not know better. `translations`: what was translated in the request."""
+class Known(NamedTuple):
+    """What is known of a pair. `refuted`: entries that were only seen, and whose values are equal here."""
+
+    values: TwinValues
+    refuted: tuple[Place, ...] = ()
+
+
+class Pair(NamedTuple):
+    """A pair whose mirror has responded. `translations`: in its request. `missing`: something was not translated, so
+    that the mirror could not know better."""
+
+    situation: Situation
+    primary: Side
+    shadow: Side
+    translations: Sequence[Translation]
+    client: str
+    missing: bool
+
+
+def known_of(known: TwinMap, pair: Pair) -> Known:
+    """What is known of a pair's values."""
     same: set[tuple[str, str, str]] = set()
-    pairs: dict[tuple[str, str], str] = {}
+    names: dict[tuple[str, str], str] = {}
     """The mirror's value by resource and the primary's; the resource is empty for wide ones."""
-    for translation in translations:
+    foreign: list[Foreign] = []
+    refuted: list[Place] = []
+    for translation in pair.translations:
         if is_wide(translation.primary):
             same.add((ANYWHERE, translation.primary, translation.shadow))
-            pairs["", translation.primary] = translation.shadow
-    if len(known):
-        for each in named(situation, primary):
-            found = known.find(each.keys, each.scope, client)
-            if found is None or not found[2].sure or not _is_identity(each):
-                continue
-            key, _, entry = found
-            wide = is_wide(each.primary) or key[0] == TOKEN
+            names["", translation.primary] = translation.shadow
+    for each in named(pair.situation, pair.primary, known.texts.has) if len(known) else ():
+        found = known.find(each.keys, each.scope, pair.client)
+        if found is None or found[2].value == each.text:
+            continue
+        key, scope, entry = found
+        if not entry.sure:
+            if _has_the_same(each, pair.shadow):
+                refuted.append((key, scope))
+            continue
+        if _is_identity(each):
+            wide = is_wide(each.text) or key[0] == TOKEN
+            names["" if wide else key[1], each.text] = entry.value
             if not each.where.startswith(("path[", "query:")):  # else a part of a URL, which is compared as a whole
-                same.add((ANYWHERE if wide else each.path, each.primary, entry.value))
-            pairs["" if wide else key[1], each.primary] = entry.value
-        same.update(_texts(known, primary, pairs))
-    return TwinValues(frozenset(each for each in same if each[1] != each[2]), tuple(_foreign(known, observed, client)))
+                same.add((ANYWHERE if wide else each.path, each.text, entry.value))
+        if key[0] == ID and not pair.missing and not known.is_own(key) and _has_the_same(each, pair.shadow):
+            value = int(each.text) if each.number else each.text
+            foreign.append(Foreign(each.path, each.where, value, entry.value))
+    if (names or pair.translations) and pair.primary.answer.body != pair.shadow.answer.body:
+        same.update(_texts(known, pair.primary, names))
+    values = TwinValues(frozenset(each for each in same if each[1] != each[2]), tuple(foreign))
+    return Known(values, tuple(refuted))
 
 
-def _is_identity(each: Observed) -> bool:
+def _has_the_same(each: Named, shadow: Side) -> bool:
+    """Whether the mirror has the primary's value in this place. In a list it may be that of another element."""
+    if each.path == "header:location":
+        return any(
+            spot.text == each.text and spot.where == each.where for spot in url_spots(shadow.location, each.text.__eq__)
+        )
+    if each.steps is None or "[*]" in each.path:
+        return False
+    value = shadow.body.document
+    for step in each.steps:
+        try:
+            value = value[step]
+        except (LookupError, TypeError):
+            return False
+    return scalar_text(value) == each.text
+
+
+def _is_identity(each: Named) -> bool:
     """Whether another value of the mirror is another name of the same thing. A cookie may also hold a preference."""
     if each.keys[0][0] != COOKIE:
         return True
     name = each.keys[0][1]
-    return is_wide(each.primary) or is_token_name(name) or _IDENTITY_COOKIE.search(name) is not None
+    return is_wide(each.text) or is_token_name(name) or _IDENTITY_COOKIE.search(name) is not None
 
 
-def _foreign(known: TwinMap, observed: Iterable[Observed], client: str) -> Iterator[Foreign]:
-    for each in observed:
-        if each.primary != each.shadow or each.listed or each.keys[0][0] != ID:
-            continue
-        found = known.find(each.keys, each.scope, client)
-        if found is None or not found[2].sure or found[2].value == each.primary or known.is_own(found[0]):
-            continue
-        value = int(each.primary) if all(each.numbers) else each.primary
-        yield Foreign(each.path, each.where, value, found[2].value)
-
-
-def _texts(known: TwinMap, primary: Answer, pairs: dict[tuple[str, str], str]) -> Iterator[tuple[str, str, str]]:
+def _texts(known: TwinMap, primary: Side, names: dict[tuple[str, str], str]) -> Iterator[tuple[str, str, str]]:
     """URLs and texts of the primary's response as the mirror would write them."""
-    url = responses.location(primary)
-    if url:
-        yield "header:location", url, _translated_url(url, known)
-    body = responses.read_body(primary)
+    if primary.location:
+        yield "header:location", primary.location, _translated_url(primary.location, known)
+    body = primary.body
     if body.form == "json":
-        patterns = [_pattern(key) for key in pairs]
+        patterns = [_pattern(key) for key in names]
         for path, text in _strings(body.document):
             if responses.is_url(text):
                 yield path, text, _translated_url(text, known)
-            elif any(each in text for _, each in pairs):
-                yield path, text, _rewritten(text, patterns, list(pairs.values()))
+            elif any(each in text for _, each in names):
+                yield path, text, _rewritten(text, patterns, list(names.values()))
 
 
 def _translated_url(url: str, known: TwinMap) -> str:

@@ -6,14 +6,18 @@ import json
 import re
 from collections.abc import Callable
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 from typing import NamedTuple
 
-from mirror_addon.compare.paths import member
+from mirror_addon.compare import paths
 from mirror_addon.twin.names import ID
 from mirror_addon.twin.names import Key
 from mirror_addon.twin.names import field_keys
 from mirror_addon.twin.names import is_short_id
+from mirror_addon.twin.names import is_token_name
+from mirror_addon.twin.names import is_wide
+from mirror_addon.twin.names import resources
 from mirror_addon.twin.names import type_resource
 
 MAX_DEPTH = 40
@@ -23,6 +27,8 @@ MAX_VALUES = 50_000
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 
 Steps = tuple[str | int, ...]
+member = lru_cache(maxsize=4096)(paths.member)
+"""A member's name as a step of a path."""
 
 
 class JsonSpot(NamedTuple):
@@ -35,6 +41,8 @@ class JsonSpot(NamedTuple):
     value: str | int
     text: str
     keys: tuple[Key, ...]
+    scope: str
+    """What it stands below: `order:1007` in an order with that `id`."""
 
 
 def read_document(body: bytes) -> Any:
@@ -52,30 +60,59 @@ def scalar_text(value: object) -> str | None:
     return str(value) if type(value) is int and abs(value) < _MAX_NUMBER else None
 
 
-def json_spots(document: Any, endpoint: str, known: Callable[[str], bool]) -> Iterator[JsonSpot]:
+KeysOf = Callable[[str, str, str, str], tuple[Key, ...]]
+"""Of path, name, text, and what the object around says that it is."""
+
+
+def json_spots(
+    document: Any, keys_of: KeysOf, known: Callable[[str], bool], endpoint: str = "", scope: str = ""
+) -> Iterator[JsonSpot]:
     """Yield the places of a document that hold a value that is `known` and names something.
 
-    `endpoint`: what the request is about (`names.endpoint_resource`).
+    `endpoint`: what the request is about. `scope`: what the whole document stands below.
     """
     if not _holds(document, known):
         return
-    stack: list[tuple[Any, Steps, str, str, str]] = [(document, (), "$", "", "")]
+    stack: list[tuple[Any, Steps, str, str, str, str]] = [(document, (), "$", "", "", scope)]
     left = MAX_VALUES
     while stack and left > 0:
-        value, steps, path, name, kind = stack.pop()
+        value, steps, path, name, kind, scope = stack.pop()
         if isinstance(value, dict):
             if len(steps) < MAX_DEPTH:
                 kind = type_resource(value)
-                stack.extend((item, (*steps, key), path + member(key), key, kind) for key, item in value.items())
+                inside = below(value, path, kind, endpoint, scope)
+                for key, item in value.items():
+                    inner = inside if type(item) is dict or type(item) is list else scope
+                    stack.append((item, (*steps, key), path + member(key), key, kind, inner))
             continue
         if isinstance(value, list):
             if len(steps) < MAX_DEPTH:
-                stack.extend((item, (*steps, index), path + "[*]", name, kind) for index, item in enumerate(value))
+                under = path + "[*]"
+                stack.extend((item, (*steps, index), under, name, kind, scope) for index, item in enumerate(value))
             continue
         left -= 1
         text = scalar_text(value)
-        if text and known(text) and (keys := scalar_keys(path, name, text, endpoint, kind)):
-            yield JsonSpot(steps, path, name, value, text, keys)
+        if text and known(text) and (keys := keys_of(path, name, text, kind)):
+            yield JsonSpot(steps, path, name, value, text, keys, scope)
+
+
+def below(value: dict[str, Any], path: str, kind: str, endpoint: str, scope: str) -> str:
+    """What stands inside an object: what the object itself is, if it has an id, else what the object stands in."""
+    own = scalar_text(value.get("id"))
+    if not own or not is_short_id(own):
+        return scope
+    found = kind or next(iter(resources(f"{path}.id", "id", endpoint)), "")
+    return f"{found}:{own}"
+
+
+def names_something(name: str, text: str) -> bool:
+    """Whether a scalar of this name is an id or a token, whatever it is of."""
+    return is_wide(text) or _is_name(name)
+
+
+@lru_cache(maxsize=4096)
+def _is_name(name: str) -> bool:
+    return is_token_name(name) or bool(resources(f"$.{name}", name, "x"))
 
 
 def _holds(document: Any, known: Callable[[str], bool]) -> bool:
@@ -100,6 +137,8 @@ def _holds(document: Any, known: Callable[[str], bool]) -> bool:
 
 def scalar_keys(path: str, name: str, text: str, endpoint: str, kind: str) -> tuple[Key, ...]:
     """The keys of a scalar. `kind`: what the object around it says that it is."""
+    if not _is_name(name) and not is_wide(text):
+        return ()
     keys = field_keys(path, name, text, endpoint)
     if kind and name == "id" and is_short_id(text) and keys and keys[0][1]:
         own = (ID, kind, text)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from functools import lru_cache
+from functools import partial
 from typing import NamedTuple
 
 from mirror_addon.compare.media_types import MediaType
@@ -20,6 +21,7 @@ from mirror_addon.twin.json_spots import Steps
 from mirror_addon.twin.json_spots import json_spots
 from mirror_addon.twin.json_spots import read_document
 from mirror_addon.twin.json_spots import replaced
+from mirror_addon.twin.json_spots import scalar_keys
 from mirror_addon.twin.names import COOKIE
 from mirror_addon.twin.names import CSRF_HEADERS
 from mirror_addon.twin.names import ETAG
@@ -168,7 +170,7 @@ def _body_spots(body: bytes, declared: MediaType, endpoint: str, known: Known) -
             document = read_document(body)
         except ValueError:
             return
-        for found in json_spots(document, endpoint, known):
+        for found in json_spots(document, partial(_field_keys, endpoint), known):
             number = not isinstance(found.value, str)
             yield Spot(found.path, found.text, found.keys, None, BODY, steps=found.steps, number=number)
     elif declared.name == "multipart/form-data":
@@ -176,6 +178,10 @@ def _body_spots(body: bytes, declared: MediaType, endpoint: str, known: Known) -
     elif declared.name in _FORMS:
         for each in query_spots(body.decode("latin-1"), 0, endpoint, "form", known):
             yield Spot(each.where, each.text, each.keys, None, BODY, each.start, each.end, each.written)
+
+
+def _field_keys(endpoint: str, path: str, name: str, text: str, kind: str) -> tuple[Key, ...]:
+    return scalar_keys(path, name, text, endpoint, kind)
 
 
 def _multipart(text: str, boundary: str, endpoint: str, known: Known) -> Iterator[Spot]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 from typing import NamedTuple
 
@@ -50,6 +51,31 @@ class Body(NamedTuple):
 
 
 NO_BODY = Body("")
+
+
+class Side:
+    """A response, of which each part is read when it is first asked for."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.status = answer.status
+
+    @property
+    def kind(self) -> int | None:
+        """The first digit of its status."""
+        return None if self.status is None else self.status // 100
+
+    @cached_property
+    def body(self) -> Body:
+        return read_body(self.answer)
+
+    @cached_property
+    def cookies(self) -> dict[str, str]:
+        return cookies(self.answer)
+
+    @cached_property
+    def location(self) -> str:
+        return location(self.answer)
 
 
 def read_body(response: Answer) -> Body:

@@ -24,13 +24,12 @@ from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.twin_values import Translation
 from mirror_addon.compare.twin_values import TwinValues
 from mirror_addon.twin import requests
-from mirror_addon.twin.equality import values_of_pair
+from mirror_addon.twin.equality import Pair
+from mirror_addon.twin.equality import known_of
 from mirror_addon.twin.learning import GIVEN
 from mirror_addon.twin.learning import MADE
 from mirror_addon.twin.learning import SEEN
 from mirror_addon.twin.learning import Observed
-from mirror_addon.twin.learning import Situation
-from mirror_addon.twin.learning import named
 from mirror_addon.twin.learning import observe
 from mirror_addon.twin.names import COOKIE
 from mirror_addon.twin.names import ETAG
@@ -38,13 +37,15 @@ from mirror_addon.twin.names import ID
 from mirror_addon.twin.names import PRIVATE
 from mirror_addon.twin.names import Key
 from mirror_addon.twin.names import Place
+from mirror_addon.twin.naming import Situation
+from mirror_addon.twin.naming import named
 from mirror_addon.twin.pending import Lost
 from mirror_addon.twin.pending import Pending
 from mirror_addon.twin.requests import Call
 from mirror_addon.twin.requests import Spot
 from mirror_addon.twin.requests import Value
 from mirror_addon.twin.requests import rewritten
-from mirror_addon.twin.responses import cookies
+from mirror_addon.twin.responses import Side
 from mirror_addon.twin.texts import Texts
 from mirror_addon.twin.twin_map import Entry
 from mirror_addon.twin.twin_map import TwinMap
@@ -152,6 +153,8 @@ class Twin:
         self.pending = Pending(self._texts)
         self.lost = Lost(self._texts)
         self._equal: OrderedDict[Key, None] = OrderedDict()
+        self._unread: dict[int, tuple[PairRequest, Answer]] = {}
+        """By number, the responses of primaries whose values are on their way and were not read yet."""
 
     @property
     def empty(self) -> bool:
@@ -162,6 +165,8 @@ class Twin:
 
     def read(self, call: Call, connection: str, before: int) -> Reading:
         """Read a request. `connection`: of its client. `before`: its number; only pairs before it are waited for."""
+        if self._unread:
+            self._read_names()
         if self.empty:
             return Reading(call, connection)
         spots = list(requests.spots(call, self._texts.has))
@@ -199,51 +204,59 @@ class Twin:
 
     def primary_named(self, pair: PairRequest, primary: Answer) -> None:
         """The primary has responded, and the mirror has not yet: its values are on their way."""
-        self.pending.add(pair.number, self._named(pair, primary), makes=pair.makes)
+        self._unread[pair.number] = pair, primary
 
-    def _named(self, pair: PairRequest, primary: Answer) -> Iterator[Place]:
-        for each in named(pair.situation, primary):
-            for key in _learned_keys(each):
+    def _read_names(self) -> None:
+        """Read the responses of primaries that have been waiting for a request which may hold their values: most of the
+        time the mirror responds before there is one."""
+        for number, (pair, primary) in self._unread.items():
+            self.pending.add(number, self._named(pair, Side(primary)), makes=pair.makes)
+        self._unread.clear()
+
+    def _named(self, pair: PairRequest, primary: Side) -> Iterator[Place]:
+        for each in named(pair.situation, primary, _everything):
+            for key in _learned_keys(each.keys):
                 if key in self._equal or (key[0] == ID and pair.used((key,))):
                     continue
-                yield key, _scope(key, each, pair)
+                yield key, _scope(key, each.scope, pair)
 
     def failed(self, number: int) -> None:
         """The mirror has no response to learn from, for the pair with this number."""
+        if number in self._unread:
+            self._read_names()
         for key, _ in self.pending.end(number):
             if key not in self._equal and key not in self.map:
                 self.lost.add(key)
 
     def learn(self, pair: PairRequest, primary: Answer, shadow: Answer) -> TwinValues:
         """Both have responded. Return what the comparison has to know of this pair."""
-        if _class(primary) != _class(shadow):
-            self._learn_given(pair, primary, shadow)
+        one, other = Side(primary), Side(shadow)
+        for each in observe(pair.situation, one, other):
+            self._take(each, pair)
+        if one.kind != other.kind:
             self.failed(pair.number)
-            return values_of_pair(self.map, pair.situation, primary, (), pair.translations, pair.client)
-        self.pending.end(pair.number)
-        observed = list(observe(pair.situation, primary, shadow))
-        for each in observed:
-            self._take(each, pair)
-        self._renewed(pair, primary, shadow)
-        suspects = () if pair.missing else observed
-        return values_of_pair(self.map, pair.situation, primary, suspects, pair.translations, pair.client)
-
-    def _learn_given(self, pair: PairRequest, primary: Answer, shadow: Answer) -> None:
-        for each in observe(pair.situation, primary, shadow):
-            self._take(each, pair)
+        else:
+            self._unread.pop(pair.number, None)
+            self._renewed(pair, one, other)
+            for key, _ in self.pending.end(pair.number):
+                if key not in self.map:
+                    self._note_equal(key)
+        known = known_of(self.map, Pair(pair.situation, one, other, pair.translations, pair.client, pair.missing))
+        for key, scope in known.refuted:
+            self.map.forget(key, scope)
+            self._note_equal(key)
+        return known.values
 
     def _take(self, each: Observed, pair: PairRequest) -> None:
         if not _WRITABLE.fullmatch(each.shadow):
             return
-        for key in _learned_keys(each):
-            scope = _scope(key, each, pair)
+        for key in _learned_keys(each.keys):
+            scope = _scope(key, each.scope, pair)
             current = self.map.exact(key, scope)
             if each.how in (MADE, GIVEN):
                 self._take_certain(key, scope, each, pair, current)
             elif each.how == SEEN:
                 self._take_seen(key, scope, each, pair, current)
-            elif each.primary == each.shadow and current is None:
-                self._note_equal(key)
             elif current is not None and not current.sure and current.value == each.shadow:
                 self.map.learn(key, scope, current._replace(sure=True))  # it was translated, and was the right one
 
@@ -260,10 +273,7 @@ class Twin:
     def _take_seen(self, key: Key, scope: str, each: Observed, pair: PairRequest, current: Entry | None) -> None:
         if current is not None and current.sure:
             return
-        if each.primary == each.shadow:
-            self.map.forget(key, scope)
-            self._note_equal(key)
-        elif current is None or current.value != each.shadow:
+        if current is None or current.value != each.shadow:
             sure = pair.is_private and not each.listed
             self.map.learn(key, scope, Entry(each.shadow, pair.id, each.numbers, sure))
             self.lost.discard(key)
@@ -279,28 +289,23 @@ class Twin:
         if len(self._equal) > MAX_EQUAL:
             self._equal.popitem(last=False)
 
-    def _renewed(self, pair: PairRequest, primary: Answer, shadow: Answer) -> None:
+    def _renewed(self, pair: PairRequest, primary: Side, shadow: Side) -> None:
         """The mirror renews a cookie that the primary keeps: a client of the mirror would send the new one."""
         sent = {each.where: each for each in pair.translations if each.where.startswith("cookie:")}
         if not sent:
             return
-        kept, renewed = cookies(primary), cookies(shadow)
+        kept, renewed = primary.cookies, shadow.cookies
         for name in renewed.keys() - kept.keys():
             if (old := sent.get(f"cookie:{name}")) is not None:
                 self.map.learn((COOKIE, name, old.primary), pair.client, Entry(renewed[name], pair.id))
 
 
-def _class(response: Answer) -> int | None:
-    return None if response.status is None else response.status // 100
+def _scope(key: Key, scope: str, pair: PairRequest) -> str:
+    return pair.client if key[0] in PRIVATE else scope
 
 
-def _scope(key: Key, each: Observed, pair: PairRequest) -> str:
-    return pair.client if key[0] in PRIVATE else each.scope
-
-
-def _learned_keys(each: Observed) -> tuple[Key, ...]:
+def _learned_keys(keys: tuple[Key, ...]) -> tuple[Key, ...]:
     """The keys under which a value is learned: those of all its names, one if it is wide."""
-    keys = each.keys
     if keys[0][0] in (COOKIE, ETAG):
         return keys
     if keys[0][0] == ID and keys[0][1]:

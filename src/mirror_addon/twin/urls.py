@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote
 from urllib.parse import quote_plus
@@ -45,6 +46,7 @@ def path_start(url: str) -> int:
     return 0 if scheme < 0 else url.find("/", scheme + 3)
 
 
+@lru_cache(maxsize=1024)
 def parent_scope(url: str) -> str:
     """What the last segment of a path stands below: `order:1007` for `/orders/1007/items`, empty for `/orders/1007`."""
     scope = below = ""

@@ -30,6 +30,7 @@ from mirror_addon.compare.new_ids import READING
 from mirror_addon.shadow.frames import Head
 from mirror_addon.shadow.frames import Report
 from mirror_addon.twin.twin import Reading
+from mirror_addon.twin.twin import Twin
 from mirror_addon.worker.job import Job
 from mirror_addon.worker.pair_book import PendingPair
 from mirror_addon.worker.twin_job import TargetTwin
@@ -81,6 +82,11 @@ class Twins:
         waiting = self._jobs.get(job.number)
         if waiting is not None and waiting.arriving:
             self._look(waiting)
+
+    def of(self, label: str) -> Twin | None:
+        """What is known of a target; None if it never got a shadow with a twin."""
+        found = self._targets.get(label)
+        return None if found is None else found.twin
 
     # Waiting
 
