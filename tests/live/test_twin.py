@@ -123,24 +123,24 @@ def test_a_mirror_that_hangs_and_a_worker_that_is_lost(confdir: Path, tmp_path: 
             one.ask("GET", f"/orders/{order}")
             other.ask("GET", "/products")
             wait_for(lambda: [each[1] for each in second.requests] == ["/products"])
-            pairs = record_of(record, 3)
-            by_url = {each["url"].removeprefix("http://shop.test/"): each for each in pairs}
-            assert by_url["products"]["verdict"] in ("same", "noise")
-            assert by_url["orders"]["shadow"]["error"] == "timeout"
-            assert (by_url[f"orders/{order}"]["shadow"]["status"], by_url[f"orders/{order}"]["twin"]) == (404, [])
+            pairs = {each["url"].removeprefix("http://shop.test/"): each for each in record_of(record, 3)}
+            assert pairs["products"]["verdict"] in ("same", "noise")
+            assert pairs["orders"]["shadow"]["error"] == "timeout"
+            missing = pairs[f"orders/{order}"]
+            assert (missing["shadow"]["status"], missing["twin"]) == (404, [])
             hangs.clear()
             order = one.ask("POST", "/orders", {"product_id": 1001, "quantity": 1, "owner": "a"}).data["id"]
             one.ask("GET", f"/orders/{order}")
-            assert record_of(record, 5)[-1]["twin"][0]["primary"] == str(order)
+            (translated,) = [each for each in record_of(record, 5) if each["url"].endswith(f"/orders/{order}")]
+            assert translated["twin"][0]["primary"] == str(order)
             for pid in proxy.workers:
                 os.kill(pid, signal.SIGKILL)
             proxy.wait_for("the mirror's ids are lost with the worker process that learned them")
             one.ask("GET", f"/orders/{order}")
-            lost = record_of(record, 6)[-1]
+            lost = [each for each in record_of(record, 6) if each["url"].endswith(f"/orders/{order}")][1]
             assert (lost["shadow"]["status"], lost["twin"]) == (404, [])
         assert proxy.output.count("the mirror's ids are lost") == 1
         assert proxy.totals["adapted.twin_missing"] == 1
-        assert proxy.totals["adapted.twin"] == 1
 
 
 @pytest.mark.parametrize("twin", ["yes", "True", ""])
