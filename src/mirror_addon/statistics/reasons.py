@@ -37,6 +37,8 @@ REASONS = {
     "replaced": "newer differing pairs took the place of this one among those that are sent again",
     "rule_gone": "no rule mirrors this request to that address any more",
     "streamed": "the body was streamed and could no longer be copied",
+    "twin": "sent with the mirror's own ids, tokens or cookies in place of the primary's (mirror_twin)",
+    "twin_missing": "sent without the mirror's own value for one of the primary's, which was not there in time",
     "upgrade": "the connection was upgraded from HTTP (WebSocket)",
     "when": "the filter in mirror-addon/when did not match",
 }

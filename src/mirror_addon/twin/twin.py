@@ -5,9 +5,9 @@ translated` is the request with the mirror's values. `primary_named` takes the p
 none, `learn` both responses of a pair, and `failed` the end of one that teaches nothing. Whoever sends the requests
 does the waiting (`worker.twins`).
 
-Requests that come from elsewhere, such as the calls of the mirror itself to other services, are read in the same way:
-`Twin.translated(call, client)` is the whole of it, without waiting; `Twin.primaries` turns their values back into the
-primary's.
+Requests that come from elsewhere are read in the same way: `translated` is the whole of it, without waiting.
+`as_primary` is the other direction: a request that the mirror itself makes, to another service, with the primary's
+values in it.
 """
 
 from __future__ import annotations
@@ -187,6 +187,19 @@ class Twin:
     def translated(self, call: Call, client: str = "") -> tuple[Call, tuple[Translation, ...]]:
         """A request with the values of the mirror in place of the primary's, as far as they are known now."""
         return self.read(call, client, 0).translated()
+
+    def as_primary(self, call: Call) -> tuple[Call, tuple[Translation, ...]]:
+        """A request that the mirror made, with the primary's values in place of the mirror's own."""
+        changes: list[tuple[Spot, Value]] = []
+        made: list[Translation] = []
+        for spot in requests.spots(call, self.map.own_texts.has) if len(self.map) else ():
+            found = self.map.find_primary(spot.keys)
+            if found is not None and found[0] != spot.text:
+                value, entry = found
+                number = entry.numbers[0] if spot.number == entry.numbers[1] else None
+                changes.append((spot, Value(value, number)))
+                made.append(Translation(spot.where, value, spot.text, entry.source))
+        return (rewritten(call, changes), tuple(made)) if changes else (call, ())
 
     def _client(self, spots: Iterable[Spot], connection: str) -> str | None:
         """Whose private values a request has; None if they are those of several clients, none of which is this

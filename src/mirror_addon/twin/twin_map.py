@@ -7,7 +7,6 @@ were last learned or used.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections import OrderedDict
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -40,8 +39,10 @@ class TwinMap:
         self._most = most
         self._entries: OrderedDict[Place, Entry] = OrderedDict()
         self._scopes: dict[Key, dict[str, Entry]] = {}
-        self._own: Counter[Key] = Counter()
-        """By kind, space and the mirror's value: how many entries have it."""
+        self._own: dict[Key, dict[Place, None]] = {}
+        """By kind, space and the mirror's value: the entries that have it."""
+        self.own_texts = Texts()
+        """The mirror's values of all entries."""
         self._characters = 0
 
     def __len__(self) -> int:
@@ -58,7 +59,8 @@ class TwinMap:
             self._remove(place)
         self._entries[place] = entry
         self._scopes.setdefault(key, {})[scope] = entry
-        self._own[key[0], key[1], entry.value] += 1
+        self._own.setdefault((key[0], key[1], entry.value), {})[place] = None
+        self.own_texts.add(entry.value)
         self.texts.add(key[2])
         self._characters += _size(place, entry)
         while len(self._entries) > self._most or self._characters > MAX_CHARACTERS:
@@ -77,9 +79,11 @@ class TwinMap:
         if not scopes:
             del self._scopes[key]
         self._characters -= _size(place, entry)
-        self._own[own := (key[0], key[1], entry.value)] -= 1
+        own = key[0], key[1], entry.value
+        del self._own[own][place]
         if not self._own[own]:
             del self._own[own]
+        self.own_texts.remove(entry.value)
         self.texts.remove(key[2])
 
     def exact(self, key: Key, scope: str) -> Entry | None:
@@ -110,6 +114,16 @@ class TwinMap:
     def clients(self, key: Key) -> Iterable[str]:
         """The clients that got a private value."""
         return self._scopes.get(key, ())
+
+    def find_primary(self, keys: Iterable[Key]) -> tuple[str, Entry] | None:
+        """The primary's value for one of the mirror's, which has these keys, and its entry. None also where several
+        values of the primary have become this one."""
+        for key in keys:
+            places = self._own.get(key)
+            if places is not None and len({place[0][2] for place in places}) == 1:
+                newest = next(reversed(places))
+                return newest[0][2], self._entries[newest]
+        return None
 
     def is_own(self, key: Key) -> bool:
         """Whether the mirror has this value as an id of its own, for whatever value of the primary."""
