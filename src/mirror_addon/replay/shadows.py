@@ -206,7 +206,7 @@ class Shadows:
             recorded.client,
             ",".join(each for each in ignored if each),
             ((b"Host", recorded.request.authority), *recorded.request.headers) if self._bodies else None,
-            self._has_twin(decision),
+            twin=self._has_twin(decision),
         )
 
     def outcome(self, shadow: Shadow) -> None:
