@@ -88,5 +88,5 @@ def subject_of(flow: http.HTTPFlow, exchange: Exchange, *, with_headers: bool, t
         "" if not peer else f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}",
         decision.rule.ignore if decision.rule is not None else "",
         ((b"Host", request.authority), *request.headers) if with_headers else None,
-        twin,
+        twin=twin,
     )

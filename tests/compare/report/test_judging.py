@@ -157,6 +157,7 @@ def test_differences_of_calls_are_judged_by_rules_and_never_anew(bodies: bool) -
     assert judged(line, "rules: [{path: 'call:POST pay/*', ignore: true}]") == ("noise", [(call.path, "ignored")])
 
 
+@pytest.mark.parametrize("bodies", [True, False])
 def test_the_twin_s_judgement_is_kept(bodies: bool) -> None:
     line = recorded({"id": 7}, {"id": 8}, bodies=bodies)
     own = ListedDifference("$.id", "value", 7, 8, "twin", "$.id")
