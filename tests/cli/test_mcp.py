@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from mirror_addon.cli.mcp import parse_address
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+PATIENCE = timedelta(seconds=60)
+"""For an answer; a server that is stuck must not hold the tests."""
 COMMAND = ("-m", "mirror_addon", "mcp")
 
 
@@ -32,7 +35,7 @@ async def test_a_client_starts_it_as_an_editor_does(tmp_path: Path) -> None:
         args=[*COMMAND, record, "--compare", str(tmp_path / "compare.yaml"), "--rules", str(ROOT / "rules")],
         env=ENVIRONMENT,
     )
-    async with stdio_client(parameters) as streams, ClientSession(*streams) as client:
+    async with stdio_client(parameters) as streams, ClientSession(*streams, PATIENCE) as client:
         await client.initialize()
         answer: Any = (await client.call_tool("findings", {})).content[0]
         found = [each["path"] for each in inside(answer.text)]
