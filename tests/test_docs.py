@@ -71,7 +71,6 @@ def test_names_of_options_exist() -> None:
         "mirror_id",
         "mirror_shadow",
         "mirror_percent",
-        "mirror_twin",
     }
     known = {option.name for option in OPTIONS} | others
     for page in PAGES:

@@ -7,8 +7,6 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from collections.abc import Callable
-from dataclasses import dataclass
-from dataclasses import fields
 from dataclasses import replace
 from typing import Any
 
@@ -37,13 +35,6 @@ from mirror_addon.routing.mirror_to import MirrorTo
 from mirror_addon.routing.table import RouteTable
 from mirror_addon.shadow.pair import Pair
 from mirror_addon.shadow.request import Target
-
-
-@dataclass(frozen=True, slots=True)
-class FutureSettings(Settings):
-    """Settings with what makes other methods safe."""
-
-    twin: bool = True
 
 
 def settings(**options: Any) -> Settings:
@@ -291,8 +282,7 @@ async def test_safe_methods_only(make: Make) -> None:
 async def test_other_methods_where_twin_and_sandbox_make_them_safe_and_the_user_says_so(make: Make) -> None:
     loop = await make()
     loop.answers = different("/a")
-    present = replace(loop.writer.settings, sandbox=(8089,))
-    both = FutureSettings(**{each.name: getattr(present, each.name) for each in fields(Settings)})
+    both = replace(loop.writer.settings, twin=True, sandbox=(8089,))
     loop.writer.apply(both, frozenset({"mirror_sandbox"}))
     await loop.get("/a", method="POST", body=b"{}")
     assert not loop.rerun.kept  # nobody said so yet

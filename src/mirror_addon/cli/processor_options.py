@@ -132,7 +132,7 @@ def twin_of(settings: Settings, resources: Iterable[Resource[Any]]) -> str:
     for resource in resources:
         if str(resource.annotations.get(f"{PREFIX}twin", "")).lower() == "true":
             return f"{PREFIX}twin of {resource.kind} {resource.namespace}/{resource.name}"
-    return "mirror_twin" if getattr(settings, "twin", False) else ""
+    return "mirror_twin" if settings.twin else ""
 
 
 def why_clients_are_torn(settings: Settings, resources: Iterable[Resource[Any]], processors: Processors | None) -> str:

@@ -294,7 +294,7 @@ class WorkerLink:
 
     async def _last_words(self) -> None:
         """Send what is to be sent, close the proxy's direction of the socket, and hear the worker until it closes its
-        own or says nothing for a second."""
+        own or is silent for too long."""
         began, told = self._loop.time(), False
         while self._socket is not None:
             if self._out:
@@ -303,7 +303,7 @@ class WorkerLink:
                 told = True
                 with contextlib.suppress(OSError):
                     self._socket.shutdown(socket.SHUT_WR)
-            if self._loop.time() >= min(max(began, self.heard_at) + 2 * _GRACE, began + _LAST_WORDS):
+            if self._loop.time() >= min(max(began, self.heard_at) + _SILENCE, began + _LAST_WORDS):
                 return
             await asyncio.sleep(0.005)
 

@@ -188,7 +188,7 @@ class Rerun:
     @property
     def _twin_and_sandbox(self) -> bool:
         settings = self._sender.settings
-        return bool(getattr(settings, "twin", False) and settings.sandbox)
+        return bool(settings.twin and settings.sandbox)
 
     def _is_allowed(self, method: bytes) -> bool:
         return method in SAFE_METHODS or (method in self._also and self._twin_and_sandbox)
