@@ -11,7 +11,9 @@ import pytest
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.calls import Call
 from mirror_addon.compare.comparison import Comparison
+from mirror_addon.compare.difference import Difference
 from mirror_addon.compare.echoes import Asked
+from mirror_addon.compare.twin_values import TwinValues
 from mirror_addon.shadow.frames import EndNote
 from mirror_addon.shadow.frames import Head
 from mirror_addon.shadow.frames import PrimaryAnswer
@@ -362,3 +364,18 @@ async def test_calls_are_a_part_of_the_verdict_and_of_the_record(tmp_path: Path)
     report, differences = world.told[1]
     assert report.verdict == "different" and [each["kind"] for each in differences] == ["call"]
     assert json.loads(world.path.read_text())["calls"] == [call.as_dict()]
+
+
+async def test_own_ids_in_calls_do_not_count_with_a_twin(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    pair = world.join(1)
+    pair.subject = pair.subject._replace(calls=True)
+    pair.twin = TwinValues(frozenset({("$.id", "1007", "2001")}))
+    world.answered()
+    world.ended(pair)
+    own = Difference("$.order_id", "value", 1007, 2001)
+    call = Call("POST", "http://pay.test/charges", "different", (own,))
+    world.comparing.called("g", 1, json.dumps([call.as_dict()]).encode())
+    assert world.told[1][0].verdict == "same"
+    (recorded,) = json.loads(world.path.read_text())["calls"]
+    assert [each["noise"] for each in recorded["differences"]] == ["twin"]

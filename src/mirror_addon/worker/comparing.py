@@ -268,6 +268,10 @@ class Comparing:
     def _finish(self, match: Match, comparison: Comparison) -> None:
         pair, primary = match.pair, match.primary
         if pair.calls:
+            if pair.twin is not None:
+                from mirror_addon.twin.calls import with_own_names  # only where there is a twin and a sandbox
+
+                pair.calls = with_own_names(pair.calls, pair.twin, pair.translations or ())
             rules, subject = self._rules_of(pair.subject.ignore), pair.subject
             asked = {"method": subject.method, "url": subject.url, "operation": pair.operation.name}
             comparison = with_calls(comparison, pair.calls, rules, **asked)
