@@ -27,6 +27,7 @@ metadata:
     mirror-addon/remove-headers: Authorization, Cookie
     mirror-addon/set-headers: '{"X-Mirror-Shadow": "1"}'
     mirror-addon/ignore: $.id
+    mirror-addon/twin: "true"
 spec:
   hosts: [shop.test]
   http:

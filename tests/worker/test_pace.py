@@ -1,7 +1,18 @@
 from __future__ import annotations
 
+import weakref
+
+import pytest
+
+from mirror_addon.worker import pace as module
 from mirror_addon.worker.pace import SHARE
 from mirror_addon.worker.pace import Pace
+
+
+@pytest.fixture(autouse=True)
+def _no_other_mirrors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of earlier tests may not have been collected yet."""
+    monkeypatch.setattr(module, "_paces", weakref.WeakSet())
 
 
 def test_a_few_long_turns_are_free() -> None:
