@@ -23,7 +23,6 @@ from livetools.recorder import PATIENCE
 from livetools.recorder import Recorder
 from livetools.wire import lines
 
-from mirror_addon.cli.main import COMMANDS
 from mirror_addon.cli.rules_option import read_settings
 from mirror_addon.envoy.route_names import NamedRoute
 from mirror_addon.envoy.route_names import RouteNames
@@ -200,7 +199,6 @@ def test_a_client_stays_at_its_processor(tmp_path: Path, v1: Recorder, v2: Recor
         envoy.send(b"/all", 20)  # without a processor no request fails
 
 
-@pytest.mark.skipif("processor" not in COMMANDS, reason="there is no processor to run")
 def test_both_at_once(tmp_path: Path, v1: Recorder, v2: Recorder) -> None:
     rules, record = tmp_path / "rules", tmp_path / "pairs.jsonl"
     rules.mkdir()
