@@ -88,19 +88,24 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from mirror_addon.compare.record_file import RecordFile
+from mirror_addon.compare import record_file
 file = RecordFile(Path(sys.argv[2]), int(sys.argv[4]))
+if sys.argv[7]:
+    file._lock = lambda: record_file.Lock.BUSY
 print("ready", flush=True)
 sys.stdin.readline()
 number = 0
 while number < int(sys.argv[5]):
-    file.append(b'{"version":1,"id":"%s-%d","x":"%s"}\\n' % (sys.argv[3].encode(), number, b"x" * 100))
+    file.append(b'{"version":1,"id":"%s-%d","x":"%s"}\\n' % (sys.argv[3].encode(), number, b"x" * int(sys.argv[6])))
     number += 1
 """
 
 
-def writer(path: Path, name: str, rotate: int, lines: int) -> subprocess.Popen[bytes]:
+def writer(
+    path: Path, name: str, rotate: int, lines: int, size: int = 100, without_lock: str = ""
+) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, SOURCE, str(path), name, str(rotate), str(lines)],
+        [sys.executable, "-c", PROGRAM, SOURCE, str(path), name, str(rotate), str(lines), str(size), without_lock],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -151,6 +156,96 @@ def test_a_process_killed_at_any_moment_leaves_lines(tmp_path: Path) -> None:
         process.communicate()
     RecordFile(path).append(line("end"))
     assert ids(path)[-1] == "end"
+
+
+def test_a_line_that_is_being_written_without_the_lock_is_not_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "r.jsonl"
+    theirs = line("theirs")
+    path.write_bytes(theirs[:20])  # so far; a process that did not get the lock holds that of the folder
+    folder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    real = os.pread
+
+    def see(descriptor: int, size: int, at: int) -> bytes:
+        seen = real(descriptor, size, at)
+        if path.stat().st_size == 20:
+            with path.open("ab") as other:
+                other.write(theirs[20:])
+        return seen
+
+    monkeypatch.setattr(os, "pread", see)
+    RecordFile(path).append(line("ours"))
+    os.close(folder)
+    assert ids(path) == ["theirs", "ours"]
+
+
+def test_what_cannot_be_removed_safely_is_ended(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_bytes(line("theirs")[:20])
+    folder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    RecordFile(path).append(line("ours"))
+    os.close(folder)
+    assert path.read_bytes() == line("theirs")[:20] + b"\n" + line("ours")
+
+
+def test_no_line_is_lost_beside_a_process_that_never_gets_the_lock(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    processes = [writer(path, name, 0, 500, 20_000, "no" if name == "c" else "") for name in "abc"]
+    begin(*processes)
+    for process in processes:
+        process.communicate(timeout=30)
+        assert process.returncode == 0
+    assert sorted(ids(path)) == sorted(f"{name}-{number}" for name in "abc" for number in range(500))
+
+
+def test_a_line_is_refused_when_both_locks_are_held(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    folder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    with path.open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(BlockingIOError, match="another process holds the record's locks"):
+            RecordFile(path).append(line("a"))
+    os.close(folder)
+    assert path.read_bytes() == b""
+
+
+def test_a_full_disc_removes_no_line_of_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "r.jsonl"
+    file = RecordFile(path)
+    file.append(line("a"))
+    real = os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        monkeypatch.undo()
+        with path.open("ab") as other:
+            other.write(line("theirs"))
+        real(descriptor, data[:20])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space"):
+        file.append(line("b"))
+    file.append(line("c"))
+    assert ids(path) == ["a", "theirs", "c"]
+
+
+def test_a_folder_that_may_be_used_and_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_bytes(line("theirs")[:20])
+    real = os.open
+
+    def refuse(name: Path, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_DIRECTORY:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(name, flags, mode)
+
+    monkeypatch.setattr(os, "open", refuse)
+    RecordFile(path).append(line("ours"))
+    assert path.read_bytes() == line("theirs")[:20] + b"\n" + line("ours")
 
 
 def test_a_full_disc_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,7 +89,7 @@ class Recorder:
         except OSError as error:
             if not self._failing:
                 self._failing = True
-                why = os.strerror(error.errno or 0)
+                why = error.strerror or os.strerror(error.errno or 0)
                 self._log(f"cannot write the record {name}: {why}; mirroring goes on without it")
             return False
         if self._failing:
