@@ -204,7 +204,8 @@ class InFlight:
         shadow.result = result
         counts = shadow.counts
         counts.pending -= 1
-        counts.adapted.update(result.adapted)
+        for what in result.adapted:  # Counter.update costs 2 us even for nothing
+            counts.adapted[what] += 1
         if outcome is State.SENT:
             counts.sent += 1
         elif outcome is State.FAILED:

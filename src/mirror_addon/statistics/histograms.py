@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections.abc import Iterable
 
 SHORTEST = 0.05
 """Milliseconds. Shorter durations count as this long."""
@@ -36,15 +37,7 @@ class Latencies:
         """By bucket; empty buckets are not stored."""
 
     def add(self, ms: float) -> None:
-        self.count += 1
-        self.total += ms
-        bucket = 0
-        if ms > SHORTEST:
-            bucket = int(math.log2(ms / SHORTEST) * PER_DOUBLING)
-            if bucket >= BUCKETS:
-                bucket = BUCKETS - 1
-        counts = self.counts
-        counts[bucket] = counts.get(bucket, 0) + 1
+        add_to((self,), ms)
 
     def merge(self, other: Latencies) -> None:
         self.count += other.count
@@ -74,6 +67,18 @@ class Latencies:
     def shown(self) -> dict[str, float | None]:
         """Return the quantiles that there are enough durations for: the p95 of three would be their maximum."""
         return {name: value if self.count >= ENOUGH[name] else None for name, value in self.quantiles().items()}
+
+
+def add_to(several: Iterable[Latencies], ms: float) -> None:
+    """Add one duration to several of them; its bucket is found once."""
+    bucket = 0
+    if ms > SHORTEST:
+        bucket = min(int(math.log2(ms / SHORTEST) * PER_DOUBLING), BUCKETS - 1)
+    for latencies in several:
+        latencies.count += 1
+        latencies.total += ms
+        counts = latencies.counts
+        counts[bucket] = counts.get(bucket, 0) + 1
 
 
 class EnvoyHistogram:

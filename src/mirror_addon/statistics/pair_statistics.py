@@ -30,6 +30,7 @@ from mirror_addon.compare.findings import Finding
 from mirror_addon.compare.findings import FindingsTally
 from mirror_addon.statistics.histograms import EnvoyHistogram
 from mirror_addon.statistics.histograms import Latencies
+from mirror_addon.statistics.histograms import add_to
 from mirror_addon.statistics.pair_findings import count_causes
 
 if TYPE_CHECKING:
@@ -203,19 +204,24 @@ class PairStatistics:
             row.compared += verdict in ("same", "noise", "different")
             row.same += verdict == "same"
             row.noise += verdict == "noise"
-        if pair.primary_ms is not None:
-            row.primary.add(pair.primary_ms)
         if result.outcome == "sent":
             row.sent += 1
-            row.shadow.add(result.response_ms)
         elif result.outcome == "failed":
             row.failed[result.reason] += 1
         else:
             row.dropped[result.reason] += 1
+        primary, shadow = [row.primary], [row.shadow]
         if not pair.control:
-            self._count_by_time_and_target(pair, int(now), different)
+            interval = self._count_by_time_and_target(pair, int(now), different)
+            primary.append(interval.primary)
+            shadow.append(interval.shadow)
+        if pair.primary_ms is not None:
+            add_to(primary, pair.primary_ms)
+        if result.outcome == "sent":
+            add_to(shadow, result.response_ms)
 
-    def _count_by_time_and_target(self, pair: Pair, second: int, different: bool) -> None:
+    def _count_by_time_and_target(self, pair: Pair, second: int, different: bool) -> Interval:
+        """Count it in its target, and in the interval, except for its durations there. Return the interval."""
         result = pair.result
         interval = self._intervals[second % SECONDS]
         if interval.start != second:
@@ -227,16 +233,15 @@ class PairStatistics:
         if different:
             interval.different += 1
         if pair.primary_ms is not None:
-            interval.primary.add(pair.primary_ms)
             target.primary_time.add(pair.primary_ms)
         if result.outcome == "sent":
             interval.sent += 1
-            interval.shadow.add(result.response_ms)
             target.time.add(result.response_ms)
             if result.status is not None:
                 target.statuses[result.status] += 1
         else:
             interval.failed_or_dropped += 1
+        return interval
 
     def _row(self, pair: Pair) -> RouteStatistics:
         if len(self.routes) < ROUTES:
