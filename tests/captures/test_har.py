@@ -103,6 +103,40 @@ def test_a_torn_har_gives_what_came_before(folder: Folder) -> None:
     assert "the file ends after" in folder.warnings[0]
 
 
+@pytest.mark.parametrize("wrong", ["nul", '"\\x"', '"a\x01b"', "[1,,2]", '{"a" 1}', "1e400", "9" * 5000])
+def test_an_entry_that_is_not_json_is_no_end_of_the_file(folder: Folder, wrong: str) -> None:
+    content = document(entry(), entry(_note="WRONG"), entry()).replace(b'"WRONG"', wrong.encode())
+    with pytest.raises(CaptureError, match="not JSON after entry 1, before byte") as caught:
+        folder.entries(content)
+    assert len(str(caught.value)) < 200 + len(str(folder.path))
+
+
+@pytest.mark.parametrize("number", ["18446744073709551615", "-9223372036854775809", "9" * 4000])
+def test_a_number_of_more_than_64_bits_costs_nothing(folder: Folder, number: str) -> None:
+    content = document(entry(), entry(_connection="N"), entry()).replace(b'"N"', number.encode())
+    assert len(folder.recorded(content)) == 3
+    before = b'{"comment": %b, ' % number.encode() + content[1:]
+    assert len(folder.recorded(before)) == 3
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"\x01',
+        b'{"a": "\x01", "log": {"entries": []}}',
+        b'{"\xff": "\x01", "log": {"entries": []}}',
+        b'{"a": %b, "log": {"entries": []}}' % (b"9" * 5000),
+        b'{"log": {"entries": [' + b"[" * 100_000,
+        b'{"log": {"a": "\\ud800", "entries": [' + b'{"a":[' * 50_000,
+        b'{"a": ' + b"[" * 100_000,
+    ],
+)
+def test_a_hostile_file_is_refused(folder: Folder, content: bytes) -> None:
+    """An integer of 5,000 digits ended the process, and 100,000 brackets took all of its machine's memory."""
+    with pytest.raises(CaptureError):
+        folder.entries(content)
+
+
 def test_a_har_without_entries(folder: Folder) -> None:
     assert folder.entries(document()) == []
 

@@ -18,6 +18,7 @@ from mirror_addon.captures.entry import Entry
 from mirror_addon.captures.entry import Unreadable
 from mirror_addon.captures.har_entry import HarError
 from mirror_addon.captures.har_entry import har_entry
+from mirror_addon.captures.nesting import Nesting
 from mirror_addon.captures.stream import CaptureError
 from mirror_addon.captures.stream import CaptureStream
 
@@ -32,11 +33,11 @@ def is_har(path: Path) -> bool:
     (RFC 8259 4). Raises CaptureError where the file cannot be read."""
     try:
         return _has_log(path, ijson.parse)
-    except (UnicodeDecodeError, ijson.JSONError):
+    except (ValueError, ijson.JSONError):
         pass
     try:
         return _has_log(path, ijson.get_backend("python").parse)  # it takes lone surrogates
-    except (UnicodeDecodeError, ijson.JSONError):
+    except (ValueError, ijson.JSONError):
         return False  # the reader of records says what is wrong, except where `log` came first
 
 
@@ -45,7 +46,8 @@ def _has_log(path: Path, parse: Callable[..., Iterator[tuple[str, str, Any]]]) -
         _skip_mark(stream)
         if re.match(rb'\s*\{\s*"log"\s*:', stream.peek(_LOOK)):
             return True
-        for prefix, event, value in parse(stream):
+        # use_float: without it the fast backend crashes on an integer of more digits than int() takes.
+        for prefix, event, value in parse(Nesting(stream), use_float=True):
             if not prefix and ((event == "map_key" and value == "log") or event == "end_map"):
                 return event == "map_key"
     return False
@@ -56,6 +58,10 @@ def _skip_mark(stream: CaptureStream) -> None:
         stream.read(3)
 
 
+class _TooBig(Exception):
+    """A number is too big for ijson's fast backend."""
+
+
 def read_har(stream: CaptureStream, warn: Callable[[str], None]) -> Iterator[Entry | Unreadable]:
     """The entries of a HAR. `warn` is called with a message for a document that is cut off and for entries that cannot
     be read. What is not JSON raises CaptureError."""
@@ -64,9 +70,10 @@ def read_har(stream: CaptureStream, warn: Callable[[str], None]) -> Iterator[Ent
         for entry in _entries(stream, warn, ijson.items):
             number += 1
             yield entry
-    except UnicodeDecodeError:
-        # mitmproxy writes a byte that is not UTF-8 as a lone surrogate, which ijson's fast backend (yajl) refuses. The
-        # backend in Python takes it, but is seventeen times slower. Start again and skip what has been read.
+    except (UnicodeDecodeError, _TooBig):
+        # mitmproxy writes a byte that is not UTF-8 as a lone surrogate, which ijson's fast backend (yajl) refuses, as it
+        # does a number of more than 64 bits. The backend in Python takes both, but is seventeen times slower. Start
+        # again, and skip what has been read.
         with CaptureStream(stream.path) as again:
             yield from islice(_entries(again, warn, ijson.get_backend("python").items), number, None)
 
@@ -77,18 +84,23 @@ def _entries(
     _skip_mark(stream)
     number = unreadable = 0
     before = 0.0
-    entries = parse(stream, "log.entries.item", use_float=True)
+    nesting = Nesting(stream)
+    entries = parse(nesting, "log.entries.item", use_float=True)
     while True:
         try:
             value = next(entries, _END)
-        except ijson.JSONError as error:
+        except UnicodeDecodeError:
+            raise
+        except (ValueError, ijson.JSONError) as error:  # the backend in Python raises what int() and json raise
             told = error.args[0]
             what = (told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)).partition("\n")[0]
-            if number and isinstance(error, ijson.IncompleteJSONError) and not stream.peek(1):
+            if parse is ijson.items and " overflow" in what:
+                raise _TooBig from None
+            if number and nesting.is_open and not stream.peek(1):
                 warn(f"{stream.path}: the file ends after {number} entries; they are used")
                 return
             after = f"entry {number}, before byte {stream.position}" if number else f"byte {stream.position}"
-            raise CaptureError(f"{stream.path}: not JSON after {after}: {what}") from None
+            raise CaptureError(f"{stream.path}: not JSON after {after}: {what[:100]}") from None
         if value is _END:
             return
         number += 1
