@@ -71,8 +71,8 @@ def read_har(stream: CaptureStream, warn: Callable[[str], None]) -> Iterator[Ent
             number += 1
             yield entry
     except (UnicodeDecodeError, _TooBig):
-        # mitmproxy writes a byte that is not UTF-8 as a lone surrogate, which ijson's fast backend (yajl) refuses, as it
-        # does a number of more than 64 bits. The backend in Python takes both, but is seventeen times slower. Start
+        # mitmproxy writes a byte that is not UTF-8 as a lone surrogate, which ijson's fast backend (yajl) refuses, as
+        # it does a number of more than 64 bits. The backend in Python takes both, but is seventeen times slower. Start
         # again, and skip what has been read.
         with CaptureStream(stream.path) as again:
             yield from islice(_entries(again, warn, ijson.get_backend("python").items), number, None)
