@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import random
@@ -147,8 +148,9 @@ Start = Callable[..., Awaitable[Proxy]]
 
 
 @pytest.fixture
-async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Start]:
+async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, confdir: Path) -> AsyncIterator[Start]:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(gc, "unfreeze", lambda: None)  # or each addon would let the collector see all that tests import
     rules = tmp_path / "rules"
     rules.mkdir()
     (rules / "shop.yaml").write_text(RULES)
@@ -175,7 +177,7 @@ async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
             context = stack.enter_context(taddons.context(loadcore=True))
             context.master.addons.add(server, *before, addon, *after)
             context.master.addons.add(NextLayer(), TlsConfig(), Save(), *([View()] if view else []))
-            context.options.update(confdir=str(tmp_path), mirror_endpoints=endpoints, mirror_drain="5s", **options)
+            context.options.update(confdir=str(confdir), mirror_endpoints=endpoints, mirror_drain="5s", **options)
             context.configure(server, listen_host="127.0.0.1", listen_port=0, mode=["reverse:http://127.0.0.1:9"])
             assert await server.setup_servers()
             server.running()

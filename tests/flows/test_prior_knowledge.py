@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator
 from collections.abc import Callable
 from pathlib import Path
@@ -67,8 +68,11 @@ class Stage:
 
 
 @pytest.fixture
-async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mirrors: Any) -> AsyncIterator[Callable[..., Any]]:
+async def start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mirrors: Any, confdir: Path
+) -> AsyncIterator[Callable[..., Any]]:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(gc, "unfreeze", lambda: None)  # or each addon would let the collector see all that tests import
     (tmp_path / "rules").mkdir()
     async with contextlib.AsyncExitStack() as stack:
 
@@ -80,7 +84,7 @@ async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mirrors: Any) -
             server, addon = Proxyserver(), MirrorAddon()
             context = stack.enter_context(taddons.context(loadcore=True))
             context.master.addons.add(DisableH2C(), server, addon, NextLayer(), TlsConfig())
-            context.options.update(confdir=str(tmp_path), mirror_endpoints=endpoints, mirror_drain="5s", **options)
+            context.options.update(confdir=str(confdir), mirror_endpoints=endpoints, mirror_drain="5s", **options)
             context.configure(server, listen_host="127.0.0.1", listen_port=0)
             assert await server.setup_servers()
             server.running()

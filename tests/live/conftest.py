@@ -11,12 +11,6 @@ from livetools.recorder import Recorder
 from livetools.worked_example import endpoints
 
 
-@pytest.fixture(scope="session")
-def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """mitmproxy's folder, shared by all tests of a run, so that its certificate authority is made once."""
-    return tmp_path_factory.mktemp("mitmproxy")
-
-
 @pytest.fixture(scope="module")
 def upstreams() -> Iterator[tuple[Recorder, Recorder]]:
     with Recorder() as v1, Recorder() as v2:
