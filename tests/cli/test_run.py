@@ -20,7 +20,7 @@ MIRROR_ADDON = [sys.executable, "-P", "-c", "from mirror_addon.cli.main import m
 def run(folder: Path, *arguments: str) -> tuple[int, str]:
     """Runs mitmdump until it ends by itself: exit code and output."""
     common = ["--listen-host", "127.0.0.1", "--listen-port", "0", "--set", f"confdir={folder}"]
-    with Tool([*MIRROR_ADDON, "dump", *common, *arguments], cwd=folder) as program:
+    with Tool([*MIRROR_ADDON, "dump", *common, *arguments], cwd=folder, anew=True) as program:
         code = program.finish()
     return code, program.output
 
@@ -36,7 +36,8 @@ def test_the_package_and_the_checkout_have_one_script() -> None:
 def test_dump_runs_mitmdump_with_the_addon_and_its_arguments(tmp_path: Path) -> None:
     rules = str(ROOT / "rules")
     common = ["--listen-host", "127.0.0.1", "--listen-port", "0", "--set", f"confdir={tmp_path}"]
-    with Tool([*MIRROR_ADDON, "dump", *common, "--set", f"mirror_rules={rules}"], cwd=tmp_path) as program:
+    command = [*MIRROR_ADDON, "dump", *common, "--set", f"mirror_rules={rules}"]
+    with Tool(command, cwd=tmp_path, anew=True) as program:
         program.wait_for(r"Loading script \S*mirror_addon\n")
         program.wait_for(r"mirror: .*serviceB")
         program.wait_for(r"listening at 127\.0\.0\.1:\d+")

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 from livetools import recorder
+from livetools.children import wait_for
 from livetools.client import Client
 from livetools.client import exchange
+from livetools.forked import can_fork
 from livetools.proxy import Proxy
 from livetools.proxy import Tool
+from livetools.proxy import processes
+from livetools.proxy import state
 from livetools.proxy import tool
+from livetools.recorder import PATIENCE
 from livetools.recorder import Recorder
 from livetools.wire import chunks
 from livetools.wire import lines
@@ -70,3 +78,66 @@ def test_tool_finds_what_a_program_left_behind() -> None:
     with pytest.raises(AssertionError, match="1 processes were left"):
         program.wait_until_gone(timeout=0.5)
     program.wait_until_gone()
+
+
+WORLD = """
+import json, os, signal, sys, threading
+print(json.dumps({
+    "argv": sys.argv,
+    "path": sys.path,
+    "name": __name__,
+    "cwd": os.getcwd(),
+    "environment": {name: value for name, value in os.environ.items() if name != "MIRROR_ADDON_TEST_RUN"},
+    "input": sys.stdin.read(),
+    "descriptors": sorted(os.listdir("/proc/self/fd")),
+    "threads": threading.active_count(),
+    "leads": [os.getsid(0) == os.getpgid(0) == os.getpid()],
+    "signals": [str(signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)],
+    "encodings": [sys.stdout.encoding, sys.stderr.encoding, sys.getfilesystemencoding()],
+}), flush=True)
+print("error", file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("safe_path", [[], ["-P"]])
+def test_a_forked_program_finds_what_one_started_anew_finds(tmp_path: Path, safe_path: list[str]) -> None:
+    worlds = []
+    for anew in (False, True):
+        command = [tool("python"), *safe_path, "-c", WORLD + "sys.exit(3)", "one", "two words"]
+        program = Tool(command, tmp_path, {"TZ": "Asia/Tokyo"}, anew=anew)
+        assert isinstance(program.process, subprocess.Popen) is anew
+        assert program.finish() == 3
+        world, error = program.output.splitlines()
+        assert error == "error"
+        worlds.append(json.loads(world))
+    assert worlds[0] == worlds[1]
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_signals_reach_a_program(anew: bool) -> None:
+    waits = "import subprocess, sys; child = subprocess.Popen(['sleep', '60']); print('up'); child.wait()"
+    program = Tool([tool("python"), "-c", waits], anew=anew)
+    program.wait_for("up")
+    assert len(processes(program.mark)) == 2, "what it has started has its mark"
+    assert program.process.poll() is None
+    program.process.send_signal(signal.SIGSTOP)
+    wait_for(lambda: state(program.process.pid) == "T")
+    program.process.send_signal(signal.SIGCONT)
+    wait_for(lambda: state(program.process.pid) == "S")
+    program.process.send_signal(signal.SIGINT)
+    assert program.process.wait(PATIENCE) == -signal.SIGINT
+    assert "KeyboardInterrupt" in program.output
+    program.kill()
+    program.wait_until_gone()
+    killed = Tool([tool("python"), "-c", waits], anew=anew)
+    killed.wait_for("up")
+    killed.kill()
+    assert killed.finish() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("setting", ["PYTHONHASHSEED", "MITMPROXY_SSLKEYLOGFILE", "LC_ALL"])
+def test_what_an_interpreter_reads_at_its_start_needs_one(setting: str) -> None:
+    assert can_fork([tool("mitmdump"), "--version"], {"PYTHONUNBUFFERED": "1"})
+    assert not can_fork([tool("mitmdump"), "--version"], {setting: "7"})
+    assert not can_fork([tool("python"), "-W", "error", "-c", "pass"], {})
+    assert not can_fork(["sleep", "1"], {})

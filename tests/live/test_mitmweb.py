@@ -24,7 +24,7 @@ JSON = b"Content-Type: application/json"
 
 @pytest.fixture(scope="module")
 def web(confdir: Path, upstreams: tuple[Recorder, Recorder]) -> Iterator[Web]:
-    with Web(confdir, *endpoints(*upstreams)) as running:
+    with Web(confdir, *endpoints(*upstreams), anew=True) as running:
         yield running
 
 

@@ -66,7 +66,7 @@ def test_the_books_balance_and_no_client_notices(
     failed: list[str] = []
     sent: list[int] = []
     checks = 0
-    with Proxy(confdir, *endpoints(*upstreams), *given) as proxy:
+    with Proxy(confdir, *endpoints(*upstreams), *given, anew=True) as proxy:
         page, end = LivePage(proxy.address), time.monotonic() + SECONDS
         threads = [threading.Thread(target=clients, args=(proxy, end, failed, sent), daemon=True) for _ in range(4)]
         for thread in threads:

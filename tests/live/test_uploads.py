@@ -235,7 +235,7 @@ def test_an_upload_that_does_not_fit_is_given_up_and_not_held(confdir: Path, v1:
     """One that waits beside another: what is alone may always wait, up to `mirror_max_body`."""
     size = 48 * MIB
     queue = ("--set", "mirror_queue=4MiB", "--set", "mirror_drain=100ms")
-    with SlowReader(size) as slow, Proxy(confdir, *STREAMING, *queue, *endpoints(v1, slow)) as proxy:
+    with SlowReader(size) as slow, Proxy(confdir, *STREAMING, *queue, *endpoints(v1, slow), anew=True) as proxy:
         assert exchange(proxy.address, request(b"GET /serviceB/first")).status == 200
         assert v1.one().target == b"//first"
         deadline = time.monotonic() + PATIENCE

@@ -23,7 +23,7 @@ from livetools.worked_example import request
 def reverse(confdir: Path, upstreams: tuple[Recorder, Recorder]) -> Iterator[Proxy]:
     with Recorder() as nobody:
         nobody.refuse()
-        with Proxy(confdir, "--mode", f"reverse:http://{nobody}", *endpoints(*upstreams)) as running:
+        with Proxy(confdir, "--mode", f"reverse:http://{nobody}", *endpoints(*upstreams), anew=True) as running:
             yield running
 
 

@@ -17,7 +17,10 @@ from typing import Self
 
 from livetools.books import assert_balanced
 from livetools.books import books
+from livetools.forked import Forked
+from livetools.forked import can_fork
 from livetools.recorder import PATIENCE
+from livetools.zygote import MARK
 
 ROOT = Path(__file__).resolve().parents[3]
 CANCELLED_CLIENT = re.compile(
@@ -26,7 +29,6 @@ CANCELLED_CLIENT = re.compile(
 """What asyncio of Python 3.11 prints where mitmproxy ends while a client is connected: it asks a cancelled task for its
 exception. Python 3.12 does not."""
 """The checkout."""
-MARK = "MIRROR_ADDON_TEST_RUN"
 
 
 def tool(name: str) -> str:
@@ -56,21 +58,34 @@ def state(pid: int) -> str | None:
         return None
 
 
-class Tool:
-    """A program with its output collected. As a context manager it is ended by Ctrl-C's signal and must end well."""
+def _started(command: list[str], cwd: Path, env: dict[str, str], anew: bool) -> subprocess.Popen[bytes] | Forked:
+    if not anew and can_fork(command, env):
+        return Forked(command, cwd, env)
+    return subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
 
-    def __init__(self, command: Iterable[str], cwd: Path = ROOT, env: dict[str, str] | None = None) -> None:
+
+class Tool:
+    """A program with its output collected. As a context manager it is ended by Ctrl-C's signal and must end well.
+
+    Where the program is Python it is forked off an interpreter that has done the imports (see `zygote`), unless
+    `anew`: for tests of the start itself, and of what is imported when.
+    """
+
+    def __init__(
+        self, command: Iterable[str], cwd: Path = ROOT, env: dict[str, str] | None = None, *, anew: bool = False
+    ) -> None:
         self.mark = uuid.uuid4().hex
         inherited = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-        self.process = subprocess.Popen(
-            list(command),
-            cwd=cwd,
-            env={**inherited, "PYTHONUNBUFFERED": "1", **(env or {}), MARK: self.mark},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        whole = {**inherited, "PYTHONUNBUFFERED": "1", **(env or {}), MARK: self.mark}
+        self.process = _started([*command], cwd, whole, anew)
         self._output: list[str] = []
         self._changed = threading.Condition()
         self._ended = False
@@ -160,13 +175,14 @@ class Proxy(Tool):
         cwd: Path = ROOT,
         env: dict[str, str] | None = None,
         port: int = 0,
+        anew: bool = False,
     ) -> None:
         command = [tool(program), "--listen-host", "127.0.0.1", "--listen-port", str(port)]
         command += ["--set", f"confdir={confdir}", *(["-s", script] if script is not None else [])]
         if script is not None and not any(argument.startswith("mirror_drain=") for argument in arguments):
             # However busy the machine is, what it has not sent at the end is sent.
             command += ["--set", f"mirror_drain={PATIENCE:.0f}s"]
-        super().__init__([*command, *arguments], cwd, env)
+        super().__init__([*command, *arguments], cwd, env, anew=anew)
         try:
             listening = self.wait_for(r"listening at (?:http://)?127\.0\.0\.1:(\d+)\.\n")
         except BaseException:

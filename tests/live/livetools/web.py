@@ -19,10 +19,10 @@ from livetools.wire import lines
 class Web(Proxy):
     """mitmweb on two free ports."""
 
-    def __init__(self, confdir: Path, *arguments: str) -> None:
+    def __init__(self, confdir: Path, *arguments: str, anew: bool = False) -> None:
         with reserved_port() as port:
             quiet = ("--set", "web_open_browser=false", "--set", f"web_port={port}")
-            super().__init__(confdir, *quiet, *arguments, program="mitmweb")
+            super().__init__(confdir, *quiet, *arguments, program="mitmweb", anew=anew)
             url = urllib.parse.urlsplit(self.wait_for(r"Web server listening at (\S+)")[1])
         self.web = ("127.0.0.1", port)
         self.token = urllib.parse.parse_qs(url.query).get("token", [""])[0]
