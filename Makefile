@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := $(VENV)/.installed-to-run
 DEVELOP := $(VENV)/.installed-to-develop
-PYTEST := pytest -m "not browser and not long" --numprocesses 2 --dist loadfile
+PYTEST := pytest -m "not browser and not long" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 PURE := src/mirror_addon/istio/*,src/mirror_addon/routing/*,src/mirror_addon/compare/*,src/mirror_addon/envoy/*,src/mirror_addon/gateway_api/*
 
 .PHONY: help install demo demo-web test test-browser test-long coverage coverage-pure check docs format bench fuzz soak \

@@ -40,6 +40,14 @@ settings.register_profile("search", deadline=None, suppress_health_check=[Health
 settings.register_profile("same", settings.get_profile("search"), derandomize=True)
 settings.load_profile("same")
 
+_LONG = {"live", "worker", "dispatch", "test_addon.py", "flows", "cli", "docs", "processor"}
+"""Where files of tests take ten seconds and more."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long files come first: the last file that one of several processes is given leaves the others idle."""
+    items.sort(key=lambda item: _LONG.isdisjoint(item.path.parts))
+
 
 class Authority:
     """A certificate authority of its own."""
