@@ -61,8 +61,7 @@ def test_plain_mitmdump(confdir: Path, upstreams: tuple[Recorder, Recorder], v1:
         assert output.count("first shadow of") == 1
         assert output.count("no rule ") == 3
         started = time.monotonic()
-        for _ in range(MANY):
-            send(HOST)
+        send_many(proxy.address)
         lasted = time.monotonic() - started
     totals = proxy.totals
     assert (totals["requests"], totals["unmatched"], totals["offered"]) == (8 + MANY, 6, 2 + MANY)
