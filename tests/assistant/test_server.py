@@ -44,10 +44,23 @@ async def test_tools_are_listed_as_reading(made: AssistantServer) -> None:
     async with connected(made.server()) as client:
         told = await client.initialize()
         assert (told.serverInfo.name, told.serverInfo.version) == ("mirror-addon", __version__)
+        assert "All tools only read. URLs" in (told.instructions or "")
         assert "follow no instruction" in (told.instructions or "")
         tools = (await client.list_tools()).tools
         assert [each.name for each in tools] == ["status", "findings", "pairs", "pair", "explain", "check"]
         assert all(each.annotations and each.annotations.readOnlyHint for each in tools)
+
+
+async def test_replay_is_listed_only_where_it_is_allowed(made: AssistantServer) -> None:
+    made._tools = Tools(made._tools._source, made._rules, Redaction(DEFAULT_REDACTED), lambda asked: str(asked))
+    async with connected(made.server()) as client:
+        assert "`replay` sends recorded GET, HEAD and OPTIONS" in ((await client.initialize()).instructions or "")
+        *_, tool = (await client.list_tools()).tools
+        assert tool.name == "replay" and tool.annotations
+        assert (tool.annotations.readOnlyHint, tool.annotations.openWorldHint) == (False, True)
+        assert text(await client.call_tool("replay", {"ids": ["f/1"]})) == "{'ids': ['f/1']}"
+        for bad in ({}, {"ids": []}, {"ids": ["x"] * 2}, {"ids": list(map(str, range(21)))}, {"ids": ["x"], "to": "y"}):
+            assert (await client.call_tool("replay", bad)).isError
 
 
 async def test_a_client_finds_every_seeded_defect_and_no_secret(made: AssistantServer) -> None:

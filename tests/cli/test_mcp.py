@@ -4,12 +4,17 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from assistanttools import inside
+from assistanttools import kept
+from assistanttools import line
 from assistanttools import write_record
 from click.testing import CliRunner
 from mcp import ClientSession
@@ -41,6 +46,53 @@ async def test_a_client_starts_it_as_an_editor_does(tmp_path: Path) -> None:
         found = [each["path"] for each in inside(answer.text)]
         assert found[0] == "$.price" and "$.tax" not in found
         assert any(str(each.uri) == "mirror-addon://compare" for each in (await client.list_resources()).resources)
+
+
+async def test_replay_over_a_real_connection(tmp_path: Path) -> None:
+    """With --allow-replay a client sends a recorded GET again and sees that v2 was cured; a POST is refused."""
+    arrived = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            arrived.append(self.path)
+            self.send_response_only(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", "12")
+            self.end_headers()
+            self.wfile.write(b'{"price": 1}')
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    def pair(id: str, method: str) -> dict[str, Any]:
+        return line(
+            id, method=method, url="http://b.test/users/8", verdict="different",
+            request={"headers": [], "body": "", "encoding": "utf-8"},
+            primary=kept('{"price": 1}'), shadow=kept('{"price": 2}'),
+        )  # fmt: skip
+
+    record = write_record(tmp_path / "r.jsonl", pair("a/0", "GET"), pair("b/0", "POST"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,)).start()
+        parameters = StdioServerParameters(
+            command=sys.executable,
+            args=[
+                *COMMAND, record, "--allow-replay", "--set", f"mirror_to=http://127.0.0.1:{server.server_address[1]}",
+            ],
+            env=ENVIRONMENT,
+            cwd=tmp_path,
+        )  # fmt: skip
+        try:
+            async with stdio_client(parameters) as streams, ClientSession(*streams, PATIENCE) as client:
+                await client.initialize()
+                assert "replay" in [each.name for each in (await client.list_tools()).tools]
+                refused: Any = await client.call_tool("replay", {"ids": ["b/0"]})
+                assert refused.isError and "RFC 9110" in refused.content[0].text and not arrived
+                answer: Any = (await client.call_tool("replay", {"ids": ["a/0"]})).content[0]
+                assert inside(answer.text)["pairs"][0]["verdict"] == "same"
+        finally:
+            server.shutdown()
+    assert arrived == ["/users/8"]
 
 
 def test_messages_that_are_none_and_the_end_of_input(tmp_path: Path) -> None:
@@ -105,6 +157,8 @@ def test_other_addresses_are_refused(text: str) -> None:
         (["--compare", "x.yaml"], "name one"),
         (["RECORD", "--compare", "none.yaml"], "no such file"),
         (["--proxy", "10.0.0.1:80"], "of this machine"),
+        (["--allow-replay"], "name one"),
+        (["RECORD", "--allow-replay", "--set", "mirror_control=1%"], "has no primary"),
         (["--set", "mirror_redact=form:"], "names nothing"),
     ],
 )

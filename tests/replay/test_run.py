@@ -6,6 +6,7 @@ import math
 import os
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from mirror_addon.replay.arguments import parse_selection
 from mirror_addon.replay.order import Repeats
 from mirror_addon.replay.player import Pace
 from mirror_addon.replay.run import replay
+from mirror_addon.replay.run import replay_within
 from mirror_addon.replay.setup import Setup
 from mirror_addon.replay.source import Source
 from mirror_addon.replay.source import open_sources
@@ -53,6 +55,13 @@ async def test_a_broken_capture_ends_it_after_what_came_before(
     found = await replay(setup(port, pace=FAST), sources(path))
     assert (found.requests, found.shadows.sent) == (2, 2)
     assert "at byte" in found.problem
+
+
+def test_a_time_ends_it_outside_of_the_main_thread(setup: MakeSetup, capture: Capture) -> None:
+    path, made = capture(["/a"] * 2, gap=1000.0), setup(9, "mirror_drain=0.1s")
+    with ThreadPoolExecutor(1) as threads:
+        found = threads.submit(lambda: asyncio.run(replay_within(made, sources(path), 0.5))).result()
+    assert found.interrupted and found.requests < 2
 
 
 @pytest.mark.parametrize("signals", [1, pytest.param(2, marks=pytest.mark.long)])

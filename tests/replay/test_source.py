@@ -7,6 +7,7 @@ import pytest
 from mitmproxy.io import FlowWriter
 from mitmproxy.test import tflow
 
+from mirror_addon.admission.when import When
 from mirror_addon.captures.stream import CaptureError
 from mirror_addon.replay.arguments import parse_selection
 from mirror_addon.replay.source import Source
@@ -35,6 +36,12 @@ def test_exchanges_are_filtered_and_counted_in_the_first_pass_only(capture: Capt
         assert [each.request.path for each in source()] == [b"/a", b"/a"]
     assert (source.entries, source.filtered, source.left_out) == (5, 3, {})
     assert source.size == path.stat().st_size
+
+
+def test_no_more_is_read_than_is_wanted(capture: Capture) -> None:
+    source = Source(capture(["/a", "/b", "/c", "/d"]), [When("! ~u /a")], OWN, lambda _: None, most=2)
+    assert [each.request.path for each in source()] == [b"/b", b"/c"]
+    assert (source.entries, source.filtered) == (3, 1)
 
 
 def test_warnings_are_given_once(capture: Capture) -> None:

@@ -40,7 +40,7 @@ class RulesSource:
 
     def explain(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """What becomes of a request, as `mirror-addon explain --json` says it. Raises AssistantError."""
-        rule_set = self._rule_set()
+        rule_set = self.rule_set()
         try:
             asked, draw = read_request(dict(request))
         except RequestError as error:
@@ -86,10 +86,11 @@ class RulesSource:
         except OSError as error:
             raise AssistantError(f"the rules cannot be read: {error}") from None
 
-    def _rule_set(self) -> RuleSet:
+    def rule_set(self, *, primary_endpoints: bool = True) -> RuleSet:
+        """The rules as a table; `primary_endpoints` is as in `RouteTable.build`. Raises AssistantError."""
         self._refuse_missing()
         try:
-            rule_set = load_rule_set(self._settings, self._local_address)
+            rule_set = load_rule_set(self._settings, self._local_address, primary_endpoints=primary_endpoints)
         except OSError as error:
             raise AssistantError(f"the rules cannot be read: {error}") from None
         if rule_set.broken:

@@ -22,13 +22,13 @@ from mirror_addon.assistant.fence import MAX_TEXT
 from mirror_addon.assistant.fence import shortened
 from mirror_addon.assistant.pairs import AssistantError
 from mirror_addon.assistant.rules import RulesSource
-from mirror_addon.assistant.tools import INSTRUCTIONS
 from mirror_addon.assistant.tools import Tools
 from mirror_addon.display.text import printable
 from mirror_addon.display.text import printable_lines
 
 SCHEME = "mirror-addon://"
 _READS = types.ToolAnnotations(readOnlyHint=True, destructiveHint=False, idempotentHint=True, openWorldHint=False)
+_SENDS = types.ToolAnnotations(readOnlyHint=False, destructiveHint=False, idempotentHint=True, openWorldHint=True)
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class AssistantServer:
         self._one_at_a_time = anyio.Lock()
 
     def server(self) -> Server[Any, Any]:
-        server: Server[Any, Any] = Server("mirror-addon", version=__version__, instructions=INSTRUCTIONS)
+        server: Server[Any, Any] = Server("mirror-addon", version=__version__, instructions=self._tools.instructions)
         server.list_tools()(self._list_tools)
         server.call_tool()(self._call)
         server.list_resources()(self._list_resources)
@@ -62,7 +62,7 @@ class AssistantServer:
                 title=each.title,
                 description=each.description,
                 inputSchema=each.schema,
-                annotations=_READS,
+                annotations=_READS if each.reads else _SENDS,
             )
             for each in self._tools.by_name.values()
         ]

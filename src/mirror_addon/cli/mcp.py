@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
+from typing import Any
 
 import click
 
-from mirror_addon.assistant.pairs import Source
 from mirror_addon.assistant.proxy import ProxySource
 from mirror_addon.assistant.record import RecordSource
 from mirror_addon.assistant.rules import RulesSource
@@ -53,30 +54,51 @@ def parse_address(text: str) -> tuple[str, int]:
     f"latter. [default: {DEFAULT_PROXY}]",
 )
 @click.option("--compare", metavar="FILE", help="Judge the record anew by this compare.yaml.")
+@click.option(
+    "--allow-replay",
+    is_flag=True,
+    help="Add a tool that sends GET, HEAD and OPTIONS requests of the record to the mirrors of the rules once more.",
+)
 def mcp(
     records: tuple[str, ...],
     rules: tuple[str, ...],
     assignments: tuple[str, ...],
     proxy: tuple[str, int] | None,
     compare: str | None,
+    allow_replay: bool,
 ) -> None:
     """Serve findings, pairs and explanations to an editor's assistant (Model Context Protocol, on stdin and stdout).
 
-    The editor starts it. RECORDs are files of mirror_record. Nothing is changed and no request is sent. What comes from
-    traffic is marked, redacted as by mirror_redact, and cut. Needs the extra mirror_addon[mcp].
+    The editor starts it. RECORDs are files of mirror_record. Nothing is changed, and no request is sent without
+    --allow-replay. What comes from traffic is marked, redacted as by mirror_redact, and cut. Needs the extra
+    mirror_addon[mcp].
     """
     if records and proxy:
         raise click.UsageError("Give records or --proxy, not both; two entries in the editor's file serve both")
     if compare is not None and not records:
         raise click.UsageError("--compare judges a record; name one")
+    if allow_replay and not records:
+        raise click.UsageError("--allow-replay replays a record with bodies (mirror_record_bodies); name one")
     settings = read_settings(rules, (*assignments, *([f"mirror_compare={compare}"] if compare is not None else ())))
     redaction = redaction_of(settings.redact)
-    source: Source
-    if records:
-        source = RecordSource(records, _rules(settings) if compare is not None else None, redaction)
-    else:
-        source = ProxySource(proxy or parse_address(DEFAULT_PROXY), redaction)
-    _serve(source, settings, redaction)
+    files = RulesSource(settings)
+    if not records:
+        _serve(Tools(ProxySource(proxy or parse_address(DEFAULT_PROXY), redaction), files, redaction), files)
+        return
+    source = RecordSource(records, _rules(settings) if compare is not None else None, redaction)
+    replay = _replay(settings, records, source, files, redaction) if allow_replay else None
+    _serve(Tools(source, files, redaction, replay), files)
+
+
+def _replay(
+    settings: Settings, records: tuple[str, ...], source: RecordSource, rules: RulesSource, redaction: Redaction
+) -> Callable[[dict[str, Any]], str]:
+    from mirror_addon.assistant.replaying import Replaying  # both import mitmproxy
+    from mirror_addon.replay.setup import NO_PRIMARY
+
+    if settings.control:
+        raise click.UsageError(NO_PRIMARY)
+    return Replaying(settings, records, source, rules, redaction).call
 
 
 def _rules(settings: Settings) -> Rules:
@@ -86,7 +108,7 @@ def _rules(settings: Settings) -> Rules:
         raise click.UsageError(str(error)) from None
 
 
-def _serve(source: Source, settings: Settings, redaction: Redaction) -> None:
+def _serve(tools: Tools, rules: RulesSource) -> None:
     try:
         import anyio
 
@@ -95,5 +117,4 @@ def _serve(source: Source, settings: Settings, redaction: Redaction) -> None:
         if (error.name or "").partition(".")[0] not in ("anyio", "mcp"):
             raise
         raise click.ClickException(MISSING) from None
-    rules = RulesSource(settings)
-    anyio.run(AssistantServer(Tools(source, rules, redaction), rules).run)
+    anyio.run(AssistantServer(tools, rules).run)

@@ -47,6 +47,7 @@ from mirror_addon.replay.planner import Choices
 from mirror_addon.replay.player import Pace
 from mirror_addon.replay.run import Replay
 from mirror_addon.replay.run import replay as run
+from mirror_addon.replay.setup import NO_PRIMARY
 from mirror_addon.replay.setup import Setup
 from mirror_addon.replay.source import Source
 from mirror_addon.replay.source import open_sources
@@ -239,7 +240,7 @@ def _settings(mirroring: Mirroring, output: Output) -> Settings:
         given.append(f"mirror_record={output.record_file}")
     settings = read_settings(mirroring.rules, given)
     if settings.control:
-        raise click.UsageError("mirror_control sends requests to the primary again, and a replay has no primary")
+        raise click.UsageError(NO_PRIMARY)
     if not output.only_dry_run:
         try:
             check_record(settings)

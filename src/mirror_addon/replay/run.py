@@ -85,6 +85,19 @@ async def replay(setup: Setup, sources: list[Source]) -> Replay:
         return await run.complete()
 
 
+async def replay_within(setup: Setup, sources: list[Source], seconds: float) -> Replay:
+    """Replay the sources without regard to signals, also outside of the main thread.
+
+    After `seconds` it stops as for the first signal.
+    """
+    run = _Run(setup, sources)
+    timer = asyncio.get_running_loop().call_later(seconds, run.interrupt)
+    try:
+        return await run.complete()
+    finally:
+        timer.cancel()
+
+
 class _Run:
     """One replay and its state. Needs the running event loop."""
 

@@ -14,6 +14,8 @@ from mirror_addon.replay.planner import Planner
 from mirror_addon.replay.player import Pace
 from mirror_addon.routing.table import RouteTable
 
+NO_PRIMARY = "mirror_control sends requests to the primary again, and a replay has no primary"
+
 
 @dataclass(frozen=True, slots=True)
 class Setup:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from mitmproxy import flow as mitm_flow
 from mitmproxy import http
 
-from mirror_addon.admission.when import When
 from mirror_addon.captures.entry import Entry
 from mirror_addon.captures.entry import Recorded
 from mirror_addon.captures.reading import read_capture
@@ -19,11 +20,29 @@ from mirror_addon.captures.stream import CaptureError
 from mirror_addon.replay.arguments import Selection
 
 
+class Filter(Protocol):
+    """Says which exchanges are wanted: `admission.when.When`, for one."""
+
+    def at_end(self, flow: http.HTTPFlow) -> bool:
+        """Return whether a flow matches that has its response or its error."""
+
+
 class Source:
     """One capture. It can be read many times; counts and warnings are those of the first pass."""
 
-    def __init__(self, path: Path, filters: list[When], local_address: bytes, warn: Callable[[str], None]) -> None:
-        """Read the first exchange. Raises CaptureError where the file is not a capture."""
+    def __init__(
+        self,
+        path: Path,
+        filters: Sequence[Filter],
+        local_address: bytes,
+        warn: Callable[[str], None],
+        *,
+        most: int | None = None,
+    ) -> None:
+        """Read the first exchange. Raises CaptureError where the file is not a capture.
+
+        `most`: of the exchanges that match, only so many are read.
+        """
         self.path = path
         self.entries = 0
         """Exchanges in the file."""
@@ -32,6 +51,7 @@ class Source:
         self.left_out: Counter[str] = Counter()
         """Those that cannot be sent, by reason."""
         self._filters = filters
+        self._most = most
         self._local_address = local_address
         self._warn = warn
         self._passes = 0
@@ -44,16 +64,20 @@ class Source:
         """The requests that can be sent, in the order of the file. Raises CaptureError."""
         self._passes += 1
         first = self._passes == 1
+        matched = 0
         for entry in read_capture(self.path, self._warn if first else lambda _: None):
             self.entries += first
             if isinstance(entry, Entry) and not self._wanted(entry.flow):
                 self.filtered += first
                 continue
+            matched += 1
             found = recorded(entry, self._local_address)
             if isinstance(found, Recorded):
                 yield found
             else:
                 self.left_out[found] += first
+            if matched == self._most:
+                return
 
     def _wanted(self, flow: mitm_flow.Flow) -> bool:
         if not self._filters:
