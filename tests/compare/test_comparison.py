@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,12 +14,16 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from mirror_addon.compare import comparison
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.comparison import MAX_DIFFERENCES
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.comparison import compare
+from mirror_addon.compare.echoes import Asked
 from mirror_addon.compare.paths import member
 from mirror_addon.compare.rules import Rules
+from mirror_addon.compare.twin_values import Foreign
+from mirror_addon.compare.twin_values import TwinValues
 
 JSON = b"application/json"
 
@@ -316,3 +321,35 @@ def test_accepted_findings_do_not_count_and_others_at_the_path_do() -> None:
     assert judged(b'{"price": null, "a": 2}') == ("different", [""])
     assert judged(b'{"error": 1}', 500) == ("noise", ["accepted"] * 4)
     assert judged(b'{"error": 1}', 503)[0] == "different"
+
+
+EQUAL = {
+    "plain": {},
+    "cut": {"bytes": 1000},
+    "a stream that goes on": {"ended": False},
+    "not kept": {"body": None},
+    "an error": {"error": "reset"},
+    "a coding": {"headers": ((b"Content-Encoding", b"gzip"),)},
+    "no response": {"status": None, "error": "connect"},
+    "its own Host": {"asked": Asked(b"v2", b"v1")},
+    "its own Host in a field": {"asked": Asked(b"v3", b"v1"), "headers": ((b"Location", b"http://v3/"),)},
+}
+
+
+@pytest.mark.parametrize("body", [b'{"at": "http://v2/"}', b"", b"data: 1\n\n", b"\0\0\0\0\1x"])
+@pytest.mark.parametrize("changes", EQUAL.values(), ids=EQUAL)
+def test_equal_bytes_need_no_parser(body: bytes, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said of them is what a whole comparison says."""
+    one = replace(response(body), **{key: value for key, value in changes.items() if key != "asked"})
+    other = replace(one, **{key: value for key, value in changes.items() if key == "asked"}, error="")
+    soon = compare(one, other)
+    monkeypatch.setattr(comparison, "_equal", lambda *_: False)
+    assert soon == compare(one, other)
+
+
+def test_equal_bytes_are_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "read_body", None)
+    pair = response('{"a": 1}', etag='"1"'), replace(response('{"a": 1}', etag='"1"'), asked=Asked(b"v2", b"v1"))
+    assert compare(*pair, control=pair[0]) == Comparison("same")
+    with pytest.raises(TypeError):
+        compare(*pair, twin=TwinValues(foreign=(Foreign("$.a", "$.a", 1, "2"),)))

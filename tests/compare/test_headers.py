@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
 
+from mirror_addon.compare import headers
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.comparison import compare
 
@@ -147,3 +151,19 @@ def test_cookies_of_one_name_are_told_apart_by_domain_and_path() -> None:
     assert compared(one, one[::-1]) == []
     assert compared(one, [one[0], ("Set-Cookie", "a=3; Path=/y")]) == [("header:set-cookie", "value", "")]
     assert compared(one, one[:1]) != []
+
+
+Field = tuple[bytes, bytes]
+FEW = [(b"A", b"1"), (b"a", b"1"), (b"a", b"2"), (b"b", b"1"), (b"b", b" 1"), (b"C", b"")]
+
+
+@settings(max_examples=60)
+@given(st.lists(st.sampled_from(FEW), max_size=5), st.lists(st.sampled_from(FEW), max_size=5))
+def test_fields_that_are_the_same_on_both_sides_are_soon_left_out(one: list[Field], other: list[Field]) -> None:
+    left, right = headers._differing(tuple(one), tuple(other))
+    whole, others = headers.values_by_name(tuple(one)), headers.values_by_name(tuple(other))
+    names = [name for name in {**whole, **others} if whole.get(name) != others.get(name)]
+    for name in names:
+        assert headers.values_by_name(left).get(name) == whole.get(name)
+        assert headers.values_by_name(right).get(name) == others.get(name)
+    assert not left or len(one) != len(other) or one != other

@@ -6,7 +6,8 @@ it for Mirror Diff (`diff_view/comparing.py`), and in the pytest suites that `mi
 
 A comparison takes these steps:
 
-1. Without a complete response from the mirror the verdict is `failed`; if nothing of the responses was kept it is None.
+1. Without a complete response from the mirror the verdict is `failed`; if nothing of the responses was kept it is None;
+   if all bytes of both are the same it is `same`, and none of the following is done.
 2. What the shadow's response repeats of its own request is undone (`echoes`), and its nonces are put back (`nonces`).
    What differs only before that is noise.
 3. The status, the header fields (`headers`, `lists`) and the bodies (`bodies`) are compared. For bodies the content
@@ -75,6 +76,9 @@ class Comparison:
     twin: tuple[Translation, ...] | None = None
 
 
+SAME = Comparison("same")
+
+
 def compare(
     primary: Answer,
     shadow: Answer,
@@ -101,6 +105,8 @@ def compare(
         return Comparison("failed")
     if not (primary.headers or shadow.headers) and primary.body is None and shadow.body is None:
         return Comparison(None)
+    if not (twin is not None and twin.foreign) and _equal(primary, shadow):
+        return SAME
     if primary_now is None:
         primary_now = now
     active = rules.applying(method, url, operation)
@@ -119,6 +125,20 @@ def compare(
         differences.accept(rules.accepted, endpoint_of(method, url, operation))
     listed, more = differences.listed(MAX_DIFFERENCES)
     return Comparison(differences.verdict(), listed, tuple(dict.fromkeys(differences.notes)), more)
+
+
+def _equal(primary: Answer, shadow: Answer) -> bool:
+    """Whether two responses have the same bytes, and nothing but that is to be said of them: both were kept whole, and
+    neither repeats what only the shadow's request has. Many pairs are such, and need no parser."""
+    body = primary.body
+    if body is None or body != shadow.body or primary.status != shadow.status or primary.headers != shadow.headers:
+        return False
+    if not (primary.bytes == shadow.bytes <= len(body) and primary.ended and shadow.ended) or primary.error:
+        return False
+    asked = shadow.asked
+    if asked is not None and any(map(asked.may_be_in, (body, *[value for _, value in shadow.headers]))):
+        return False
+    return not any(len(name) == 16 and name.lower() == b"content-encoding" for name, _ in primary.headers)
 
 
 class _ResponsePair:

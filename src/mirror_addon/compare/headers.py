@@ -33,6 +33,7 @@ def compare_headers(differences: Differences, primary: Headers, shadow: Headers)
 
     Case and order of names do not matter; the values of one name have an order (RFC 9110 5.3), unless they are a set.
     """
+    primary, shadow = _differing(primary, shadow)
     by_name, others_by_name = values_by_name(primary), values_by_name(shadow)
     if by_name == others_by_name:
         return
@@ -50,6 +51,17 @@ def compare_headers(differences: Differences, primary: Headers, shadow: Headers)
                 continue
             values, others = parts
         compare_values(differences, place, values, others, _shape(name, values, others))
+
+
+def _differing(primary: Headers, shadow: Headers) -> tuple[Headers, Headers]:
+    """The fields of both without those that are the same on both sides, where that is soon seen: most are."""
+    if len(primary) != len(shadow):
+        return primary, shadow
+    names = {
+        name.lower() for one, other in zip(primary, shadow, strict=True) if one != other for name, _ in (one, other)
+    }
+    one, other = (tuple([each for each in fields if each[0].lower() in names]) for fields in (primary, shadow))
+    return one, other
 
 
 def values_by_name(headers: Headers) -> HeaderValues:
