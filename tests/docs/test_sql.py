@@ -14,7 +14,7 @@ from doctools import ROOT
 from doctools import blocks
 
 from mirror_addon.cli.report import report
-from mirror_addon.compare.record import DROPS
+from mirror_addon.compare.reasons import DROPPED
 from mirror_addon.compare.record_path import RecordPath
 
 PAGE = ROOT / "docs" / "how-to" / "many-records.md"
@@ -112,4 +112,4 @@ def test_the_queries_give_the_numbers_of_the_report() -> None:
 def test_the_view_knows_every_reason_of_a_dropped_shadow() -> None:
     (view,) = [block.text for block in blocks(PAGE) if "AS fate" in block.text]
     named = set(view.partition("error IN (")[2].partition(")")[0].replace("'", "").replace("\n", " ").split(","))
-    assert {each.strip() for each in named} == DROPS
+    assert {each.strip() for each in named} == set(DROPPED)

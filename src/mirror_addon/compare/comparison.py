@@ -38,6 +38,7 @@ from mirror_addon.compare.decoded_body import read_body
 from mirror_addon.compare.difference import Difference
 from mirror_addon.compare.differences import ControlNoise
 from mirror_addon.compare.differences import Differences
+from mirror_addon.compare.echoes import Asked
 from mirror_addon.compare.echoes import Echo
 from mirror_addon.compare.endpoint import endpoint_of
 from mirror_addon.compare.headers import Headers
@@ -136,7 +137,7 @@ def _equal(primary: Answer, shadow: Answer) -> bool:
     if not (primary.bytes == shadow.bytes <= len(body) and primary.ended and shadow.ended) or primary.error:
         return False
     asked = shadow.asked
-    if asked is not None and any(map(asked.may_be_in, (body, *[value for _, value in shadow.headers]))):
+    if asked is not None and _may_repeat(asked, body, shadow.headers):
         return False
     return not any(len(name) == 16 and name.lower() == b"content-encoding" for name, _ in primary.headers)
 
@@ -224,13 +225,15 @@ class _ResponsePair:
         return found
 
 
+def _may_repeat(asked: Asked, body: bytes, headers: Headers) -> bool:
+    return asked.may_be_in(body) or asked.may_be_in(b"\n".join([value for _, value in headers]))
+
+
 def _echo(primary: Answer, body: DecodedBody, shadow: Answer, other: DecodedBody) -> Echo | None:
     """What the shadow's response may repeat of its request, and its nonces; None if there is no such thing."""
     nonces = paired_nonces(primary.headers, body.content, shadow.headers, other.content)
     asked = shadow.asked
-    if asked is not None and not any(
-        map(asked.may_be_in, (other.content, b"\n".join([value for _, value in shadow.headers])))
-    ):
+    if asked is not None and not _may_repeat(asked, other.content, shadow.headers):
         asked = None
     return Echo(asked, nonces) if asked is not None or nonces else None
 

@@ -47,9 +47,10 @@ class Asked(NamedTuple):
 
         Tokens hide what they repeat, and other fields than Host are known by the word for them.
         """
-        if self.host in data or self.host.lower() in data or b"eader" in data or b"eyJ" in data:
+        find = data.find  # `in` first tries to take the other side for a number, and makes an exception of that
+        if find(self.host) >= 0 or find(self.host.lower()) >= 0 or find(b"eader") >= 0 or find(b"eyJ") >= 0:
             return True
-        return bool(self.hop) and self.hop in data
+        return bool(self.hop) and find(self.hop) >= 0
 
 
 def asked_by(authority: bytes, headers: Headers, suffix: bytes) -> Asked:

@@ -32,9 +32,6 @@ VERSION = 1
 MAX_BODY = 1024 * 1024
 """The most bytes of a body that are recorded."""
 
-DROPS = frozenset({"queue_full", "breaker_open", "body_too_large", "shutdown", "worker_lost", "aborted", "unsendable"})
-"""Values of `shadow.error` for a shadow that was not sent, or that the proxy gave up. All others are failures."""
-
 Headers = tuple[tuple[bytes, bytes], ...]
 
 

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mirror_addon.compare.reasons import DROPPED
+from mirror_addon.compare.reasons import FAILED
+
 REASONS = {
-    "aborted": "the request was not sent: the client closed the connection before, or it was killed",
-    "body_too_large": "the request body was longer than mirror_max_body",
-    "breaker_open": "the mirror failed repeatedly; only a probe is sent from time to time until it responds again",
-    "overload": "the processor could not keep up with what Envoy told it",
-    "queue_full": "mirror_queue was full, because the mirror takes fewer requests than it is sent",
-    "shutdown": "the proxy was shutting down",
-    "slow_upload": "its client was slow to send the body, and other requests needed the connection to the mirror",
-    "unsendable": "the request cannot be written as valid HTTP, or this machine had no socket left for it",
-    "worker_lost": "the worker process ended; another one was started",
+    **DROPPED,
+    **FAILED,
     "call": "the primary made it while it handled a mirrored request; the mirror makes its own, in the sandbox",
-    "connect": "nothing listens at the mirror's address, or its certificate was not accepted",
-    "timeout": "no complete response within the route's timeout or mirror_timeout",
-    "reset": "the mirror closed the connection before its response was complete",
-    "protocol": "what the mirror sent is not valid HTTP",
     "backoff": "the mirror is slower than mirror-addon/max-latency; it gets fewer shadows until it is fast again",
     "expired": "mirroring has expired (mirror_expires or mirror-addon/expires)",
     "inactive": "outside the interval in mirror-addon/active",

@@ -18,7 +18,7 @@ import msgspec
 
 from mirror_addon.compare.answer import READER_CLOCK
 from mirror_addon.compare.answer import SOCKET_CLOCK
-from mirror_addon.compare.record import DROPS
+from mirror_addon.compare.reasons import DROPPED
 from mirror_addon.compare.record import VERSION
 from mirror_addon.compare.redaction import Redaction
 
@@ -113,7 +113,7 @@ class RecordLine(msgspec.Struct, frozen=True, gc=False):
         """`compared`, `dropped`, `failed`, or `uncompared` (complete responses that were not kept)."""
         if self.verdict in ("same", "different", "noise"):
             return "compared"
-        if self.shadow.error in DROPS:
+        if self.shadow.error in DROPPED:
             return "dropped"
         if self.verdict == "failed" or self.shadow.error or self.shadow.status is None:
             return "failed"
