@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from mirror_addon.compare.comparison import Comparison
@@ -32,6 +33,16 @@ def test_causes_by_endpoint_with_an_example() -> None:
     (finding,) = found.findings(2)
     assert (finding.cause, finding.pairs, finding.endpoints) == (cause, 2, ("GET /carts/{id}", "GET /orders/{id}"))
     assert finding.example is not None and finding.example.where == "$.items[0].tax"
+
+
+def test_the_endpoint_is_named_as_in_the_record() -> None:
+    statistics = PairStatistics()
+    each = pair(TAX, method="POST", url="http://shop.test/graphql")
+    assert each.comparison is not None
+    each.comparison = replace(each.comparison, endpoint="POST /graphql GetUser")
+    statistics.pair(each)
+    assert [each.endpoints for each in statistics.findings()] == [("POST /graphql GetUser",)]
+    assert statistics.differing[0].endpoint == "POST /graphql GetUser"
 
 
 def test_status_codes_alone_and_differences_that_are_not_listed() -> None:

@@ -379,3 +379,25 @@ async def test_own_ids_in_calls_do_not_count_with_a_twin(tmp_path: Path) -> None
     assert world.told[1][0].verdict == "same"
     (recorded,) = json.loads(world.path.read_text())["calls"]
     assert [each["noise"] for each in recorded["differences"]] == ["twin"]
+
+
+@pytest.mark.parametrize(
+    ("url", "type", "endpoint"),
+    [
+        ("http://b/users/7", b"application/json", "POST /users/{id}"),
+        ("http://b/shop.Orders/Get", b"application/grpc+proto", "/shop.Orders/Get"),
+        ("http://b/Orders/Get", b"application/grpc-web", "/Orders/Get"),
+        ("http://b/graphql", b"application/json", "POST /graphql GetUser"),
+    ],
+)
+async def test_an_endpoint_has_one_name(tmp_path: Path, url: str, type: bytes, endpoint: str) -> None:
+    """In the verdict, from which findings, pages and metrics have it, and in the record."""
+    world = World(tmp_path)
+    pair = world.comparing.join(1, "b/v2", "g/1", tuple(world.subject()._replace(method="POST", url=url)))
+    body = b'{"query": "query GetUser { user { id } }"}' if "graphql" in endpoint else b"x"
+    world.comparing.request_body(pair, body, last=True)
+    fields = ((b"Content-Type", type),)
+    world.answered(b"1", headers=fields, bytes=1)
+    world.ended(pair, b"2", headers=fields)
+    await world.wait(1)
+    assert world.told[1][0].endpoint == endpoint == world.lines[0]["endpoint"]

@@ -71,6 +71,7 @@ class _Pair(msgspec.Struct):
     differences: list[ListedDifference]
     more: int = 0
     notes: list[str] = []
+    endpoint: str = ""
 
 
 class _Status(msgspec.Struct):
@@ -127,7 +128,7 @@ class ProxySource:
             PairView(
                 each.id,
                 each.time,
-                endpoint_of(each.method, each.url),
+                each.endpoint or endpoint_of(each.method, each.url),
                 each.method,
                 each.url,
                 each.target,

@@ -108,12 +108,20 @@ def judged(
 
 
 def with_calls(
-    comparison: Comparison, calls: Sequence[Call], rules: Rules, *, method: str, url: str, operation: str = ""
+    comparison: Comparison,
+    calls: Sequence[Call],
+    rules: Rules,
+    *,
+    method: str,
+    url: str,
+    operation: str = "",
+    endpoint: str = "",
 ) -> Comparison:
-    """The comparison of a pair with what its calls add. One without a verdict on the responses stays as it is."""
+    """The comparison of a pair with what its calls add. One without a verdict on the responses stays as it is.
+    `endpoint`: of the pair, if it is known."""
     if comparison.verdict not in ("same", "noise", "different"):
         return comparison
-    endpoint = endpoint_of(method, url, operation)
+    endpoint = endpoint or endpoint_of(method, url, operation)
     added = judged(call_differences(calls), rules.applying(method, url, operation), rules.accepted, endpoint)
     if not added:
         return comparison

@@ -40,7 +40,7 @@ from mirror_addon.compare.differences import ControlNoise
 from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.echoes import Asked
 from mirror_addon.compare.echoes import Echo
-from mirror_addon.compare.endpoint import endpoint_of
+from mirror_addon.compare.endpoint import endpoint_of_pair
 from mirror_addon.compare.headers import Headers
 from mirror_addon.compare.headers import compare_headers
 from mirror_addon.compare.headers import values_of
@@ -67,7 +67,8 @@ class Comparison:
     """The result. `verdict`: `same`, `different`, `noise` (all differences are), `failed` (the mirror sent no complete
     response), or None if nothing of the responses was kept. `differences`: those that count come first. `notes`: what
     could not be compared, and why. `more`: the number of differences beyond those listed. `twin`: what was translated
-    in the shadow's request; None where `mirror_twin` is off.
+    in the shadow's request; None where `mirror_twin` is off. `endpoint`: what findings name it, as in the record; empty
+    where whoever compared has not said it.
     """
 
     verdict: str | None
@@ -75,6 +76,7 @@ class Comparison:
     notes: tuple[str, ...] = ()
     more: int = 0
     twin: tuple[Translation, ...] | None = None
+    endpoint: str = ""
 
 
 SAME = Comparison("same")
@@ -123,7 +125,7 @@ def compare(
     for each in twin.foreign if twin is not None else ():
         differences.add_foreign(each)
     if rules.accepted:
-        differences.accept(rules.accepted, endpoint_of(method, url, operation))
+        differences.accept(rules.accepted, endpoint_of_pair(method, url, operation, primary.headers, shadow.headers))
     listed, more = differences.listed(MAX_DIFFERENCES)
     return Comparison(differences.verdict(), listed, tuple(dict.fromkeys(differences.notes)), more)
 

@@ -50,6 +50,14 @@ def endpoint_of(method: str, url: str, operation: str = "") -> str:
     return f"{method.upper()} {path}" if method else path
 
 
+def endpoint_of_pair(method: str, url: str, operation: str, *responses: Iterable[tuple[bytes, bytes]]) -> str:
+    """Return the name that records, reports, findings and pages have for the endpoint of a pair.
+
+    `responses`: the header fields of both, or of one; gRPC is known by them, and named without its method.
+    """
+    return endpoint_of("" if any(map(is_grpc, responses)) else method, url, operation)
+
+
 def _path(url: str) -> str:
     try:
         plain = _PLAIN.match(url)

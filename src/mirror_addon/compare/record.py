@@ -22,8 +22,7 @@ from typing import NamedTuple
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.calls import Call
 from mirror_addon.compare.comparison import Comparison
-from mirror_addon.compare.endpoint import endpoint_of
-from mirror_addon.compare.endpoint import is_grpc
+from mirror_addon.compare.endpoint import endpoint_of_pair
 from mirror_addon.compare.redaction import NOTHING
 from mirror_addon.compare.redaction import Redaction
 from mirror_addon.compare.twin_values import Translation
@@ -78,7 +77,7 @@ def record_line(
     None: there is no sandbox.
     """
     bodies = request is not None
-    grpc = any(is_grpc(each.headers) for each in (primary, shadow) if each is not None)
+    responses = [each.headers for each in (primary, shadow) if each is not None]
     line: dict[str, Any] = {
         "version": VERSION,
         "id": about.id,
@@ -90,7 +89,7 @@ def record_line(
         "control": about.control,
         "method": about.method,
         "url": redacted.url(about.url),
-        "endpoint": endpoint_of("" if grpc else about.method, about.url, about.operation),
+        "endpoint": endpoint_of_pair(about.method, about.url, about.operation, *responses),
         "draw": about.draw,
         "primary": _response(primary if primary is not None else Answer(None), bodies, redacted),
         "shadow": _response(shadow, bodies, redacted),

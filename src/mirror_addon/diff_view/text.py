@@ -12,7 +12,8 @@ from mitmproxy import http
 
 from mirror_addon.compare.causes import CALL
 from mirror_addon.compare.causes import causes_of
-from mirror_addon.compare.endpoint import endpoint_of
+from mirror_addon.compare.endpoint import endpoint_of_pair
+from mirror_addon.compare.graphql import operation_of
 from mirror_addon.diff_view.requests import readable
 from mirror_addon.diff_view.requests import request_differences
 from mirror_addon.display.text import printable
@@ -88,7 +89,9 @@ def heading(primary: http.HTTPFlow | None, shadow: http.HTTPFlow, comparison: Co
 def findings(comparison: Comparison, primary: http.HTTPFlow) -> Iterator[Line]:
     """Yield which findings the differences belong to."""
     method, _, url = asked_for(primary).partition(" ")
-    endpoint = endpoint_of(method, url.partition("?")[0])
+    operation = operation_of(method, url, primary.request.raw_content or b"").name
+    responses = [primary.response.headers.fields] if primary.response is not None else []
+    endpoint = endpoint_of_pair(method, url.partition("?")[0], operation, *responses)
     for cause in causes_of((each for each in comparison.differences if not each.noise), endpoint):
         yield Line("text", f"finding {cause.id}  {cause.title}")
 

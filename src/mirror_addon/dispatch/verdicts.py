@@ -191,4 +191,4 @@ def _comparison(report: VerdictReport, differences: bytes) -> Comparison:
 
     found = tuple(Difference(**each) for each in json.loads(differences)) if differences else ()
     twin = None if report.twin is None else tuple(Translation._make(each) for each in report.twin)
-    return Comparison(report.verdict, found, report.notes, report.more, twin)
+    return Comparison(report.verdict, found, report.notes, report.more, twin, report.endpoint)

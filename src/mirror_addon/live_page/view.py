@@ -176,6 +176,7 @@ def _differing(pair: DifferingPair) -> dict[str, Any]:
         "target": pair.target,
         "method": pair.method,
         "url": pair.url,
+        "endpoint": pair.endpoint,
         "primary": {"status": pair.primary_status, "ms": pair.primary_ms},
         "shadow": {"status": pair.shadow_status, "ms": pair.shadow_ms},
         "differences": [

@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any
 
 from mirror_addon.compare.answer import Answer
-from mirror_addon.compare.endpoint import endpoint_of
+from mirror_addon.compare.endpoint import endpoint_of_pair
 from mirror_addon.compare.graphql import operation_of
 from mirror_addon.compare.report.lines import ListedDifference
 from mirror_addon.compare.report.lines import RecordLine
@@ -260,7 +260,8 @@ class Shadows:
             if comparison
             else (),
             comparison.more if comparison else 0,
-            endpoint_of(subject.method, subject.url, _operation(subject, mirrored)),
+            (comparison and comparison.endpoint)
+            or endpoint_of_pair(subject.method, subject.url, _operation(subject, mirrored), answer.headers),
         )
         self.ended += 1
         self.differing += line.verdict == "different" and not line.control

@@ -225,6 +225,8 @@ class VerdictReport(NamedTuple):
     """The primary's status, milliseconds, bytes and error; None: its end was never reported."""
     twin: tuple[tuple[str, ...], ...] | None = None
     """The fields of each Translation; None without `mirror_twin`."""
+    endpoint: str = ""
+    """As in the record, where the responses differ."""
 
 
 # One packer for all frames: making one costs more than packing a head. Text may hold bytes that are no UTF-8, from

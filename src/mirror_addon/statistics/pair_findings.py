@@ -24,7 +24,9 @@ SHOWN_URL = 500
 
 
 def endpoint_of_pair(pair: Pair) -> str:
-    """Return the endpoint that findings name, `GET /users/{id}`."""
+    """Return the endpoint that findings name, `GET /users/{id}`: as in the record, where the worker has told it."""
+    if pair.comparison is not None and pair.comparison.endpoint:
+        return pair.comparison.endpoint[:SHOWN_ENDPOINT]
     return endpoint_of(pair.method, pair.url[:SHOWN_URL].partition("?")[0])[:SHOWN_ENDPOINT]
 
 

@@ -32,6 +32,7 @@ from mirror_addon.statistics.histograms import EnvoyHistogram
 from mirror_addon.statistics.histograms import Latencies
 from mirror_addon.statistics.histograms import add_to
 from mirror_addon.statistics.pair_findings import count_causes
+from mirror_addon.statistics.pair_findings import endpoint_of_pair
 
 if TYPE_CHECKING:
     from mirror_addon.compare.difference import Difference
@@ -76,6 +77,8 @@ class DifferingPair:
     more: int
     """Number of differences that are not listed."""
     notes: tuple[str, ...]
+    endpoint: str
+    """As findings name it."""
 
 
 class RouteStatistics:
@@ -273,6 +276,7 @@ class PairStatistics:
                 differences=differences[:SHOWN_DIFFERENCES],
                 more=(comparison.more if comparison else 0) + len(differences[SHOWN_DIFFERENCES:]),
                 notes=comparison.notes if comparison else (),
+                endpoint=endpoint_of_pair(pair),
             )
         )
 

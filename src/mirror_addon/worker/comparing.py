@@ -25,6 +25,7 @@ from mirror_addon.compare.calls import with_calls
 from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.echoes import Asked
 from mirror_addon.compare.echoes import asked_by
+from mirror_addon.compare.endpoint import endpoint_of_pair
 from mirror_addon.compare.graphql import MAX_REQUEST
 from mirror_addon.compare.new_ids import NewIds
 from mirror_addon.compare.record import differences_of
@@ -274,14 +275,17 @@ class Comparing:
                 pair.calls = with_own_names(pair.calls, pair.twin, pair.translations or ())
             rules, subject = self._rules_of(pair.subject.ignore), pair.subject
             asked = {"method": subject.method, "url": subject.url, "operation": pair.operation.name}
-            comparison = with_calls(comparison, pair.calls, rules, **asked)
+            comparison = with_calls(comparison, pair.calls, rules, **asked, endpoint=_endpoint(match))
         if pair.translations is not None:
             comparison = replace(comparison, twin=tuple(map(self._redacted.translation, pair.translations)))
         recorded = self._recorder.record(match, comparison)
         self._book.settled(pair)
         answered = None if primary is None else (primary.status, primary.ms, primary.bytes, primary.error)
         twin = None if comparison.twin is None else tuple((*each,) for each in comparison.twin)
-        report = VerdictReport(comparison.verdict, comparison.notes, comparison.more, recorded, answered, twin)
+        endpoint = _endpoint(match) if comparison.verdict == "different" else ""
+        report = VerdictReport(
+            comparison.verdict, comparison.notes, comparison.more, recorded, answered, twin, endpoint
+        )
         self._report(pair.number, report, to_json(differences_of(comparison)) if comparison.differences else b"")
 
     async def close(self) -> None:
@@ -298,13 +302,21 @@ class Comparing:
             self._finish(match, self._without_comparing(match) or Comparison(None, (), match.notes))
 
 
+def _endpoint(match: Match) -> str:
+    subject = match.pair.subject
+    responses = [each.headers for each in (match.primary, match.pair.response) if each is not None]
+    return endpoint_of_pair(subject.method, subject.url, match.pair.operation.name, *responses)
+
+
 def _report_of(line: bytes) -> tuple[VerdictReport, bytes]:
     """The report and the differences (JSON, or empty) of a pair, from its line in the record."""
     try:
         fields = json.loads(line)
         response = fields["primary"]
         primary = response["status"], response["ms"], response["bytes"], response["error"] or ""
-        report = VerdictReport(fields["verdict"], tuple(fields["notes"]), fields["more"], True, primary)
+        report = VerdictReport(
+            fields["verdict"], tuple(fields["notes"]), fields["more"], True, primary, None, fields["endpoint"]
+        )
         return report, to_json(fields["differences"]) if fields["differences"] else b""
     except (ValueError, LookupError, TypeError):
         return VerdictReport(None, (), 0, True, None), b""
