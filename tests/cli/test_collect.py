@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pty
@@ -16,41 +15,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
-from hypothesis import strategies as st
 from livetools.ports import reserved_port
 
 from mirror_addon.cli.collect import collect
-from mirror_addon.cli.collect import parse_listen
 from mirror_addon.cli.collect import parse_status
-
-
-@pytest.mark.parametrize(
-    ("text", "where"),
-    [
-        (":9002", ("127.0.0.1", 9002)),
-        ("9002", ("127.0.0.1", 9002)),
-        ("0.0.0.0:0", ("0.0.0.0", 0)),
-        ("[::1]:80", ("::1", 80)),
-        ("localhost:1", ("localhost", 1)),
-    ],
-)
-def test_addresses(text: str, where: tuple[str, int]) -> None:
-    assert parse_listen(text) == where
-
-
-@pytest.mark.parametrize("text", ["", ":", "a", "127.0.0.1", "::1:80", ":70000", ":-1", "http://a:1", "a b:1"])
-def test_no_addresses(text: str) -> None:
-    with pytest.raises(ValueError, match="ADDRESS:PORT"):
-        parse_listen(text)
-
-
-@given(st.text(max_size=20))
-def test_any_text_is_an_address_or_refused(text: str) -> None:
-    with contextlib.suppress(ValueError):
-        host, port = parse_listen(text)
-        assert host
-        assert 0 <= port <= 65535
 
 
 @pytest.mark.parametrize("text", ["100", "600", "2xx", ""])

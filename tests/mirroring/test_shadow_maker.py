@@ -86,3 +86,18 @@ def test_and_is_not(asked: dict[str, Any]) -> None:
 def test_for_the_share_that_was_asked_for() -> None:
     asked = sum(control(exchange(), share="20%") is not None for _ in range(500))
     assert 40 < asked < 170  # 6.7 standard deviations: wrong once in 10**10 runs
+
+
+def test_a_shadow_that_cannot_be_made_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
+    class Dispatcher:
+        refused: list[tuple[Any, str]] = []
+
+        def refuse(self, shadow: Any, reason: str) -> None:
+            self.refused.append((shadow, reason))
+
+    maker, dispatcher, shadow = ShadowMaker(settings(), OWN), Dispatcher(), object()
+    made = maker.made(dispatcher, exchange(), shadow, mirror(V2), 0)  # type: ignore[arg-type]
+    assert made is not None and made.authority == b"b.test-shadow"
+    assert maker.made(dispatcher, exchange(), shadow, made, 0) is made  # type: ignore[arg-type]
+    assert maker.made(dispatcher, exchange(), shadow, None, 0) is None  # type: ignore[arg-type]
+    assert dispatcher.refused == [(shadow, "unsendable")] and "a shadow was not made" in caplog.text

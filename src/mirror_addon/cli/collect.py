@@ -14,6 +14,9 @@ import click
 
 from mirror_addon.cli.console import echo
 from mirror_addon.cli.gathered import gathered
+from mirror_addon.cli.listen_option import LOOPBACK
+from mirror_addon.cli.listen_option import cannot_listen
+from mirror_addon.cli.listen_option import listen_option
 from mirror_addon.cli.value_type import value_type
 from mirror_addon.collector.files import Har
 from mirror_addon.collector.files import JsonLines
@@ -28,7 +31,6 @@ from mirror_addon.compare.report.wording import counted
 from mirror_addon.display.console import SafeConsole
 from mirror_addon.options import values
 
-LOOPBACK = "127.0.0.1"
 _SHOW_EVERY = 0.25
 """Seconds."""
 
@@ -42,17 +44,6 @@ class Responses:
     max_body: int
 
 
-def parse_listen(text: str) -> Address:
-    """`0.0.0.0:9002`, `[::1]:9002`; `:9002` and `9002` for 127.0.0.1. Port 0 stands for any free port.
-
-    Raises ValueError.
-    """
-    match = re.fullmatch(r"(?:(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^:\[\]\s]*):)?(?P<port>[0-9]{1,5})", text.strip())
-    if not match or int(match["port"]) > 65535:
-        raise ValueError("write ADDRESS:PORT, as in 127.0.0.1:9002, or :9002 for this machine only")
-    return (match["host"] or LOOPBACK).strip("[]"), int(match["port"])
-
-
 def parse_status(text: str) -> int:
     """The status of a final response. Raises ValueError."""
     if not re.fullmatch(r"[2-5][0-9][0-9]", text):
@@ -61,14 +52,7 @@ def parse_status(text: str) -> int:
 
 
 @click.command()
-@click.option(
-    "--listen",
-    default=":9002",
-    show_default=True,
-    metavar="ADDRESS:PORT",
-    type=value_type(parse_listen),
-    help="Where to listen. Without an address, only this machine can connect.",
-)
+@listen_option(":9002", "Where to listen.")
 @click.option(
     "-o",
     "--output",
@@ -126,10 +110,7 @@ def collect(
     try:
         asyncio.run(_run(collector, collection, seconds))
     except OSError as error:
-        host, port = listen
-        why = os.strerror(error.errno) if error.errno else str(error)
-        where = f"{host or '*'}:{port}"
-        raise click.UsageError(f"Cannot listen at {where}: {why}; name another with --listen ADDRESS:PORT") from None
+        raise cannot_listen(error, listen) from None
     finally:
         writer.close()
     if as_json:

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 
 import click
 
-from mirror_addon.cli.collect import parse_listen
 from mirror_addon.cli.console import echo
 from mirror_addon.cli.gathered import gathered
+from mirror_addon.cli.listen_option import Address
+from mirror_addon.cli.listen_option import cannot_listen
+from mirror_addon.cli.listen_option import listen_option
+from mirror_addon.cli.listen_option import parse_listen
 from mirror_addon.cli.rules_option import read_rule_set
 from mirror_addon.cli.rules_option import read_settings
 from mirror_addon.cli.rules_option import rules_options
@@ -25,10 +28,8 @@ from mirror_addon.options.settings import OptionError
 from mirror_addon.processor.credentials import CredentialsError
 from mirror_addon.processor.credentials import read_credentials
 from mirror_addon.rules.compare_file import comparison_rules
-from mirror_addon.rules.live import RulesRefused
 from mirror_addon.shadow.local_address import own_address
 
-Address = tuple[str, int]
 NICENESS = 5
 """Of the thread that reads Envoy's messages."""
 MISSING = (
@@ -48,14 +49,7 @@ class TLS:
 
 @click.command()
 @rules_options
-@click.option(
-    "--listen",
-    default="127.0.0.1:9090",
-    show_default=True,
-    metavar="ADDRESS:PORT",
-    type=value_type(parse_listen),
-    help="Where Envoy finds it. Without an address, only this machine can connect.",
-)
+@listen_option("127.0.0.1:9090", "Where Envoy finds it.")
 @click.option(
     "--record",
     metavar="FILE",
@@ -106,10 +100,7 @@ def processor(
     try:
         asyncio.run(run(setup, _listening))
     except OSError as error:
-        why = os.strerror(error.errno) if error.errno else str(error)
-        raise click.UsageError(f"Cannot listen: {why}; name another address with --listen or --metrics") from None
-    except RulesRefused as error:
-        raise click.UsageError(str(error)) from None
+        raise cannot_listen(error, None, "--listen or --metrics") from None
 
 
 def _listening(address: str, metrics: str) -> None:

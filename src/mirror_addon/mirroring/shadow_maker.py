@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from typing import TYPE_CHECKING
 from typing import Protocol
@@ -10,16 +11,20 @@ from mirror_addon.shadow.control import SAFE
 from mirror_addon.shadow.control import asked_again
 from mirror_addon.shadow.control import control_request
 from mirror_addon.shadow.control import is_control
+from mirror_addon.shadow.request import ShadowRequest
 from mirror_addon.shadow.request import shadow_request
 
 if TYPE_CHECKING:
     from mirror_addon.admission.gate import AdmissionGate
+    from mirror_addon.dispatch.dispatcher import Dispatcher
+    from mirror_addon.dispatch.in_flight import Shadow
     from mirror_addon.options.settings import Settings
     from mirror_addon.routing.decision import Decision
     from mirror_addon.routing.decision import Mirror
     from mirror_addon.routing.decision import Request
     from mirror_addon.routing.fields import Fields
-    from mirror_addon.shadow.request import ShadowRequest
+
+logger = logging.getLogger(__name__)
 
 
 class Routed(Protocol):
@@ -68,6 +73,19 @@ class ShadowMaker:
             grpc=exchange.grpc,
             trailers=exchange.trailers,
         )
+
+    def made(
+        self, dispatcher: Dispatcher, exchange: Routed, shadow: Shadow, mirror: Mirror | ShadowRequest, body: int | None
+    ) -> ShadowRequest | None:
+        """The request of `shadow`, which `mirror` is where it is made already; None if it cannot be made: dropped."""
+        if isinstance(mirror, ShadowRequest):
+            return mirror
+        try:
+            return self.shadow(exchange, mirror, body)
+        except Exception as error:  # a fault of this program, which must not keep other shadows from being sent
+            logger.error("mirror: a shadow was not made: %s: %s; please report this", type(error).__name__, error)
+            dispatcher.refuse(shadow, "unsendable")
+            return None
 
     def control(self, exchange: Routed, beside: Mirror, body: int | None, gate: AdmissionGate) -> ShadowRequest | None:
         """Return the control of a request, sent beside the shadow for the mirror `beside`; None if it gets none.

@@ -167,26 +167,13 @@ class ShadowSender:
     def hand_over(self, exchange: Exchange, due: Due, body: bytes, flow: http.HTTPFlow | None = None) -> None:
         """Make the shadows and pass them to the workers; `flow` where they may be shown."""
         for shadow, mirror in due:
-            request = self._made(exchange, shadow, mirror, len(body))
+            request = self.maker.made(self.dispatcher, exchange, shadow, mirror, len(body))
             if request is not None:
                 if flow is not None and self.shows_flows:
                     self.flows.expect(shadow, request, flow, body, exchange.request)
                 if self.keeps is not None and self.keeps(request, body):
                     shadow.again = request, body
                 self.dispatcher.offer(shadow, request, body)
-
-    def _made(
-        self, exchange: Exchange, shadow: Shadow, mirror: Mirror | ShadowRequest, body: int | None
-    ) -> ShadowRequest | None:
-        """The request of a shadow; None if it cannot be made, and is dropped."""
-        if isinstance(mirror, ShadowRequest):
-            return mirror
-        try:
-            return self.maker.shadow(exchange, mirror, body)
-        except Exception as error:  # a fault of this program, which must not keep other shadows from being sent
-            logger.error("mirror: a shadow was not made: %s: %s; please report this", type(error).__name__, error)
-            self.dispatcher.refuse(shadow, "unsendable")
-            return None
 
     def drop(self, flow: http.HTTPFlow, exchange: Exchange, reason: str) -> None:
         """Drop the shadows of a request before they are made."""
@@ -259,7 +246,7 @@ class ShadowSender:
     def _open_shadows(self, flow: http.HTTPFlow, exchange: Exchange, due: Due) -> list[BodySink]:
         uploads: list[BodySink] = []
         for shadow, mirror in due:
-            request = self._made(exchange, shadow, mirror, None)
+            request = self.maker.made(self.dispatcher, exchange, shadow, mirror, None)
             if request is not None:
                 if self.shows_flows:
                     self.flows.expect(shadow, request, flow, None, exchange.request)

@@ -165,14 +165,7 @@ class Engine:
         self, routed: Routed, shadow: Shadow, mirror: Mirror | ShadowRequest, body: int | None
     ) -> ShadowRequest | None:
         """The request of a shadow; None if it cannot be made, and is dropped."""
-        if isinstance(mirror, ShadowRequest):
-            return mirror
-        try:
-            return self._maker.shadow(routed, mirror, body)
-        except Exception as error:  # a fault of this program, which must not keep other shadows from being sent
-            logger.error("mirror: a shadow was not made: %s: %s; please report this", type(error).__name__, error)
-            self.dispatcher.refuse(shadow, "unsendable")
-            return None
+        return self._maker.made(self.dispatcher, routed, shadow, mirror, body)
 
     def answer(self, primary: ObservedRequest, answer: Answer, note: str) -> None:
         """The response of a primary, for the comparison and the record."""
