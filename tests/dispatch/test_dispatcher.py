@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from mirror_addon.dispatch.in_flight import Primary
+from mirror_addon.shadow.frames import Recording
+from mirror_addon.shadow.subject import Subject
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -285,3 +291,19 @@ async def test_offering_does_no_work_of_the_worker(mirrors: Any, engine: Any) ->
     made.offer(port)
     assert len(made.results) == 1
     await made.wait(2)
+
+
+async def test_close_does_not_wait_for_the_primary_of_a_dropped_shadow(engine: Any, tmp_path: Path) -> None:
+    """It may hang for ever. The shadow's line of the record is written without it."""
+    made = engine(max_body=10)
+    record = tmp_path / "record.jsonl"
+    made.dispatcher.configure(Recording(MIB, path=str(record), compare=True))
+    hanging = Primary("p", Subject("p", 1.0, "r", "b/v1", False, False, "POST", "http://b/", 1, ""))
+    request = made.shadow(1, 11)
+    made.dispatcher.offer(made.admit(request, hanging), request, b"x" * 11)
+    await made.until(lambda: made.dispatcher.status()["workers"][0]["state"] == "running")
+    assert [result.reason for result in made.results] == ["body_too_large"]
+    await asyncio.wait_for(made.dispatcher.close(600.0), PATIENCE)
+    (line,) = record.read_text().splitlines()
+    assert json.loads(line)["shadow"]["error"] == "body_too_large"
+    assert (made.counters.recorded, made.counters.unrecorded) == (1, 0)

@@ -21,6 +21,7 @@ from typing import Any
 
 from mirror_addon.compare.answer import Answer
 from mirror_addon.dispatch.breaker import Breaker
+from mirror_addon.dispatch.drain import Drain
 from mirror_addon.dispatch.in_flight import OUTCOMES
 from mirror_addon.dispatch.in_flight import InFlight
 from mirror_addon.dispatch.in_flight import Primary
@@ -91,7 +92,7 @@ class Dispatcher:
         )
         self._running = False
         self._closing = False
-        self._drained: asyncio.Future[None] | None = None
+        self._drain = Drain(self._mine)
         self._time: Callable[[], float] = lambda: 0.0
 
     def start(self) -> None:
@@ -287,7 +288,7 @@ class Dispatcher:
             verdict = read_verdict(head)
             if shadow is not None and shadow.subject is not None and shadow.state in OUTCOMES:
                 self._verdicts.verdict(shadow, verdict, tail)
-                self._look_if_drained()
+                self._drain.look()
         elif kind == Kind.STATUS:
             self._lanes.tell(link, head[1])
             self._kept.tell(link, *head[2])
@@ -301,8 +302,8 @@ class Dispatcher:
         self._release(shadow)
         if shadow.state is State.ADMITTED:
             self._finish(shadow, report, body)
-        if self._drained is not None:
-            self._look_if_drained()
+        if self._closing:
+            self._drain.look()
 
     def _finish(self, shadow: Shadow, report: Report, body: bytes) -> None:
         target, error = shadow.target, report.error
@@ -336,10 +337,6 @@ class Dispatcher:
         """The shadows that went to this dispatcher's workers."""
         return [shadow for shadow in self.book.shadows.values() if shadow.link in self._loads]
 
-    def _look_if_drained(self) -> None:
-        if self._drained is not None and not (self._drained.done() or self._mine()):
-            self._drained.set_result(None)
-
     def _on_lost(self, link: WorkerLink) -> None:
         self._lanes.tell(link, ())
         self._kept.tell(link, 0, 0)
@@ -348,7 +345,7 @@ class Dispatcher:
         for shadow in [shadow for shadow in self._mine() if shadow.link is link and shadow.in_worker]:
             self._end_of(shadow, "worker_lost")
         self._verdicts.lost(link)
-        self._look_if_drained()
+        self._drain.look()
 
     def _end_of(self, shadow: Shadow, reason: str) -> None:
         """Nothing more will be heard of a shadow that a worker had."""
@@ -386,9 +383,7 @@ class Dispatcher:
         self.flush()
         self._closing = True
         try:
-            if self._mine():
-                self._drained = asyncio.get_running_loop().create_future()
-                await asyncio.wait([self._drained], timeout=drain)
+            await self._drain.wait(drain)
         finally:
             left = [shadow for shadow in self._mine() if shadow.in_worker]
             for shadow in left:
