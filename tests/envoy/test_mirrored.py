@@ -74,3 +74,9 @@ def test_authorities(authority: str, taken: bool) -> None:
 def test_any_host(authority: str, taken: bool) -> None:
     predicate = authority_predicate(["*", "a.test"])
     assert (not re.fullmatch(regex(predicate["not_matcher"]), authority)) is taken
+
+
+def test_a_mirror_that_never_gets_a_request_has_no_cluster() -> None:
+    never = "{destination: {host: v3}, percentage: {value: 0}}"
+    made = table(("[a.test]", f"[{{{TO}, mirrors: [{{destination: {{host: v2}}}}, {never}]}}]"))
+    assert [cluster.host for cluster in mirror_clusters(made)] == ["v2.default.svc.cluster.local"]

@@ -37,3 +37,14 @@ spec:
   subsets: [{name: v1}]
 """
     assert list(unexported(parse_sources([Source("x.yaml", text)]).resources)) == []
+
+
+def test_annotations_with_processors() -> None:
+    """They have their effect there; what counts requests does so in each."""
+    text = (Path(__file__).parent / "everything.yaml").read_bytes()
+    resources = parse_sources([Source("x.yaml", text)]).resources
+    found = {number: [each for each in unexported(resources, number) if "annotation" in each] for number in (1, 3)}
+    assert found == {
+        1: [],
+        3: ["VirtualService default/everything: annotation mirror-addon/max-rps holds for each of the 3 processors"],
+    }

@@ -122,3 +122,9 @@ class TestGateways:
         hosts = self.hosts(export, (80, "a.test", "true"), (81, "b.test", "true"))
         assert "require_tls" not in hosts["a.test"]
         assert self.actions(hosts["a.test"])[4] == {"status": 404}
+
+
+def test_attempts_are_counted_where_the_meshs_fields_are_added(export: Callable[..., Any]) -> None:
+    to = "[{route: [{destination: {host: v1}}]}]"
+    hosts = [export(to, identity=Identity(mesh_headers=each)).routes["virtual_hosts"][0] for each in (True, False)]
+    assert [host.get("include_request_attempt_count") for host in hosts] == [True, None]

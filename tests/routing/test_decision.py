@@ -24,6 +24,11 @@ def test_what_is_ignored_is_the_annotations() -> None:
     assert Rule("", "", "", "", MirrorAnnotations(ignore="$.id")).ignore == "$.id"
 
 
+def test_the_twin_is_the_annotations() -> None:
+    assert Rule("", "", "", "").twin is None
+    assert [Rule("", "", "", "", MirrorAnnotations(twin=each)).twin for each in (True, False)] == [True, False]
+
+
 def test_a_decision_is_of_its_action_alone() -> None:
     decision = Decision(Action.NOT_FOUND)
     assert (decision.rule, decision.request, decision.mirrors, decision.response_headers) == (None, None, (), ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -139,6 +140,12 @@ def test_ports_and_protocols(servers: list[str], port: int, expected: str, statu
 )
 def test_https_redirect(servers: list[str], asked: str, scheme: str, expected: str, status: Callable[..., str]) -> None:
     assert status(asked, gateway(*servers), scheme=scheme) == expected
+
+
+def test_a_redirect_with_the_meshs_fields(status: Callable[..., str]) -> None:
+    """It has no route that could add some."""
+    text = gateway(server("shop.test", tls="{httpsRedirect: true}"))
+    assert status("shop.test", text, identity=replace(EDGE, mesh_headers=True)) == "301"
 
 
 def test_a_redirect_is_for_its_own_port(status: Callable[..., str]) -> None:

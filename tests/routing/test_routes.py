@@ -171,3 +171,13 @@ spec: {host: other, subsets: [{name: v1, labels: {version: v1}}]}
         )
         assert response is not None
         assert said in response.body.decode()
+
+
+def test_a_local_reply_that_somebody_else_has_made(build: Build, ask: Ask) -> None:
+    """The decision is the same, but for the response."""
+    table = build([{"directResponse": {"status": 418}, "mirror": {"host": "svc", "subset": "v1"}}])
+    (host,) = table.virtual_hosts
+    (entry,) = host.services[0].entries
+    made, ours = entry.route.answered(None, ask(), 7), table.route(ask(), 7)
+    assert (made.action, made.rule, made.response) == (ours.action, ours.rule, None) and ours.response is not None
+    assert [each.skipped for each in made.mirrors] == [each.skipped for each in ours.mirrors] == ["local_reply"]

@@ -134,3 +134,9 @@ def test_any_value_in_any_field_is_read_or_refused(name: str, value: Any) -> Non
 def test_any_bytes(text: bytes) -> None:
     with pytest.raises(LineError):
         LineParser(RecordLine)(text)
+
+
+@pytest.mark.parametrize("changes", [{"verdict": "\ud800"}, {"control": "\ud800"}, {"\ud800": 1}])
+def test_a_lone_surrogate_where_no_text_is_expected(changes: dict[str, Any]) -> None:
+    with pytest.raises(LineError, match="a lone surrogate stands in place of another value"):
+        parse(**changes)

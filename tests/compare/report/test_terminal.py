@@ -83,3 +83,8 @@ def test_findings_with_an_example_and_their_rule(line: Record, different: Record
     assert "  new       $.a value  1 pair (25.0 %), GET /users/{id}" in text
     assert "    1 → 2  in GET http://b.test/users/7?x=1" in text and "- {path: $.a, accepted: f" in text
     assert "accepted  $.b value" in text and "path: $.b" not in text and "(differences not listed)" in text
+
+
+def test_calls_of_the_mirror_are_a_sentence(line: Record, summary_of: Summarise) -> None:
+    call = {"method": "GET", "url": "http://tax.test/", "state": "different"}
+    assert "call" in printed(summary_of(line(calls=[call]))).splitlines()[1]
