@@ -53,8 +53,8 @@ from mirror_addon.options.settings import OPTIONS
 from mirror_addon.options.settings import OptionError
 from mirror_addon.options.settings import Settings
 from mirror_addon.options.settings import parse_settings
-from mirror_addon.options.settings import unknown_names
 from mirror_addon.options.settings import update_settings
+from mirror_addon.options.unknown_names import unknown_names
 from mirror_addon.routing.decision import Action
 from mirror_addon.rules.background import exempt_what_is_loaded
 from mirror_addon.rules.compare_file import comparison_rules

@@ -16,7 +16,7 @@ from mirror_addon.options.settings import OPTIONS
 from mirror_addon.options.settings import OptionError
 from mirror_addon.options.settings import Settings
 from mirror_addon.options.settings import parse_settings
-from mirror_addon.options.settings import unknown_option
+from mirror_addon.options.unknown_names import unknown_option
 from mirror_addon.routing.trace import explain
 from mirror_addon.rules.files import is_there
 from mirror_addon.rules.files import rules_paths

@@ -15,11 +15,7 @@ checked by those who use it.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
-from collections.abc import Collection
-from collections.abc import Iterable
-from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,10 +25,7 @@ from typing import Any
 
 from mirror_addon.compare.redaction import DEFAULT_REDACTED
 from mirror_addon.options import values
-from mirror_addon.options.nearby import PREFIX
-from mirror_addon.options.nearby import begins_like_ours
 from mirror_addon.options.nearby import did_you_mean
-from mirror_addon.options.nearby import near_option
 from mirror_addon.options.sandbox import SANDBOX_OPTIONS
 from mirror_addon.options.values import EndpointOverride
 from mirror_addon.options.values import MirrorURL
@@ -351,12 +344,13 @@ def _refusal(option: Option, value: Any, problem: str) -> str:
         try:
             parse(item)
         except ValueError:
-            problem = problem.replace(item, _shown(item)) if len(item) > SHOWN else problem
-            return f"{option.name}={_shown(item)}: {problem}{did_you_mean(parse, item)}"
-    return f"{option.name}={_shown(' '.join(map(str, items)))}: {problem}"
+            problem = problem.replace(item, shown(item)) if len(item) > SHOWN else problem
+            return f"{option.name}={shown(item)}: {problem}{did_you_mean(parse, item)}"
+    return f"{option.name}={shown(' '.join(map(str, items)))}: {problem}"
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """A name or a value for a message: not more than its beginning."""
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
@@ -371,24 +365,3 @@ def update_settings(settings: Settings, texts: Mapping[str, Any]) -> Settings:
     """Return `settings` with the options in `texts` replaced by newly parsed values. Raises OptionError."""
     changed = {name.removeprefix("mirror_"): parse_option(name, text) for name, text in texts.items()}
     return replace(settings, **changed)
-
-
-def unknown_option(name: str) -> str:
-    """Return the error message for an option `mirror_*` that does not exist, with the name that is most like it."""
-    near = near_option(name, BY_NAME, ())
-    hint = f"did you mean {near}?" if near and _is_like(name, near) else f"there are {', '.join(BY_NAME)}"
-    return f"unknown option {_shown(name)}: {hint}"
-
-
-def _is_like(name: str, other: str) -> bool:
-    return bool(difflib.get_close_matches(name.lower().removeprefix(PREFIX), [other.removeprefix(PREFIX), other]))
-
-
-def unknown_names(names: Iterable[str], others: Collection[str]) -> Iterator[tuple[bool, str]]:
-    """Yield a message for each of `names`, which are no options, that was probably meant to be one of `OPTIONS`, and
-    whether that is certain: its beginning is ours. `others` are all options of mitmproxy and its addons."""
-    for name in names:
-        if name.startswith(PREFIX) or begins_like_ours(name):
-            yield True, unknown_option(name)
-        elif near_option(name, BY_NAME, others) is not None:
-            yield False, f"{unknown_option(name)} It is ignored"

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import os
 import select
-import socket
 import ssl
 import time
 from collections.abc import Iterable
@@ -24,8 +22,7 @@ from mirror_addon.clock.socket_clock import Marks
 from mirror_addon.clock.socket_clock import watch
 from mirror_addon.shadow.batch import Batch
 from mirror_addon.shadow.tls import names_match
-from mirror_addon.worker.local_fault import LocalFault
-from mirror_addon.worker.local_fault import is_local
+from mirror_addon.worker.connect_error import connect_error
 from mirror_addon.worker.pace import TURN_SECONDS
 from mirror_addon.worker.pace import Pace
 from mirror_addon.worker.trailers import TrailerReader
@@ -314,13 +311,6 @@ def _has_goaway(buffer: bytearray) -> bool:
     return False
 
 
-def _reason(error: OSError | ValueError) -> str:
-    """The operating system's text for an error. That of asyncio is `Connect call failed` for every cause."""
-    if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror):
-        return os.strerror(error.errno)
-    return getattr(error, "strerror", None) or str(error)
-
-
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
@@ -359,10 +349,8 @@ class Backend(httpcore.AsyncNetworkBackend):
             _, stream = await loop.create_connection(
                 self._made, host, port, happy_eyeballs_delay=None if _is_address(host) else _NEXT_ADDRESS_SECONDS
             )
-        except (OSError, ValueError) as error:  # ValueError: a name that IDNA cannot encode
-            if is_local(error):
-                raise LocalFault(f"no connection: {_reason(error)}") from error
-            raise httpcore.ConnectError(f"{host} port {port}: {_reason(error)}") from error
+        except (OSError, ValueError) as error:
+            raise connect_error(error, f"{host} port {port}") from error
         self.stream = stream
         return stream
 
@@ -374,9 +362,7 @@ class Backend(httpcore.AsyncNetworkBackend):
         try:
             _, stream = await loop.create_unix_connection(self._made, path)
         except (OSError, ValueError) as error:
-            if is_local(error):
-                raise LocalFault(f"no connection: {_reason(error)}") from error
-            raise httpcore.ConnectError(f"{path}: {_reason(error)}") from error
+            raise connect_error(error, path) from error
         self.stream = stream
         return stream
 
