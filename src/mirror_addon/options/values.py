@@ -236,9 +236,14 @@ def some_text(text: str) -> str:
     return text
 
 
+_NOT_IN_ADDRESSES = re.compile(r"[\s\x00-\x1f\x7f\[\]@/?#\\\"'<>,;=|]|^-")
+
+
 def endpoint_override(override: str) -> EndpointOverride:
-    """Parse an endpoint as `parse_endpoint` does, and refuse what looks like an IPv4 address and is none."""
+    """Parse an endpoint as `parse_endpoint` does, and refuse what is neither an IP address nor a name of a machine."""
     endpoint = parse_endpoint(override)
+    if _NOT_IN_ADDRESSES.search(endpoint.address):
+        raise ValueError(f"{endpoint.address!r} is no address; write an IP address or a host name")
     if re.fullmatch(r"[0-9.]+", endpoint.address):
         try:
             ipaddress.ip_address(endpoint.address)
