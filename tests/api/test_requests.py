@@ -42,6 +42,7 @@ def test_everything() -> None:
         ("http://[::1]:81/", 81),
         ("http://::1/", 80),
         ("http://a:/", 80),
+        ("http://ä_1.test/", 80),
     ],
 )
 def test_ports(url: str, port: int) -> None:
@@ -55,6 +56,17 @@ def test_ports(url: str, port: int) -> None:
         ({"url": "http://a/", "x": 1}, "unknown key 'x'"),
         ({}, "url: must be text"),
         ({"url": "http://a:0/"}, "url: 0 is not a port"),
+        ({"url": "http://a:b/"}, "url: 'b' is not a port"),
+        ({"url": "http://[::1]:b/"}, "url: 'b' is not a port"),
+        ({"url": "http://[::1/"}, r"url: '\[::1' is no host; an IPv6 address is written"),
+        ({"url": "http://::1]/"}, "url: '::1]' is no host"),
+        ({"url": "http://a b/"}, "url: 'a b' is no host"),
+        ({"url": "http://a\x01/"}, "is no host"),
+        (
+            {"url": "http://me:secret@a/"},
+            "url: leave out 'me:secret@'; clients send it as the header field Authorization",
+        ),
+        ({"url": "http://a/", "method": "G ET"}, "method: 'G ET' is no method, such as GET"),
         ({"url": "http://a/", "client": 1}, "client: must be an IP address"),
         ({"url": "http://a/", "method": 1}, "method: must be text"),
         ({"url": "http://a/", "headers": [["a", 1]]}, "headers: must be a list"),

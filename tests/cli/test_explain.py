@@ -116,6 +116,10 @@ def test_host_header_wins_over_the_url() -> None:
     assert answer["request"]["authority"] == "istio.gateway.xxxx.tech"
 
 
+def test_bytes_that_are_utf8_are_shown_as_text() -> None:
+    assert run("GET", f"{HOST}/ä").stdout.startswith("GET istio.gateway.xxxx.tech/ä  ->  ")
+
+
 def test_for_people() -> None:
     result = run("GET", f"{HOST}/serviceB/x", "-H", "X-A: 1", "POST", f"{HOST}/none")
     assert result.exit_code == 0

@@ -78,7 +78,8 @@ async def test_a_rule_is_written_and_taken_back(started: Console, file: Path, co
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("accept", "Give a finding"),
+        ("accept", "as in mirror.accept f0123abcd"),
+        ("ignore", "as in mirror.ignore f0123abcd"),
         ("accept a b c", "Give a finding"),
         ("accept f69d1514e", f"did you mean {ID}?"),
         ("ignore nothing", "mirror.findings lists them"),

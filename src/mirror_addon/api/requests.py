@@ -6,6 +6,7 @@ Text stands for bytes as in `captures/urls.py`: UTF-8, where a lone surrogate `\
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 from collections.abc import Iterable
@@ -28,6 +29,12 @@ from mirror_addon.shadow.request import shadow_request
 
 REQUEST_KEYS = frozenset({"method", "url", "headers", "port", "draw", "client"})
 MAX_DRAW = 2**64 - 1
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""RFC 9110 5.6.2."""
+
+_NOT_IN_HOSTS = re.compile(r"[\x00-\x20\x7f\"<>\\^`{|}]")
+"""RFC 3986 3.2.2. Bytes that are not ASCII are taken literally, as the rest of the URL."""
 
 
 def _integer(document: dict[str, Any], key: str, low: int, high: int) -> int | None:
@@ -62,7 +69,10 @@ def read_request(document: Any) -> tuple[Request, int]:
         raise RequestError("method: must be text")
     if not isinstance(url, str):
         raise RequestError("url: must be text")
+    if not _TOKEN.fullmatch(method):
+        raise RequestError(f"method: {method!r} is no method, such as GET")
     scheme, authority, path = split_url(url)
+    _check_authority(to_text(authority))
     fields = _headers(document.get("headers") or [])
     for name, value in fields:
         if name.lower() == b"host":
@@ -85,6 +95,21 @@ def read_request(document: Any) -> tuple[Request, int]:
         facts=Facts((client or "", 0), ("", 0), "HTTP/1.1", time.time(), socket.gethostname()),
     )
     return request, _integer(document, "draw", 0, MAX_DRAW) or 0
+
+
+def _check_authority(authority: str) -> None:
+    """Raise RequestError for what a client cannot put into a URL before the path. A Host header may hold anything."""
+    user, at, host = authority.rpartition("@")
+    if at:
+        raise RequestError(f"url: leave out {user + at!r}; clients send it as the header field Authorization")
+    if _NOT_IN_HOSTS.search(host):
+        raise RequestError(f"url: {host!r} is no host")
+    _, bracket, rest = host.rpartition("]")
+    if host.startswith("[") != bool(bracket):
+        raise RequestError(f"url: {host!r} is no host; an IPv6 address is written [::1]")
+    port = rest.rpartition(":")[2] if bracket or rest.count(":") == 1 else ""
+    if port and not (port.isascii() and port.isdigit()):
+        raise RequestError(f"url: {port!r} is not a port")
 
 
 def _url_port(authority: bytes, scheme: bytes) -> int:

@@ -13,6 +13,7 @@ from mirror_addon.api.requests import decision_document
 from mirror_addon.api.requests import read_lines
 from mirror_addon.api.requests import read_request
 from mirror_addon.captures.urls import RequestError
+from mirror_addon.captures.urls import to_text
 from mirror_addon.cli.console import Part
 from mirror_addon.cli.console import Styled
 from mirror_addon.cli.console import echo
@@ -50,7 +51,7 @@ def _requests(
 
 def as_text(request: Request, found: dict[str, Any]) -> list[tuple[Part, ...]]:
     """A decision for the terminal, as lines of parts."""
-    head = f"{request.method.decode('latin-1')} {request.authority.decode('latin-1')}{request.path.decode('latin-1')}"
+    head = to_text(b"%s %s%s" % (request.method, request.authority, request.path))
     lines: list[tuple[Part, ...]] = [(Styled(head, bold=True), "  ->  ", Styled(found["action"], "cyan"))]
     if owner := found["virtual_service"] or found["route"]:
         match = "" if found["match"] is None else f" match[{found['match']}]"

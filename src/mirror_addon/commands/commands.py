@@ -32,6 +32,7 @@ from mitmproxy import exceptions
 from mitmproxy import flow
 from mitmproxy import http
 
+from mirror_addon.captures.urls import to_text
 from mirror_addon.commands import steering
 from mirror_addon.commands.findings import findings_text
 from mirror_addon.commands.findings import write_rule
@@ -165,7 +166,7 @@ class Commands:
                 continue
             request = exchange.request
             head = b"%s %s%s" % (request.method, request.authority, request.path)
-            first = f"{each.id[:8]}: {head.decode('latin-1')} -> {exchange.decision.action}"
+            first = f"{each.id[:8]}: {to_text(head)} -> {exchange.decision.action}"
             table = exchange.table
             lines = explain(table, request, exchange.draw, time.time()) if table is not None else [RULES_GONE]
             if self._session.writer is not None:
@@ -242,7 +243,8 @@ class Commands:
 
     def _write_rule(self, finding: Sequence[str], *, ignore: bool = False) -> str:
         if not 1 <= len(finding) <= 2:
-            raise exceptions.CommandError("Give a finding, as in mirror.accept f0123abcd; mirror.findings lists them")
+            name = "ignore" if ignore else "accept"
+            raise exceptions.CommandError(f"Give a finding, as in mirror.{name} f0123abcd; mirror.findings lists them")
         try:
             return write_rule(self._session, *finding, ignore=ignore)
         except ValueError as error:
