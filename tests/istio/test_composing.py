@@ -88,6 +88,7 @@ def test_merge_keys_as_go_yaml_does(text: str, expected: dict[str, int]) -> None
         ("a: b: c\n", 1, 5, "is not YAML"),
         (b"a: caf\xe9\n", 1, 7, "0xe9 is not UTF-8"),
         (b"\xff\xfea\x00", 1, 1, "UTF-16"),
+        (b"\xff\xfe\x00\x00a\x00\x00\x00", 1, 1, "UTF-32"),
         (b"a: b\nc: \x00\n", 2, 4, "control character 0x00"),
         ("a: \x85\ufffe\n".encode(), 1, 5, "is not YAML"),
     ],

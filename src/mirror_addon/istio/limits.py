@@ -35,6 +35,12 @@ _MAX_DIRECTIVES = 100
 _OPENING = frozenset({MappingStartEvent, SequenceStartEvent})
 _CLOSING = frozenset({MappingEndEvent, SequenceEndEvent})
 _COUNTED = _OPENING | {ScalarEvent, AliasEvent, DocumentStartEvent}
+_OTHER_UNICODE = {
+    (b"\xff\xfe\0\0", b"\0\0\xfe\xff"): "UTF-32",
+    (b"\xff\xfe", b"\xfe\xff"): "UTF-16",
+}
+"""What a file in another encoding begins with. The longer marks come first."""
+
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -58,8 +64,9 @@ def check_bytes(text: bytes) -> None:
     if len(text) > MAX_BYTES:
         size, limit = len(text) / 1024 / 1024, MAX_BYTES // 1024 // 1024
         raise Refused(1, 1, f"the file has {size:.1f} MiB, more than the limit of {limit} MiB; split it")
-    if text.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise Refused(1, 1, "the file is UTF-16; save it as UTF-8")
+    for marks, name in _OTHER_UNICODE.items():
+        if text.startswith(marks):
+            raise Refused(1, 1, f"the file is {name}; save it as UTF-8")
     try:
         text.decode()
     except UnicodeDecodeError as error:
