@@ -40,8 +40,31 @@ def test_the_commands_are_listed() -> None:
 def test_an_unknown_command_and_the_version() -> None:
     result = CliRunner().invoke(main, ["chekc"])
     assert result.exit_code == 2
-    assert "No such command 'chekc'" in result.output
+    assert "No such command 'chekc'. Did you mean 'check'?" in result.output
+    result = CliRunner().invoke(main, ["nothing-like-it"])
+    assert result.exit_code == 2
+    assert "No such command 'nothing-like-it'." in result.output and "mean" not in result.output
     assert CliRunner().invoke(main, ["--version"]).output == f"mirror-addon, version {_version.__version__}\n"
+
+
+def test_output_that_is_closed_or_full_is_no_traceback() -> None:
+    """Without standard output the exit code is the result; a full disk is named."""
+    program = f"import sys; sys.path.insert(0, {SOURCES!r}); from mirror_addon.cli.main import main; main()"
+    command = shlex.join([sys.executable, "-c", program, "schema", "compare"])
+    for redirection, code, message in (
+        (">&-", 0, ""),
+        (">/dev/full", 2, "Error: the output cannot be written: No space left on device\n"),
+    ):
+        found = subprocess.run(["sh", "-c", f"{command} {redirection}"], capture_output=True, text=True, timeout=60)
+        assert (found.returncode, found.stderr) == (code, message)
+
+
+def test_errors_of_the_system_that_are_no_full_disk_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise PermissionError(1, "not allowed", "x")
+
+    monkeypatch.setattr("mirror_addon.cli.schema.write", broken)
+    assert isinstance(CliRunner().invoke(main, ["schema", "compare"]).exception, PermissionError)
 
 
 def test_mitmproxy_is_not_imported_where_it_is_not_needed() -> None:

@@ -33,8 +33,11 @@ Part = str | Styled
 
 
 def echo(*parts: Part, err: bool = False) -> None:
-    """Print one line on standard output, or on standard error."""
-    encoding = (sys.stderr if err else sys.stdout).encoding
+    """Print one line on standard output, or on standard error. Nothing where that is closed (`>&-`)."""
+    stream = sys.stderr if err else sys.stdout
+    if stream is None:
+        return
+    encoding = stream.encoding
     shown = []
     for part in parts:
         text = encodable(printable(part.text if isinstance(part, Styled) else part), encoding)

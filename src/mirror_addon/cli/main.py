@@ -18,7 +18,11 @@ Results go to standard output, everything else to standard error. Exit codes: 0 
 
 from __future__ import annotations
 
+import difflib
+import errno
 import importlib
+import os
+import sys
 from typing import Any
 
 import click
@@ -51,6 +55,15 @@ COMMANDS = {
 """The module of each command, which has a function of its name, and a line of help."""
 
 
+class OutputError(click.ClickException):
+    """What a command prints or writes has no room."""
+
+    exit_code = 2
+
+
+_CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+
+
 class LazyGroup(click.Group):
     """Imports the module of a command when it is run, so that `check` does not wait for the import of mitmproxy.
 
@@ -66,6 +79,19 @@ class LazyGroup(click.Group):
         command = getattr(importlib.import_module(COMMANDS[name][0]), name)
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return what click does. A name that is nearly one of a command gets it in the message."""
+        name = args[0] if args else ""
+        if (
+            name not in COMMANDS
+            and not ctx.resilient_parsing
+            and (near := difflib.get_close_matches(name, COMMANDS, 1))
+        ):
+            ctx.fail(f"No such command {name!r}. Did you mean {near[0]!r}?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -88,6 +114,21 @@ class LazyGroup(click.Group):
             for name in {"message", "ui_filename"} & vars(error).keys():  # what click composes the text of
                 vars(error)[name] = printable(vars(error)[name])
             raise
+        except OSError as error:
+            if error.errno not in _CANNOT_WRITE:
+                raise
+            raise _cannot_write(error) from None
+
+
+def _cannot_write(error: OSError) -> click.ClickException:
+    """Return the error of a command whose output has no room. What is still buffered is given up, as after a broken
+    pipe: the interpreter would try again at exit, and print a traceback."""
+    if sys.stdout is sys.__stdout__ and sys.stdout is not None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    file = f"{error.filename}: " if error.filename else ""
+    return OutputError(f"{file}the output cannot be written: {error.strerror}")
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
