@@ -47,6 +47,12 @@ def test_an_unknown_command_and_the_version() -> None:
     assert CliRunner().invoke(main, ["--version"]).output == f"mirror-addon, version {_version.__version__}\n"
 
 
+def test_a_group_without_a_command_prints_its_help() -> None:
+    result = CliRunner().invoke(main, ["export"])
+    assert result.exit_code == 2
+    assert "\\n" not in result.output and "  istio  " in result.output
+
+
 def test_output_that_is_closed_or_full_is_no_traceback() -> None:
     """Without standard output the exit code is the result; a full disk is named."""
     program = f"import sys; sys.path.insert(0, {SOURCES!r}); from mirror_addon.cli.main import main; main()"

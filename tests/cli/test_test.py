@@ -64,6 +64,7 @@ def test_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
+        ("", "There is no test in "),
         ("no", ":1: not JSON"),
         ({"request": REQUEST}, ":1: write"),
         ({"request": {"url": "x"}, "expect": {}}, ":1: request: url:"),

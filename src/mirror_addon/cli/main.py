@@ -110,6 +110,8 @@ class LazyGroup(click.Group):
         make_log_safe()
         try:
             return super().invoke(ctx)
+        except click.exceptions.NoArgsIsHelpError:
+            raise  # its message is the help
         except click.ClickException as error:
             for name in {"message", "ui_filename"} & vars(error).keys():  # what click composes the text of
                 vars(error)[name] = printable(vars(error)[name])

@@ -76,6 +76,9 @@ def test(rules: tuple[str, ...], assignments: tuple[str, ...], json_lines: bool,
                         echo(line)
     except RequestError as error:
         raise click.UsageError(str(error)) from None
+    if not passed + failed:
+        names = ", ".join(file.name for file in files)
+        raise click.UsageError(f'There is no test in {names}; write lines of {{"request": ..., "expect": ...}}.')
     if not json_lines:
         echo(f"{passed} passed, {failed} failed", err=True)
     if failed:
