@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import shlex
 import subprocess
 import sys
 import threading
+import tomllib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from http.server import HTTPServer
@@ -182,6 +184,29 @@ def test_the_container_runs_the_command_line() -> None:
     context = (ROOT / "examples" / "compose" / services["proxy"]["build"]["context"]).resolve()
     assert context == ROOT and (context / services["proxy"]["build"]["dockerfile"]).exists()
     assert all(port.startswith("127.0.0.1:") for port in services["proxy"]["ports"])
+
+
+def test_the_container_s_context_has_what_the_wheel_is_built_from() -> None:
+    """Nothing that the build names is kept out of the image, and what is installed there is an extra of the wheel."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    targets = project["tool"]["hatch"]["build"]["targets"]
+    named = [
+        *targets["wheel"]["packages"],
+        *targets["sdist"]["force-include"],
+        project["tool"]["hatch"]["version"]["path"],
+    ]
+    for path in (*named, *project["project"]["license-files"], "README.md", "mirror_addon", "pyproject.toml"):
+        assert (ROOT / path).exists()
+        assert not any(fnmatch.fnmatch(path.partition("/")[0], pattern) for pattern in ignored), path
+    text = (ROOT / "Containerfile").read_text()
+    (extra,) = re.findall(r"\.whl\)\[(\w+)\]", text)
+    assert extra in project["project"]["optional-dependencies"]
+    copied = re.findall(r"^COPY (?:--from=(\w+) )?(\S+)", text, re.M)
+    assert copied == [("", "."), ("build", "/wheel")] and "--outdir /wheel" in text
+    volumes = document("examples/compose/compose.yaml")["services"]["proxy"]["volumes"]
+    compose = ROOT / "examples" / "compose"
+    assert all((compose / volume.partition(":")[0]).is_dir() for volume in volumes)
 
 
 @pytest.mark.long
