@@ -14,8 +14,8 @@ SANDBOX_OPTIONS: tuple[tuple[str, Any, Any, Callable[[Any], Any], str], ...] = (
         Sequence[str],
         [],
         values.each(values.listening_port),
-        "Ports of this proxy's own listeners to which mirrors send their calls to other services. They are answered "
-        "with what the primary's calls were answered. Several ports: one for each mirror of a request, in order.",
+        "Ports of this proxy's own listeners to which mirrors send their calls to other services. They get the "
+        "responses that the primary's calls got. Several ports: one for each mirror of a request, in order.",
     ),
     (
         "mirror_sandbox_unknown",
@@ -30,6 +30,6 @@ SANDBOX_OPTIONS: tuple[tuple[str, Any, Any, Callable[[Any], Any], str], ...] = (
         bool,
         False,
         bool,
-        "Answer a mirror's call after the time that the primary's took. Off: at once.",
+        "Respond to a mirror's call after the time that the primary's took. Off: at once.",
     ),
 )

@@ -292,7 +292,7 @@ OPTIONS = (
         bool,
         True,
         bool,
-        "Let mitmproxy call only the addons that have a hook, which saves a third of a request's time. Off: all.",
+        "Let mitmproxy call only the addons that have a hook, which saves some 40 % of a request's time. Off: all.",
     ),
     Option(
         "mirror_protos",
@@ -314,7 +314,7 @@ OPTIONS = (
         bool,
         False,
         bool,
-        "When a mirror answers again after a restart, send it the newest differing GET, HEAD and OPTIONS once more.",
+        "When a mirror responds again after a restart, send it the newest differing GET, HEAD and OPTIONS once more.",
     ),
     Option(
         "mirror_twin",
