@@ -110,6 +110,10 @@ def test_records_without_bodies_have_nothing_to_compare() -> None:
     Path("r.jsonl").write_bytes(line(request=None))
     result = run("r.jsonl", "r.jsonl", "--json")
     assert json.loads(result.stdout)["targets"][0]["uncompared"] == 1
+    assert result.stderr == (
+        "0 pairs compared\n1 pair not compared: a capture has no header fields and bodies of them "
+        "(a record needs mirror_record_bodies=true)\n"
+    )
 
 
 @pytest.mark.parametrize(

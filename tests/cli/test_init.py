@@ -69,6 +69,7 @@ def test_it_is_idempotent_and_overwrites_nothing(output: str) -> None:
     again = init("-o", output)
     assert again.exit_code == 0 and f"{output} is as it should be." in again.stdout
     assert ("mirror_rules=team/local.yaml" in again.stdout) is False
+    assert f"{output} is as it should be." in init("--rules", output, "-o", output).stdout
     Path(output).write_text("# mine\n")
     assert f"{output} exists and has something else; --force overwrites it" in refused("-o", output)
     assert Path(output).read_text() == "# mine\n"

@@ -114,7 +114,7 @@ def diff(
         problem = f"{error}; the requests before it were compared"
     summary, told = summarise(tally, noise), document(pairing)
     more = {"diff": told, "left_out": told["left_out"]}
-    for remark in remarks(pairing):
+    for remark in remarks(pairing, sum(each.total.uncompared for each in summary.targets)):
         echo(remark, err=True)
     if not pairing.pairs:
         if output.as_json:
@@ -175,9 +175,14 @@ def document(pairing: Pairing) -> dict[str, Any]:
     }
 
 
-def remarks(pairing: Pairing) -> Iterator[str]:
-    """What the user should know beside the report."""
-    yield f"{counted(pairing.pairs, 'pair')} compared"
+def remarks(pairing: Pairing, uncompared: int) -> Iterator[str]:
+    """What the user should know beside the report. `uncompared`: pairs that have nothing to compare."""
+    yield f"{counted(pairing.pairs - uncompared, 'pair')} compared"
+    if uncompared:
+        yield (
+            f"{counted(uncompared, 'pair')} not compared: a capture has no header fields and bodies of them "
+            "(a record needs mirror_record_bodies=true)"
+        )
     for side, alone in enumerate(pairing.alone):
         if alone:
             named = ", ".join(pairing.examples(side, SHOWN))

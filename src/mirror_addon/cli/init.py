@@ -202,7 +202,8 @@ def _command(
     """The command line of this run, without --force."""
     words = ["mirror-addon", "init"]
     for name in rules or ("rules",):
-        words += ["--rules", name]
+        if output is None or Path(name).absolute() != output.absolute():  # which is not read
+            words += ["--rules", name]
     for text in assignments:
         words += ["--set", text]
     for entry in entries:
