@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -38,10 +39,13 @@ def nothing(lines: Iterable[RecordLine]) -> None:
     assert list(lines) == []
 
 
-def test_no_record_is_wrong_usage(tmp_path: Path) -> None:
+def test_no_record_is_wrong_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "empty").touch()
     with pytest.raises(click.UsageError, match="There is no line of a record in "):
         read_records([str(tmp_path / "empty")], RecordLine, nothing)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+    with pytest.raises(click.UsageError, match="There is no line of a record in standard input;"):
+        read_records(["-"], RecordLine, nothing)
     with pytest.raises(click.UsageError, match="No such file"):
         read_records([str(tmp_path / "none")], RecordLine, nothing)
 

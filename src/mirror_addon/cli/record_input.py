@@ -44,7 +44,7 @@ def read_records(
     if reader.more_warnings:
         echo(f"warning: {counted(reader.more_warnings, 'more line')} left out", err=True)
     if not reader.records:
-        names = ", ".join(files)
+        names = ", ".join("standard input" if name == "-" else name for name in files)
         raise click.UsageError(
             f"There is no line of a record in {names}; write one with mitmdump -s mirror_addon --set mirror_record=FILE"
         )
