@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from livetools.proxy import ROOT
 from livetools.proxy import Tool
 
 from mirror_addon.cli.run import SCRIPT
+from mirror_addon.cli.run import dump
 
 MIRROR_ADDON = [sys.executable, "-P", "-c", "from mirror_addon.cli.main import main; main()"]
 
@@ -41,6 +43,23 @@ def test_dump_runs_mitmdump_with_the_addon_and_its_arguments(tmp_path: Path) -> 
         program.wait_for(r"Loading script \S*mirror_addon\n")
         program.wait_for(r"mirror: .*serviceB")
         program.wait_for(r"listening at 127\.0\.0\.1:\d+")
+
+
+def test_each_line_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a file or a pipe, the line of a pair that differs would wait for the next flow."""
+    out = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out))
+    monkeypatch.setattr(sys, "argv", ["mirror-addon", "dump"])
+    given: list[str] = []
+
+    def mitmdump(arguments: list[str]) -> None:
+        given.extend(arguments)
+        print("a line")
+        given.append(out.getvalue().decode())
+
+    monkeypatch.setattr("mitmproxy.tools.main.mitmdump", mitmdump)
+    dump.main(["-n"], standalone_mode=False)
+    assert given == ["-s", str(SCRIPT), "-n", "a line\n"]
 
 
 @pytest.mark.long

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 
@@ -18,6 +19,9 @@ It has a folder of its own, because mitmproxy puts a script's folder in front of
 def _run(tool: str, arguments: tuple[str, ...]) -> None:
     from mitmproxy.tools import main
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # mitmproxy flushes after a flow only: in a file, a pipe or a container, a verdict would wait for the next one.
+        sys.stdout.reconfigure(line_buffering=True)
     sys.argv[0] = tool  # mitmproxy's messages begin with this name
     getattr(main, tool)(["-s", str(SCRIPT), *arguments])
 
