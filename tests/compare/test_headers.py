@@ -167,3 +167,47 @@ def test_fields_that_are_the_same_on_both_sides_are_soon_left_out(one: list[Fiel
         assert headers.values_by_name(left).get(name) == whole.get(name)
         assert headers.values_by_name(right).get(name) == others.get(name)
     assert not left or len(one) != len(other) or one != other
+DIGEST = 'Digest realm="a", qop="auth", nonce="{}", opaque="{}"'
+DRAWN = ("dcd98b7102dd2f0e8b11d0f600bfb0c093", "5ccc069c403ebaf9f0171e9517f40e41")
+OTHER = ("8ca523f5e9506fed4657c9700eebdb1ec1", "6ccc069c403ebaf9f0171e9517f40e42")
+
+
+def test_what_is_drawn_for_a_challenge_is_noise() -> None:
+    one = [("WWW-Authenticate", DIGEST.format(*DRAWN))]
+    assert compared(one, [("WWW-Authenticate", DIGEST.format(*OTHER))]) == [("header:www-authenticate", "value", "id")]
+    for other in (DIGEST.format(*OTHER).replace('"a"', '"b"'), DIGEST.format("", ""), 'Digest realm="a", qop="auth"'):
+        assert compared(one, [("WWW-Authenticate", other)]) == [("header:www-authenticate", "value", "")]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("a=1; SameSite=Lax; Domain=.A.test", "a=1; domain=a.TEST; samesite=LAX"),
+        ("a=1; Secure=x; HttpOnly=true;", "a=1; HttpOnly; Secure"),
+        ("a=1; Path=/; Path=/x", "a=1; Path=/x"),
+        ("a=; Max-Age=0", "a=; Max-Age=-1"),
+        ("a=; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "a=; Expires=Thu, 01-Jan-1970 00:00:10 GMT"),
+    ],
+)
+def test_the_same_cookie(one: str, other: str) -> None:
+    assert compared([("Set-Cookie", one)], [("Set-Cookie", other)]) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("a=1; SameSite=Lax", "a=1; SameSite=None"),
+        ("a=1; Domain=a.test", "a=1; Domain=b.test"),
+        ("a=1; Path=/A", "a=1; Path=/a"),
+        ("a=; Max-Age=0", "a=; Max-Age=1"),
+        ("a=; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "a=; Expires=Thu, 01 Jan 2027 00:00:00 GMT"),
+        ("to=http%3A%2F%2Fa.test%3A8443%2Fx", "to=http%3A%2F%2Fb.test%3A8443%2Fx"),
+    ],
+)
+def test_another_cookie(one: str, other: str) -> None:
+    assert compared([("Set-Cookie", one)], [("Set-Cookie", other)]) == [("header:set-cookie", "value", "")]
+
+
+def test_a_retry_at_another_time_counts() -> None:
+    one, other = "Sun, 22 Nov 2026 12:01:00 GMT", "Sun, 22 Nov 2026 12:03:00 GMT"
+    assert compared([("Retry-After", one)], [("Retry-After", other)]) == [("header:retry-after", "value", "")]

@@ -8,12 +8,13 @@ from urllib.parse import unquote
 from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.fields import compare_values
 from mirror_addon.compare.lists import in_one_spelling
+from mirror_addon.compare.lists import is_long_ago
 from mirror_addon.compare.shapes import Shapes
 from mirror_addon.compare.signed_tokens import is_signed
 from mirror_addon.compare.timestamps import parse_timestamp
 from mirror_addon.compare.values import short
 
-NEVER_COMPARED = frozenset({"content-length", "transfer-encoding", "connection", "keep-alive"})
+NEVER_COMPARED = frozenset({"content-length", "transfer-encoding", "connection", "keep-alive", "proxy-connection"})
 """Fields of the connection (RFC 9110 7.6.1), and Content-Length, which the comparison of the bodies covers."""
 
 _TIMING = re.compile(
@@ -23,6 +24,12 @@ _TIMING = re.compile(
 # RFC 9110 8.8.3
 _ETAG = re.compile(r'(W/)?"[^"]*"')
 _NUMBER = re.compile(r"\d{1,15}")
+_OF_THIS_CHALLENGE = re.compile(r'(?<![\w-])(nonce|opaque)=(?:"([^"]*)"|([^,\s]+))')
+"""What a server draws anew for each challenge (RFC 7616 3.3)."""
+_NO_CASE = frozenset({"samesite", "priority", "domain"})
+"""Attributes of cookies whose values have no case (RFC 6265 5.2.3)."""
+_FLAGS = frozenset({"secure", "httponly", "partitioned"})
+"""Attributes of cookies whose values mean nothing (RFC 6265 5.2.5, 5.2.6)."""
 
 Headers = tuple[tuple[bytes, bytes], ...]
 HeaderValues = dict[str, list[str]]
@@ -102,7 +109,18 @@ def _shape(name: str, primary: list[str], shadow: list[str]) -> str:
         return "age"
     if name == "date" and all(map(parse_timestamp, values)):
         return "time"
+    if name.endswith("-authenticate"):
+        return _challenge_shape(primary, shadow)
     return ""
+
+
+def _challenge_shape(primary: list[str], shadow: list[str]) -> str:
+    """`id` if challenges differ only in what is drawn anew for each."""
+    texts = [_OF_THIS_CHALLENGE.sub(r"\1", ", ".join(values)) for values in (primary, shadow)]
+    drawn, others = ([a or b for _, a, b in _OF_THIS_CHALLENGE.findall(", ".join(each))] for each in (primary, shadow))
+    if texts[0] != texts[1]:
+        return ""
+    return "id" if all(one == other or _alike(one, other) for one, other in zip(drawn, others, strict=True)) else ""
 
 
 def _compare_cookies(differences: Differences, primary: list[str], shadow: list[str]) -> None:
@@ -123,14 +141,16 @@ def _compare_cookies(differences: Differences, primary: list[str], shadow: list[
         for ours, theirs, part in zip(_parts(cookie), _parts(other), ("value", "expires", ""), strict=True):
             if ours != theirs:
                 # A token that can be read is compared by what it says.
-                opaque = part == "value" and _alike(ours, theirs) and not (is_signed(ours) and is_signed(theirs))
+                readable = is_signed(ours) and is_signed(theirs)
+                opaque = part == "value" and _alike(ours, theirs) and not readable
                 shape = "cookie" if opaque else ""
                 differences.add(place, "value", ours, theirs, where, shape=shape, excerpt=(cookie, other), name=part)
 
 
 def _alike(ours: str, theirs: str) -> bool:
-    """Whether two values of a cookie are opaque tokens. Express writes `s%3A` before one."""
-    return Shapes.alike(*(unquote(each).replace(":", "_") if "%" in each else each for each in (ours, theirs)))
+    """Whether two values are opaque tokens. Express writes `s%3A` before one. A URL is none."""
+    texts = [unquote(each) if "%" in each else each for each in (ours, theirs)]
+    return not any("://" in text for text in texts) and Shapes.alike(*(text.replace(":", "_") for text in texts))
 
 
 def _cookies(values: list[str]) -> dict[str, str]:
@@ -147,13 +167,26 @@ def _scope(cookie: str) -> str:
 
 
 def _parts(cookie: str) -> tuple[str, str, str]:
-    """A cookie's value, its Expires attribute, and its other attributes in one spelling (RFC 6265 5.2)."""
+    """A cookie's value, its Expires attribute, and its other attributes in one spelling (RFC 6265 5.2, 5.3).
+
+    Of two attributes of one name the last one counts. An expiry long ago removes a cookie, whenever it was.
+    """
     pair, _, rest = cookie.partition(";")
-    expires, others = "", []
+    attributes: dict[str, str] = {}
     for each in rest.split(";"):
-        name, _, value = each.strip().partition("=")
-        if name.lower() == "expires":
-            expires = value
-        elif name:
-            others.append(f"{name.lower()}={value}")
-    return pair.partition("=")[2].strip(), expires, "; ".join(sorted(others))
+        name, _, value = each.partition("=")
+        if name := name.strip().lower():
+            value = value.strip()
+            attributes[name] = "" if name in _FLAGS else value.lower() if name in _NO_CASE else value
+    if "domain" in attributes:
+        attributes["domain"] = attributes["domain"].removeprefix(".")
+    if attributes.get("max-age", "").startswith("-"):
+        attributes["max-age"] = "0"  # any that is not above 0 removes the cookie
+    expires = attributes.pop("expires", "")
+    if expires and parse_timestamp(expires) and is_long_ago(expires):
+        expires = _REMOVED
+    others = "; ".join(sorted(f"{name}={value}" for name, value in attributes.items()))
+    return pair.partition("=")[2].strip(), expires, others
+
+
+_REMOVED = "(removed)"

@@ -36,7 +36,11 @@ _ROUND = (_DAY, 3600.0, 60.0)
 """An end may be rounded to one of these."""
 _REPLAYED_DATES = _DAY / 2
 """Seconds between two responses from which on their dates may be on different days."""
-_END = re.compile(r".*expir.*|(?:.*[a-z])?(?:until|notafter|validto|validthrough|deadline)|exp|se|ske|e")
+_END = re.compile(
+    r".*expir.*|(?:.*[a-z])?(?:until|notafter|notonorafter|validto|validthrough|deadline|duedate|retryafter)"
+    r"|(?:.*[a-z])?(?:lease|period|trial|session|subscription|window|grace)ends?(?:at|date|time|on)?"
+    r"|ends?(?:at|date|time|on)|due(?:at|by|on)|renewbefore|exp(?:date|time|at|on)?|se|ske|e"
+)
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
 
 

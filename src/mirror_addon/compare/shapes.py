@@ -45,7 +45,7 @@ _MAX_TEXT = 64 * 1024
 """Longer texts are not searched for shapes."""
 # The version and variant of a UUID (RFC 9562 4.1 and 4.2).
 _NAME_BASED = re.compile(r".{14}[35].{4}[89abAB].*")
-_TOKEN = re.compile(r"[0-9A-Za-z_~+/=.-]{8,4096}")
+_TOKEN = re.compile(r"[0-9A-Za-z_~+/=.;-]{8,4096}")
 _HEX = re.compile(r"[0-9a-f]+|[0-9A-F]+")
 _WORDS = re.compile(r"[0-9A-Za-z_~-]{8,}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
