@@ -106,7 +106,7 @@ def test_lines_of_a_name_that_were_joined() -> None:
     assert response is not None and response.headers.get_all("set-cookie") == ["a=1; Path=/", "b=2; Path=/"]
 
 
-@pytest.mark.parametrize(("status", "read_as"), [(200, 200), ("200", 200), ("200.0", 200), (999, 999)])
+@pytest.mark.parametrize(("status", "read_as"), [(200, 200), ("200", 200), ("200 OK", 200), ("200.0", 200), (999, 999)])
 def test_a_status(status: Any, read_as: int) -> None:
     response = flow(response__status=status).response
     assert response is not None and response.status_code == read_as
@@ -216,3 +216,46 @@ def test_entries_without_a_connection_are_sent_in_turn() -> None:
     assert not read(connection="7").in_turn
     found = recorded(read(), b"10.0.0.1")
     assert isinstance(found, Recorded) and found.in_turn
+
+
+@pytest.mark.parametrize(
+    ("url", "authority", "path"),
+    [
+        (" http://a.test/a b?c\td#e ", b"a.test", b"/a%20b?c%09d"),
+        ("http://b\u00fccher.test:8080/", b"xn--bcher-kva.test:8080", b"/"),
+        ("http://u:p@a.test/x", b"a.test", b"/x"),
+        ("HTTP://[2001:db8::1]:81/x?", b"[2001:db8::1]:81", b"/x?"),
+        ("http://a.test/\u00e9|%2f", b"a.test", "/\u00e9|%2f".encode()),
+    ],
+)
+def test_urls_as_programs_show_them(url: str, authority: bytes, path: bytes) -> None:
+    request = flow(request__url=url).request
+    assert (request.headers.fields[0], request.data.path) == ((b"Host", authority), path)
+
+
+def test_a_host_that_is_no_name() -> None:
+    with pytest.raises(HarError, match="its host is no name"):
+        read(request__url="http://\u00fc..test/")
+
+
+def test_cookies_and_types_that_stand_elsewhere_only() -> None:
+    cookies = [{"name": "a", "value": "1"}, None, {"name": ""}, {"name": "b"}]
+    data = {"mimeType": "application/json", "text": "{}"}
+    found = flow(request__cookies=cookies, request__postData=data).request.headers
+    assert (found["cookie"], found["content-type"]) == ("a=1; b=", "application/json")
+    headers = [{"name": "cookie", "value": "c=1"}, {"name": "content-type", "value": "text/plain"}]
+    found = flow(request__cookies=cookies, request__postData=data, request__headers=headers).request.headers
+    assert (found["cookie"], found["content-type"]) == ("c=1", "text/plain")
+    for kind in ("", None, "application/octet-stream"):
+        assert "content-type" not in flow(request__postData={"mimeType": kind, "text": "x"}).request.headers
+    typed = {"size": 2, "mimeType": "application/json", "text": "{}"}
+    response = flow(response__content=typed).response
+    assert response is not None
+    assert response.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    "headers", ["X-A: 1\r\nX-B: 2\r\n", [{"key": "X-A", "value": "1"}, {"name": "X-B ", "value": " 2"}]]
+)
+def test_header_fields_in_other_forms(headers: Any) -> None:
+    assert flow(request__headers=headers).request.headers.fields[1:] == ((b"X-A", b"1"), (b"X-B", b"2"))

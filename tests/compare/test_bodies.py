@@ -208,3 +208,16 @@ def test_the_same_text_in_another_charset() -> None:
     )
     assert told(found) == []
     assert found.notes == ("body: the same text in another charset",)
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/plain", "application/vnd.x.v1+ndjson"])
+def test_json_texts_in_a_row_under_any_name(kind: str) -> None:
+    def answer(body: str) -> Answer:
+        return Answer(200, ((b"content-type", kind.encode()),), body.encode(), len(body))
+
+    one = answer('{"a": 1, "b": 2}\n{"c": 1}\n')
+    assert compare(one, answer('{"b": 2, "a": 1}\n{"c": 1}\n')).verdict == "same"
+    found = compare(one, answer('{"b": 2, "a": 1}\n{"c": 2}\n'))
+    assert [each.path for each in found.differences] == ["$[*].c"]
+    assert compare(one, answer('{"b": 2, "a": 1}\n{"c": 1\n')).verdict == "different"
+    assert compare(one, answer('{"b": 2, "a": 1}')).verdict == "different"

@@ -37,6 +37,9 @@ def told(found: Comparison) -> list[tuple[str, str, str]]:
     ("text", "document"),
     [
         ("data: 1\n\n", {"events": [{"data": "1"}]}),
+        ('data: "\\u00e9"\n\n', {"events": [{"data": "é"}]}),
+        ('data: "a" b\n\n', {"events": [{"data": '"a" b'}]}),
+        ("event:\ndata: 1\n\n", {"events": [{"data": "1"}]}),
         ('data: {"a": 1}\r\n\r\ndata:[2]\r\r', {"events": [{"data": {"a": 1}}, {"data": [2]}]}),
         ("data: a\ndata: b\ndata\n\n", {"events": [{"data": "a\nb\n"}]}),
         (": hello\n\ndata: [DONE]\n\n: bye\n", {"events": [{"data": "[DONE]"}]}),

@@ -28,7 +28,7 @@ def test_read_parts() -> None:
     assert fields["part 2"][0].shown() == "no name"
 
 
-@pytest.mark.parametrize("body", [b"", b"x", b"--b\r\nno header--b--", b"--b\r\n\r\n1\r\n", b"--b" * 20_000])
+@pytest.mark.parametrize("body", [b"", b"x", b"--b\r\nno header--b--", b"--b--", b"--b" * 20_000])
 def test_no_read_parts(body: bytes) -> None:
     with pytest.raises(FormError):
         read_parts(body, "b")
@@ -158,3 +158,60 @@ def test_a_part_of_too_many_parameters() -> None:
     head = b"Content-Disposition: form-data" + b";" * 500_000
     with pytest.raises(FormError, match="more than 100 parameters"):
         read_parts(b"--x\r\n" + head + b"\r\n\r\na\r\n--x--", "x")
+
+
+@pytest.mark.parametrize(
+    ("more", "other", "path"),
+    [
+        ("Content-Range: bytes 0-1/9\r\n", "Content-Range: bytes 1-2/9\r\n", "header:content-range"),
+        ("", "X-A: 1\r\n", "header:x-a"),
+        ("Content-ID: <a>\r\n", "Content-ID: <b>\r\n", "header:content-id"),
+    ],
+)
+def test_fields_of_parts(more: str, other: str, path: str) -> None:
+    found = compared(part("x", "text/plain", more), part("x", "text/plain", other))
+    assert found.verdict == "different"
+    assert [each.path for each in found.differences] == [path]
+
+
+@pytest.mark.parametrize(
+    ("more", "other"),
+    [
+        ("Vary: A, B\r\nContent-Length: 1\r\n", "vary: b,a\r\n"),
+        ("Content-ID: <a1b2c3d4e5f6a7b8>\r\n", "Content-ID: <b1b2c3d4e5f6a7b9>\r\n"),
+        ("Content-Transfer-Encoding: 8bit\r\n", "Content-Transfer-Encoding: binary\r\n"),
+    ],
+)
+def test_fields_of_parts_that_say_the_same(more: str, other: str) -> None:
+    assert compared(part("x", "text/plain", more), part("x", "text/plain", other)).verdict in ("same", "noise")
+
+
+@pytest.mark.parametrize(
+    ("coding", "content", "other", "verdict"),
+    [
+        ("base64", "eyJhIjoxLCJiIjoyfQ==", "eyJi\r\nIjoyLCJhIjoxfQ==", "same"),
+        ("base64", "eyJhIjoxLCJiIjoyfQ==", "eyJhIjoxLCJiIjozfQ==", "different"),
+        ("quoted-printable", '{"a":=\r\n1}', '{"a":1}', "same"),
+        ("base64", "!", "!!", "different"),
+    ],
+)
+def test_transfer_encodings_of_parts_are_undone(coding: str, content: str, other: str, verdict: str) -> None:
+    more = f"Content-Transfer-Encoding: {coding}\r\n"
+    assert compared(part(content, more=more), part(other, more=more)).verdict == verdict
+
+
+def test_the_reason_of_a_response_in_a_batch_says_nothing() -> None:
+    one, other = (part(f"HTTP/1.1 200 {reason}\r\n\r\n1", HTTP) for reason in ("OK", "Fine"))
+    assert compared(one, other).verdict == "same"
+    assert compared(one, other.replace("200", "201")).verdict == "different"
+
+
+def test_a_body_without_its_last_delimiter() -> None:
+    def answer(body: str, boundary: str) -> Answer:
+        data = body.replace("--B", f"--{boundary}").encode()
+        return Answer(200, ((b"content-type", f"multipart/mixed; boundary={boundary}".encode()),), data, len(data))
+
+    one, other = part('{"a": 1, "b": 2}'), part('{"b": 2, "a": 1}')
+    assert compare(answer(one, "x"), answer(other, "y")).verdict == "same"
+    assert compare(answer(one, "x"), answer(part("{}"), "y")).verdict == "different"
+    assert compare(answer(one + "--B--", "x"), answer(other, "y")).verdict == "different"

@@ -18,6 +18,9 @@ from urllib.parse import urlencode
 from mitmproxy.net import encoding
 from mitmproxy.net.http.headers import infer_content_encoding
 
+from mirror_addon.compare.codings import CodingError
+from mirror_addon.compare.codings import undo
+from mirror_addon.compare.media_types import media_type
 from mirror_addon.routing.fields import Fields
 
 NOT_KEPT = "body_not_kept"
@@ -33,6 +36,9 @@ _LOST_CODINGS = ("compress", "x-compress", "dcb", "dcz", "aes128gcm", "exi", "pa
 _CHARSETS = ("utf-8", "latin-1", "cp1252", "utf-16-le")
 """What a text may have been, if its length is that of Content-Length."""
 _NO_CONTENT = (204, 304)
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_REPLACED = "\ufffd"
+"""What decoders write for bytes that are no text in the charset."""
 
 
 def request_body(asked: dict[str, Any], headers: Fields) -> tuple[bytes | None, str]:
@@ -41,22 +47,37 @@ def request_body(asked: dict[str, Any], headers: Fields) -> tuple[bytes | None, 
     data = asked.get("postData")
     if isinstance(data, str):
         data = {"text": data}
+    nothing: tuple[bytes | None, str] = (b"", "")
+    if _had_body(str(asked.get("method", "")), headers, length, size):
+        nothing = (None, NOT_KEPT)
     if not isinstance(data, dict) or not data:
-        return (None, NOT_KEPT) if (size if length is None else length) > 0 else (b"", "")
+        return nothing
     text, params = data.get("text"), data.get("params")
     params = params if isinstance(params, list) else []
     kind = _value(headers, b"content-type").lower()
     if not text and params:
         if not kind.startswith("application/x-www-form-urlencoded"):
             return None, NOT_KEPT
-        return _form(params, length)
+        return _form(params, length, size)
     if text is None:
-        return (None, NOT_KEPT) if (size if length is None else length) > 0 else (b"", "")
+        return nothing
     if not isinstance(text, str):
         return None, ALTERED  # a JSON value in place of its text
-    if length is None and kind.startswith("multipart/") and _lacks_a_file(text, headers):
-        return None, NOT_KEPT
+    if length is None and kind.startswith("multipart/"):
+        if _lacks_a_file(text, headers):
+            return None, NOT_KEPT
+        if _lacks_its_end(text, headers):
+            return None, CUT
     return _bytes(text, data.get("encoding") or data.get("_encoding"), headers, length, size, size)
+
+
+def _had_body(method: str, headers: Fields, length: int | None, size: int) -> bool:
+    """Whether a request for which there is no text had a body, by its sizes, else by the fields that say how it was
+    sent (RFC 9112 6.3) and what it was."""
+    if length is not None or size >= 0:
+        return (size if length is None else length) > 0
+    chunked = "chunked" in _value(headers, b"transfer-encoding")
+    return chunked or (method.upper() in _WITH_BODY and bool(_value(headers, b"content-type")))
 
 
 def response_body(answered: dict[str, Any], headers: Fields, status: int, method: str) -> bytes | None:
@@ -85,28 +106,28 @@ def _bytes(
 
     `length` is Content-Length, `size` bodySize, and `whole` a number of bytes of which fewer are a part of the body.
     """
-    kind = _value(headers, b"content-type")
-    if str(coding or "").lower() == "base64":
-        try:
-            bodies = [_base64(text)]
-        except binascii.Error:
-            return None, ALTERED
-    else:
-        charsets = (infer_content_encoding(kind), "utf-8")
-        bodies = [body for charset in charsets if (body := _encoded(text, charset)) is not None]
-        bodies = bodies or [text.encode("utf-8", "surrogateescape" if _escapes(text) else "replace")]
+    packed = str(coding or "").lower() == "base64"
+    bodies = _unpacked(text) if packed else _written(text, _value(headers, b"content-type"))
+    if not bodies:
+        return None, ALTERED
+    replaced = not packed and _REPLACED in text
     expected = size if length is None else length
-    if (exact := _exactly(expected, bodies)) is not None:
+    # bodySize is computed from the text, so it does not tell whether the text has lost bytes.
+    if (exact := _exactly(expected, bodies)) is not None and not (replaced and length is None):
         return exact, ""
+    if replaced:
+        return None, ALTERED
     wrapped = [each for each in _value(headers, b"content-encoding").replace(" ", "").split(",") if each != "identity"]
     if wrapped and all(each in _CODINGS for each in wrapped):
         body = bodies[0]
+        if packed and _is_coded(body, wrapped):
+            return body, ""
         for each in wrapped:
             body = encoding.encode(body, _CODINGS[each])
         return body, ""  # a compressor of its own: the length may differ
     if any(each in _LOST_CODINGS for each in wrapped):
         return None, ALTERED
-    if length is not None and str(coding or "").lower() != "base64":
+    if length is not None and not packed:
         exact = _exactly(length, (_encoded(text, charset) for charset in _CHARSETS))
         if exact is not None:
             return exact, ""
@@ -119,13 +140,37 @@ def _exactly(length: int, bodies: Iterable[bytes | None]) -> bytes | None:
     return next((body for body in bodies if body is not None and len(body) == length), None)
 
 
-def _form(params: list[Any], length: int | None) -> tuple[bytes | None, str]:
+def _unpacked(text: str) -> list[bytes]:
+    try:
+        return [_base64(text)]
+    except binascii.Error:
+        return []
+
+
+def _written(text: str, kind: str) -> list[bytes]:
+    """What a text may have been: in the charset of its Content-Type, or in UTF-8. Empty if it has lost something."""
+    if not _is_whole(text):
+        return []
+    charsets = (infer_content_encoding(kind), "utf-8")
+    bodies = [body for charset in charsets if (body := _encoded(text, charset)) is not None]
+    return bodies or [text.encode("utf-8", "surrogateescape")]
+
+
+def _is_coded(body: bytes, codings: list[str]) -> bool:
+    """Whether a body that is kept as bytes still has its content codings."""
+    try:
+        return undo(body, ",".join(codings))[1]
+    except CodingError:
+        return False
+
+
+def _form(params: list[Any], length: int | None, size: int) -> tuple[bytes | None, str]:
     """A form of its parameters, with spaces as `+` or `%20`, whichever has the length."""
     pairs = [(str(each.get("name", "")), str(each.get("value") or "")) for each in params if isinstance(each, dict)]
     bodies = [urlencode(pairs).encode(), urlencode(pairs, quote_via=quote).encode()]
     bodies.append("&".join(f"{name}={value}" for name, value in pairs).encode())
     if length is None:
-        return bodies[0], ""
+        return next((body for body in bodies if len(body) == size), bodies[0]), ""
     if (exact := _exactly(length, bodies)) is not None:
         return exact, ""
     return None, CUT if max(map(len, bodies)) < length else ALTERED
@@ -136,6 +181,13 @@ def _lacks_a_file(text: str, headers: Fields) -> bool:
     kind = next(value for name, value in headers if name.lower() == b"content-type")
     parts = email.message_from_string(f"Content-Type: {kind.decode('latin-1')}\r\n\r\n{text}").walk()
     return any(part.get_filename() and not part.is_multipart() and not part.get_payload() for part in parts)
+
+
+def _lacks_its_end(text: str, headers: Fields) -> bool:
+    """Whether a multipart body has its delimiter, but not the one that ends it (RFC 2046 5.1.1)."""
+    raw = next(value for name, value in headers if name.lower() == b"content-type").decode("latin-1")
+    boundary = media_type(raw).parameter("boundary")
+    return bool(boundary) and f"--{boundary}" in text and f"--{boundary}--" not in text
 
 
 def _base64(text: str) -> bytes:
@@ -179,6 +231,6 @@ def _one(values: list[bytes]) -> str:
     return each.pop().decode("latin-1") if len(each) == 1 else ""
 
 
-def _escapes(text: str) -> bool:
-    """Whether every lone surrogate in it stands for a byte that was not UTF-8 (PEP 383)."""
+def _is_whole(text: str) -> bool:
+    """Whether every lone surrogate in it stands for a byte that was not UTF-8 (PEP 383); others stand for nothing."""
     return all(0xDC80 <= ord(each) <= 0xDCFF for each in text if 0xD800 <= ord(each) <= 0xDFFF)

@@ -67,14 +67,15 @@ def _request(asked: dict[str, Any], method: str, url: str, started: float) -> tu
     """The request, and why it cannot be sent again, or nothing."""
     problem = ""
     try:
-        scheme, authority, path = split_url(url.partition("#")[0])
-        host = urlsplit(url).hostname or ""
+        scheme, authority, path = split_url(_sendable(url))
+        authority = _ascii(authority.rpartition(b"@")[2])  # RFC 9110 4.2.4
+        host = urlsplit(f"//{authority.decode('ascii')}").hostname or ""
         port = authority_port(authority, scheme)
     except RequestError:
         scheme, authority, path, host, port, problem = b"", b"", b"", "", 0, "not_http"  # data:, chrome-extension:
     except ValueError as error:  # of urlsplit
         raise HarError(f"request.url: {error}") from None
-    headers = _headers(asked)
+    headers = _with_told(_headers(asked), asked)
     version = _version(asked)
     if version == b"HTTP/1.1" and not any(name.lower() == b"host" for name, _ in headers):
         headers = ((b"Host", authority), *headers)
@@ -95,18 +96,73 @@ def _request(asked: dict[str, Any], method: str, url: str, started: float) -> tu
     ), problem or missing
 
 
+def _sendable(url: str) -> str:
+    """A URL without its fragment, and with what no request line can have percent-encoded: spaces and controls.
+
+    Programs that show a URL to people write them so.
+    """
+    return _UNSENDABLE.sub(lambda found: f"%{ord(found[0]):02X}", url.strip().partition("#")[0])
+
+
+_UNSENDABLE = re.compile(r"[\x00-\x20\x7f]")
+
+
+def _ascii(authority: bytes) -> bytes:
+    """An authority with an internationalised name in its ASCII form (RFC 5890)."""
+    if authority.isascii():
+        return authority
+    host, colon, port = authority.partition(b":")
+    try:
+        return host.decode().encode("idna") + colon + port
+    except UnicodeError:
+        raise HarError("request.url: its host is no name") from None
+
+
+def _with_told(headers: Fields, asked: dict[str, Any]) -> Fields:
+    """The header fields, and those that an entry has in another place only: cookies, and the type of the body."""
+    names = {name.lower() for name, _ in headers}
+    cookies = asked.get("cookies")
+    if b"cookie" not in names and isinstance(cookies, list):
+        pairs = [f"{each['name']}={_text(each.get('value'))}" for each in cookies if _is_named(each)]
+        if pairs:
+            headers = (*headers, (b"Cookie", _raw("; ".join(pairs))))
+    data = _object(asked.get("postData"))
+    if b"content-type" not in names and (data.get("text") or data.get("params")):
+        headers = (*headers, *_typed(data))
+    return headers
+
+
+def _typed(content: dict[str, Any]) -> Fields:
+    """Content-Type by `mimeType`. Playwright writes application/octet-stream where there is none."""
+    kind = content.get("mimeType")
+    if not isinstance(kind, str) or "/" not in kind or kind.startswith("application/octet-stream"):
+        return ()
+    return ((b"Content-Type", _raw(" ".join(kind.split()))),)
+
+
+def _is_named(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("name"), str) and bool(value["name"])
+
+
 def _response(answered: dict[str, Any], method: str, began: float, ended: float) -> http.Response | None:
     """The response; None where the entry has no status, which stands for a request without a response."""
-    try:
-        status = int(float(answered.get("status") or 0))
-    except (TypeError, ValueError, OverflowError):
-        return None
+    status = _status(answered.get("status"))
     if not 100 <= status <= 999:
         return None
-    headers = _headers(answered)
+    headers = _headers(answered) or _typed(_object(answered.get("content")))
     reason = str(answered.get("statusText") or "").encode("latin-1", "replace")
     body = response_body(answered, headers, status, method)
     return http.Response(_version(answered), status, reason, headers, body, None, began, ended)
+
+
+def _status(value: Any) -> int:
+    """0 where there is none. Some write the reason behind it."""
+    if isinstance(value, str):
+        value = value.strip().partition(" ")[0]
+    try:
+        return int(float(value or 0))
+    except (TypeError, ValueError, OverflowError):
+        return 0
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -154,9 +210,9 @@ def _headers(message: dict[str, Any]) -> Fields:
     by it, except where white space follows, which is a folded line.
     """
     return tuple(
-        (_raw(name), line)
+        (_raw(name.strip()), line)
         for name, value in _pairs(message.get("headers"))
-        if name and not name.startswith(":")
+        if name.strip() and not name.startswith(":")
         for line in _lines(_raw(value))
     )
 
@@ -166,10 +222,13 @@ def _pairs(headers: Any) -> Iterator[tuple[str, str]]:
     skipped."""
     if isinstance(headers, dict):
         headers = list(headers.items())
+    elif isinstance(headers, str):
+        headers = [line for line in headers.splitlines() if ":" in line]
     for each in headers if isinstance(headers, list) else ():
         match each:
-            case {"name": str(name)}:
-                yield name, _text(each.get("value"))
+            case {"name": str(name)} | {"key": str(name)}:
+                value = each.get("value")
+                yield from ((name, _text(one)) for one in (value if isinstance(value, list) else [value]))
             case [str(name), value] | (str(name), value):
                 yield from ((name, _text(one)) for one in (value if isinstance(value, list) else [value]))
             case str(line) if not line.startswith(":"):
@@ -189,6 +248,7 @@ def _text(value: Any) -> str:
 
 
 def _lines(value: bytes) -> Iterator[bytes]:
+    value = value.strip(b" \t\r\n")  # RFC 9110 5.5
     if b"\n" not in value:
         yield value
         return

@@ -60,13 +60,10 @@ def read_capture(path: Path, warn: Callable[[str], None]) -> Generator[Entry | U
             from mirror_addon.captures.mitm import read_mitm as read
         elif re.match(rb"[123] \S+ \d", begin):
             from mirror_addon.captures.gor import read_gor as read
+        elif begin.startswith((b"{", b"[")) and _is_har(path):
+            from mirror_addon.captures.har import read_har as read
         elif begin.startswith(b"{"):
-            from mirror_addon.captures.har import is_har
-
-            if is_har(path):
-                from mirror_addon.captures.har import read_har as read
-            else:
-                from mirror_addon.captures.record import read_record as read
+            from mirror_addon.captures.record import read_record as read
         else:
             raise CaptureError(
                 f"{path} is neither a mitmproxy dump nor a HAR nor a record nor a file of GoReplay: "
@@ -75,6 +72,12 @@ def read_capture(path: Path, warn: Callable[[str], None]) -> Generator[Entry | U
         yield from read(stream, warn)
         if stream.torn:
             warn(f"{path}: the compressed data is incomplete; what is there is used")
+
+
+def _is_har(path: Path) -> bool:
+    from mirror_addon.captures.har import is_har
+
+    return is_har(path)
 
 
 def recorded(entry: Entry | Unreadable, local_address: bytes) -> Recorded | str:

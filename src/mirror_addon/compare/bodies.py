@@ -139,7 +139,17 @@ def _reader(read: Callable[[str, bool], Any]) -> Callable[[DecodedBody], _JsonTe
 
 
 def _read_json(text: str, cut: bool) -> Any:
-    return read_json(text)
+    """A JSON text, or several in a row, one a line: streams that are called application/json, as by Kubernetes."""
+    try:
+        return read_json(text)
+    except JsonError:
+        if "\n" not in text.strip():
+            raise
+        try:
+            return read_json_lines(text, cut)
+        except JsonError:
+            pass
+        raise
 
 
 def _compare_json(differences: Differences, primary: _JsonText, shadow: _JsonText) -> None:

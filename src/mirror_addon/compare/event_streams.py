@@ -21,8 +21,8 @@ class StreamError(ValueError):
 def read_events(text: str, cut: bool) -> dict[str, Any]:
     """The events of an event stream, in a document: `{"events": [{"event": ..., "data": ..., "id": ...}], "retry": 1}`.
 
-    Comments are left out, and an event that was cut. `data` is a JSON value if it is an object or a list, else a text.
-    Raises StreamError.
+    Comments are left out, and an event that was cut. `data` is a JSON value if it is an object, a list or a
+    string, else a text. Raises StreamError.
     """
     events: list[dict[str, Any]] = []
     document: dict[str, Any] = {"events": events}
@@ -45,13 +45,13 @@ def read_events(text: str, cut: bool) -> dict[str, Any]:
             data.append(value)
         elif name == "retry" and value.isdecimal() and len(value) < 19:
             document["retry"] = int(value)
-        elif (name == "event" and value != "message") or (name == "id" and "\0" not in value):
+        elif (name == "event" and value not in ("", "message")) or (name == "id" and "\0" not in value):
             fields[name] = value
     return document
 
 
 def _data(text: str) -> Any:
-    if text[:1] + text[-1:] not in ("{}", "[]"):
+    if text[:1] not in ("{", "[", '"'):
         return text
     try:
         return read_json(text)

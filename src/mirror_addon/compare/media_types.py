@@ -26,7 +26,7 @@ _XML = re.compile(rb"\s*<\?xml\s", re.IGNORECASE)
 _HTML = re.compile(rb"\s*(?:<!--.{0,1000}?-->\s*)?<(?:!doctype\s+html|html[\s>])", re.IGNORECASE | re.DOTALL)
 _TEXT = re.compile(r"text/.*|application/(?:x-)?(?:javascript|ecmascript|yaml|toml|graphql|sql|sh|csv)")
 _LINES_OF_JSON = re.compile(
-    r"application/(?:(?:x-)?(?:ndjson|jsonl|json-?lines|json-stream)|stream\+json)|text/(?:x-)?(?:ndjson|jsonl)"
+    r"application/(?:(?:x-)?(?:ndjson|jsonl|json-?lines|json-stream)|stream\+json|[\w.-]+\+(?:x-)?ndjson)|text/(?:x-)?(?:ndjson|jsonl)"
 )
 _PROTOBUF = re.compile(
     r"application/(?:(?:x-)?(?:google-)?(?:protobuf|proto)|vnd\.google\.protobuf|[\w.-]+\+proto(?:buf)?)"
@@ -71,7 +71,7 @@ def _parsed(content_type: str) -> MediaType:
 def is_stream(content_type: str) -> bool:
     """Whether a body of this type may have no end, so that a part of it is as good as the whole."""
     name = media_type(content_type).name
-    return name in _STREAMS or _LINES_OF_JSON.fullmatch(name) is not None
+    return name in _STREAMS or name.endswith("+json-seq") or _LINES_OF_JSON.fullmatch(name) is not None
 
 
 def form_of(declared: MediaType, body: bytes) -> str:
@@ -109,6 +109,8 @@ def _form_of_name(declared: MediaType) -> str:
         return "json-lines"
     if name in _STREAMS:
         return _STREAMS[name]
+    if name.endswith("+json-seq"):  # RFC 8091
+        return "json-sequence"
     if name.endswith(("/json", "+json")):
         return "json"
     if name == "application/x-www-form-urlencoded":

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
+import quopri
 import re
 from email.message import Message
 from typing import NamedTuple
@@ -18,11 +21,16 @@ _MAX_PARAMETERS = 100
 """Of one header field of a part. `email` takes a time that grows with their square and more."""
 _HTTP = "application/http"
 """A part that is a response, as in a batch (OData 11.7): its own body is what is compared."""
+_TOLD = frozenset({"content-type", "content-disposition", "content-length", "content-transfer-encoding"})
+"""Fields of a part of which `kind` and `content` say what is to be compared."""
+_UNTERMINATED = "(unterminated)"
+"""The name of a part that stands for the delimiter that should end a body."""
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class Part(NamedTuple):
-    """One part. `kind`: its file name and type, and its status line if it is a response, whose fields are `headers`."""
+    """One part. `kind`: its file name and type, and its status if it is a response. `headers`: its other fields, and
+    those of the response."""
 
     kind: str
     type: MediaType
@@ -51,13 +59,16 @@ def read_parts(body: bytes, boundary: str) -> Parts:
     if body.count(delimiter) > _MAX_PARTS:
         raise FormError(f"more than {_MAX_PARTS} form parts")
     pieces = re.split(rb"(?:\A|\r?\n)" + re.escape(delimiter), body)
-    if len(pieces) < 3 or not pieces[-1].startswith(b"--"):
+    ended = pieces[-1].startswith(b"--")
+    if len(pieces) < 2 + ended:
         raise FormError("a multipart body without its boundary")
     parts: Parts = {}
-    for number, piece in enumerate(pieces[1:-1]):
-        head, content = _split(piece)
+    for number, piece in enumerate(pieces[1:-1] if ended else pieces[1:]):
+        head, content = _split(piece if ended or number < len(pieces) - 2 else piece.removesuffix(b"\r\n"))
         name, part = _part(head, content)
         parts.setdefault(name or f"part {number}", []).append(part)
+    if not ended:
+        parts[_UNTERMINATED] = [Part("", MediaType(""), b"")]
     return parts
 
 
@@ -76,16 +87,38 @@ def _part(head: bytes, content: bytes) -> tuple[str, Part]:
     type_ = str(fields.get("content-type", ""))
     kinds = [file_name, media_range(type_)]
     declared = media_type(type_)
-    headers: Headers = ()
+    headers = _headers(fields, _TOLD)
+    content = _decoded(str(fields.get("content-transfer-encoding", "")), content)
     if declared.name == _HTTP and (b"\n\n" in content or b"\r\n\r\n" in content):
         inner, content = _split(content)
         line, _, rest = inner.decode("latin-1").partition("\n")
-        kinds.append(line.strip())
+        kinds.append(" ".join(line.split()[:2]))  # the reason says nothing (RFC 9112 4)
         inner_fields = _fields(rest)
-        headers = tuple((key.encode("latin-1"), value.encode("latin-1")) for key, value in inner_fields.items())
+        headers += _headers(inner_fields)
         declared = media_type(str(inner_fields.get("content-type", "")))
     kind = "; ".join(str(each) for each in kinds if each)
     return (name if isinstance(name, str) else ""), Part(kind, declared, content, headers)
+
+
+def _headers(fields: Message, without: frozenset[str] = frozenset()) -> Headers:
+    return tuple(
+        (name.encode("latin-1"), value.strip("<>").encode("latin-1", "replace"))
+        for name, value in fields.items()
+        if name.lower() not in without
+    )
+
+
+def _decoded(coding: str, content: bytes) -> bytes:
+    """Without Content-Transfer-Encoding (RFC 2045 6); as it is where that cannot be undone."""
+    coding = coding.strip().lower()
+    if coding == "quoted-printable":
+        return quopri.decodestring(content)
+    if coding == "base64":
+        try:
+            return base64.b64decode(b"".join(content.split()), validate=True)
+        except binascii.Error:
+            pass
+    return content
 
 
 def _fields(head: str) -> Message:

@@ -56,7 +56,7 @@ _MAX_DEPTH = 20
 _ID_NAME = re.compile(
     r"(?:amzn|amz|datadog|client|b3|parent)?"
     r"(?:request|req|trace|span|parent|parentspan|correlation|transaction|txn?|session|operation|event|message|"
-    r"invocation|activity|ray)(?:id|uuid|guid)"
+    r"invocation|activity|ray|content)(?:id|uuid|guid)"
     r"|session|sid|(?:session|csrf|xsrf|csrfmiddleware|authenticity|requestverification|access|refresh|id)?token|csrf|nonce|jti|etag"
     r"|traceparent|tracestate|cfray|amzid2|amzcfid|b3|cloudtracecontext"
 )
