@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
 
 from mirror_addon.compare import differences as module
+from mirror_addon.compare.answer import Answer
+from mirror_addon.compare.comparison import compare
 from mirror_addon.compare.differences import ControlNoise
 from mirror_addon.compare.differences import Differences
 from mirror_addon.compare.rules import Rules
@@ -208,3 +211,22 @@ def test_ids_of_parts() -> None:
 )
 def test_what_the_control_covers(control: tuple[str, str], path: str, kind: str, covered: bool) -> None:
     assert ControlNoise(frozenset({control})).covers(path, kind, at(path)) is covered
+
+
+TRACED = {
+    "data": {"x": 1},
+    "extensions": {"tracing": {"duration": 5, "validation": {"startOffset": 1}}, "ftv1": "GgwI"},
+}
+
+
+def test_how_long_a_graphql_server_took_is_noise() -> None:
+    def compared(**changes: object) -> list[tuple[str, str]]:
+        bodies = [json.dumps(each).encode() for each in (TRACED, {**TRACED, **changes})]
+        one, other = (Answer(200, ((b"content-type", b"application/json"),), body, len(body)) for body in bodies)
+        return [(each.path, each.noise) for each in compare(one, other).differences]
+
+    trace = {"duration": 9, "validation": {"startOffset": 2}}
+    assert {noise for _, noise in compared(extensions={"tracing": trace, "ftv1": "GgwJ"})} == {"timing"}
+    assert ("$.data.x", "") in compared(data={"x": 2})
+    assert ("$.extensions.tracing.duration", "") in compared(extensions={"tracing": {**trace, "duration": "9"}})
+    assert ("$.duration", "") in compared(duration=9)

@@ -48,6 +48,7 @@ BODIES: list[tuple[str, Fields]] = [
     ('{"links": ["http://HOST/a", "http://HOST/b", "//cdn.HOST/c"], "cb": "x?u=http%3A%2F%2FHOST%2Fa"}', JSON),
     ('{"login": "https://login.example/?next=http%253A%252F%252FHOST%252Fa"}', JSON),
     ('{"by": {"http://HOST/a": 1}, "text": "line\\nHOST"}', JSON),
+    ('<html><script>var a = "http\\x3A\\x2F\\x2FHOST\\x2Fx";</script></html>', HTML),
     ('<a href="http://HOST/x">HOST</a>', HTML),
     ("<?xml version='1.0'?><a b='http://HOST/'>x</a>", [("content-type", "text/xml")]),
     ("see http://HOST/ or HOST.\nwell", TEXT),

@@ -63,7 +63,7 @@ def test_by_the_path(document: Any, name: str) -> None:
 def test_anonymous_operations_are_named_by_their_shape() -> None:
     one = posted({"query": '{ user(id: 7, tag: "a") { name } }'}).name
     assert one.startswith("anonymous-")
-    assert posted({"query": 'query {\n  user(id: -8.5e3, tag: """b""") { name }  # yes\n}'}).name != one
+    assert posted({"query": 'query {\n  user(id: -8.5e3, tag: """b""") { name }  # yes\n}'}).name == one
     assert posted({"query": '{ user(id: 812, tag: "b"), { name, } }'}).name == one
     assert posted({"query": '{ user(id: 7, tag: "a") { mail } }'}).name != one
     assert posted({"query": "query A { a } query B { b }"}).name.startswith("anonymous-")
@@ -163,3 +163,20 @@ def test_hostile_documents_take_bounded_time(text: str) -> None:
         posted(document)
         operation_of("POST", URL, json.dumps(document).encode()[:-3], cut=True)
     assert time.process_time() - began < 3
+
+
+def test_other_ways_to_ask() -> None:
+    assert operation_of("POST", URL, b"\xef\xbb\xbf" + json.dumps({"query": GET_USER}).encode()).name == "GetUser"
+    assert operation_of("POST", URL, urlencode({"query": GET_USER, "variables": "{}"}).encode()).name == "GetUser"
+    assert operation_of("POST", "http://a.test/find", urlencode({"query": "shoes"}).encode()) == NONE
+    numbered, spelt = (operation_of("POST", "http://a.test/graphql", b'{"doc_id": %s}' % id) for id in (b"8", b'"8"'))
+    assert numbered == spelt != NONE
+    # A persisted query is one operation, whether it is sent with its text or without.
+    key = {"persistedQuery": {"sha256Hash": SHA}}
+    assert posted({"query": "{ a }", "extensions": key}).name == posted({"extensions": key}).name
+
+
+def test_the_named_one_of_several_operations_is_executed() -> None:
+    document = "query A { a } mutation B { b }"
+    assert not posted({"query": document, "operationName": "A"}).changes
+    assert posted({"query": document, "operationName": "B"}).changes

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import settings
@@ -211,3 +213,22 @@ def test_another_cookie(one: str, other: str) -> None:
 def test_a_retry_at_another_time_counts() -> None:
     one, other = "Sun, 22 Nov 2026 12:01:00 GMT", "Sun, 22 Nov 2026 12:03:00 GMT"
     assert compared([("Retry-After", one)], [("Retry-After", other)]) == [("header:retry-after", "value", "")]
+
+
+def test_times_in_a_url_are_known_by_the_names_before_them() -> None:
+    def told(life: int) -> list[tuple[str, str, str]]:
+        url = "https://a.test/cb#x=1&expires_at={}"
+        return compared([("Location", url.format(1795352400))], [("Location", url.format(1795348801 + life))])
+
+    assert told(3600) == [("header:location", "value", "time")]
+    assert told(3660) == [("header:location", "value", "")]
+
+
+def test_a_policy_of_cloudfront_is_read() -> None:
+    def policy(end: int) -> str:
+        text = f'{{"Statement":[{{"Resource":"*","Condition":{{"DateLessThan":{{"AWS:EpochTime":{end}}}}}}}]}}'
+        return f"CloudFront-Policy={base64.b64encode(text.encode()).decode().replace('=', '_')}; Path=/"
+
+    one = [("Set-Cookie", policy(1795352400))]
+    assert compared(one, [("Set-Cookie", policy(1795352401))]) == [("header:set-cookie", "value", "signed")]
+    assert compared(one, [("Set-Cookie", policy(1795356000))]) == [("header:set-cookie", "value", "")]

@@ -38,6 +38,8 @@ def test_reading() -> None:
         ("", b"caf\xe9", "bytes"),
         ("application/octet-stream", b"a\0b", "bytes"),
         ("application/yaml", b"a: b", "text"),
+        ("application/vnd.x+x-ndjson;v=8", b"1", "json-lines"),
+        ("application/geo+json-seq", b"1", "json-sequence"),
     ],
 )
 def test_forms(content_type: str, body: bytes, form: str) -> None:
@@ -84,7 +86,7 @@ def test_what_a_text_says_of_its_charset() -> None:
 
 
 def test_streams() -> None:
-    for name in ("text/event-stream; charset=utf-8", "Application/X-NDJSON", "application/json-seq", "text/jsonl"):
+    for name in ("text/event-stream; charset=utf-8", "Application/X-NDJSON", "application/geo+json-seq", "text/jsonl"):
         assert is_stream(name)
     for name in ("application/json", "text/plain", ""):
         assert not is_stream(name)

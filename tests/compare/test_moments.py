@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mirror_addon.compare.moments import Moments
+from mirror_addon.compare.moments import is_end
 from mirror_addon.compare.moments import plain
 
 NOW = 1795348807.0
@@ -85,3 +86,15 @@ def test_dates() -> None:
 def test_local_times_may_be_off_by_a_zone() -> None:
     assert LIVE.agree("at", NOW + 7200, NOW + 7300, local=True)
     assert not LIVE.agree("at", NOW + 7200, NOW + 7300)
+
+
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [
+        *((name, True) for name in ("endsAt", "end_date", "currentPeriodEnd", "trial_end", "dueAt", "dueDate")),
+        *((name, True) for name in ("Retry-After", "NotOnOrAfter", "leaseEnd", "exp_date")),
+        *((name, False) for name in ("endedAt", "sendAt", "weekend", "backend", "end", "trend", "exportedAt", "due")),
+    ],
+)
+def test_names_of_ends(name: str, end: bool) -> None:
+    assert is_end(name) is end

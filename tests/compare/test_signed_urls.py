@@ -27,6 +27,10 @@ def aws(credential: str = "AKIA1/20261122/eu/s3/aws4_request", date: str = "2026
     return AWS.format(credential, date, ttl, SIGNATURE if date == "20261122T120000Z" else SIGNATURE_2)
 
 
+def tencent(end: int) -> str:
+    return f"/k?q-sign-time=1795345200;{end}&q-ak=A&q-signature={'a' if end % 100 else 'b'}{SIGNATURE[1:]}"
+
+
 @pytest.mark.parametrize(
     ("primary", "shadow"),
     [
@@ -41,6 +45,8 @@ def aws(credential: str = "AKIA1/20261122/eu/s3/aws4_request", date: str = "2026
         ("/f?e=1795348800&token=abcd1234", "/f?e=1795348810&token=efgh5678"),
         ("/f?a=1&amp;e=1795348800&amp;s=abcd1234", "/f?a=1&amp;e=1795348810&amp;s=efgh5678"),
         (policy("x", 1795348800) + "&Signature=aB3~xxxx", policy("x", 1795348900) + "&Signature=cD4~yyyy"),
+        ("/f?hdnts=exp=1795348800~acl=/*~hmac=abcd1234", "/f?hdnts=exp=1795348810~acl=/*~hmac=efgh5678"),
+        (tencent(1795348800), tencent(1795348810)),
     ],
 )  # fmt: skip
 def test_same(primary: str, shadow: str) -> None:
@@ -67,6 +73,9 @@ def test_same(primary: str, shadow: str) -> None:
         ("/f?sig=1" + "&a=1" * 200, "/f?sig=2"),
         (policy("x", 1795348800) + "&sig=aB3~xxxx", policy("y", 1795348800) + "&sig=aB3~xxxx"),
         (policy("x", 1795348800) + "&sig=aB3~xxxx", policy("x", 1795348801) + "&sig=aB3~xxxx"),
+        ("/f?hdnts=exp=1795348800~acl=/*~hmac=abcd1234", "/f?hdnts=exp=1795348810~acl=/a~hmac=efgh5678"),
+        ("/f?hdnts=exp=1795348800~hmac=abcd1234", "/f?hdnts=exp=1795348801~hmac=efgh5678"),
+        (tencent(1795348800), tencent(1795348801)),
         ("/f?Policy=a&sig=aB3~xxxx", "/f?Policy=_w__&sig=aB3~xxxx"),
         ("?Policy=IkFXUzpFcG9jaFRpbWUiOg__&sig=aB3~xxx", "?Policy=IkFXUzpFcG9jaFRpbWUiOjE3OTUzNDg4MDA_&sig=aB3~xxx"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Mapping
@@ -64,6 +65,11 @@ class ControlNoise(NamedTuple):
         return (path, kind) in self.ids if places is None else where() in places
 
 
+_TRACE = re.compile(
+    r"\$(?:\[\*\]|\.events\[\*\]\.data)?\.extensions\.(?:ftv1"
+    r"|tracing\.(?:(?:parsing|validation|execution\.resolvers\[\*\])\.)?(?:duration|startOffset))"
+)
+"""Where a GraphQL server says how long it took (Apollo Tracing, Apollo's federated traces)."""
 TWIN = "twin"
 """Why a difference does not count in which each side has its own name of one thing (`mirror_twin`)."""
 ACCEPTED = "accepted"
@@ -206,6 +212,8 @@ class Differences:
                 return echoed
         if self._shapes is None or kind != "value":
             return ""
+        if _TRACE.fullmatch(place.text) and type(primary) is type(shadow):
+            return "timing"
         shape = shape or self._shapes.noise(name, primary, shadow)
         if shape == "id" and self._control is not None and not self._control.has_id(place.text, kind, where):
             # The control has the same id as the primary, so the primary does not generate a new one each time.

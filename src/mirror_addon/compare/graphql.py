@@ -37,7 +37,9 @@ _TOKEN = re.compile(
 )
 _CUT_NAME = re.compile(rb'"operationName"\s*:\s*"([_A-Za-z][_0-9A-Za-z]{0,99})"')
 _CUT_QUERY = re.compile(rb'"query"\s*:\s*("(?:[^"\\]|\\.)*)')
+_FORM = re.compile(rb"(?:query|operationName|variables|extensions)=")
 _BOUNDARY = re.compile(rb"--([^\r\n]{1,70})\r?\n")
+_ANONYMOUS = "anonymous-"
 _TYPES = frozenset({"query", "mutation", "subscription"})
 
 
@@ -57,12 +59,15 @@ def operation_of(method: str, url: str, body: bytes = b"", *, cut: bool = False)
         return _of_query(url) if "query=" in url or "operationName=" in url or "extensions=" in url else NONE
     if not body:
         return NONE
+    body = body.removeprefix(b"\xef\xbb\xbf")
     start = body[:20].lstrip()[:1]
     known = _PATH.fullmatch(url.partition("?")[0].partition("://")[2]) is not None
     if start in (b"{", b"[") and (known or any(mark in body for mark in _MARKS)):
         return _of_json(body, known, cut)
     if start == b"-" and b'"operations"' in body[:2000]:
         return _of_form(body)
+    if known and _FORM.match(body):
+        return _of_query(f"?{body.decode('latin-1')}")
     if known and start.isalpha():
         return _document(body.decode("utf-8", "replace"))
     return NONE
@@ -104,11 +109,15 @@ def _of_object(document: dict[str, Any], known: bool) -> Operation:
     key = persisted.get("sha256Hash") if isinstance(persisted, dict) else None
     if key is None and known:
         key = next((document[each] for each in ("documentId", "doc_id", "id") if each in document), None)
+        key = str(key) if type(key) is int else key
     if isinstance(name, str) and _NAME.fullmatch(name) and (found.name or key is not None or known):
-        return Operation(name, found.changes)
-    if found.name or not isinstance(key, str):
+        # Of several operations in a document, the one of that name is executed.
+        reads = found.changes and re.search(rf"\b(?:query|subscription)\s+{name}\b", str(query)) is not None
+        return Operation(name, found.changes and not reads)
+    named = found.name and not found.name.startswith(_ANONYMOUS)
+    if named or not isinstance(key, str):
         return found
-    return Operation(f"persisted-{_hash(key)}")
+    return Operation(f"persisted-{_hash(key)}", found.changes)
 
 
 def _of_cut(body: bytes, known: bool) -> Operation:
@@ -165,8 +174,10 @@ def _read(text: str) -> Operation:
     changes = "mutation" in kinds
     if len(names) == len(kinds) == 1:
         return Operation(names[0], changes)
+    if tokens[:2] == ["query", "{"]:
+        del tokens[0]  # the short form (GraphQL 2.3)
     shape = ['""' if token[0] == '"' else "0" if token.lstrip("-")[:1].isdigit() else token for token in tokens]
-    return Operation(f"anonymous-{_hash(' '.join(shape))}", changes)
+    return Operation(f"{_ANONYMOUS}{_hash(' '.join(shape))}", changes)
 
 
 def _hash(text: str) -> str:

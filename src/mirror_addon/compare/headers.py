@@ -138,13 +138,18 @@ def _compare_cookies(differences: Differences, primary: list[str], shadow: list[
         if cookie is None or other is None:
             differences.add(place, "extra" if cookie is None else "missing", cookie, other, where)
             continue
-        for ours, theirs, part in zip(_parts(cookie), _parts(other), ("value", "expires", ""), strict=True):
+        parts = "policy" if name.startswith(_POLICY) else "value", "expires", ""
+        for ours, theirs, part in zip(_parts(cookie), _parts(other), parts, strict=True):
             if ours != theirs:
                 # A token that can be read is compared by what it says.
                 readable = is_signed(ours) and is_signed(theirs)
                 opaque = part == "value" and _alike(ours, theirs) and not readable
                 shape = "cookie" if opaque else ""
                 differences.add(place, "value", ours, theirs, where, shape=shape, excerpt=(cookie, other), name=part)
+
+
+_POLICY = "CloudFront-Policy"
+"""A cookie with a policy that can be read, as a signed URL has it."""
 
 
 def _alike(ours: str, theirs: str) -> bool:

@@ -117,6 +117,8 @@ class Shapes:
             return found
         if signed_urls.may_be_signed(primary) and len(primary) <= _MAX_TEXT and len(shadow) <= _MAX_TEXT:
             return self._signed_urls(name, primary, shadow)
+        if plain(name).endswith("policy") and primary.startswith("eyJ"):
+            return "signed" if signed_urls.same_policy(primary, shadow, self._parameters_agree) else ""
         if is_signed(primary) and is_signed(shadow):
             return ""  # they can be read, and their contents differ
         return self._named(name, primary, shadow)
@@ -191,7 +193,7 @@ class Shapes:
                 return ""
             end, other_end = one.end(), other.end()
             if one[0] != other[0]:
-                found = self._same_shape(name, str(one.lastgroup), one[0], other[0])
+                found = self._same_shape(_named_before(primary, one, name), str(one.lastgroup), one[0], other[0])
                 if not found:
                     return ""
                 shape = shape or found
@@ -273,6 +275,16 @@ def _drawn(text: str) -> bool:
     """Whether letters are mixed as no words are: one of 200 tokens of 32 characters in Base64 has no digit."""
     upper, lower = sum(map(str.isupper, text)), sum(map(str.islower, text))
     return len(text) >= _DRAWN_LENGTH and min(upper, lower) >= _DRAWN_SHARE * len(text)
+
+
+def _named_before(text: str, value: re.Match[str], name: str) -> str:
+    """The name of a value within a text: `expires_at` in `#expires_at=1795352400`; else that of the text."""
+    found = _BEFORE_VALUE.search(text, max(0, value.start() - _LONGEST_NAME), value.start())
+    return found[1] if found else name
+
+
+_LONGEST_NAME = 48
+_BEFORE_VALUE = re.compile(r"""(?<![\w-])([A-Za-z_][\w-]{0,39})["']?\s?(?:=|:|%3D)\s?["']?\Z""")
 
 
 def mask(text: str) -> str:

@@ -15,14 +15,16 @@ from urllib.parse import parse_qsl
 Agree = Callable[[str, str, str], bool]
 """Whether two texts are times that say the same; the first argument is the parameter's name."""
 
-_SIGNATURES = frozenset({"x-amz-signature", "x-goog-signature", "x-oss-signature", "signature", "sig", "hmac"})
+_SIGNATURES = frozenset(
+    {"x-amz-signature", "x-goog-signature", "x-oss-signature", "q-signature", "signature", "sig", "hmac"}
+)
 _WITH_END = frozenset({"token", "hash", "md5", "s", "key", "sign"})
 """Signatures if the URL has an end too."""
 _ENDS = frozenset({"expires", "exp", "expiry", "expire", "e", "se", "ske"})
 _BEGINNINGS = frozenset({"x-amz-date", "x-goog-date", "x-oss-date", "st", "skt"})
 _CREDENTIALS = frozenset({"x-amz-credential", "x-goog-credential", "x-oss-credential"})
 _CREDENTIAL = re.compile(r"(?P<key>(?P<temporary>ASIA)?[^/]*)/\d{8}/(?P<scope>.*)", re.DOTALL)
-_QUERY = re.compile(r"[?&;](?:[Xx]-[A-Za-z]{3,4}-)?(?:[Ss]ig(?:n(?:ature)?)?|hmac|token|hash|md5|s|key)=")
+_QUERY = re.compile(r"[?&;~](?:[Xx]-[A-Za-z]{3,4}-|q-)?(?:[Ss]ig(?:n(?:ature)?)?|hmac|token|hash|md5|s|key)=")
 _OPAQUE = re.compile(r"[0-9A-Za-z_~+/=. -]{8,4096}")
 _EPOCH = re.compile(r'("AWS:EpochTime"\s*:\s*)(\d{10})')
 _MAX_PARAMETERS = 100
@@ -59,7 +61,20 @@ def _fields(query: str) -> dict[str, str] | None:
     except ValueError:
         return None
     fields = {name.lower(): value for name, value in pairs}
-    return fields if len(fields) == len(pairs) else None
+    return _spread(fields) if len(fields) == len(pairs) else None
+
+
+def _spread(fields: dict[str, str]) -> dict[str, str]:
+    """With the parts of parameters that have several: `exp=...~acl=...~hmac=...` of Akamai, `begin;end` of Tencent."""
+    spread: dict[str, str] = {}
+    for name, value in fields.items():
+        if "~hmac=" in value:
+            spread |= {part.partition("=")[0]: part.partition("=")[2] for part in value.split("~")}
+        elif name in ("q-sign-time", "q-key-time") and value.count(";") == 1:
+            spread["st"], _, spread["expires"] = value.partition(";")
+        else:
+            spread[name] = value
+    return spread
 
 
 def _same(name: str, value: str, other: str, has_end: bool, agree: Agree) -> bool:
@@ -73,10 +88,10 @@ def _same(name: str, value: str, other: str, has_end: bool, agree: Agree) -> boo
         if one is None or two is None or one["scope"] != two["scope"]:
             return False
         return one["key"] == two["key"] or bool(one["temporary"] and two["temporary"])
-    return name == "policy" and _same_policy(value, other, agree)
+    return name == "policy" and same_policy(value, other, agree)
 
 
-def _same_policy(value: str, other: str, agree: Agree) -> bool:
+def same_policy(value: str, other: str, agree: Agree) -> bool:
     """A policy of CloudFront is JSON in base64, with times in it."""
     texts = []
     for each in (value, other):
