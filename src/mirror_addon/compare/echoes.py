@@ -21,8 +21,8 @@ _BEFORE = (
     rb"(?:(?<![0-9A-Za-z_-])|(?<=%[0-9A-Fa-f][0-9A-Fa-f])|(?<=%25[0-9A-Fa-f][0-9A-Fa-f])|(?<=\\[bfnrt])"
     rb"|(?<=\\u[0-9A-Fa-f][0-9A-Fa-f][0-9A-Fa-f][0-9A-Fa-f])|(?<=\\x[0-9A-Fa-f][0-9A-Fa-f]))"
 )
-"""A host may stand behind an escape of a URL, of a URL in its query, of JSON or of JavaScript, which ends in a letter or
-a digit."""
+"""A host may stand behind an escape of a URL, of a URL in its query, of JSON or of JavaScript, which ends in a letter
+or a digit."""
 _AFTER = rb"(?![0-9A-Za-z_-])"
 _ADDRESS = r"(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f.]{0,15}){2,7})"
 _LONGEST = 1000
