@@ -32,9 +32,8 @@ _LOOK = 4096
 _END = object()
 _MOST_LENIENT = 64 * 1024 * 1024
 """Bytes of a file that is read at once because it is not quite JSON."""
-_LONE = re.compile(
-    rb"(?<!\\)(?:\\\\)*\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"  # the first half of a pair, without the second
-)
+_LONE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")
+"""The first half of a pair of surrogates without the second. It begins with what `re` finds quickly."""
 
 
 def is_har(path: Path) -> bool:
@@ -86,8 +85,13 @@ class _Watched:
     def read(self, size: int) -> bytes:
         data = self._stream.read(size)
         text = self._end + data
-        if (found := _LONE.search(text)) and (not data or found.end() + 6 <= len(text)):
-            raise UnicodeDecodeError("utf-8", found[0], 0, 1, "half a pair of surrogates")
+        for found in _LONE.finditer(text):
+            before = text[max(0, found.start() - 40) : found.start()]
+            escaped = (len(before) - len(before.rstrip(b"\\"))) % 2  # the backslash is one of the text
+            if found.end() + 6 <= len(self._end):
+                continue  # it was looked at
+            if not escaped and (not data or found.end() + 6 <= len(text)):
+                raise UnicodeDecodeError("utf-8", found[0], 0, 1, "half a pair of surrogates")
         self._end = text[-40:]
         return data
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import email
+import re
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
@@ -149,7 +150,7 @@ def _unpacked(text: str) -> list[bytes]:
 
 def _written(text: str, kind: str) -> list[bytes]:
     """What a text may have been: in the charset of its Content-Type, or in UTF-8. Empty if it has lost something."""
-    if not _is_whole(text):
+    if _LOST.search(text):
         return []
     charsets = (infer_content_encoding(kind), "utf-8")
     bodies = [body for charset in charsets if (body := _encoded(text, charset)) is not None]
@@ -231,6 +232,5 @@ def _one(values: list[bytes]) -> str:
     return each.pop().decode("latin-1") if len(each) == 1 else ""
 
 
-def _is_whole(text: str) -> bool:
-    """Whether every lone surrogate in it stands for a byte that was not UTF-8 (PEP 383); others stand for nothing."""
-    return all(0xDC80 <= ord(each) <= 0xDCFF for each in text if 0xD800 <= ord(each) <= 0xDFFF)
+_LOST = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Lone surrogates that stand for no byte (PEP 383)."""
