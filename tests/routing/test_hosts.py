@@ -344,6 +344,24 @@ class TestOtherNames:
         expected = "st" if claimed and (headless or host == "st") else None
         assert rule_name(build(*texts, identity=SIDECAR), ask("/", host)) == expected
 
+    @pytest.mark.parametrize(
+        ("spec", "expected"),
+        [
+            ("clusterIP: 10.9.9.9", {"10.9.9.9"}),
+            ("clusterIP: 10.9.9.9, clusterIPs: [10.9.9.9]", {"10.9.9.9"}),
+            ('clusterIP: 10.9.9.9, clusterIPs: [10.9.9.9, "fd00::9"]', {"10.9.9.9", "[fd00::9]"}),
+            ("clusterIPs: [10.9.9.9]", set()),
+            ("clusterIP: None, clusterIPs: [None]", set()),
+            ("type: ExternalName, externalName: out.example, clusterIP: 10.9.9.9", set()),
+        ],
+    )
+    @pytest.mark.parametrize("host", ["10.9.9.9", "[fd00::9]", "None"])
+    def test_the_addresses_of_a_service_in_its_cluster(
+        self, spec: str, expected: set[str], host: str, build: Build, ask: Ask, virtual_service: Text, to_v1: Any
+    ) -> None:
+        table = build(service("st", spec), virtual_service([named("st", to_v1)], hosts=["st"]), identity=SIDECAR)
+        assert rule_name(table, ask("/", f"{host}:8080")) == ("st" if host in expected else None)
+
     def test_an_instance_that_a_virtual_service_names(
         self, build: Build, ask: Ask, virtual_service: Text, to_v1: Any
     ) -> None:

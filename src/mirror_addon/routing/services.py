@@ -191,6 +191,7 @@ def _kubernetes_service(
         names.qualified(resource.name, resource.namespace, domain),
         resource.namespace,
         "STATIC",
+        addresses=_cluster_addresses(spec),
         kinds=["Service"],
         export_to=tuple(item.strip() for item in exported.split(",")) if exported else (),
         name=resource.name,
@@ -209,6 +210,14 @@ def _kubernetes_service(
             if workload.namespace == resource.namespace and spec.selector.items() <= workload.labels.items()
         ]
     return service
+
+
+def _cluster_addresses(spec: KubernetesServiceSpec) -> list[str]:
+    """Return the addresses of a Service in its cluster (istio `pilot/pkg/serviceregistry/kube/conversion.go`)."""
+    if spec.type == "ExternalName" or spec.cluster_ip == "None":
+        return []
+    addresses = spec.cluster_ips if spec.cluster_ip and len(spec.cluster_ips) > 1 else (spec.cluster_ip,)
+    return [address for address in addresses if names.is_address(address)]
 
 
 def _port(number: int, name: str, protocol: str) -> Port:

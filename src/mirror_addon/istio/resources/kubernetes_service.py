@@ -30,3 +30,5 @@ class KubernetesServiceSpec(PartialMessage):
     external_name: str = ""
     cluster_ip: str = Field("", alias="clusterIP")
     """`None` for a headless Service."""
+    cluster_ips: Items[str] = Field((), alias="clusterIPs")
+    """Of a Service with two IP families; empty in most files, and an API server fills it in."""
