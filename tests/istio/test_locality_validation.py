@@ -53,6 +53,8 @@ def test_locality(
         ("{failover: [{from: a, to: b}], failoverPriority: [x]}", []),
         ("{failover: [{from: a, to: a}]}", [(E, "failover[0]")]),
         (f"{{failoverPriority: [x, {REGION}]}}", [(E, "failoverPriority[1]")]),
+        ("{minClusterSize: 1}", []),
+        ("{minClusterSize: 0}", [(E, "minClusterSize")]),
     ],
 )
 def test_zone_aware(

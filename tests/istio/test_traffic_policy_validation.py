@@ -28,6 +28,18 @@ W = ("warning", "IST0133")
         ("{outlierDetection: {interval: 0s}}", [(*E, "outlierDetection.interval")]),
         ("{outlierDetection: {baseEjectionTime: 1us}}", [(*E, "outlierDetection.baseEjectionTime")]),
         ("{outlierDetection: {maxEjectionPercent: 101}}", [(*E, "outlierDetection.maxEjectionPercent")]),
+        ("{outlierDetection: {outlierDetectionHttpErrorCodes: [100, 599]}}", []),
+        (
+            "{outlierDetection: {outlierDetectionHttpErrorCodes: [99, 500, 600]}}",
+            [
+                (*E, "outlierDetection.outlierDetectionHttpErrorCodes[0]"),
+                (*E, "outlierDetection.outlierDetectionHttpErrorCodes[2]"),
+            ],
+        ),
+        ("{retryBudget: {percent: 0}}", []),
+        ("{retryBudget: {percent: 100, budgetInterval: 10s}}", []),
+        ("{retryBudget: {percent: 100.5}}", [(*E, "retryBudget.percent")]),
+        ("{retryBudget: {percent: -1}}", [(*E, "retryBudget.percent")]),
         ("{outlierDetection: {minHealthPercent: -1}}", [(*E, "outlierDetection.minHealthPercent")]),
         (
             "{outlierDetection: {consecutiveLocalOriginFailures: 5}}",

@@ -27,7 +27,7 @@ def found(check: Callable[..., None], *arguments: object) -> list[Diagnostic]:
     return findings.diagnostics
 
 
-@pytest.mark.parametrize("text", [".*", "(?i)a", "a" * 1024, r"\d+\z"])
+@pytest.mark.parametrize("text", [".*", "(?i)a", "a" * 1024, r"\d+\z", r"\\C", r"\Qa\C\E", r"\Q\C"])
 def test_regexes(text: str) -> None:
     assert regex_problem(text) is None
 
@@ -40,6 +40,9 @@ def test_regexes(text: str) -> None:
         ("(", "is not an RE2 regex: missing )"),
         ("(?=a)", "is not an RE2 regex"),
         ("*", "is not an RE2 regex"),
+        (r"a\C", r"Go has no \C"),
+        (r"\\\C", r"Go has no \C"),
+        (r"\Qa\E\C", r"Go has no \C"),
     ],
 )
 def test_regexes_that_istio_refuses(text: str, problem: str) -> None:

@@ -45,6 +45,8 @@ def validate_zone_aware(
     setting: ZoneAwareLoadBalancerSetting, path: FieldPath, has_outliers: bool, findings: Findings
 ) -> None:
     """Check `zoneAwareLbSetting`; `has_outliers` as in `validate_locality`."""
+    if setting.min_cluster_size is not None and not setting.min_cluster_size:  # an API server refuses it, by the CRD
+        findings.error((*path, "minClusterSize"), "must be at least 1; it is 0")
     for index, label in enumerate(setting.failover_priority):
         if label in _TOPOLOGY:
             findings.error(

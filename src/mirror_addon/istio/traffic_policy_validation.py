@@ -12,6 +12,7 @@ from mirror_addon.istio.resources.destination_rule import ConnectionPoolSettings
 from mirror_addon.istio.resources.destination_rule import HTTPSettings
 from mirror_addon.istio.resources.destination_rule import OutlierDetection
 from mirror_addon.istio.resources.destination_rule import PortTrafficPolicy
+from mirror_addon.istio.resources.destination_rule import RetryBudget
 from mirror_addon.istio.resources.destination_rule import TCPSettings
 from mirror_addon.istio.resources.destination_rule import TrafficPolicy
 from mirror_addon.istio.resources.destination_rule import TunnelSettings
@@ -39,6 +40,8 @@ def validate_traffic_policy(policy: TrafficPolicy, path: FieldPath, namespace: s
         _validate_tunnel(policy.tunnel, (*path, "tunnel"), findings)
         if policy.proxy_protocol is not None:
             findings.error((*path, "tunnel"), "cannot be combined with proxyProtocol; keep one")
+    if policy.retry_budget is not None:
+        _validate_retry_budget(policy.retry_budget, (*path, "retryBudget"), findings)
     for name, value in (
         ("tunnel", policy.tunnel),
         ("proxyProtocol", policy.proxy_protocol),
@@ -54,6 +57,12 @@ def _validate_tunnel(tunnel: TunnelSettings, path: FieldPath, findings: Findings
     if not is_ip(tunnel.target_host) and (problem := domain_problem(tunnel.target_host)):
         findings.error((*path, "targetHost"), f"targetHost {tunnel.target_host!r:.80} {problem}")
     check_port(tunnel.target_port, (*path, "targetPort"), findings)
+
+
+def _validate_retry_budget(budget: RetryBudget, path: FieldPath, findings: Findings) -> None:
+    """Check what an API server refuses (istio `manifests/charts/base/files/crd-all.gen.yaml`)."""
+    if budget.percent is not None and not 0 <= budget.percent <= 100:
+        findings.error((*path, "percent"), f"must be from 0 to 100; it is {budget.percent:g}")
 
 
 def _validate_common(
@@ -121,6 +130,9 @@ def _validate_outliers(outliers: OutlierDetection, path: FieldPath, findings: Fi
     ):
         if not 0 <= percent <= 100:
             findings.error((*path, name), f"must be from 0 to 100; it is {percent}")
+    for index, status in enumerate(outliers.outlier_detection_http_error_codes):
+        if not 100 <= status <= 599:  # an API server refuses it, by the CRD
+            findings.error((*path, "outlierDetectionHttpErrorCodes", index), f"must be from 100 to 599; it is {status}")
     if outliers.consecutive_local_origin_failures and not outliers.split_external_local_origin_errors:
         findings.error(
             (*path, "consecutiveLocalOriginFailures"), "needs splitExternalLocalOriginErrors: true", at_key=True

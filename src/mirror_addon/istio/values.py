@@ -18,6 +18,7 @@ from mirror_addon.istio.resources.messages import PortSelector
 MAX_PORT = 65535
 MAX_REGEX = 1024
 _TOKEN = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+_ESCAPED = re.compile(r"\\Q.*?(?:\\E|\Z)|\\.", re.DOTALL)
 _QUIET = re2.Options()
 _QUIET.log_errors = False
 
@@ -35,6 +36,9 @@ def regex_problem(text: str) -> str | None:
         reason = error.args[0] if error.args else "unknown"
         reason = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
         return f"{text!r:.100} is not an RE2 regex: {reason}"
+    if "\\C" in text and "\\C" in _ESCAPED.findall(text):
+        # RE2 has it, and Go's regexp, by which Istio checks, has not.
+        return f"{text!r:.100} is refused: Go has no \\C (any byte); write . with the flag (?s)"
     return None
 
 
