@@ -172,6 +172,26 @@ async def test_many_rules_that_mirror_are_counted(
     assert "unsafe methods are mirrored too, to c, where they take effect a second time" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("options", "effect"),
+    [
+        ({}, "where they take effect a second time. mirror_methods=safe"),
+        ({"twin": True}, "which must be its own: mirror_twin gives its ids to later shadows"),
+        ({"sandbox": ["8089"]}, "are not made a second time where they come in at a port of mirror_sandbox (8089)"),
+        ({"sandbox": ["8089"], "twin": True}, "at a port of mirror_sandbox (8089), and are made where the mirror"),
+    ],
+)
+async def test_what_becomes_of_writes(
+    live: LiveRules, tmp_path: Path, caplog: pytest.LogCaptureFixture, options: dict[str, object], effect: str
+) -> None:
+    caplog.set_level(logging.INFO)
+    head, _, _ = RULE.partition("  http:")
+    (tmp_path / "a.yaml").write_text(head + "  http:\n  - {route: [{destination: {host: b}}], mirror: {host: c}}\n")
+    live.load(settings(tmp_path, **options))
+    assert effect in caplog.text
+    assert ("effect a second time" in caplog.text) is not bool(options)
+
+
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(30):
         while not condition():

@@ -90,8 +90,8 @@ def log_findings(rule_set: RuleSet) -> None:
         logger.warning("mirror: %s", warning)
 
 
-def log_mirrors(rule_set: RuleSet) -> None:
-    """Log what is mirrored from now on, and where to."""
+def log_mirrors(rule_set: RuleSet, settings: Settings | None = None) -> None:
+    """Log what is mirrored from now on, and where to; by the settings in force, if there are any."""
     if not rule_set.documents and not rule_set.mirrors:
         logger.warning("mirror: there are no rules: every request passes through, and nothing is mirrored")
     for line in rule_set.mirrors[:SHOWN]:
@@ -100,10 +100,27 @@ def log_mirrors(rule_set: RuleSet) -> None:
         logger.info("mirror: and %d more rules that mirror; see mirror.rules", len(rule_set.mirrors) - SHOWN)
     if rule_set.unsafe:
         logger.info(
-            "mirror: POST, PUT, DELETE and other unsafe methods are mirrored too, to %s, where they take effect a "
-            "second time. mirror_methods=safe, or the annotation mirror-addon/methods: safe, leaves them out",
+            "mirror: POST, PUT, DELETE and other unsafe methods are mirrored too, to %s, where they take effect %s. "
+            "mirror_methods=safe, or the annotation mirror-addon/methods: safe, leaves them out",
             ", ".join(rule_set.unsafe),
+            _effect(settings),
         )
+
+
+def _effect(settings: Settings | None) -> str:
+    """What becomes of what mirrors write, and of the calls that they make for it."""
+    if settings is not None and settings.sandbox:
+        ports = ", ".join(map(str, settings.sandbox))
+        return (
+            "in what the mirror stores itself. Calls to other services are not made a second time where they come in "
+            f"at a port of mirror_sandbox ({ports}), and are made where the mirror does not send them there"
+        )
+    if settings is not None and settings.twin:
+        return (
+            "in what the mirror stores itself, which must be its own: mirror_twin gives its ids to later shadows. "
+            "Calls to other services are made a second time, unless there is a mirror_sandbox for them"
+        )
+    return "a second time"
 
 
 def log_losses(losses: list[str]) -> None:
@@ -278,7 +295,7 @@ class LiveRules:
         self.problem = _left_out(rule_set) if rule_set.faulty else ""
         if rule_set.rules < MANY_RULES:
             self._recent.append(rule_set.table)
-        log_mirrors(rule_set)
+        log_mirrors(rule_set, self._settings)
         for follower in self._followers:
             follower(rule_set.table)
         kept = self._held()
