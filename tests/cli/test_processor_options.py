@@ -11,7 +11,11 @@ from mirror_addon.cli.export import export
 from mirror_addon.cli.processor_options import ProcessorOptions
 from mirror_addon.cli.processor_options import client_key
 from mirror_addon.cli.processor_options import processor_addresses
+from mirror_addon.cli.processor_options import without_effect
 from mirror_addon.envoy.processor import Processors
+from mirror_addon.options.settings import OPTIONS
+from mirror_addon.options.settings import parse_settings
+from mirror_addon.rules.rule_set import load_rule_set
 
 RULES = Path(__file__).resolve().parents[2] / "rules"
 TWO = "127.0.0.1:9090,127.0.0.1:9091"
@@ -132,3 +136,29 @@ def test_wrong_usage(arguments: list[str], message: str) -> None:
     assert result.exit_code == 2
     assert message in result.stderr
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "annotation", "said"),
+    [
+        ({}, "mirror-addon/methods: safe", []),
+        ({}, "mirror-addon/twin: 'true'", ["mirror-addon/twin of default/"]),
+        ({}, "mirror-addon/twin: 'false'", []),
+        ({"mirror_twin": True}, "mirror-addon/methods: safe", ["mirror_twin has no effect in the processor"]),
+        (
+            {"mirror_sandbox": ["8089"], "mirror_rerun": True},
+            "mirror-addon/methods: safe",
+            ["mirror_sandbox has no effect", "mirror_rerun has no effect"],
+        ),
+    ],
+)
+def test_what_a_processor_does_not_do(
+    tmp_path: Path, options: dict[str, object], annotation: str, said: list[str]
+) -> None:
+    values = {option.name: option.default for option in OPTIONS} | {
+        "mirror_rules": [str(annotated(tmp_path, annotation))]
+    }
+    settings = parse_settings(values | options)
+    found = list(without_effect(settings, load_rule_set(settings, b"192.0.2.1").table))
+    assert len(found) == len(said)
+    assert all(each in text for each, text in zip(said, found, strict=True))

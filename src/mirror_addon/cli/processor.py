@@ -18,6 +18,7 @@ from mirror_addon.cli.listen_option import Address
 from mirror_addon.cli.listen_option import cannot_listen
 from mirror_addon.cli.listen_option import listen_option
 from mirror_addon.cli.listen_option import parse_listen
+from mirror_addon.cli.processor_options import without_effect
 from mirror_addon.cli.rules_option import read_rule_set
 from mirror_addon.cli.rules_option import read_settings
 from mirror_addon.cli.rules_option import rules_options
@@ -29,6 +30,8 @@ from mirror_addon.processor.credentials import CredentialsError
 from mirror_addon.processor.credentials import read_credentials
 from mirror_addon.rules.compare_file import comparison_rules
 from mirror_addon.shadow.local_address import own_address
+
+logger = logging.getLogger(__name__)
 
 NICENESS = 5
 """Of the thread that reads Envoy's messages."""
@@ -85,7 +88,7 @@ def processor(
         raise click.ClickException(MISSING)
     settings = read_settings(rules, [*assignments, *([f"mirror_record={record}"] if record else [])])
     local_address = own_address().encode()
-    read_rule_set(settings, local_address, primary_endpoints=False)  # wrong usage is told before anything starts
+    rule_set = read_rule_set(settings, local_address, primary_endpoints=False)  # wrong usage is told before a start
     try:
         check_files(settings, BY_NAME)
         compared_by = comparison_rules(settings)
@@ -93,6 +96,8 @@ def processor(
     except (OptionError, CredentialsError, OSError) as error:
         raise click.UsageError(str(error)) from None
     _log_to_stderr()
+    for text in without_effect(settings, rule_set.table):
+        logger.warning("mirror: %s", text)
     from mirror_addon.processor.run import Setup  # imports grpc
     from mirror_addon.processor.run import run
 

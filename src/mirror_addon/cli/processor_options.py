@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from typing import TypeVar
@@ -18,9 +19,11 @@ from mirror_addon.istio.mirror_annotations import PREFIX
 from mirror_addon.options.settings import Settings
 from mirror_addon.options.values import TOKEN
 from mirror_addon.options.values import percentage
+from mirror_addon.routing.table import RouteTable
 
 F = TypeVar("F", bound=Callable[..., Any])
 _MOST = 64
+_NAMED = 3
 """Processors that one Envoy is given; a name that resolves to many is one of them."""
 
 
@@ -133,6 +136,19 @@ def twin_of(settings: Settings, resources: Iterable[Resource[Any]]) -> str:
         if str(resource.annotations.get(f"{PREFIX}twin", "")).lower() == "true":
             return f"{PREFIX}twin of {resource.kind} {resource.namespace}/{resource.name}"
     return "mirror_twin" if settings.twin else ""
+
+
+def without_effect(settings: Settings, table: RouteTable) -> Iterator[str]:
+    """Yield what is asked for and a processor does not do, each with what to do instead."""
+    instead = "it needs the proxy (mirror-addon dump or web)"
+    twins = [f"{PREFIX}twin of {rule}" for rule in table.mirroring if rule.twin]
+    if settings.twin or twins:
+        which = "mirror_twin" if settings.twin else ", ".join(twins[:_NAMED])
+        yield f"{which} has no effect in the processor, and shadows have the primary's ids: {instead}"
+    if settings.sandbox:
+        yield f"mirror_sandbox has no effect in the processor, and calls of mirrors are really made: {instead}"
+    if settings.rerun:
+        yield f"mirror_rerun has no effect in the processor, and nothing is sent again: {instead}"
 
 
 def why_clients_are_torn(settings: Settings, resources: Iterable[Resource[Any]], processors: Processors | None) -> str:
