@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from twintools import call as json_call
 
 from mirror_addon.twin.requests import BODY
 from mirror_addon.twin.requests import Call
 from mirror_addon.twin.requests import Value
+from mirror_addon.twin.requests import may_hold
 from mirror_addon.twin.requests import rewritten
 from mirror_addon.twin.requests import spots
 from mirror_addon.twin.requests import wants_body
@@ -95,3 +97,20 @@ def test_which_bodies_are_waited_for() -> None:
     assert wants_body((JSON,)) and wants_body((FORM,)) and wants_body((PARTS,))
     assert not wants_body(()) and not wants_body(((b"Content-Type", b"image/png"),))
     assert not wants_body((JSON, (b"content-encoding", b"gzip")))
+
+
+@pytest.mark.parametrize(
+    ("asked", "text", "may"),
+    [
+        (json_call("GET", "/orders/7"), "7", True),
+        (json_call("GET", "/orders/7"), "8", False),
+        (json_call("GET", "/orders/%37"), "8", True),
+        (json_call("POST", "/x", {"a": "b"}), "8", False),
+        (json_call("POST", "/x", {"a": "\u00e9"}), "8", True),
+        (json_call("GET", "/x", None, (b"Cookie", b"sid=8")), "8", True),
+        (json_call("GET", "/x", None, (b"User-Agent", b"8")), "8", False),
+        (json_call("GET", "/x"), "\u00e9", True),
+    ],
+)
+def test_whether_a_request_may_hold_a_text(asked: Call, text: str, may: bool) -> None:
+    assert may_hold(asked, text) is may

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from bench.twin_sessions import Answered
@@ -23,6 +24,7 @@ from twintools import call
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.comparison import compare
 from mirror_addon.twin.requests import Call
+from mirror_addon.twin.twin import PairRequest
 
 
 def order(world: World, primary: Any = 1007, shadow: Any = 2001, connection: str = "c") -> None:
@@ -246,3 +248,25 @@ def test_sessions_in_which_all_numbers_collide(style: Style, starts: tuple[int, 
         mirror.shadow()
     assert not mirror.wrong
     assert mirror.v1.contents() == mirror.v2.contents()
+
+
+TEXTS = st.sampled_from(["7", "8", "a b", "\u00e97", "x-7"])
+
+
+@settings(max_examples=80)
+@given(TEXTS, TEXTS, TEXTS, st.integers(6, 9), st.booleans())
+def test_values_looked_up_one_by_one_are_those_of_the_whole_request(
+    one: str, two: str, three: str, number: int, form: bool
+) -> None:
+    target = f"/orders/{quote(one)}?user_id={quote(two)}"
+    fields = (b"Cookie", b"sid=7; a=8"), (b"Referer", b"http://a/carts/9")
+    asked = call("POST", target, {"item_id": three, "id": number}, *fields)
+    if form:
+        content = (b"Content-Type", b"application/x-www-form-urlencoded")
+        asked = Call(b"POST", asked.path, (content, *fields), f"item_id={quote(three)}".encode())
+    single, whole = (PairRequest(1, "p1", asked, "c") for _ in range(2))
+    whole._read()
+    spaces = [("id", each) for each in ("order", "user", "item", "cart", "")] + [("cookie", "sid"), ("cookie", "a")]
+    for text in ("7", "8", "9", "a b", "\u00e97", "x-7", "5"):
+        for kind, space in spaces:
+            assert single.used([(kind, space, text)]) == whole.used([(kind, space, text)])

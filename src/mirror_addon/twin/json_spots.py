@@ -71,7 +71,7 @@ def json_spots(
 
     `endpoint`: what the request is about. `scope`: what the whole document stands below.
     """
-    if not _holds(document, known):
+    if not holds(document, known):
         return
     stack: list[tuple[Any, Steps, str, str, str, str]] = [(document, (), "$", "", "", scope)]
     left = MAX_VALUES
@@ -115,7 +115,7 @@ def _is_name(name: str) -> bool:
     return is_token_name(name) or bool(resources(f"$.{name}", name, "x"))
 
 
-def _holds(document: Any, known: Callable[[str], bool]) -> bool:
+def holds(document: Any, known: Callable[[str], bool]) -> bool:
     """Whether any scalar is known. For most documents that is all that is asked."""
     stack = [document]
     left = MAX_VALUES

@@ -27,6 +27,7 @@ from mirror_addon.compare.timestamps import parse_timestamp
 from mirror_addon.twin import responses
 from mirror_addon.twin.json_spots import MAX_DEPTH
 from mirror_addon.twin.json_spots import below
+from mirror_addon.twin.json_spots import holds
 from mirror_addon.twin.json_spots import names_something
 from mirror_addon.twin.json_spots import scalar_text
 from mirror_addon.twin.names import TOKEN
@@ -34,6 +35,7 @@ from mirror_addon.twin.names import Key
 from mirror_addon.twin.names import endpoint_resource
 from mirror_addon.twin.names import is_wide
 from mirror_addon.twin.names import type_resource
+from mirror_addon.twin.naming import Known
 from mirror_addon.twin.naming import Situation
 from mirror_addon.twin.naming import is_complete
 from mirror_addon.twin.responses import Side
@@ -62,12 +64,17 @@ class Observed(NamedTuple):
     """In an element of a list."""
 
 
+def _any_text(_: str) -> bool:
+    return True
+
+
 Objects = tuple["Objects", dict[str, Any], dict[str, Any]] | None
 """The objects around a value on both sides, the inner ones first."""
 
 
-def observe(situation: Situation, primary: Side, shadow: Side) -> Iterator[Observed]:
-    """Yield where two complete responses name different values, and equal ones where something was made."""
+def observe(situation: Situation, primary: Side, shadow: Side, known: Known = _any_text) -> Iterator[Observed]:
+    """Yield where two complete responses name different values, and equal ones where something was made: those that
+    are `known`, at least."""
     yield from _given(situation, primary, shadow)
     if not is_complete(primary) or not is_complete(shadow) or primary.kind != shadow.kind:
         return
@@ -75,9 +82,12 @@ def observe(situation: Situation, primary: Side, shadow: Side) -> Iterator[Obser
     if primary.location and shadow.location:
         how = made or (GIVEN if primary.kind == 3 else "")
         yield from _urls("header:location", primary.location, shadow.location, how, situation)
-    if not made and primary.answer.body == shadow.answer.body:
+    equal = primary.answer.body == shadow.answer.body
+    if equal and not made:
         return
     body, other = primary.body, shadow.body
+    if equal and body.form == "json" and not holds(body.document, known):
+        return
     if body.form != other.form or not body.form:
         return
     if body.form == "html":

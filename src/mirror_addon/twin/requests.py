@@ -109,6 +109,17 @@ def _media_type(value: bytes) -> MediaType:
     return media_type(value.decode("latin-1"))
 
 
+def may_hold(call: Call, text: str) -> bool:
+    """Whether a text may stand in a request as a value. False for most that do not, without reading the request."""
+    if not text.isascii():
+        return True
+    raw = text.encode()
+    body = call.body or b""
+    if raw in call.path or raw in body or b"%" in call.path or b"%" in body or b"\\" in body:
+        return True
+    return any(raw in value for name, value in call.headers if name.lower() in _MARKED)
+
+
 def spots(call: Call, known: Known) -> Iterator[Spot]:
     """Yield the places of a request that hold a value that is `known`."""
     path = call.path.decode("latin-1")

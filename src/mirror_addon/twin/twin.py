@@ -54,6 +54,8 @@ MAX_EQUAL = 10_000
 """Ids that are the same on both sides, and are remembered as such."""
 
 
+_MOST_LOOKED_UP = 20
+"""Values that are looked up one by one in a request. Most responses name fewer."""
 _LONG_BODY = 4096
 """Bytes. The memory of what was sent is bounded elsewhere."""
 _WRITABLE = re.compile(r"[^\x00-\x20\x7f;,](?:[^\x00-\x1f\x7f;,]{0,8190}[^\x00-\x20\x7f;,])?")
@@ -103,7 +105,7 @@ def _as_number(found: Found) -> bool | None:
 class PairRequest:
     """The request of a pair, as it left and as the mirror got it."""
 
-    __slots__ = ("_used", "call", "client", "id", "makes", "missing", "number", "sent", "translations")
+    __slots__ = ("_read_whole", "_used", "call", "client", "id", "makes", "missing", "number", "sent", "translations")
 
     def __init__(self, number: int, id: str, call: Call, client: str) -> None:
         self.number = number
@@ -115,19 +117,47 @@ class PairRequest:
         """It makes something."""
         self.translations: tuple[Translation, ...] = ()
         self.missing = False
-        self._used: set[Key] | None = None
+        self._used: dict[str, frozenset[Key]] = {}
+        """By value: the keys under which it stood in the request, on either side."""
+        self._read_whole = False
+        """All of its values are in `_used`."""
 
     def used(self, keys: Iterable[Key]) -> bool:
         """Whether a value with one of these keys stood in it, on either side."""
-        if self._used is None:
-            calls = (self.call,) if self.sent is self.call else (self.call, self.sent)
-            self._used = {key for call in calls for spot in requests.spots(call, _everything) for key in spot.keys}
-        return any(key in self._used for key in keys)
+        return any(key in self._keys_of(key[2]) for key in keys)
+
+    def _keys_of(self, text: str) -> frozenset[Key]:
+        found = self._used.get(text)
+        if found is None and not self._read_whole:
+            found = self._used[text] = frozenset(
+                key
+                for call in self._calls
+                if requests.may_hold(call, text)
+                for spot in requests.spots(call, text.__eq__)
+                for key in spot.keys
+            )
+            if len(self._used) > _MOST_LOOKED_UP:
+                self._read()
+        return found or frozenset()
+
+    @property
+    def _calls(self) -> tuple[Call, ...]:
+        return (self.call,) if self.sent is self.call else (self.call, self.sent)
+
+    def _read(self) -> None:
+        """Read it as a whole: many values are looked up, or its body will be forgotten."""
+        found: dict[str, set[Key]] = {}
+        for call in self._calls:
+            for spot in requests.spots(call, _everything):
+                for key in spot.keys:
+                    found.setdefault(key[2], set()).add(key)
+        self._used = {text: frozenset(keys) for text, keys in found.items()}
+        self._read_whole = True
 
     def forget_long_body(self) -> None:
         """Keep of a long body only what it names."""
         if self.call.body and len(self.call.body) > _LONG_BODY:
-            self.used(())
+            self._read()
             self.call, self.sent = self.call._replace(body=b""), self.sent._replace(body=b"")
 
     @property
@@ -243,8 +273,9 @@ class Twin:
 
     def learn(self, pair: PairRequest, primary: Answer, shadow: Answer) -> TwinValues:
         """Both have responded. Return what the comparison has to know of this pair."""
-        one, other = Side(primary), Side(shadow)
-        for each in observe(pair.situation, one, other):
+        one = Side(primary)
+        other = Side(shadow, one)
+        for each in observe(pair.situation, one, other, self.map.texts.has):
             self._take(each, pair)
         if one.kind != other.kind:
             self.failed(pair.number)

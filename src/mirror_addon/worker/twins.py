@@ -22,6 +22,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from collections.abc import Iterable
+from functools import lru_cache
 from http import HTTPStatus
 
 from mirror_addon.compare.answer import Answer
@@ -265,4 +266,9 @@ def _makes(pair: PendingPair, status: int | None) -> bool:
         return False
     if operation.name:
         return operation.changes
-    return status == HTTPStatus.CREATED or not READING.fullmatch(endpoint_of("", subject.url))
+    return status == HTTPStatus.CREATED or not _reads(subject.url)
+
+
+@lru_cache(maxsize=1024)  # asked twice for each pair
+def _reads(url: str) -> bool:
+    return READING.fullmatch(endpoint_of("", url)) is not None
