@@ -33,6 +33,8 @@ from mirror_addon.twin.names import field_keys
 from mirror_addon.twin.names import is_wide
 from mirror_addon.twin.urls import query_spots
 from mirror_addon.twin.urls import url_spots
+from mirror_addon.twin.variables import place_of
+from mirror_addon.twin.variables import query_of
 
 MAX_BODY = 256 * 1024
 """Bytes of a body that is searched. A longer one is sent as it is."""
@@ -181,7 +183,7 @@ def _body_spots(body: bytes, declared: MediaType, endpoint: str, known: Known) -
             document = read_document(body)
         except ValueError:
             return
-        for found in json_spots(document, partial(_field_keys, endpoint), known):
+        for found in json_spots(document, partial(_field_keys, endpoint, query_of(document)), known):
             number = not isinstance(found.value, str)
             yield Spot(found.path, found.text, found.keys, None, BODY, steps=found.steps, number=number)
     elif declared.name == "multipart/form-data":
@@ -191,7 +193,10 @@ def _body_spots(body: bytes, declared: MediaType, endpoint: str, known: Known) -
             yield Spot(each.where, each.text, each.keys, None, BODY, each.start, each.end, each.written)
 
 
-def _field_keys(endpoint: str, path: str, name: str, text: str, kind: str) -> tuple[Key, ...]:
+def _field_keys(endpoint: str, query: str, path: str, name: str, text: str, kind: str) -> tuple[Key, ...]:
+    """The keys of a scalar in JSON. `query`: the operation of GraphQL whose variables may be in it, or empty."""
+    if query and (place := place_of(query, path, name)) is not None:
+        path, name = place
     return scalar_keys(path, name, text, endpoint, kind)
 
 
