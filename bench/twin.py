@@ -7,6 +7,7 @@ or UUIDs, and all numbers are those of other things too. Afterwards both shops m
 - requests, and those of them whose shadow had another status, without and with `mirror_twin`;
 - wrong substitutions: how many things one shop holds and the other does not;
 - shadows in which something was translated, and those sent without;
+- differing pairs: where ids become UUIDs, the first list of products differs, once, because their type has changed;
 - whether the primary got the bytes that it gets from a proxy without twin: the clients' heads and bodies.
 
 The cost is processor time of a request in which nothing is to be translated, beside a map of 10,000 entries: to read

@@ -16,6 +16,7 @@ from mirror_addon.compare.difference import Difference
 from mirror_addon.compare.rules import DEFAULT_RULES
 from mirror_addon.compare.rules import Rules
 from mirror_addon.compare.rules_edit import rule_line
+from mirror_addon.compare.twin_values import Translation
 
 AMOUNT = Difference("$.amount", "value", 10, 12, "", "$.amount")
 TIME = Difference("$.at", "value", "a", "b", "time", "$.at")
@@ -100,3 +101,12 @@ def test_calls_survive_the_record() -> None:
 def test_urls_of_any_kind_have_a_place() -> None:
     assert place_of(Call("POST", "http://[::1/x", "missing")) == "call:POST /x"
     assert place_of(Call("POST", "http://g:1/a.B/C", "missing")) == "call:POST g:1/a.B/C"
+
+
+def test_what_was_translated_is_kept() -> None:
+    twin = (Translation("path[1]", "1007", "2001", "p1"),)
+    call = Call("GET", "http://a/2001", "answered", twin=twin, primary_url="http://a/1007")
+    row = call.as_dict()
+    assert row["twin"] == [{"where": "path[1]", "primary": "1007", "shadow": "2001", "from": "p1"}]
+    assert calls_of(json.loads(json.dumps([row]))) == (call,)
+    assert not {"twin", "primary_url"} & DIFFERENT.as_dict().keys()

@@ -23,8 +23,10 @@ ABOUT = About(
 )
 DIFFERENT = Comparison("different", (Difference("$.a[*]", "value", 1, [None, "x"], "", "$.a[0]"),), ("a note",), 7)
 REQUEST = RecordedRequest(((b"Host", b"b"),), b"\xff", False)
-CALLS = [Call("POST", "http://pay.test/charges", "different", DIFFERENT.differences, "a note")]
 TWIN = (Translation("path[1]", "1007", "2001", "f1/1"),)
+CALLS = [
+    Call("POST", "http://pay.test/2001", "different", DIFFERENT.differences, "a note", TWIN, "http://pay.test/1007")
+]
 OK = Answer(200, bytes=3, ms=1.23456)
 
 

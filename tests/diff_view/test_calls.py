@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from mirror_addon.compare.calls import Call
 from mirror_addon.compare.difference import Difference
+from mirror_addon.compare.twin_values import Translation
 from mirror_addon.diff_view.calls import SHOWN
 from mirror_addon.diff_view.calls import call_lines
 
@@ -43,3 +44,12 @@ def test_both_sides_of_each_call() -> None:
 def test_of_many_the_first_are_shown() -> None:
     lines = [line.text for line in call_lines([Call("GET", URL, "answered")] * (SHOWN + 2))]
     assert lines[-1] == "  and 2 more" and len(lines) == SHOWN + 4
+
+
+def test_what_was_read_as_the_primary_s() -> None:
+    twin = (Translation("path[1]", "1007", "2001", "p1"),)
+    call = Call("GET", "http://a/o/2001?x=1", "answered", twin=twin, primary_url="http://a/o/1007?x=1")
+    assert [line.text for line in call_lines([call])][-2:] == [
+        "  answered   GET http://a/o/1007   GET http://a/o/2001?x=1",
+        "    path[1]: 2001 is the primary's 1007",
+    ]

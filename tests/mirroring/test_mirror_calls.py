@@ -12,8 +12,12 @@ from sandboxtools import call_flow
 from sandboxtools import exchange_of
 from sandboxtools import respond
 
+from mirror_addon.compare.twin_values import Translation
 from mirror_addon.flows import calls as call_flows
 from mirror_addon.mirroring import mirror_calls as module
+from mirror_addon.mirroring.call_translation import Passing
+from mirror_addon.mirroring.call_translation import Reading
+from mirror_addon.mirroring.call_translation import Translated
 from mirror_addon.mirroring.mirror_calls import MirrorCalls
 from mirror_addon.mirroring.sandbox_advice import SandboxAdvice
 from mirror_addon.sandbox.book import CallBook
@@ -23,10 +27,14 @@ from mirror_addon.sandbox.call import PrimaryCall
 IDS = (b"x-request-id:" + ID.encode(),)
 
 
+async def as_it_is(flow: http.HTTPFlow, call: CallRequest, label: str) -> Translated:
+    return Translated((Reading(call),))
+
+
 class World:
     """A request that is under way, and the calls of both sides."""
 
-    def __init__(self, translate: Any = lambda call: call, **options: Any) -> None:
+    def __init__(self, translate: Any = as_it_is, **options: Any) -> None:
         self.writer: Any = Writer(**options)
         self.book = CallBook(lambda _: None)
         self.counted: list[str] = []
@@ -183,14 +191,71 @@ async def test_a_call_after_the_end_of_its_pair_is_answered_and_not_listed() -> 
 
 
 async def test_what_the_mirror_sends_is_translated() -> None:
-    def translate(call: CallRequest) -> CallRequest:
-        return call._replace(path=call.path.replace(b"/7", b"/1007"))
+    world = World(translate)
+    world.entry.side(PORT).twin = "b/v2"
+    world.primary(call_flow(path="/orders/1007", body=b'{"order_id": 1007, "n": 1}'))
+    flow = call_flow(path="/orders/7", body=b'{"order_id": 7, "n": 1}')
+    assert await world.mirror(flow) == 201
+    (call,) = world.entry.side(PORT).calls
+    assert (call.state, call.url, call.primary_url) == (
+        "answered", "http://pay.test/orders/7", "http://pay.test/orders/1007",
+    )  # fmt: skip
+    assert call.twin == (Translation("path[1]", "1007", "7", "p1"), Translation("$.order_id", "1007", "7", "p1"))
+    assert world.counted == ["translated", "answered"] and "2 translated" in flow.comment
 
+
+async def translate(flow: http.HTTPFlow, call: CallRequest, label: str) -> Translated:
+    assert label == "b/v2"
+    body = call.body and call.body.replace(b'"order_id": 7', b'"order_id": 1007')
+    as_primary = call._replace(path=call.path.replace(b"/7", b"/1007"), body=body)
+    twin = tuple(Translation(where, "1007", "7", "p1") for where in ("path[1]", "$.order_id"))
+    fields = ((b"Host", b"pay.test"), (b"Authorization", b"Bearer of-v1"))
+    return Translated((Reading(as_primary, twin), Reading(call)), Passing(as_primary.path, fields, b"", twin))
+
+
+async def test_without_a_twin_nothing_is_asked() -> None:
     world = World(translate)
     world.primary(call_flow(path="/orders/1007"))
+    world.answered()
+    assert await world.mirror(call_flow(path="/orders/7")) == 599
+
+
+async def test_what_the_primary_really_asked_for_comes_before_what_is_unlike() -> None:
+    world = World(translate)
+    world.entry.side(PORT).twin = "b/v2"
+    world.primary(call_flow(path="/orders/7"))
+    world.answered()
     assert await world.mirror(call_flow(path="/orders/7")) == 201
     (call,) = world.entry.side(PORT).calls
-    assert (call.state, call.url) == ("answered", "http://pay.test/orders/7")
+    assert (call.state, call.twin) == ("answered", ()), "ids that both share"
+
+
+async def test_ids_of_this_very_request_are_found_by_the_endpoint() -> None:
+    world = World()
+    world.entry.side(PORT).twin = "b/v2"
+    world.primary(call_flow(path="/orders/1007"))
+    flow = asyncio.create_task(world.mirror(call_flow(path="/orders/2007")))
+    await asyncio.sleep(0)
+    assert not flow.done(), "the primary may still make the same call"
+    world.answered()
+    world.entry.changed()
+    assert await flow == 201
+    (call,) = world.entry.side(PORT).calls
+    assert [(each.path, each.primary, each.shadow) for each in call.differences] == [("path[1]", "1007", "2007")]
+    assert call.state == "different"
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/orders/1007"), ("DELETE", "/orders/7")])
+async def test_what_passes_is_translated_unless_it_changes_something(method: str, path: str) -> None:
+    world = World(translate, sandbox_unknown="pass")
+    world.entry.side(PORT).twin = "b/v2"
+    world.answered()
+    flow = call_flow(method, "/orders/7")
+    await world.mirror(flow)
+    assert (world.passed, flow.request.path) == ([flow], path)
+    assert flow.request.headers.get("authorization") == ("Bearer of-v1" if method == "GET" else None)
+    (call,) = world.entry.side(PORT).calls
+    assert (call.state, len(call.twin)) == ("passed", 2 if method == "GET" else 0)
 
 
 async def test_the_primarys_time_where_asked() -> None:
@@ -202,10 +267,11 @@ async def test_the_primarys_time_where_asked() -> None:
 
 
 async def test_a_fault_blocks(caplog: pytest.LogCaptureFixture) -> None:
-    def fault(call: CallRequest) -> CallRequest:
+    async def fault(flow: http.HTTPFlow, call: CallRequest, label: str) -> Translated:
         raise ValueError("x")
 
     world = World(fault, sandbox_unknown="pass")
+    world.entry.side(PORT).twin = "b/v2"
     assert await world.mirror(call_flow()) == 599
     assert world.passed == [] and "fault in the sandbox" in caplog.text
 

@@ -7,6 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from mirror_addon.sandbox import book as module
+from mirror_addon.sandbox.book import ALIKE
 from mirror_addon.sandbox.book import CallBook
 from mirror_addon.sandbox.book import Entry
 from mirror_addon.sandbox.call import CallRequest
@@ -165,3 +166,21 @@ def test_the_size_is_that_of_the_entries(steps: list[tuple[str, int, int]]) -> N
         kept = [each for each in entries if not each.forgotten]
         assert books.book.size == sum(each.size for each in kept)
         assert all(each.size == module.OVERHEAD_BYTES + sum(call.size for call in each.calls) for each in kept)
+
+
+def test_a_call_as_the_primary_would_have_made_it() -> None:
+    books = Books()
+    entry = books.entry()
+    first, second, third = books.made(entry, post(path=b"/o/1"), post(path=b"/o/2"), post(path=b"/p/1"))
+    as_primary, as_it_is = post(path=b"/o/1"), post(path=b"/o/2")
+    found = entry.find_any(PORT, [as_primary, as_it_is])
+    assert found == (first, True, False, 0)
+    first.taken.add(PORT)
+    assert entry.find_any(PORT, [as_primary, as_it_is]) == (second, False, True, 1), "perhaps by chance"
+    assert entry.find_any(PORT, [as_it_is]) == (second, True, False, 0)
+    assert entry.find_any(PORT, [post(b"[1]", path=b"/p/1"), as_it_is]) == (second, False, True, 1)
+    second.taken.add(PORT)
+    assert entry.find_any(PORT, [as_primary, as_it_is]) is None
+    assert entry.find_any(PORT, [post(path=b"/p/7"), as_it_is]) == (third, False, True, ALIKE)
+    books.made(entry, post(path=b"/p/2"))
+    assert entry.find_any(PORT, [post(path=b"/p/7")]) is None, "which of two?"

@@ -4,6 +4,7 @@ from mirror_addon.shadow.gauges import ComparisonGauges
 from mirror_addon.shadow.gauges import Gauge
 from mirror_addon.shadow.gauges import KeptGauges
 from mirror_addon.shadow.gauges import LaneGauges
+from mirror_addon.shadow.gauges import WorkerGauges
 
 
 def test_a_gauge_remembers_its_highest() -> None:
@@ -59,3 +60,12 @@ def test_pairs_that_wait_and_those_given_up_also_by_workers_that_have_ended() ->
     gauges.tell("one", 0, 0)
     gauges.tell("one", 0, 2)
     assert gauges.as_dict() == {"waiting": {"value": 2, "high": 5, "limit": None}, "given_up": 3}
+
+
+def test_all_that_a_worker_tells() -> None:
+    gauges = WorkerGauges(8)
+    gauges.tell("one", ((("b/v2", 4, 3, 2),), (10, 30), (3, 1)))
+    gauges.lost("one")
+    assert gauges.lanes.as_dict()["b/v2"]["upstream_cx_active"] == {"value": 0, "high": 4, "limit": 8}
+    assert gauges.kept.as_dict(100)["value"] == 0
+    assert gauges.comparisons.as_dict() == {"waiting": {"value": 0, "high": 3, "limit": None}, "given_up": 1}

@@ -20,6 +20,8 @@ def test_the_newest_entry_counts() -> None:
     known.learn(ORDER, "", Entry("8", "p1"))
     known.learn(ORDER, "", Entry("9", "p2"))
     assert (value(known, ORDER), len(known)) == ("9", 1)
+    assert known.has_own("9") and not known.has_own("8")
+    assert [each[0] for each in known.primaries("9")] == ["7"] and not list(known.primaries("8"))
     assert known.is_own(("id", "order", "9")) and not known.is_own(("id", "order", "8"))
     known.forget(ORDER, "")
     known.forget(ORDER, "")

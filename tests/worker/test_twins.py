@@ -11,10 +11,12 @@ import pytest
 
 from mirror_addon.compare.answer import Answer
 from mirror_addon.shadow.frames import Head
+from mirror_addon.shadow.frames import OwnCall
 from mirror_addon.shadow.frames import Report
 from mirror_addon.shadow.frames import pack
 from mirror_addon.shadow.frames import unpack
 from mirror_addon.shadow.subject import Subject
+from mirror_addon.twin.twin import Twin
 from mirror_addon.worker import twins as module
 from mirror_addon.worker.attempt import ABORTED
 from mirror_addon.worker.budget import Budget
@@ -335,3 +337,25 @@ async def test_nothing_is_kept_of_pairs_that_are_over() -> None:
     world.mirror(2, document({}))
     (target,) = world.twins._targets.values()
     assert not (world.twins._jobs or target.jobs or target.waiting or target.blocks or target.sharing)
+
+
+async def test_a_call_that_the_mirror_makes_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.make(1, 1007, 2001)
+    fields = ((b"content-type", b"application/json"), (b"content-length", b"18"))
+    asked = OwnCall("b/v2", b"POST", b"/payments/2001", fields, True)
+    found = world.twins.as_primary(asked, b'{"order_id": 2001}')
+    assert found is not None
+    told, body = found
+    assert (told.path, body, told.has_body) == (b"/payments/2001", b'{"order_id": 1007}', True)
+    assert told.translations == (("$.order_id", "1007", "2001", "g1/1"),)
+    assert [path for path, _ in told.others] == [b"/payments/1007"]
+    assert world.twins.as_primary(asked._replace(label="b/v3"), b"") is None
+    told, body = world.twins.as_primary(asked._replace(has_body=False), b"") or found
+    assert (told.translations, body) == ((), b"")
+
+    def fails(*_: object) -> None:
+        raise ValueError("x")
+
+    monkeypatch.setattr(Twin, "as_primary", fails)
+    assert world.twins.as_primary(asked, b"") is None and "please report" in world.logged[0]

@@ -22,8 +22,10 @@ from mirror_addon.shadow.frames import CHUNK_OVERHEAD
 from mirror_addon.shadow.frames import Decoder
 from mirror_addon.shadow.frames import EndNote
 from mirror_addon.shadow.frames import Kind
+from mirror_addon.shadow.frames import OwnCall
 from mirror_addon.shadow.frames import PrimaryAnswer
 from mirror_addon.shadow.frames import Recording
+from mirror_addon.shadow.frames import TranslatedCall
 from mirror_addon.shadow.frames import encode
 from mirror_addon.shadow.frames import pack
 from mirror_addon.shadow.request import Target
@@ -406,3 +408,10 @@ def test_it_has_many_file_descriptors(worker: Process) -> None:
     soft, hard = next(line for line in limits.splitlines() if "open files" in line).split()[3:5]
     assert soft == hard
     assert os.getsid(worker.process.pid) == os.getsid(0)  # a session of its own is the link's doing
+
+
+def test_a_call_of_a_mirror_of_which_nothing_is_known_comes_back_as_it_is(worker: Process) -> None:
+    worker.send((Kind.TRANSLATE, 7, *OwnCall("b/v2", b"GET", b"/x/1", ((b"A", b"1"),), True)), b"body")
+    assert worker.next(Kind.TRANSLATED) == (
+        (Kind.TRANSLATED, 7, *TranslatedCall(b"/x/1", ((b"A", b"1"),), False, (), ())), b"",
+    )  # fmt: skip

@@ -25,6 +25,8 @@ from mirror_addon.compare.endpoint import endpoint_of
 from mirror_addon.compare.path_rule import PathRule
 from mirror_addon.compare.paths import root_place
 from mirror_addon.compare.rules import Rules
+from mirror_addon.compare.twin_values import Translation
+from mirror_addon.compare.twin_values import twin_rows
 
 ANSWERED, DIFFERENT, BLOCKED, PASSED, MISSING = "answered", "different", "blocked", "passed", "missing"
 STATES = (ANSWERED, DIFFERENT, BLOCKED, PASSED, MISSING)
@@ -34,13 +36,17 @@ made it."""
 
 
 class Call(NamedTuple):
-    """One call. `differences`: of its request. `note`: what a person should know of it, or empty."""
+    """One call. `differences`: of its request. `note`: what a person should know of it, or empty. `twin`: the values of
+    the mirror that were read as the primary's (`mirror_twin`). `primary_url`: of the primary's call, where its path is
+    another one."""
 
     method: str
     url: str
     state: str
     differences: tuple[Difference, ...] = ()
     note: str = ""
+    twin: tuple[Translation, ...] = ()
+    primary_url: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """As the record has it."""
@@ -53,13 +59,19 @@ class Call(NamedTuple):
                 for each in self.differences
             ],
         }
-        return row | {"note": self.note} if self.note else row
+        more = {"note": self.note, "primary_url": self.primary_url, "twin": twin_rows(self.twin)}
+        return row | {name: value for name, value in more.items() if value}
 
     @classmethod
     def from_dict(cls, row: Any) -> Call:
         """Raises LookupError, TypeError or ValueError for what is no call."""
         method, url, state, note = str(row["method"]), str(row["url"]), str(row["state"]), str(row.get("note", ""))
-        return cls(method, url, state, tuple(Difference(**each) for each in row["differences"]), note)
+        twin = tuple(
+            Translation(*(str(each[name]) for name in ("where", "primary", "shadow", "from")))
+            for each in row.get("twin", ())
+        )
+        differences = tuple(Difference(**each) for each in row["differences"])
+        return cls(method, url, state, differences, note, twin, str(row.get("primary_url", "")))
 
 
 def calls_of(rows: Any) -> tuple[Call, ...]:

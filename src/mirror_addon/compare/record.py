@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Iterable
 from collections.abc import Sequence
 from datetime import UTC
 from datetime import datetime
@@ -25,7 +24,7 @@ from mirror_addon.compare.comparison import Comparison
 from mirror_addon.compare.endpoint import endpoint_of_pair
 from mirror_addon.compare.redaction import NOTHING
 from mirror_addon.compare.redaction import Redaction
-from mirror_addon.compare.twin_values import Translation
+from mirror_addon.compare.twin_values import twin_rows
 
 VERSION = 1
 MAX_BODY = 1024 * 1024
@@ -103,7 +102,7 @@ def record_line(
     if calls is not None:
         line["calls"] = [each.as_dict() for each in calls]
     if comparison.twin is not None:
-        line["twin"] = twin_of(comparison.twin)
+        line["twin"] = twin_rows(comparison.twin)
     if request is not None:
         headers, body = redacted.message(request.headers, request.body, whole=not request.cut)
         withheld = body is None and request.body is not None
@@ -127,14 +126,6 @@ def differences_of(comparison: Comparison) -> list[dict[str, Any]]:
             "where": each.where,
         }
         for each in comparison.differences
-    ]
-
-
-def twin_of(translations: Iterable[Translation]) -> list[dict[str, str]]:
-    """What was translated, as a line has it: one object each."""
-    return [
-        {"where": each.where, "primary": each.primary, "shadow": each.shadow, "from": each.source}
-        for each in translations
     ]
 
 

@@ -99,6 +99,11 @@ RECORD_SCHEMA: Schema = {
                     {"type": "array", "items": {"$ref": "#/definitions/difference"}},
                 ),
                 "note": _described("What else should be known of it; absent where there is nothing.", _TEXT),
+                "primary_url": _described("Of the primary's call, where its path is another one.", _TEXT),
+                "twin": _described(
+                    "Values of the mirror that were read as the primary's, with mirror_twin.",
+                    {"type": "array", "items": {"$ref": "#/definitions/translation"}},
+                ),
             },
         },
         "difference": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 ANYWHERE = ""
@@ -40,6 +41,14 @@ class Translation(NamedTuple):
     shadow: str
     source: str
     """Id of the pair from which it was learned."""
+
+
+def twin_rows(translations: Iterable[Translation]) -> list[dict[str, str]]:
+    """What was translated, as a line of the record has it: one object each."""
+    return [
+        {"where": each.where, "primary": each.primary, "shadow": each.shadow, "from": each.source}
+        for each in translations
+    ]
 
 
 PRIMARY_ID = "primary_id"

@@ -11,6 +11,7 @@ from mirror_addon.compare.calls import PASSED
 from mirror_addon.compare.calls import Call
 from mirror_addon.diff_view.text import BLANK
 from mirror_addon.diff_view.text import Line
+from mirror_addon.statistics.formats import shortened
 from mirror_addon.statistics.formats import shown_value
 
 SHOWN = 50
@@ -39,6 +40,10 @@ def call_lines(calls: Sequence[Call]) -> Iterator[Line]:
                 yield Line("primary", f"      - {shown_value(each.primary)}")
             if each.kind != "missing":
                 yield Line("shadow", f"      + {shown_value(each.shadow)}")
+        for made in call.twin:
+            yield Line(
+                "aside", f"    {made.where}: {shortened(made.shadow)} is the primary's {shortened(made.primary)}"
+            )
         if call.note:
             yield Line("aside", f"    note: {call.note}")
     if len(calls) > len(shown):
@@ -56,4 +61,5 @@ def _row(call: Call) -> tuple[str, str, str]:
     if call.state == MISSING:
         return call.state, made, NOTHING
     alone = call.state in (BLOCKED, PASSED) and not call.note
-    return call.state, NOTHING if alone else made.partition("?")[0], made
+    of_primary = f"{call.method} {call.primary_url}" if call.primary_url else made
+    return call.state, NOTHING if alone else of_primary.partition("?")[0], made

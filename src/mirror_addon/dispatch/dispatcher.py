@@ -31,8 +31,10 @@ from mirror_addon.dispatch.queue import QueuedBytes
 from mirror_addon.dispatch.received import read_number
 from mirror_addon.dispatch.received import read_report
 from mirror_addon.dispatch.received import read_results
+from mirror_addon.dispatch.received import read_translated
 from mirror_addon.dispatch.received import read_verdict
 from mirror_addon.dispatch.settings import ShadowSettings
+from mirror_addon.dispatch.translations import Translations
 from mirror_addon.dispatch.upload import PIECE_BYTES
 from mirror_addon.dispatch.upload import Upload
 from mirror_addon.dispatch.upload import cost_of
@@ -50,9 +52,7 @@ from mirror_addon.shadow.frames import Recording
 from mirror_addon.shadow.frames import Report
 from mirror_addon.shadow.frames import encode
 from mirror_addon.shadow.frames import pack
-from mirror_addon.shadow.gauges import ComparisonGauges
-from mirror_addon.shadow.gauges import KeptGauges
-from mirror_addon.shadow.gauges import LaneGauges
+from mirror_addon.shadow.gauges import WorkerGauges
 from mirror_addon.shadow.request import ShadowRequest
 from mirror_addon.shadow.request import Target
 from mirror_addon.shadow.result import ShadowResult
@@ -82,11 +82,10 @@ class Dispatcher:
         self._queue = QueuedBytes(settings.queue)
         self.breakers: dict[Target, Breaker] = {}
         """A target has one from its first failure on."""
-        self._lanes = LaneGauges(settings.concurrency * settings.workers)
+        self._gauges = WorkerGauges(settings.concurrency * settings.workers)
         self._verdicts = Verdicts(book, self._queue, settings.queue)
         self._recording = Recording(settings.queue // settings.workers)
-        self._kept = KeptGauges()
-        self._comparisons = ComparisonGauges()
+        self.translations = Translations()
         self._batch: Batch[Callable[[], None]] = Batch(
             self._run, seconds=0.0 if settings.prompt else BATCH_SECONDS, most=BATCH_MOST
         )
@@ -104,6 +103,7 @@ class Dispatcher:
             self._loads[link] = 0
             self._configure(link)
             link.start()
+        self.translations.links = self._links
 
     def configure(self, recording: Recording) -> None:
         """What the workers do with pairs from now on; the budget is for the workers together."""
@@ -290,9 +290,9 @@ class Dispatcher:
                 self._verdicts.verdict(shadow, verdict, tail)
                 self._drain.look()
         elif kind == Kind.STATUS:
-            self._lanes.tell(link, head[1])
-            self._kept.tell(link, *head[2])
-            self._comparisons.tell(link, *head[3])
+            self._gauges.tell(link, head[1:])
+        elif kind == Kind.TRANSLATED:
+            self.translations.told(read_number(head), read_translated(head), tail)
         elif kind == Kind.LOG:
             logger.warning("mirror: worker process %s: %s", link.pid, head[1])
 
@@ -338,9 +338,8 @@ class Dispatcher:
         return [shadow for shadow in self.book.shadows.values() if shadow.link in self._loads]
 
     def _on_lost(self, link: WorkerLink) -> None:
-        self._lanes.tell(link, ())
-        self._kept.tell(link, 0, 0)
-        self._comparisons.tell(link, 0, 0)
+        self._gauges.lost(link)
+        self.translations.lost(link)
         self._configure(link)
         for shadow in [shadow for shadow in self._mine() if shadow.link is link and shadow.in_worker]:
             self._end_of(shadow, "worker_lost")
@@ -359,7 +358,7 @@ class Dispatcher:
         Lanes are as the workers last told, a quarter of a second ago at most.
         """
         now = self._time()
-        targets = self._lanes.as_dict()
+        targets = self._gauges.lanes.as_dict()
         for target, breaker in self.breakers.items():
             known = targets.setdefault(target.label, {}).setdefault("circuit_breakers", {})
             known[f"{target.address}:{target.port}"] = {"state": breaker.state, "opened": breaker.opened}
@@ -367,13 +366,13 @@ class Dispatcher:
             "workers": [link.status(now) | {"shadows": self._loads[link]} for link in self._links],
             "waiting_bytes": self._queue.as_dict(),
             "shadows": sum(self._loads.values()),
-            "kept_bytes": self._kept.as_dict(self._recording.budget * self.settings.workers),
+            "kept_bytes": self._gauges.kept.as_dict(self._recording.budget * self.settings.workers),
             "pairs": {
                 "unpaired": sum(1 for _ in self.book.unjudged()),
                 "recorded": self.counters.recorded,
                 "unrecorded": self.counters.unrecorded,
             }
-            | self._comparisons.as_dict(),
+            | self._gauges.comparisons.as_dict(),
             "targets": targets,
         }
 
@@ -389,6 +388,7 @@ class Dispatcher:
             for shadow in left:
                 self._end_of(shadow, "shutdown")
             links, self._links = self._links, []
+            self.translations.links = ()
             # Workers that still owe verdicts are asked to end in order: they have lines of the record to write.
             polite = bool(self._mine())
             await asyncio.gather(*(link.close(kill=bool(left) and not polite, flush=polite) for link in links))

@@ -10,6 +10,7 @@ from typing import Any
 
 from mirror_addon.shadow.frames import FrameError
 from mirror_addon.shadow.frames import Report
+from mirror_addon.shadow.frames import TranslatedCall
 from mirror_addon.shadow.frames import VerdictReport
 
 
@@ -42,3 +43,11 @@ def read_verdict(head: tuple[Any, ...]) -> VerdictReport:
         return VerdictReport._make(head[2:])
     except TypeError as error:
         raise FrameError(f"a verdict that cannot be read: {error}") from None
+
+
+def read_translated(head: tuple[Any, ...]) -> TranslatedCall:
+    """The fields of a TRANSLATED."""
+    try:
+        return TranslatedCall._make(head[2:])
+    except TypeError as error:
+        raise FrameError(f"a translated call that cannot be read: {error}") from None

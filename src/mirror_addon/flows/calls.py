@@ -69,6 +69,13 @@ def response_of(flow: http.HTTPFlow, exchange: Exchange, seconds: float) -> tupl
     return KeptResponse(data.status_code, data.reason, data.headers.fields, body, trailers, seconds), ""
 
 
+def rewrite(flow: http.HTTPFlow, path: bytes, headers: tuple[tuple[bytes, bytes], ...], body: bytes) -> None:
+    """Send a mirror's call with another target, other header fields and another body than it came with."""
+    flow.request.data.path = path
+    flow.request.headers = http.Headers(headers)
+    flow.request.raw_content = body
+
+
 def answer_as(flow: http.HTTPFlow, kept: KeptResponse) -> None:
     """Respond to a mirror's call with what the primary was answered."""
     fields = [each for each in kept.headers if each[0].lower() not in _OF_CONNECTION]

@@ -39,6 +39,9 @@ SHOWN_RULES = 100
 STEP = 5
 """Seconds between two points of the plots."""
 
+_OF_TWIN = ("sandbox.translated", "sandbox.untranslated")
+"""Counters that say nothing of what became of a call."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plots:
@@ -104,7 +107,7 @@ class View:
         return [
             (name.removeprefix("sandbox."), number)
             for name, number in self.state.totals.items()
-            if name.startswith("sandbox.") and "not_kept" not in name
+            if name.startswith("sandbox.") and not name.startswith(("sandbox.not_kept", *_OF_TWIN))
         ]
 
     def count(self, name: str) -> int:

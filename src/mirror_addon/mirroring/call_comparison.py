@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mirror_addon.compare.calls import ANSWERED
+from mirror_addon.compare.calls import DIFFERENT
 from mirror_addon.compare.calls import Call
 from mirror_addon.compare.difference import Difference
 from mirror_addon.compare.redaction import Redaction
 from mirror_addon.compare.rules import DEFAULT_RULES
 from mirror_addon.compare.rules import Rules
 from mirror_addon.compare.rules import RulesError
+from mirror_addon.compare.twin_values import Translation
 from mirror_addon.mirroring.engine_settings import redaction_of
 from mirror_addon.sandbox.call import CallRequest
 from mirror_addon.sandbox.comparison import compare_calls
@@ -38,9 +42,9 @@ class CallComparison:
         """The URL of a call without what `mirror_redact` leaves out."""
         return redaction_of(self._writer.settings.redact).url(call.url)
 
-    async def compare(self, primary: CallRequest, mirror: CallRequest) -> Call:
+    async def compare(self, primary: CallRequest, mirror: CallRequest, twin: Sequence[Translation] = ()) -> Call:
         """Return the mirror's call, `answered` or `different`, without redacted values. Never raises for what a call
-        holds."""
+        holds. `twin`: what was translated in it; differences have what the mirror really sent."""
         rules, now = self._rules(), time.time()
         if is_quick(primary, mirror):
             call = compare_calls(primary, mirror, rules, now)
@@ -48,8 +52,15 @@ class CallComparison:
             async with self._thread:
                 call = await asyncio.to_thread(compare_calls, primary, mirror, rules, now)
         redaction = redaction_of(self._writer.settings.redact)
-        differences = tuple(_redacted(each, redaction) for each in call.differences)
-        return call._replace(url=redaction.url(call.url), differences=differences)
+        found = [each for each in call.differences if not _is_type_alone(each, twin)]
+        state = DIFFERENT if any(not each.noise for each in found) else ANSWERED
+        differences = tuple(_redacted(_as_sent(each, twin), redaction) for each in found)
+        return call._replace(url=redaction.url(call.url), state=state, differences=differences)
+
+    def translations(self, twin: Sequence[Translation]) -> tuple[Translation, ...]:
+        """What was translated in a call, without redacted values."""
+        redaction = redaction_of(self._writer.settings.redact)
+        return tuple(map(redaction.translation, twin))
 
     def _rules(self) -> Rules:
         text, descriptors = self._writer.comparison_rules, self._writer.descriptors
@@ -60,6 +71,27 @@ class CallComparison:
                 rules = DEFAULT_RULES
             self._parsed = text, descriptors, replace(rules, descriptors=descriptors)
         return self._parsed[2]
+
+
+def _is_type_alone(difference: Difference, twin: Sequence[Translation]) -> bool:
+    """Whether a value was translated rightly, and only whether it is a number differs. The mirror's own is none, so
+    that cannot be told from it."""
+    return difference.kind == "type" and any(
+        each.where == difference.path
+        and str(difference.primary) == str(difference.shadow) == each.primary
+        and not each.shadow.isdigit()
+        for each in twin
+    )
+
+
+def _as_sent(difference: Difference, twin: Sequence[Translation]) -> Difference:
+    """A difference with the mirror's own value, if that was translated."""
+    shadow = difference.shadow
+    for each in twin:
+        if each.where == difference.path and str(shadow) == each.primary and not isinstance(shadow, bool):
+            own = int(each.shadow) if isinstance(shadow, int) and each.shadow.isdigit() else each.shadow
+            return replace(difference, shadow=own)
+    return difference
 
 
 def _redacted(difference: Difference, redaction: Redaction) -> Difference:

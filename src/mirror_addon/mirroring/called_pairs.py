@@ -97,7 +97,8 @@ class CalledPairs:
             index += 1
             if port in root.entry.sides:
                 root.entry.begin_again(port)
-            root.entry.side(port)
+            side = root.entry.side(port)
+            side.twin = shadow.label if shadow.subject is not None and shadow.subject.twin else ""
             self._shadows[shadow.number] = root, port
             if shadow.subject is not None:
                 shadow.subject = shadow.subject._replace(calls=True)

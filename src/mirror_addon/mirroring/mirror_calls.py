@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from collections.abc import Callable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -17,17 +18,23 @@ from mitmproxy import http
 from mirror_addon.compare.calls import BLOCKED
 from mirror_addon.compare.calls import PASSED
 from mirror_addon.compare.calls import Call
+from mirror_addon.compare.twin_values import Translation
 from mirror_addon.display.text import printable
 from mirror_addon.flows import calls as call_flows
 from mirror_addon.flows import heads
 from mirror_addon.flows.grpc_streams import is_grpc
 from mirror_addon.mirroring.call_comparison import CallComparison
+from mirror_addon.mirroring.call_translation import TRANSLATED
+from mirror_addon.mirroring.call_translation import Passing
+from mirror_addon.mirroring.call_translation import Reading
+from mirror_addon.mirroring.call_translation import Translated
 from mirror_addon.mirroring.sandbox_advice import SandboxAdvice
 from mirror_addon.options.values import SAFE_METHODS
+from mirror_addon.sandbox.book import ALIKE
 from mirror_addon.sandbox.book import CallBook
 from mirror_addon.sandbox.book import Entry
+from mirror_addon.sandbox.book import Found
 from mirror_addon.sandbox.call import CallRequest
-from mirror_addon.sandbox.call import PrimaryCall
 from mirror_addon.sandbox.changes import changed
 from mirror_addon.sandbox.ids import ids_of
 from mirror_addon.shadow_flows.call_marks import mark_call
@@ -52,7 +59,8 @@ NOT_KEPT = {
 }
 """Why the response to a call of the primary is not there."""
 
-Translate = Callable[[CallRequest], CallRequest]
+Translate = Callable[[http.HTTPFlow, CallRequest, str], Awaitable[Translated]]
+"""Of a call, and the label of its mirror."""
 
 
 class _MirrorCall:
@@ -69,8 +77,8 @@ class _MirrorCall:
 class MirrorCalls:
     """Answers mirrors' calls from `book`. `count(state)` counts each; `pass_on(flow)` sends one where it would go.
 
-    `translate` turns what a mirror sends into what the primary would send; each call is given to it before it is
-    matched and compared.
+    `translate` turns what a mirror sends into what the primary would send; each call of a mirror with a twin is given
+    to it before it is matched and compared.
     """
 
     def __init__(
@@ -126,48 +134,63 @@ class MirrorCalls:
             self._advice.call_without_request(asked, ids)
             self._unknown(flow, asked, None, port)
             return
-        request = self._translate(asked)
         side = entry.side(port)
         side.waiting += 1
         try:
-            call = await self._match(entry, port, request)
-            if call is None:
+            known = Translated((Reading(asked),))
+            if side.twin:
+                known = await self._translate(flow, asked, side.twin)
+            found = await self._match(entry, port, [each.request for each in known.readings], twin=bool(side.twin))
+            if found is None:
                 self._advice.nothing_of_primary()
-                self._unknown(flow, asked, entry, port)
+                self._unknown(flow, asked, entry, port, passing=known.passing)
                 return
+            call = found.call
             if call.response is None:
-                self._unknown(flow, asked, entry, port, NOT_KEPT[call.lost or "timeout"])
+                why = NOT_KEPT[call.lost or "timeout"]
+                self._unknown(flow, asked, entry, port, why, passing=known.passing)
                 return
-            seen = await self._comparison.compare(call.request, request)
+            seen = await self._compared(asked, call.request, known.readings[max(found.reading, 0)])
             if self._settings.sandbox_timing:
                 await asyncio.sleep(start + call.response.seconds - asyncio.get_running_loop().time())
             call_flows.answer_as(flow, call.response)
-            self._made(flow, entry, port, seen._replace(url=self._comparison.url(asked)))
+            self._made(flow, entry, port, seen)
         finally:
             side.waiting -= 1
             entry.changed()
 
-    async def _match(self, entry: Entry, port: int, request: CallRequest) -> PrimaryCall | None:
+    async def _compared(self, asked: CallRequest, primary: CallRequest, reading: Reading) -> Call:
+        """The mirror's call `asked`, which was found as `reading`, beside the primary's."""
+        seen = await self._comparison.compare(primary, reading.request, reading.twin)
+        of_primary = self._comparison.url(primary) if primary.path != asked.path else ""
+        twin = self._comparison.translations(reading.twin)
+        if twin:
+            self._count(TRANSLATED)
+        return seen._replace(url=self._comparison.url(asked), twin=twin, primary_url=of_primary)
+
+    async def _match(self, entry: Entry, port: int, readings: Sequence[CallRequest], *, twin: bool) -> Found | None:
         """The primary's call that a mirror's stands for, taken and over; None if there is none. Its response is missing
         if it took too long."""
         if self._waiting >= MOST_WAITING:
-            found = entry.find(port, request)
+            found = _found(entry, port, readings, twin=twin)
             if found is not None:
                 found.call.taken.add(port)
-            return found.call if found is not None else None
+            return found
         self._waiting += 1
         try:
-            return await self._matched(entry, port, request)
+            return await self._matched(entry, port, readings, twin=twin)
         finally:
             self._waiting -= 1
 
-    async def _matched(self, entry: Entry, port: int, request: CallRequest) -> PrimaryCall | None:
+    async def _matched(self, entry: Entry, port: int, readings: Sequence[CallRequest], *, twin: bool) -> Found | None:
         now = asyncio.get_running_loop().time
         begun = now()
         end = begun + self._settings.timeout
-        while (found := entry.find(port, request)) is None or not found.exact:
+        while (found := _found(entry, port, readings, twin=twin)) is None or not found.exact:
             if found is None:
                 until = end if entry.answered is None else min(end, entry.answered + GRACE_SECONDS)
+            elif found.reading == ALIKE:
+                until = end if entry.answered is None else begun
             else:
                 until = begun if found.alone and entry.answered is not None else begun + PATIENCE_SECONDS
             left = until - now()
@@ -179,10 +202,16 @@ class MirrorCalls:
         found.call.taken.add(port)
         while found.call.pending and not entry.forgotten and (left := end - now()) > 0:
             await changed(entry, left)
-        return found.call
+        return found
 
     def _unknown(
-        self, flow: http.HTTPFlow, asked: CallRequest, entry: Entry | None, port: int, not_kept: str = ""
+        self,
+        flow: http.HTTPFlow,
+        asked: CallRequest,
+        entry: Entry | None,
+        port: int,
+        not_kept: str = "",
+        passing: Passing | None = None,
     ) -> None:
         """A call that cannot be answered as the primary's was: it is passed or blocked."""
         how = self._settings.sandbox_unknown
@@ -190,7 +219,12 @@ class MirrorCalls:
         note = f"the primary's response was not kept: {not_kept}" if not_kept else ""
         url = self._comparison.url(asked)
         if how == "pass" or (how == "safe" and safe):
-            self._made(flow, entry, port, Call(asked.verb, url, PASSED, note=note))
+            twin: tuple[Translation, ...] = ()
+            if passing is not None and safe:  # one that changes something must not change what is the primary's
+                twin = self._comparison.translations(passing.twin)
+                self._count(TRANSLATED)
+                call_flows.rewrite(flow, passing.path, passing.headers, passing.body)
+            self._made(flow, entry, port, Call(asked.verb, url, PASSED, note=note, twin=twin))
             self._pass_on(flow)
             return
         why = note or ("the primary did not make this call" if entry is not None else "it belongs to no request")
@@ -211,8 +245,14 @@ class MirrorCalls:
     def _comment(self, call: Call, entry: Entry | None, late: bool) -> str:
         paths = [each.path for each in call.differences if not each.noise]
         words = f"call of the mirror, {call.state}"
+        if call.twin:
+            words += f", {len(call.twin)} translated"
         if paths:
             words += f": {', '.join(paths[:3])}{f' +{len(paths) - 3}' if paths[3:] else ''}"
         if entry is None:
             return f"{words}; it belongs to no mirrored request"
         return f"{words}; for {entry.root[:4]}{', after its pair had ended' if late else ''}"
+
+
+def _found(entry: Entry, port: int, readings: Sequence[CallRequest], *, twin: bool) -> Found | None:
+    return entry.find_any(port, readings) if twin else entry.find(port, readings[0])

@@ -35,12 +35,12 @@ from mirror_addon.flows import calls as call_flows
 from mirror_addon.flows import grpc_streams
 from mirror_addon.flows import heads
 from mirror_addon.flows.exchange import Exchange
+from mirror_addon.mirroring.call_translation import CallTranslation
 from mirror_addon.mirroring.called_pairs import CalledPairs
 from mirror_addon.mirroring.called_pairs import Root
 from mirror_addon.mirroring.engine_settings import redaction_of
 from mirror_addon.mirroring.mirror_calls import NOT_KEPT
 from mirror_addon.mirroring.mirror_calls import MirrorCalls
-from mirror_addon.mirroring.mirror_calls import Translate
 from mirror_addon.mirroring.sandbox_advice import SandboxAdvice
 from mirror_addon.routing.decision import Action
 from mirror_addon.sandbox.book import CallBook
@@ -80,19 +80,17 @@ class _PrimaryFlow(NamedTuple):
 
 
 class Sandbox:
-    """One run's sandbox. `translate` turns what a mirror sends into what the primary would send; it is given each call
-    of a mirror before it is matched."""
+    """One run's sandbox."""
 
-    def __init__(
-        self, writer: ShadowWriter, exchanges: Exchanges, hooks: Hooks, translate: Translate = lambda call: call
-    ) -> None:
+    def __init__(self, writer: ShadowWriter, exchanges: Exchanges, hooks: Hooks) -> None:
         self._writer = writer
         self._exchanges = exchanges
         self._hooks = hooks
         self.book = CallBook(lambda calls: self._not_kept("memory", calls))
         self.pairs = CalledPairs(self._send, self._count, lambda: redaction_of(self._settings.redact))
         self._advice = SandboxAdvice()
-        self._calls = MirrorCalls(writer, self.book, self._advice, self._count, hooks.pass_on, translate)
+        translation = CallTranslation(writer, self._count)
+        self._calls = MirrorCalls(writer, self.book, self._advice, self._count, hooks.pass_on, translation.translate)
         self._primary_flows: dict[str, _PrimaryFlow] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._counts = writer.counters.sandbox
@@ -240,8 +238,8 @@ class Sandbox:
         """These shadows of `flow` will be sent."""
         self.pairs.admitted(flow, shadows)
 
-    def _count(self, state: str) -> None:
-        self._counts[state] += 1
+    def _count(self, name: str) -> None:
+        self._counts[name] = self._counts.get(name, 0) + 1
 
     def _send(self, shadow: Shadow, calls: bytes) -> None:
         self._writer.send_calls(shadow, calls)

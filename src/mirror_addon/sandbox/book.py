@@ -41,20 +41,26 @@ MOST_CALLS = 1000
 
 class Found(NamedTuple):
     """The primary's call that a mirror's call stands for. `exact`: query and body are the same. `alone`: there is no
-    other of its kind."""
+    other of its kind. `reading`: as which of several requests it was found; ALIKE: only its endpoint is the same."""
 
     call: PrimaryCall
     exact: bool
     alone: bool = False
+    reading: int = 0
+
+
+ALIKE = -1
 
 
 class Side:
     """What the mirror behind one port has done for one request."""
 
-    __slots__ = ("calls", "told", "waiting")
+    __slots__ = ("calls", "told", "twin", "waiting")
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
+        self.twin = ""
+        """The label of the mirror, if it gives its own ids to things (`mirror_twin`)."""
         self.waiting = 0
         """Calls that have no response yet."""
         self.told = False
@@ -108,6 +114,35 @@ class Entry:
         shape = shape_of(request.body, request.content_type, request.content_encoding)
         alike = next((call for call in left if call.request.body is not None and call.shape == shape), left[0])
         return Found(alike, False, len(left) == 1)
+
+    def find_any(self, port: int, readings: Sequence[CallRequest]) -> Found | None:
+        """The same for a mirror with ids of its own. `readings`: its call as the primary would have made it, in the
+        order of how likely that is, and as it is.
+
+        As it is, the call may be found by chance: then it is not `exact`. Where nothing is found at all, ids may have
+        come up in this very request, so that nobody knows them yet: the primary's call to the same endpoint, if there
+        is one.
+        """
+        last = len(readings) - 1
+        found = [
+            each._replace(reading=number)
+            for number, reading in enumerate(readings)
+            if (each := self.find(port, reading)) is not None
+        ]
+        for each in found:
+            if each.exact:
+                return each if each.reading < last or not last else each._replace(exact=False, alone=True)
+        if found:
+            return found[0]
+        mine = readings[0]
+        alike = [
+            call
+            for call in self.calls
+            if port not in call.taken
+            and call.request.kind[:2] == mine.kind[:2]
+            and call.request.endpoint == mine.endpoint
+        ]
+        return Found(alike[0], False, True, ALIKE) if len(alike) == 1 else None
 
     def left(self, port: int) -> list[PrimaryCall]:
         """The primary's calls that the mirror at `port` has not made."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import NamedTuple
 
+from mirror_addon.compare.endpoint import endpoint_of
 from mirror_addon.sandbox.fingerprints import canonical
 from mirror_addon.sandbox.fingerprints import shape_of
 
@@ -38,6 +39,11 @@ class CallRequest(NamedTuple):
     def kind(self) -> tuple[bytes, bytes, bytes]:
         """Calls of one kind may stand for each other: method, authority and path."""
         return self.method, self.authority, self.path
+
+    @property
+    def endpoint(self) -> str:
+        """The path with `{id}` for each id in it."""
+        return endpoint_of("", self.path.decode("latin-1"))
 
     @property
     def url(self) -> str:

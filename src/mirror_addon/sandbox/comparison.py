@@ -1,4 +1,4 @@
-"""Compare the request of a mirror's call with that of the primary's: query and body, by the rules of comparison.
+"""Compare the request of a mirror's call with that of the primary's: path, query and body, by the rules of comparison.
 
 The rules of `compare.yaml` apply as to responses, with the method and URL of the call; what has a known shape (times,
 generated ids) does not count. Header fields other than those that describe the body are not compared.
@@ -6,7 +6,9 @@ generated ids) does not count. Header fields other than those that describe the 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from urllib.parse import unquote
 
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.calls import ANSWERED
@@ -39,7 +41,7 @@ def is_quick(primary: CallRequest, mirror: CallRequest) -> bool:
 
 def compare_calls(primary: CallRequest, mirror: CallRequest, rules: Rules, now: float) -> Call:
     """Return the mirror's call, `answered` or `different`. `now`: seconds since the epoch."""
-    differences: list[Difference] = []
+    differences = list(_of_paths(primary.path, mirror.path)) if primary.path != mirror.path else []
     note = ""
     if primary.query != mirror.query:
         differences += [
@@ -72,6 +74,14 @@ def _fields(request: CallRequest, *, form: bool) -> tuple[tuple[bytes, bytes], .
         return ((b"content-type", _FORM),)
     fields = ((b"content-type", request.content_type), (b"content-encoding", request.content_encoding))
     return tuple(each for each in fields if each[1])
+
+
+def _of_paths(primary: bytes, mirror: bytes) -> Iterator[Difference]:
+    """The segments that differ, of two paths to one endpoint."""
+    segments = (unquote(path.decode("latin-1")).removeprefix("/").split("/") for path in (primary, mirror))
+    for number, (one, other) in enumerate(zip(*segments, strict=False)):
+        if one != other:
+            yield Difference(f"path[{number}]", "value", one, other, where=f"path[{number}]")
 
 
 def _of_query(path: str) -> str:

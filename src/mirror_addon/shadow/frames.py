@@ -29,6 +29,8 @@ Kinds
 | ANSWER  | proxy  | number, and the fields of a PrimaryAnswer | the primary's response body    |
 | NOTE    | proxy  | number, and the fields of an EndNote      |                                |
 | CALLS   | proxy  | number, group, number of a shadow         | the mirror's calls, as JSON    |
+| TRANS-  | proxy  | number, and the fields of an OwnCall      | the body of a mirror's call    |
+| LATE    |        |                                           |                                |
 | READY   | worker | pid                                       |                                |
 | CREDIT  | worker | number, bytes of body passed on           |                                |
 | RESULT  | worker | number, and the fields of a Report        | the kept body                  |
@@ -38,6 +40,8 @@ Kinds
 | STATUS  | worker | array of (label, lanes, busy lanes,       |                                |
 |         |        | waiting shadows); bytes kept now, and the |                                |
 |         |        | most that were kept                       |                                |
+| TRANS-  | worker | number, and the fields of a               | that body, if it has changed   |
+| LATED   |        | TranslatedCall                            |                                |
 | LOG     | worker | text                                      |                                |
 
 Numbers are given by a dispatcher, upwards, to shadows and to ANSWERs and NOTEs. `target` and `request` are a packed
@@ -52,6 +56,9 @@ by a VERDICT, when the ANSWER of its group has arrived too. A NOTE reports the e
 sent, and is followed by a VERDICT as well. The VERDICT of a shadow whose subject has `calls` waits for CALLS too. A
 CREDIT releases what an ANSWER, a NOTE or CALLS occupy in the proxy's queue; for a shadow it releases body bytes that
 have been sent to the mirror, and the RESULT releases the rest.
+
+A TRANSLATE asks for the primary's values in a call that a mirror makes itself (`mirror_sandbox` with `mirror_twin`).
+Each is answered by a TRANSLATED, unless the worker ends; they have numbers of their own.
 """
 
 from __future__ import annotations
@@ -92,6 +99,8 @@ class Kind(enum.IntEnum):
     VERDICT = 13
     RESULTS = 14
     CALLS = 15
+    TRANSLATE = 16
+    TRANSLATED = 17
 
 
 class FrameError(ValueError):
@@ -227,6 +236,28 @@ class VerdictReport(NamedTuple):
     """The fields of each Translation; None without `mirror_twin`."""
     endpoint: str = ""
     """As in the record, where the responses differ."""
+
+
+class OwnCall(NamedTuple):
+    """A call that the mirror with this label makes. `has_body`: the frame's tail is its body."""
+
+    label: str
+    method: bytes
+    path: bytes
+    headers: tuple[tuple[bytes, bytes], ...]
+    has_body: bool
+
+
+class TranslatedCall(NamedTuple):
+    """A mirror's call with the primary's values. `has_body`: the frame's tail is its body, which has changed.
+    `translations`: the fields of each Translation. `others`: paths that the primary may have asked for, each with what
+    is translated in it."""
+
+    path: bytes
+    headers: tuple[tuple[bytes, bytes], ...]
+    has_body: bool
+    translations: tuple[tuple[str, ...], ...]
+    others: tuple[tuple[bytes, tuple[tuple[str, ...], ...]], ...]
 
 
 # One packer for all frames: making one costs more than packing a head. Text may hold bytes that are no UTF-8, from

@@ -29,6 +29,26 @@ class Gauge:
         return {"value": self.value, "high": self.high, "limit": self.limit}
 
 
+class WorkerGauges:
+    """What all workers tell of themselves in STATUS. `lanes`: how many a target may have, in all workers."""
+
+    def __init__(self, lanes: int) -> None:
+        self.lanes = LaneGauges(lanes)
+        self.kept = KeptGauges()
+        self.comparisons = ComparisonGauges()
+
+    def tell(self, worker: Hashable, status: tuple[Any, ...]) -> None:
+        """Set a worker's numbers: the fields of a STATUS."""
+        lanes, kept, comparisons = status
+        self.lanes.tell(worker, lanes)
+        self.kept.tell(worker, *kept)
+        self.comparisons.tell(worker, *comparisons)
+
+    def lost(self, worker: Hashable) -> None:
+        """A worker has ended."""
+        self.tell(worker, ((), (0, 0), (0, 0)))
+
+
 class LaneGauges:
     """The lanes of each target in all workers, under the names of the corresponding statistics of an Envoy cluster."""
 

@@ -51,6 +51,8 @@ def _judged(difference: Difference, names: set[tuple[str, str]]) -> Difference:
 
 
 def _names_a_thing(path: str, text: str) -> bool:
-    """Whether the field at this path is an id or a token: `$.order_id`, `query:order`, `form:csrf_token`."""
+    """Whether the field at this path is an id or a token: `$.order_id`, `query:order`, `form:csrf_token`, `path[1]`."""
+    if path.startswith("path["):
+        return True
     name = path.rpartition("." if path.startswith("$") else ":")[2].removesuffix("[*]")
     return is_wide(text) or is_token_name(name) or bool(resources(f"$.{name}", name, ""))

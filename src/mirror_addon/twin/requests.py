@@ -91,6 +91,11 @@ def wants_body(headers: Headers) -> bool:
     return declared is not None and (_is_json(declared) or declared.name in _FORMS)
 
 
+def has_private_fields(headers: Headers) -> bool:
+    """Whether a request has header fields that are searched."""
+    return any(name.lower() in _MARKED for name, _ in headers)
+
+
 def _is_json(declared: MediaType) -> bool:
     return declared.name.endswith(("/json", "+json"))
 

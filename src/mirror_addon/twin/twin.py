@@ -6,8 +6,8 @@ none, `learn` both responses of a pair, and `failed` the end of one that teaches
 does the waiting (`worker.twins`).
 
 Requests that come from elsewhere are read in the same way: `translated` is the whole of it, without waiting.
-`as_primary` is the other direction: a request that the mirror itself makes, to another service, with the primary's
-values in it.
+`as_primary` (`own_calls`) is the other direction: a request that the mirror itself makes, to another service, with the
+primary's values in it.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ from mirror_addon.twin.names import Key
 from mirror_addon.twin.names import Place
 from mirror_addon.twin.naming import Situation
 from mirror_addon.twin.naming import named
+from mirror_addon.twin.own_calls import AsPrimary
+from mirror_addon.twin.own_calls import as_primary
 from mirror_addon.twin.pending import Lost
 from mirror_addon.twin.pending import Pending
 from mirror_addon.twin.requests import Call
@@ -218,18 +220,9 @@ class Twin:
         """A request with the values of the mirror in place of the primary's, as far as they are known now."""
         return self.read(call, client, 0).translated()
 
-    def as_primary(self, call: Call) -> tuple[Call, tuple[Translation, ...]]:
+    def as_primary(self, call: Call) -> AsPrimary:
         """A request that the mirror made, with the primary's values in place of the mirror's own."""
-        changes: list[tuple[Spot, Value]] = []
-        made: list[Translation] = []
-        for spot in requests.spots(call, self.map.own_texts.has) if len(self.map) else ():
-            found = self.map.find_primary(spot.keys)
-            if found is not None and found[0] != spot.text:
-                value, entry = found
-                number = entry.numbers[0] if spot.number == entry.numbers[1] else None
-                changes.append((spot, Value(value, number)))
-                made.append(Translation(spot.where, value, spot.text, entry.source))
-        return (rewritten(call, changes), tuple(made)) if changes else (call, ())
+        return as_primary(self.map, call)
 
     def _client(self, spots: Iterable[Spot], connection: str) -> str | None:
         """Whose private values a request has; None if they are those of several clients, none of which is this

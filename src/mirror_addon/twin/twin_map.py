@@ -8,9 +8,12 @@ were last learned or used.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import NamedTuple
 
+from mirror_addon.twin.names import ID
 from mirror_addon.twin.names import PRIVATE
 from mirror_addon.twin.names import Key
 from mirror_addon.twin.names import Place
@@ -41,8 +44,10 @@ class TwinMap:
         self._scopes: dict[Key, dict[str, Entry]] = {}
         self._own: dict[Key, dict[Place, None]] = {}
         """By kind, space and the mirror's value: the entries that have it."""
-        self.own_texts = Texts()
-        """The mirror's values of all entries."""
+        self._spaces: dict[str, dict[tuple[str, str], int]] = {}
+        """By the mirror's value: the kinds and spaces in which it is one, and how often."""
+        self.has_own: Callable[[str], bool] = self._spaces.__contains__
+        """Whether a text is a value of the mirror, of whatever."""
         self._characters = 0
 
     def __len__(self) -> int:
@@ -60,7 +65,8 @@ class TwinMap:
         self._entries[place] = entry
         self._scopes.setdefault(key, {})[scope] = entry
         self._own.setdefault((key[0], key[1], entry.value), {})[place] = None
-        self.own_texts.add(entry.value)
+        spaces = self._spaces.setdefault(entry.value, {})
+        spaces[key[:2]] = spaces.get(key[:2], 0) + 1
         self.texts.add(key[2])
         self._characters += _size(place, entry)
         while len(self._entries) > self._most or self._characters > MAX_CHARACTERS:
@@ -83,7 +89,12 @@ class TwinMap:
         del self._own[own][place]
         if not self._own[own]:
             del self._own[own]
-        self.own_texts.remove(entry.value)
+        spaces = self._spaces[entry.value]
+        spaces[key[:2]] -= 1
+        if not spaces[key[:2]]:
+            del spaces[key[:2]]
+        if not spaces:
+            del self._spaces[entry.value]
         self.texts.remove(key[2])
 
     def exact(self, key: Key, scope: str) -> Entry | None:
@@ -115,15 +126,24 @@ class TwinMap:
         """The clients that got a private value."""
         return self._scopes.get(key, ())
 
-    def find_primary(self, keys: Iterable[Key]) -> tuple[str, Entry] | None:
-        """The primary's value for one of the mirror's, which has these keys, and its entry. None also where several
-        values of the primary have become this one."""
+    def find_primary(self, keys: Iterable[Key], scope: str = "") -> tuple[str, Entry] | None:
+        """The primary's value for one of the mirror's, which has these keys, and its entry. `scope`: what it stands
+        below, by the primary's value, or empty. None also where several values of the primary have become this one."""
         for key in keys:
-            places = self._own.get(key)
-            if places is not None and len({place[0][2] for place in places}) == 1:
-                newest = next(reversed(places))
+            places: Iterable[Place] = self._own.get(key, ())
+            if scope:
+                places = [each for each in places if each[1] == scope] or places
+            if len({place[0][2] for place in places}) == 1:
+                *_, newest = places
                 return newest[0][2], self._entries[newest]
         return None
+
+    def primaries(self, own: str) -> Iterator[tuple[str, Entry]]:
+        """Yield the primary's ids for an id of the mirror, whatever they are of, with their entries."""
+        for kind, space in self._spaces.get(own, ()):
+            found = self.find_primary(((kind, space, own),)) if kind == ID else None
+            if found is not None:
+                yield found
 
     def is_own(self, key: Key) -> bool:
         """Whether the mirror has this value as an id of its own, for whatever value of the primary."""

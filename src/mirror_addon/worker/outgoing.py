@@ -43,6 +43,10 @@ class Outgoing:
         if tail:
             self._batch.add(tail, len(tail))
 
+    def flush(self) -> None:
+        """Write now what would be written soon."""
+        self._batch.flush()
+
     def send_result(self, number: int, report: Report, body: bytes) -> None:
         """Send a shadow's RESULT soon. Successive results without a body become one RESULTS frame, which costs the
         proxy a third of a frame for each."""

@@ -29,7 +29,10 @@ from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.endpoint import endpoint_of
 from mirror_addon.compare.new_ids import READING
 from mirror_addon.shadow.frames import Head
+from mirror_addon.shadow.frames import OwnCall
 from mirror_addon.shadow.frames import Report
+from mirror_addon.shadow.frames import TranslatedCall
+from mirror_addon.twin.requests import Call
 from mirror_addon.twin.twin import Reading
 from mirror_addon.twin.twin import Twin
 from mirror_addon.worker.job import Job
@@ -88,6 +91,24 @@ class Twins:
         """What is known of a target; None if it never got a shadow with a twin."""
         found = self._targets.get(label)
         return None if found is None else found.twin
+
+    def as_primary(self, asked: OwnCall, body: bytes) -> tuple[TranslatedCall, bytes] | None:
+        """A call that a mirror makes itself with the primary's values, and its body if that has changed; None: nothing
+        is known of that mirror."""
+        twin = self.of(asked.label)
+        if twin is None:
+            return None
+        call = Call(asked.method, asked.path, asked.headers, body if asked.has_body else None)
+        try:
+            found = twin.as_primary(call)
+        except Exception as error:  # a fault of this program; the call goes its way as it is
+            self._fault(error)
+            return None
+        sent = found.call
+        changed = sent.body is not None and sent.body != call.body
+        others = tuple((each.path, tuple(map(tuple, each.translations))) for each in found.others)
+        told = TranslatedCall(sent.path, sent.headers, changed, tuple(map(tuple, found.translations)), others)
+        return told, (sent.body or b"") if changed else b""
 
     # Waiting
 

@@ -9,9 +9,10 @@ loads neither mitmproxy nor the rules: of this package only `worker`, `shadow`, 
 
 In:   CONFIG; REQUEST and CHUNK, a shadow and the parts of its body; ABORT and FLUSH, which give shadows up;
       ANSWER, NOTE and CALLS, for pairs: a primary's response, the end of a shadow that no worker sent, and what the
-      mirror called meanwhile.
+      mirror called meanwhile; TRANSLATE, a call of a mirror in which the primary's values are asked for.
 Out:  READY; CREDIT, for body bytes that have left the worker; RESULT, the end of a shadow; VERDICT, the end of a pair;
-      STATUS, numbers and sign of life; LOG, text for the proxy's log. `outgoing` sends several frames at a time.
+      TRANSLATED, that call; STATUS, numbers and sign of life; LOG, text for the proxy's log. `outgoing` sends several
+      frames at a time.
 
 A shadow's way: `Worker` makes a `Job` of the frame and passes it to its target's `TargetLanes` (`lanes`). A `Lane`, a
 task with one connection, makes an `Attempt`, which sends the request through `transport` (httpx's interface, httpcore)
@@ -56,9 +57,11 @@ from mirror_addon.shadow.frames import Decoder
 from mirror_addon.shadow.frames import EndNote
 from mirror_addon.shadow.frames import FrameError
 from mirror_addon.shadow.frames import Kind
+from mirror_addon.shadow.frames import OwnCall
 from mirror_addon.shadow.frames import PrimaryAnswer
 from mirror_addon.shadow.frames import Recording
 from mirror_addon.shadow.frames import Report
+from mirror_addon.shadow.frames import TranslatedCall
 from mirror_addon.shadow.frames import unpack
 from mirror_addon.shadow.request import ClientTLS
 from mirror_addon.shadow.request import Target
@@ -116,6 +119,7 @@ class Worker(asyncio.Protocol):
             Kind.ANSWER: self._on_answer,
             Kind.NOTE: self._on_note,
             Kind.CALLS: self._on_calls,
+            Kind.TRANSLATE: self._on_translate,
             Kind.CONFIG: self._on_config,
         }
         """Called with the frame's tail and the fields of its head after the kind."""
@@ -198,6 +202,13 @@ class Worker(asyncio.Protocol):
     def _on_calls(self, tail: bytes, number: int, group: str, shadow: int) -> None:
         self._outgoing.send((Kind.CREDIT, number, len(tail)))
         self._started_comparing().called(group, shadow, tail)
+
+    def _on_translate(self, tail: bytes, number: int, *fields: Any) -> None:
+        asked = OwnCall(*fields)
+        found = self._twins.as_primary(asked, tail) if self._twins is not None else None
+        answer, body = found or (TranslatedCall(asked.path, asked.headers, False, (), ()), b"")
+        self._outgoing.send((Kind.TRANSLATED, number, *answer), body)
+        self._outgoing.flush()  # the mirror waits for it
 
     def _on_config(self, tail: bytes, *fields: Any) -> None:
         recording = Recording(*fields)
