@@ -46,6 +46,8 @@ from mirror_addon.cli.envoy_process import find_envoy
 MIB = 1024 * 1024
 SETTLE = 20.0
 """Seconds that pairs may take after the load."""
+POLL = 0.1
+"""Seconds between two looks whether they have: rendering `/metrics` takes some 5 ms of the front's processor time."""
 ADDON = [sys.executable, "-m", "mirror_addon"]
 VERDICTS = ("same", "noise", "different")
 COLUMNS = (
@@ -216,7 +218,7 @@ class Setup:
             left = self._sum(samples, "mirror_pending") + self._sum(samples, "mirror_comparisons_waiting")
             if not left and not self._sum(samples, "mirror_processor_streams_open"):
                 return
-            time.sleep(0.02)
+            time.sleep(POLL)
 
     def peaks(self) -> tuple[float, float, float]:
         """Of the proxy, of the fronts and of the workers, in MiB."""

@@ -29,6 +29,7 @@ pytest.register_assert_rewrite(
     "inittools",
     "messagetools",
     "processortools",
+    "http2tools",
     "sandboxtools",
     "assistanttools",
 )

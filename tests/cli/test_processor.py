@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import socket
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import pytest
 from click.testing import CliRunner
 from click.testing import Result
 
-from mirror_addon.cli import processor
 from mirror_addon.cli.main import main
 
 RULES = """
@@ -29,16 +27,6 @@ def run(*arguments: str) -> Result:
 def rules(tmp_path: Path) -> str:
     (tmp_path / "rules.yaml").write_text(RULES)
     return str(tmp_path / "rules.yaml")
-
-
-def test_without_grpc_the_cure_is_said(rules: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = importlib.util.find_spec
-    monkeypatch.setattr(
-        processor.importlib.util, "find_spec", lambda name, *rest: None if name == "grpc" else found(name, *rest)
-    )
-    result = run("--rules", rules)
-    assert result.exit_code == 1
-    assert "pip install 'mirror_addon[processor]'" in result.output
 
 
 @pytest.mark.parametrize(

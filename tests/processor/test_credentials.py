@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ def files(authority: Any) -> tuple[str, str]:
     return str(certificate), str(key)
 
 
-def test_files(files: tuple[str, str]) -> None:
+def test_files(files: tuple[str, str], authority: Any) -> None:
     found = read_credentials(*files, "")
     assert found is not None
-    assert b"CERTIFICATE" in found.certificate and b"KEY" in found.key
-    assert found.client_ca is None
-    strict = read_credentials(*files, files[0])
-    assert strict is not None and strict.client_ca == found.certificate
+    assert found.verify_mode is ssl.CERT_NONE
+    strict = read_credentials(*files, str(authority.path))
+    assert strict is not None
+    assert strict.verify_mode is ssl.CERT_REQUIRED
+    assert strict.get_ca_certs()
 
 
 def test_none() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
 import logging
 import os
 import sys
@@ -34,11 +33,7 @@ from mirror_addon.shadow.local_address import own_address
 logger = logging.getLogger(__name__)
 
 NICENESS = 5
-"""Of the thread that reads Envoy's messages."""
-MISSING = (
-    "mirror-addon processor needs grpcio, which is an extra: pip install 'mirror_addon[processor]', "
-    "or pipx inject mirror_addon grpcio"
-)
+"""Of the process; its workers keep theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +79,6 @@ def processor(
     the rules take effect without a restart. SIGTERM and Ctrl-C let the exchanges under way finish, for up to
     mirror_drain.
     """
-    if importlib.util.find_spec("grpc") is None:
-        raise click.ClickException(MISSING)
     settings = read_settings(rules, [*assignments, *([f"mirror_record={record}"] if record else [])])
     local_address = own_address().encode()
     rule_set = read_rule_set(settings, local_address, primary_endpoints=False)  # wrong usage is told before a start
@@ -98,7 +91,7 @@ def processor(
     _log_to_stderr()
     for text in without_effect(settings, rule_set.table):
         logger.warning("mirror: %s", text)
-    from mirror_addon.processor.run import Setup  # imports grpc
+    from mirror_addon.processor.run import Setup  # imports the engine
     from mirror_addon.processor.run import run
 
     setup = Setup(settings, compared_by, local_address, listen, metrics, credentials)
@@ -109,8 +102,7 @@ def processor(
 
 
 def _listening(address: str, metrics: str) -> None:
-    # Where both run on one machine, Envoy comes first. The threads of grpc, which are there already, keep their
-    # priority: they answer the pings by which Envoy sees that the processor lives.
+    # Where both run on one machine, Envoy comes first.
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
     echo(f"processor is listening at {address}")

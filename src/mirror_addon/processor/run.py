@@ -5,7 +5,10 @@ observability mode): the request as its router gets it, the response as it came,
 The processor sends the shadow with the engine of the proxy, and pairs, compares, records and counts as that does. It
 never answers: what it does, or fails to do, is not part of the client's way.
 
-    grpc_front   the server (the seam is `stream.Front`): bytes of messages in, the end of calls out
+    http2_front  the server (the seam is `stream.Front`): sockets, TLS, which calls there are, the end
+    http2_connection   one connection: frames in, messages to handlers, bytes out (pure); with it `http2_frames`,
+                 `http2_calls`, `header_blocks`, `grpc_calls`, `grpc_messages` and `grpc_status`
+    health       gRPC's health checks
     stream       one stream: from bytes to happenings, and to the exchange
     messages     protobuf, read into `events`
     exchange     which message means what, in whatever order they come (pure)
@@ -26,6 +29,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,9 +40,8 @@ from mirror_addon.live_page.state import State
 from mirror_addon.live_page.state import mode_of
 from mirror_addon.options.settings import Settings
 from mirror_addon.processes.signals import stop_signals
-from mirror_addon.processor.credentials import Credentials
 from mirror_addon.processor.engine import Engine
-from mirror_addon.processor.grpc_front import GrpcFront
+from mirror_addon.processor.http2_front import Http2Front
 from mirror_addon.processor.load import Load
 from mirror_addon.processor.metrics import ProcessorCollector
 from mirror_addon.processor.monitor import Monitor
@@ -64,7 +67,7 @@ class Setup:
     local_address: bytes
     listen: Address
     metrics: Address | None
-    credentials: Credentials | None
+    tls: ssl.SSLContext | None
 
 
 async def run(setup: Setup, listening: Callable[[str, str], None]) -> None:
@@ -102,7 +105,7 @@ class _Processor:
         self._rules.follow(self._engine.rules_changed)
         self._comparison = LiveComparison()
         host, port = setup.listen
-        self._front = GrpcFront(host, port, self._opened, self._told_share, setup.credentials)
+        self._front = Http2Front(host, port, self._opened, self._told_share, setup.tls)
         self._monitor: Monitor | None = None
 
     async def start(self) -> tuple[str, str]:
