@@ -1,9 +1,9 @@
 """`python -m bench.processor`: what a processor behind Envoy costs the primary, and how many pairs it compares.
 
-Envoy alone, Envoy with its own mirror, and Envoy that shows 1, 10 and 100 % of the exchanges to one processor, and all
-to two; beside them mitmdump with the addon, which compares too. All run at once, with one Envoy worker each. They get
-the load in turn, in many rounds: first as much as the clients can send, then a fixed rate. Ratios are of turns of one
-round: throughput and CPU of Envoy alone, p99 of Envoy with its own mirror, which costs what no processor can save.
+Envoy alone, Envoy with its own mirror, and Envoy that shows 0, 1, 10 and 100 % of the exchanges to one processor, and
+all to two; beside them mitmdump with the addon, which compares too. All run at once, with one Envoy worker each. They
+get the load in turn, in many rounds: first as much as the clients can send, then a fixed rate. Ratios are of turns of
+one round: throughput and CPU of Envoy alone, p99 of Envoy with its own mirror, which costs what no processor can save.
 A turn ends when all its pairs are compared; that time counts for the pairs a second. `--stalls` measures instead how
 long 64 MiB take while the processor is healthy, stopped, or not there. Prints Markdown.
 """
@@ -87,6 +87,7 @@ ONE = Contender("processor, 100 %", 1)
 CONTENDERS = (
     ALONE,
     OWN,
+    Contender("processor, 0 %", 1, 0),
     Contender("processor, 1 %", 1, 1),
     Contender("processor, 10 %", 1, 10),
     ONE,

@@ -195,10 +195,12 @@ class Engine:
 def ignored_in(decision: Decision) -> str:
     """Return what is not compared: the annotation `mirror-addon/ignore`, and the header fields of responses that the
     route edits. Envoy shows the primary's response after those edits; the mirror's has none."""
+    own = decision.rule.ignore if decision.rule is not None else ""
+    if not decision.response_headers:
+        return own
     names: set[bytes] = set()
     for edit in decision.response_headers:
         names |= edit.dropped
         names.update(name.lower() for name, _ in (*edit.appended, *edit.joined))
-    own = decision.rule.ignore if decision.rule is not None else ""
     edited = [f"header:{name.decode('latin-1')}" for name in sorted(names)]
     return ",".join([*([own] if own else []), *edited])

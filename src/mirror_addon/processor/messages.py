@@ -126,9 +126,9 @@ def _attributes(message: Any) -> dict[str, str]:
     for entry in message.attributes:
         for field in entry.value.fields:
             value = field.value
-            text = value.string_value.decode("utf-8", "replace") or (
-                f"{value.number_value:g}" if value.number_value else ""
-            )
+            text = value.string_value.decode("utf-8", "replace")
+            if not text and value.number_value:
+                text = f"{value.number_value:g}"
             found[field.key.decode("utf-8", "replace")] = text
     return found
 

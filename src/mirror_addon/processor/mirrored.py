@@ -169,8 +169,13 @@ class MirroredExchange:
                 self._none("local_reply")
             else:
                 self._engine.counts.local_replies += 1
+        if self._waits:
+            self._is_known(head.attributes.get(CLUSTER_NAME, ""))
+
+    def _is_known(self, cluster: str) -> None:
+        """The head of the response has come, from this cluster where Envoy tells it."""
         if self._waits & Waits.CLUSTER and not self._settled:
-            told = self._told._replace(cluster=head.attributes.get(CLUSTER_NAME, ""))
+            told = self._told._replace(cluster=cluster)
             if told.cluster and self._engine.agreement is not None:
                 agreed = self._engine.agreement.decide(self._arrived.request, told, self._number)
                 self.routed.decision, self.routed.draw = agreed.decision, agreed.draw
