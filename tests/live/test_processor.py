@@ -162,11 +162,16 @@ def test_the_draw_is_envoys(mesh: Mesh, v1: Recorder, v2: Recorder) -> None:
 
 
 def test_a_processor_that_is_not_there(mesh: Mesh) -> None:
+    before = mesh.envoy.stat("http.ingress.ext_proc.failure_mode_allowed")
     with mesh.load() as load:
         load.wait_for(100)
     assert load.statuses.keys() == {200}
     assert mesh.big() == [200, 200]
-    assert mesh.envoy.stat("failure_mode_allowed") > 0
+    # What docs/reference/processor.md says of Envoy's counters.
+    assert mesh.envoy.stat("http.ingress.ext_proc.failure_mode_allowed") - before == load.count + 2
+    told = ("upstream_rq_total", "upstream_rq_active_overflow", "upstream_cx_connect_fail")
+    names = {"http.ingress.ext_proc.streams_failed", *(f"cluster.mirror_processor.{name}" for name in told)}
+    assert names <= mesh.envoy.names()
 
 
 @pytest.mark.long

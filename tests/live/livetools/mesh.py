@@ -86,6 +86,11 @@ class EnvoyTool(Tool):
             self.kill()
             raise
 
+    def names(self) -> set[str]:
+        """The names of all counters and gauges, used or not."""
+        found = exchange(self._admin, lines(b"GET /stats HTTP/1.1", b"Host: admin")).body.decode()
+        return {line.partition(":")[0] for line in found.splitlines()}
+
     def stat(self, name: str) -> int:
         """The sum of the counters whose names end so."""
         asked = lines(b"GET /stats?format=json&usedonly HTTP/1.1", b"Host: admin")
