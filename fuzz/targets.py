@@ -28,6 +28,14 @@ from mirror_addon.processor.agreement import Told
 from mirror_addon.processor.arrived import read_request
 from mirror_addon.processor.arrived import read_response
 from mirror_addon.processor.exchange import Exchange
+from mirror_addon.processor.grpc_calls import Asked
+from mirror_addon.processor.grpc_messages import Waiting
+from mirror_addon.processor.health import Health
+from mirror_addon.processor.http2_calls import Call
+from mirror_addon.processor.http2_calls import Handler
+from mirror_addon.processor.http2_connection import Connection
+from mirror_addon.processor.http2_frames import PREFACE
+from mirror_addon.processor.http2_frames import write_settings
 from mirror_addon.processor.messages import MessageError
 from mirror_addon.processor.messages import read_message
 from mirror_addon.routing.decision import Request
@@ -142,8 +150,30 @@ def exchange(data: bytes) -> None:
 _AGREEMENT = Agreement(RouteTable.build((), Identity()))
 
 
+def http2(data: bytes) -> None:
+    """What a client of the processor's port sends after HTTP/2's preface: its calls end, and nothing is kept."""
+    server = _Server()
+    connection = Connection(server, 0.0)
+    connection.receive(PREFACE + write_settings({}) + data)
+    connection.lost()
+    assert not server.open
+    assert not server.waiting.bytes
+
+
+class _Server:
+    """Of health checks alone, which answer."""
+
+    def __init__(self) -> None:
+        self.waiting = Waiting()
+        self.open = 0
+        self._health = Health()
+
+    def opened(self, call: Call, asked: Asked) -> Handler:
+        return self._health.check(call) if asked.path == b"/c" else self._health.watch(call)
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    each.__name__: each for each in (frames, record, capture, har, rules, comparison, request, exchange)
+    each.__name__: each for each in (frames, record, capture, har, rules, comparison, request, exchange, http2)
 }
 EXAMPLES: dict[str, list[bytes]] = {
     "frames": [b"\0\0\0\x03\0\0\0\x01\x92\x01\x02x"],
@@ -161,6 +191,10 @@ EXAMPLES: dict[str, list[bytes]] = {
     "exchange": [
         b"\x12\x14\x0a\x10\x0a\x0e\x0a\x05:path\x1a\x05/x?y=\x18\x01\n\n\x1a\x02\x18\x01",
         b"\x12\x00\n\n\x22\x03\x0a\x01x\n\n\x3a\x00",
+    ],
+    "http2": [
+        b"\0\0\x19\x01\x04\0\0\0\x01\x83\x86\x04\x02/c\x0f\x10\x10application/grpc\0\0\x05\0\x01\0\0\0\x01\0\0\0\0\0",
+        b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x08" + b"\0\0\x08\x06\0\0\0\0\0" + bytes(8),
     ],
     "request": [b"GET\0a.test\0x?b=1\0x-forwarded-for\0a"],
 }
