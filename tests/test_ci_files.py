@@ -187,7 +187,7 @@ def test_the_container_runs_the_command_line() -> None:
 
 
 def test_the_container_s_context_has_what_the_wheel_is_built_from() -> None:
-    """Nothing that the build names is kept out of the image, and what is installed there is an extra of the wheel."""
+    """Nothing that the build names is kept out of the image."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     ignored = (ROOT / ".dockerignore").read_text().split()
     targets = project["tool"]["hatch"]["build"]["targets"]
@@ -200,8 +200,6 @@ def test_the_container_s_context_has_what_the_wheel_is_built_from() -> None:
         assert (ROOT / path).exists()
         assert not any(fnmatch.fnmatch(path.partition("/")[0], pattern) for pattern in ignored), path
     text = (ROOT / "Containerfile").read_text()
-    (extra,) = re.findall(r"\.whl\)\[(\w+)\]", text)
-    assert extra in project["project"]["optional-dependencies"]
     copied = re.findall(r"^COPY (?:--from=(\w+) )?(\S+)", text, re.M)
     assert copied == [("", "."), ("build", "/wheel")] and "--outdir /wheel" in text
     volumes = document("examples/compose/compose.yaml")["services"]["proxy"]["volumes"]

@@ -169,6 +169,8 @@ def test_fields_that_are_the_same_on_both_sides_are_soon_left_out(one: list[Fiel
         assert headers.values_by_name(left).get(name) == whole.get(name)
         assert headers.values_by_name(right).get(name) == others.get(name)
     assert not left or len(one) != len(other) or one != other
+
+
 DIGEST = 'Digest realm="a", qop="auth", nonce="{}", opaque="{}"'
 DRAWN = ("dcd98b7102dd2f0e8b11d0f600bfb0c093", "5ccc069c403ebaf9f0171e9517f40e41")
 OTHER = ("8ca523f5e9506fed4657c9700eebdb1ec1", "6ccc069c403ebaf9f0171e9517f40e42")
