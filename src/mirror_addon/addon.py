@@ -29,6 +29,7 @@ from mirror_addon.flows.exchange import Exchange
 from mirror_addon.flows.hook_guard import HookGuard
 from mirror_addon.flows.leaving import head_of
 from mirror_addon.flows.leaving import is_killed
+from mirror_addon.flows.leaving import keep_destination
 from mirror_addon.flows.leaving import response_as_it_came
 from mirror_addon.flows.prior_knowledge import PriorKnowledge
 from mirror_addon.flows.prior_knowledge import speaks_it
@@ -318,6 +319,7 @@ class MirrorAddon:
         exchange, writer = self.exchanges.get(flow), self.session.writer
         if exchange is None or writer is None:
             return
+        keep_destination(flow, exchange.decision)
         if flow.request.data.timestamp_end is None and exchange.decision.action is Action.ROUTE:
             heads.frame_stream(flow, exchange.decision)
         if flow.request.data.trailers:

@@ -10,8 +10,10 @@ from mitmproxy.test import tflow
 from mirror_addon.flows.leaving import goes_where_decided
 from mirror_addon.flows.leaving import head_of
 from mirror_addon.flows.leaving import is_killed
+from mirror_addon.flows.leaving import keep_destination
 from mirror_addon.flows.leaving import leaving_request
 from mirror_addon.flows.leaving import response_as_it_came
+from mirror_addon.routing.clusters import Cluster
 from mirror_addon.routing.clusters import Endpoint
 from mirror_addon.routing.decision import Action
 from mirror_addon.routing.decision import Decision
@@ -120,6 +122,41 @@ def test_a_destination_that_another_addon_chose() -> None:
     flow.request.data.port = 9002
     assert not goes_where_decided(flow, decision)
     assert not goes_where_decided(flow, Decision(Action.NOT_FOUND))
+
+
+@pytest.mark.parametrize(
+    ("asked", "url", "kept"),
+    [
+        (b"b.test", "http://b.test/new", True),
+        (b"B.test", "http://b.TEST/new?x", True),
+        (b"b.test:80", "http://b.test/new", True),
+        (b"b.test:8080", "http://b.test:8080/new", True),
+        (b"[::1]:8080", "http://[::1]:8080/new", True),
+        (b"b.test", "https://b.test/new", True),
+        (b"b.test", "http://c.test/new", False),
+        (b"b.test", "http://b.test:81/new", False),
+        (b"127.0.0.1:8080", "http://127.0.0.1:9009/new", False),
+    ],
+)
+def test_a_url_with_another_path_keeps_the_destination(asked: bytes, url: str, kept: bool) -> None:
+    flow, cluster = flow_of(), Cluster("b", "v1", 80, (Endpoint("127.0.0.1", 9001),))
+    decision = Decision(
+        Action.ROUTE, cluster=cluster, endpoint=cluster.endpoints[0], request=replace(DECIDED, authority=asked)
+    )
+    flow.request.url = url
+    given = flow.request.data.scheme, flow.request.data.host, flow.request.data.port
+    keep_destination(flow, decision)
+    data = flow.request.data
+    assert (data.scheme, data.host, data.port) == ((b"http", "127.0.0.1", 9001) if kept else given)
+    assert data.path.startswith(b"/new")
+
+
+def test_without_an_endpoint_there_is_nothing_to_keep() -> None:
+    flow = flow_of()
+    flow.request.url = "http://b.test/new"
+    for decision in (Decision(Action.NOT_FOUND), Decision(Action.ROUTE, request=DECIDED)):
+        keep_destination(flow, decision)
+        assert flow.request.data.host == "b.test"
 
 
 def test_killed() -> None:

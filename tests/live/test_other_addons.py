@@ -86,7 +86,11 @@ def beside(
     at = 2 if request.param == "behind" else 0
     scripts[at:at] = ["-s", str(folder / "script.py")]
     record = ("--set", f"mirror_record={folder / 'record.jsonl'}")
-    mapped = ("--map-local", f"|/local.txt|{local}", "--map-remote", f"|.*/mapped$|http://{upstreams[0]}/elsewhere")
+    mapped = (
+        *("--map-local", f"|/local.txt|{local}"),
+        *("--map-remote", f"|.*/mapped$|http://{upstreams[0]}/elsewhere"),
+        *("--map-remote", "|//renamed|/new"),
+    )
     with Proxy(confdir, *scripts, *OPTIONS, *mapped, *record, *endpoints(*upstreams), script=None) as proxy:
         yield Beside(proxy, *upstreams)
         assert proxy.interrupt() == 0
@@ -121,6 +125,10 @@ def test_v2_gets_what_v1_gets(beside: Beside) -> None:
     assert primary.start_line == shadow.start_line == b"GET /elsewhere HTTP/1.1"
     assert primary.value(b"host") == b"127.0.0.1:%d" % beside.v1.port, "as mitmproxy maps it"
     assert shadow.value(b"host") == b"127.0.0.1-shadow:%d" % beside.v1.port
+
+    primary, shadow, _ = beside.ask(b"GET " + target + b"/renamed?a=1")
+    assert_shadow(primary, shadow)
+    assert primary.start_line == b"GET /new?a=1 HTTP/1.1", "only the path is mapped: the rules say where it goes"
 
     primary, shadow, _ = beside.ask(b"POST " + target + b"/streamed", body=b"k=secret before")
     assert_shadow(primary, shadow)

@@ -123,6 +123,15 @@ def _hostname() -> str:
     return socket.gethostname()
 
 
+def direct(flow: http.HTTPFlow, cluster: Cluster, endpoint: Endpoint) -> None:
+    """Send `flow` to `endpoint`. For the original destination its address is left as it is."""
+    if endpoint is not ORIGINAL_DESTINATION:
+        data = flow.request.data
+        data.host = endpoint.address
+        data.port = endpoint.port
+        data.scheme = b"https" if cluster.tls else b"http"
+
+
 def write_request(flow: http.HTTPFlow, request: Request, cluster: Cluster, endpoint: Endpoint) -> None:
     """Send `flow` to `endpoint`, as `request`. For the original destination its address is left as it is.
 
@@ -134,10 +143,7 @@ def write_request(flow: http.HTTPFlow, request: Request, cluster: Cluster, endpo
     data = flow.request.data
     if flow.server_conn.via is not None:
         flow.server_conn = connection.Server(address=None)
-    if endpoint is not ORIGINAL_DESTINATION:
-        data.host = endpoint.address
-        data.port = endpoint.port
-        data.scheme = b"https" if cluster.tls else b"http"
+    direct(flow, cluster, endpoint)
     data.path = request.path
     if data.http_version in HTTP2_AND_NEWER:
         data.authority = request.authority

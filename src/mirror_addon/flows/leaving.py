@@ -10,7 +10,10 @@ from mitmproxy import flow as mitm_flow
 from mitmproxy import http
 
 from mirror_addon.flows.heads import HTTP2_AND_NEWER
+from mirror_addon.flows.heads import direct
 from mirror_addon.flows.heads import join_cookies
+from mirror_addon.routing.names import authority_port
+from mirror_addon.routing.names import without_port
 
 if TYPE_CHECKING:
     from mirror_addon.routing.decision import Decision
@@ -70,6 +73,18 @@ def goes_where_decided(flow: http.HTTPFlow, decision: Decision) -> bool:
     have given it another address."""
     endpoint, data = decision.endpoint, flow.request.data
     return endpoint is not None and (data.host, data.port) == (endpoint.address, endpoint.port)
+
+
+def keep_destination(flow: http.HTTPFlow, decision: Decision) -> None:
+    """Send `flow` to the endpoint of its decision after all, if an addon wrote its URL anew with the host and port that
+    were asked for. `map_remote` does so where it changes a path only: `pretty_url` has the name, and not the endpoint.
+    """
+    endpoint, request, cluster, data = decision.endpoint, decision.request, decision.cluster, flow.request.data
+    if endpoint is None or request is None or cluster is None or goes_where_decided(flow, decision):
+        return
+    asked = without_port(request.authority).strip(b"[]").decode("latin-1").lower()
+    if data.host.lower() == asked and data.port == authority_port(request.authority, data.scheme):
+        direct(flow, cluster, endpoint)
 
 
 def is_killed(flow: http.HTTPFlow) -> bool:
