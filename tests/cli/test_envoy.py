@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from childtools import children
 from click.testing import CliRunner
 from enginetools import until
 
@@ -68,8 +69,8 @@ async def test_an_envoy_that_ends_is_an_error(tmp_path: Path, capsys: pytest.Cap
     process = EnvoyProcess(find_envoy(), tmp_path, ["--concurrency", "1"])
     task = asyncio.create_task(_run(process, read_settings([str(RULES)], []), OPTIONS))
     await Output(capsys).has("envoy is listening at")
-    (child,) = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    os.kill(int(child), signal.SIGKILL)
+    (child,) = children()
+    os.kill(child, signal.SIGKILL)
     with pytest.raises(EnvoyError, match="Envoy ended with code -9"):
         await asyncio.wait_for(task, 30)
 

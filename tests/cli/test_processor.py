@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import logging
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,16 @@ spec:
 
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["processor", *arguments])
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """The command sets up logging for its process."""
+    root, package = logging.getLogger(), logging.getLogger("mirror_addon")
+    handlers, level = list(root.handlers), package.level
+    yield
+    root.handlers[:] = handlers
+    package.setLevel(level)
 
 
 @pytest.fixture

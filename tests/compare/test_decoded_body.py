@@ -34,6 +34,11 @@ def test_a_stream_that_went_on() -> None:
     assert notes == ["shadow's stream cut after 3 bytes, compared as far as both went"]
 
 
+def test_what_was_decoded_before_is_not_decoded_again() -> None:
+    body, notes = read(Answer(200, GZIP, b"not gzip", 8, plain=b"abc"))
+    assert (body.content, body.bytes, notes) == (b"abc", None, [])
+
+
 def test_codings() -> None:
     body, notes = read(Answer(200, GZIP, gzip.compress(b"abc"), 23))
     assert (body.content, body.type.name, notes) == (b"abc", "text/plain", [])

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from childtools import children
 
 from mirror_addon.demo.proxy import DemoError
 from mirror_addon.demo.run import EXAMPLE_RULES
@@ -142,8 +143,7 @@ async def test_browse_fails_where_its_proxy_is_killed() -> None:
     listener = Listener()
     task = asyncio.create_task(browse(EXAMPLE_RULES, listener.said.append, listener.stopped))
     await listener.proxy()
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    assert len(children) == 1
-    os.kill(int(children[0]), signal.SIGKILL)
+    (child,) = children()
+    os.kill(child, signal.SIGKILL)
     with pytest.raises(DemoError, match="the proxy ended with -9"):
         await asyncio.wait_for(task, 60)

@@ -441,7 +441,7 @@ def test_the_record_is_changed_while_it_runs(shop: Shop) -> None:
     with Web(shop.confdir, *shop.arguments(record="")) as web:
         worker = web.workers
         shop(web)
-        shop.v2.one()
+        web.wait_for("first shadow of")  # its pair is complete
         web.call("PUT", "/options", {"mirror_record": str(shop.record)})
         shop(web, "/recorded")
         (line,) = shop.lines(1)

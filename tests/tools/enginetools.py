@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
 import time
@@ -17,6 +16,7 @@ import h2.config
 import h2.connection
 import h2.events
 import pytest
+from childtools import children
 
 from mirror_addon.dispatch.dispatcher import Dispatcher
 from mirror_addon.dispatch.in_flight import InFlight
@@ -276,8 +276,7 @@ async def engine() -> AsyncIterator[Callable[..., Engine]]:
         assert each.counters.totals().pending == 0
         each.check()
         assert not any(is_running(pid) for pid in pids)
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
-    assert children == "", "a worker or a zombie is left"
+    assert not children(), "a worker or a zombie is left"
 
 
 class H2Mirror:

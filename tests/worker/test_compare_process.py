@@ -9,10 +9,10 @@ import signal
 import subprocess
 from collections.abc import AsyncIterator
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
+from childtools import children
 
 from mirror_addon.compare.answer import Answer
 from mirror_addon.compare.comparison import Comparison
@@ -46,7 +46,7 @@ class World:
 
     @property
     def pids(self) -> set[int]:
-        return {int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
+        return children()
 
 
 @pytest.fixture
